@@ -1,0 +1,1 @@
+//! The contents of a cloud assembly (`cdk.out`).

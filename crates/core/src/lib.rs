@@ -1,0 +1,9 @@
+//! The pure part of Stackgate: resource types, the contents of a cloud assembly, ids of changes, the gate, the
+//! CloudFormation table and the decisions of each kind.
+//!
+//! Nothing here does IO, reads a clock or draws a random number: everything is a function of what was observed and of
+//! the time that the caller passes in.
+
+pub mod bootstrap;
+pub mod bundle;
+pub mod words;

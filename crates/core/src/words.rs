@@ -1,0 +1,356 @@
+//! The words of AWS, as types: each is parsed once, at the edge, and can then be trusted.
+
+use std::{fmt, str::FromStr};
+
+use serde::{Deserialize, Serialize};
+
+/// Why a text is not the word that it should be.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{what} {text:?} is not valid: {rule}")]
+pub struct BadWord {
+    /// Which word was expected, in the user's terms.
+    pub what: &'static str,
+    /// The text as found, cut after 80 characters.
+    pub text: String,
+    /// The rule that it breaks.
+    pub rule: &'static str,
+}
+
+fn bad(what: &'static str, text: &str, rule: &'static str) -> BadWord {
+    BadWord { what, text: text.chars().take(80).collect(), rule }
+}
+
+macro_rules! word {
+    ($(#[$doc:meta])* $name:ident, $what:literal, $rule:literal, $check:expr) => {
+        $(#[$doc])*
+        #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[serde(try_from = "String", into = "String")]
+        pub struct $name(String);
+
+        impl $name {
+            /// The text itself.
+            #[must_use]
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+        impl FromStr for $name {
+            type Err = BadWord;
+            fn from_str(s: &str) -> Result<Self, BadWord> {
+                let check: fn(&str) -> bool = $check;
+                if check(s) { Ok(Self(s.to_owned())) } else { Err(bad($what, s, $rule)) }
+            }
+        }
+        impl TryFrom<String> for $name {
+            type Error = BadWord;
+            fn try_from(s: String) -> Result<Self, BadWord> {
+                s.parse()
+            }
+        }
+        impl From<$name> for String {
+            fn from(w: $name) -> String {
+                w.0
+            }
+        }
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, "{}", self.0)
+            }
+        }
+    };
+}
+
+word!(
+    /// An AWS account id.
+    AccountId, "account id", "12 digits", |s| s.len() == 12 && s.bytes().all(|b| b.is_ascii_digit())
+);
+word!(
+    /// An AWS region, such as `ap-southeast-2`.
+    Region, "region", "lower-case letters, digits and hyphens, at most 25",
+    |s| (3..=25).contains(&s.len()) && s.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+        && s.contains('-')
+);
+word!(
+    /// A bootstrap qualifier. Lower case only, since it becomes part of a bucket name.
+    Qualifier, "qualifier", "1 to 10 of a-z, 0-9 and hyphen",
+    |s| (1..=10).contains(&s.len()) && s.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+);
+word!(
+    /// The name of a CloudFormation stack.
+    StackName, "stack name", "a letter, then letters, digits and hyphens, at most 128",
+    |s| (1..=128).contains(&s.len()) && s.as_bytes()[0].is_ascii_alphabetic()
+        && s.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
+);
+word!(
+    /// The name of a change set.
+    ChangeSetName, "change set name", "a letter, then letters, digits and hyphens, at most 128",
+    |s| (1..=128).contains(&s.len()) && s.as_bytes()[0].is_ascii_alphabetic()
+        && s.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
+);
+word!(
+    /// The name of an S3 bucket.
+    BucketName, "bucket name", "3 to 63 of a-z, 0-9, dot and hyphen",
+    |s| (3..=63).contains(&s.len())
+        && s.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-' || b == b'.')
+);
+word!(
+    /// The UID of a Kubernetes object.
+    Uid, "uid", "1 to 64 of letters, digits and hyphen",
+    |s| (1..=64).contains(&s.len()) && s.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
+);
+
+macro_rules! arn {
+    ($(#[$doc:meta])* $name:ident, $what:literal, $rule:literal, $service:literal, $prefix:literal) => {
+        word!($(#[$doc])* $name, $what, $rule, |s| {
+            let p: Vec<&str> = s.splitn(6, ':').collect();
+            p.len() == 6 && s.len() <= 2048 && p[0] == "arn" && p[1].starts_with("aws") && p[2] == $service
+                && p[4].len() == 12 && p[4].bytes().all(|b| b.is_ascii_digit())
+                && p[5].starts_with($prefix) && p[5].len() > $prefix.len()
+                && s.bytes().all(|b| b.is_ascii_graphic())
+        });
+        impl $name {
+            /// The account that the ARN names.
+            #[must_use]
+            pub fn account(&self) -> AccountId {
+                AccountId(self.0.split(':').nth(4).unwrap_or_default().to_owned())
+            }
+            /// The region that the ARN names; empty for global services.
+            #[must_use]
+            pub fn region(&self) -> &str {
+                self.0.split(':').nth(3).unwrap_or_default()
+            }
+        }
+    };
+}
+
+arn!(
+    /// The ARN of an IAM role.
+    RoleArn, "role ARN", "arn:<partition>:iam::<account>:role/<name>", "iam", "role/"
+);
+arn!(
+    /// The unique id of a CloudFormation stack; unlike its name it is never used again.
+    StackId, "StackId", "arn:<partition>:cloudformation:<region>:<account>:stack/<name>/<id>", "cloudformation", "stack/"
+);
+arn!(
+    /// The ARN of a change set.
+    ChangeSetArn, "change set ARN", "arn:<partition>:cloudformation:<region>:<account>:changeSet/<name>/<id>",
+    "cloudformation", "changeSet/"
+);
+
+/// A SHA-256 digest.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Digest([u8; 32]);
+
+impl Digest {
+    /// The digest of the bytes.
+    #[must_use]
+    pub fn of(bytes: impl AsRef<[u8]>) -> Self {
+        use sha2::Digest as _;
+        Self(sha2::Sha256::digest(bytes.as_ref()).into())
+    }
+    /// Wraps the result of a hash that was fed piece by piece.
+    #[must_use]
+    pub fn from_bytes(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+    /// The 32 bytes.
+    #[must_use]
+    pub fn bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+    /// All 64 hexadecimal digits, lower case.
+    #[must_use]
+    pub fn hex(&self) -> String {
+        hex(&self.0)
+    }
+    /// The first `n` hexadecimal digits (at most 64).
+    #[must_use]
+    pub fn short(&self, n: usize) -> String {
+        let mut h = self.hex();
+        h.truncate(n);
+        h
+    }
+}
+
+/// Lower-case hexadecimal digits of the bytes.
+#[must_use]
+pub fn hex(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    bytes
+        .iter()
+        .flat_map(|b| [DIGITS[usize::from(b >> 4)] as char, DIGITS[usize::from(b & 15)] as char])
+        .collect()
+}
+
+impl fmt::Display for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "sha256:{}", self.hex())
+    }
+}
+impl fmt::Debug for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "sha256:{}", self.short(12))
+    }
+}
+impl FromStr for Digest {
+    type Err = BadWord;
+    fn from_str(s: &str) -> Result<Self, BadWord> {
+        let err = || bad("digest", s, "sha256:<64 lower-case hexadecimal digits>");
+        let h = s.strip_prefix("sha256:").ok_or_else(err)?.as_bytes();
+        if h.len() != 64 {
+            return Err(err());
+        }
+        let nibble = |b: u8| match b {
+            b'0'..=b'9' => Some(b - b'0'),
+            b'a'..=b'f' => Some(b - b'a' + 10),
+            _ => None,
+        };
+        let mut out = [0; 32];
+        for (o, pair) in out.iter_mut().zip(h.chunks_exact(2)) {
+            *o = nibble(pair[0]).ok_or_else(err)? << 4 | nibble(pair[1]).ok_or_else(err)?;
+        }
+        Ok(Self(out))
+    }
+}
+impl TryFrom<String> for Digest {
+    type Error = BadWord;
+    fn try_from(s: String) -> Result<Self, BadWord> {
+        s.parse()
+    }
+}
+impl From<Digest> for String {
+    fn from(d: Digest) -> String {
+        d.to_string()
+    }
+}
+
+/// An account and a region: what CDK calls an environment.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+pub struct Env {
+    /// The account.
+    pub account: AccountId,
+    /// The region.
+    pub region: Region,
+}
+
+impl fmt::Display for Env {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "aws://{}/{}", self.account, self.region)
+    }
+}
+
+/// Where a stack lives, by name: account, region and stack name are unique together.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+pub struct StackKey {
+    /// Account and region.
+    pub env: Env,
+    /// The stack's name there.
+    pub name: StackName,
+}
+
+impl fmt::Display for StackKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}/{}", self.env.account, self.env.region, self.name)
+    }
+}
+
+/// The AWS partition of a region, as ARNs spell it.
+#[must_use]
+pub fn partition(region: &Region) -> &'static str {
+    let r = region.as_str();
+    if r.starts_with("cn-") {
+        "aws-cn"
+    } else if r.starts_with("us-gov-") {
+        "aws-us-gov"
+    } else {
+        "aws"
+    }
+}
+
+/// The names that `cdk bootstrap` gives to what it makes, computed, never taken from an assembly
+/// (CDK bootstrap template version 33).
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ToolkitNames {
+    /// The qualifier.
+    pub qualifier: Qualifier,
+    /// Account and region.
+    pub env: Env,
+}
+
+impl ToolkitNames {
+    fn role(&self, kind: &str) -> RoleArn {
+        let (q, a, r) = (&self.qualifier, &self.env.account, &self.env.region);
+        RoleArn(format!("arn:{}:iam::{a}:role/cdk-{q}-{kind}-role-{a}-{r}", partition(r)))
+    }
+    /// The role that calls CloudFormation.
+    #[must_use]
+    pub fn deploy_role(&self) -> RoleArn {
+        self.role("deploy")
+    }
+    /// The role that CloudFormation acts with.
+    #[must_use]
+    pub fn execution_role(&self) -> RoleArn {
+        self.role("cfn-exec")
+    }
+    /// The role that uploads file assets.
+    #[must_use]
+    pub fn file_publishing_role(&self) -> RoleArn {
+        self.role("file-publishing")
+    }
+    /// The role that pushes image assets.
+    #[must_use]
+    pub fn image_publishing_role(&self) -> RoleArn {
+        self.role("image-publishing")
+    }
+    /// The role that reads.
+    #[must_use]
+    pub fn lookup_role(&self) -> RoleArn {
+        self.role("lookup")
+    }
+    /// The bucket of file assets.
+    #[must_use]
+    pub fn bucket(&self) -> BucketName {
+        BucketName(format!("cdk-{}-assets-{}-{}", self.qualifier, self.env.account, self.env.region))
+    }
+    /// The repository of image assets.
+    #[must_use]
+    pub fn repository(&self) -> String {
+        format!("cdk-{}-container-assets-{}-{}", self.qualifier, self.env.account, self.env.region)
+    }
+    /// The SSM parameter that holds the version of the bootstrap template.
+    #[must_use]
+    pub fn version_parameter(&self) -> String {
+        format!("/cdk-bootstrap/{}/version", self.qualifier)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_accept_and_refuse() {
+        assert!("111111111111".parse::<AccountId>().is_ok());
+        assert!("11111111111".parse::<AccountId>().is_err());
+        assert!("ap-southeast-2".parse::<Region>().is_ok());
+        assert!("AP-SOUTHEAST-2".parse::<Region>().is_err());
+        assert!("Acme".parse::<Qualifier>().is_err());
+        assert!("Dev-Store".parse::<StackName>().is_ok());
+        assert!("-Dev".parse::<StackName>().is_err());
+        assert!("arn:aws:iam::111111111111:role/x".parse::<RoleArn>().is_ok());
+        assert!("arn:aws:iam::111111111111:user/x".parse::<RoleArn>().is_err());
+        let id: StackId =
+            "arn:aws:cloudformation:ap-southeast-2:111111111111:stack/Dev/1-2".parse().expect("a StackId");
+        assert_eq!(id.account().as_str(), "111111111111");
+        assert_eq!(id.region(), "ap-southeast-2");
+        let d = Digest::of(b"x");
+        assert_eq!(d.to_string().parse::<Digest>(), Ok(d));
+        assert!(d.hex().parse::<Digest>().is_err());
+    }
+}
