@@ -4,6 +4,11 @@
 //! Nothing here does IO, reads a clock or draws a random number: everything is a function of what was observed and of
 //! the time that the caller passes in.
 
+pub mod api;
 pub mod bootstrap;
 pub mod bundle;
+pub mod change;
+pub mod effect;
+pub mod facts;
+pub mod stack;
 pub mod words;
