@@ -8,7 +8,7 @@ use crate::{
     api::{ChangePlan, PinnedSource, S3Source},
     bundle::Bundle,
     effect::{
-        Effect, Fact, LiveGate, Look, Mutation, Outcome, Receipt, Record, Refusal, RefusalKind, Seen, SetRef,
+        Effect, Fact, LiveGate, Look, Mutation, Outcome, Receipt, Refusal, RefusalKind, Seen, SetRef,
         SourceSeen,
     },
     stack::{ChangeSetRow, FailedResource, StackRow},
@@ -147,10 +147,10 @@ impl Facts {
     fn accepted(&mut self, effect: &Effect, receipt: Receipt, now: Timestamp) {
         match effect {
             Effect::Record(_) => {
-                if let Receipt::Plan(plan) = receipt {
-                    if let Some(name) = plan.metadata.name.clone() {
-                        self.plans.insert(name, Arc::from(plan));
-                    }
+                if let Receipt::Plan(plan) = receipt
+                    && let Some(name) = plan.metadata.name.clone()
+                {
+                    self.plans.insert(name, Arc::from(plan));
                 }
             }
             Effect::Mutate(Mutation::Publish(u)) => {

@@ -85,7 +85,7 @@ pub struct ReleaseRef {
 }
 
 /// A reference that always yields the same bytes.
-#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq, Eq)]
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[serde(rename_all = "camelCase")]
 pub enum PinnedSource {
     /// One version of an S3 object.

@@ -25,7 +25,10 @@ impl HmacKey {
     /// The keyed hash of parts, each with its length.
     #[must_use]
     pub fn sign(&self, parts: &[&[u8]]) -> Digest {
-        let mut mac = Hmac::<Sha256>::new(&self.0.into());
+        // A key shorter than the block counts as padded with zeros (RFC 2104), which spares a fallible constructor.
+        let mut block = [0_u8; 64];
+        block[..32].copy_from_slice(&self.0);
+        let mut mac = Hmac::<Sha256>::new(&block.into());
         for part in parts {
             mac.update(&(part.len() as u64).to_be_bytes());
             mac.update(part);
