@@ -1,6 +1,6 @@
 //! What the controller remembers between passes of one object: all of it may be lost at any moment.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::{BTreeMap, BTreeSet}, sync::Arc};
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -8,11 +8,11 @@ use crate::{
     api::{ChangePlan, PinnedSource, S3Source},
     bundle::Bundle,
     effect::{
-        Effect, Fact, LiveGate, Look, Mutation, Outcome, Receipt, Refusal, RefusalKind, Seen, SetRef,
+        Effect, Fact, LiveGate, Look, Mutation, Outcome, Receipt, Record, Refusal, RefusalKind, Seen, SetRef,
         SourceSeen,
     },
-    stack::{ChangeSetRow, FailedResource, StackRow},
-    words::{ChangeSetArn, Env, StackId, StackKey},
+    stack::{ChangeSetRow, FailedResource, SetState, StackRow},
+    words::{ChangeSetArn, ChangeSetName, Env, StackId, StackKey},
 };
 
 /// The volatile memory of one object.
@@ -22,6 +22,8 @@ pub struct Facts {
     pub stacks: BTreeMap<StackKey, Seen<StackRow>>,
     /// Change sets, by name or by ARN as they were asked for.
     pub change_sets: BTreeMap<(StackKey, SetRef), Looked<ChangeSetRow>>,
+    /// Change sets that were found empty and were deleted: nothing differs.
+    pub empty: BTreeSet<(StackKey, ChangeSetName)>,
     /// Templates of deployed stacks.
     pub templates: BTreeMap<StackId, Seen<Arc<str>>>,
     /// Why an operation failed.
@@ -38,6 +40,8 @@ pub struct Facts {
     pub published: BTreeMap<String, Timestamp>,
     /// When an accepted execution was asked for.
     pub executed: BTreeMap<ChangeSetArn, Timestamp>,
+    /// The resourceVersion of the object that our finalizer was written to; the watch may be behind.
+    pub finalizer_written: Option<String>,
     /// Plans as our own writes left them; the watch may be behind.
     pub plans: BTreeMap<String, Arc<ChangePlan>>,
     /// What was refused, by the key of the effect.
@@ -89,7 +93,7 @@ impl Facts {
         let key = effect.key();
         match outcome {
             Outcome::Refused(refusal) => {
-                self.forget_what_a_refusal_contradicts(effect, refusal.kind, now);
+                self.forget_what_a_refusal_contradicts(effect, refusal.kind);
                 let times = self.refusals.get(&key).map_or(1, |r| r.times.saturating_add(1));
                 self.refusals.insert(key, Refused { refusal, at: now, times });
             }
@@ -146,7 +150,10 @@ impl Facts {
 
     fn accepted(&mut self, effect: &Effect, receipt: Receipt, now: Timestamp) {
         match effect {
-            Effect::Record(_) => {
+            Effect::Record(Record::Finalizer { resource_version, .. }) => {
+                self.finalizer_written = Some(resource_version.clone());
+            }
+            Effect::Record(Record::OpenPlan(_) | Record::Ledger { .. }) => {
                 if let Receipt::Plan(plan) = receipt
                     && let Some(name) = plan.metadata.name.clone()
                 {
@@ -171,6 +178,11 @@ impl Facts {
                         (SetRef::Name(_), Seen::Unknown | Seen::Absent(_)) => false,
                     };
                     if key == k && same {
+                        if let Seen::Present(row, _) = &looked.seen
+                            && row.state() == SetState::Empty
+                        {
+                            self.empty.insert((key.clone(), row.name.clone()));
+                        }
                         looked.seen = Seen::Absent(now);
                     }
                 }
@@ -201,10 +213,15 @@ impl Facts {
         }
     }
 
-    fn forget_what_a_refusal_contradicts(&mut self, effect: &Effect, kind: RefusalKind, _now: Timestamp) {
+    fn forget_what_a_refusal_contradicts(&mut self, effect: &Effect, kind: RefusalKind) {
         match kind {
-            RefusalKind::NotFound
-            | RefusalKind::AlreadyExists
+            RefusalKind::NotFound => {
+                if let Effect::Record(Record::Ledger { plan, .. }) = effect {
+                    self.plans.remove(plan);
+                }
+                self.forget_target(effect);
+            }
+            RefusalKind::AlreadyExists
             | RefusalKind::Conflict
             | RefusalKind::Invalid => self.forget_target(effect),
             RefusalKind::Throttled

@@ -2,14 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, MicroTime, Time};
 use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::assembly::ReleaseRef;
 use crate::words::{
-    AccountId, ChangeId, ChangeSetArn, Digest, Env, Region, ReleaseId, StackId, StackKey, StackName, Uid,
+    AccountId, ChangeId, ChangeSetArn, Digest, Env, Qualifier, Region, ReleaseId, StackId, StackKey, StackName, Uid,
 };
 
 /// A proposed change. Written by the controller alone: the proposal never changes, the ledger only grows.
@@ -137,6 +137,8 @@ pub struct ProposedStack {
     pub region: Region,
     /// The stack's name.
     pub stack_name: StackName,
+    /// The bootstrap qualifier that it is deployed with.
+    pub qualifier: Qualifier,
     /// The artifact id in the assembly; unique within the proposal.
     #[schemars(length(min = 1, max = 256))]
     pub artifact: String,
@@ -149,9 +151,13 @@ pub struct ProposedStack {
     /// The StackId of the deployed stack that this builds on; absent where there is none yet.
     #[serde(rename = "baselineStackID", default, skip_serializing_if = "Option::is_none")]
     pub baseline_stack_id: Option<StackId>,
-    /// When that stack was last updated (or created).
+    /// The StackId of the stack in REVIEW_IN_PROGRESS that our change set stands in, where there is no stack yet. Not part
+    /// of the id.
+    #[serde(rename = "reviewStackID", default, skip_serializing_if = "Option::is_none")]
+    pub review_stack_id: Option<StackId>,
+    /// When the stack that this builds on was last updated (or created).
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub baseline_updated_time: Option<Time>,
+    pub baseline_updated_time: Option<MicroTime>,
     /// The digest of everything that goes into the change-set call.
     pub input: Digest,
     /// The stack's share of the id: input, baseline and what would happen.
@@ -267,7 +273,7 @@ pub struct OwnedStack {
     pub stack_id: StackId,
     /// When it was last updated by us; absent while not known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub updated_time: Option<Time>,
+    pub updated_time: Option<MicroTime>,
     /// The input that was last deployed; absent while not known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub input: Option<Digest>,
@@ -318,6 +324,9 @@ pub struct Decided {
     /// The annotation's slot, empty for none.
     #[schemars(length(max = 40))]
     pub slot: String,
+    /// Until when it counts; absent for ever.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<Time>,
     /// Why, in the words of whoever decided.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 200))]
@@ -398,7 +407,7 @@ pub struct Settled {
     #[schemars(length(max = 64))]
     pub status: String,
     /// When it was last updated.
-    pub updated_time: Time,
+    pub updated_time: MicroTime,
     /// The first resource that failed and why, where one did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 1024))]
