@@ -196,3 +196,68 @@ impl Seen<'_> {
         self.transforms.insert(name.to_owned());
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::{
+        super::difference::{DifferenceKind, difference},
+        *,
+    };
+
+    fn template(json: &Value) -> Template {
+        let stack = serde_json::from_value(
+            json!({"env": {"account": "111111111111", "region": "ap-southeast-2"}, "name": "Dev"}),
+        )
+        .unwrap();
+        Template::parse(json.to_string().as_bytes(), &stack).unwrap()
+    }
+
+    #[test]
+    fn reads_names_parameters_and_transforms() {
+        let t = template(&json!({
+            "Transform": ["AWS::LanguageExtensions", {"Name": "Mine", "Parameters": {}}],
+            "Parameters": {"P": {"Type": "String", "NoEcho": "true"}, "Q": {"Type": "Number", "Default": 3}},
+            "Resources": {
+                "A": {"Type": "X", "Properties": {"V": {"Fn::ImportValue": {"Fn::Sub": "${AWS::StackName}-v"}}}},
+                "B": {"Type": "X", "Properties": {"Fn::Transform": {"Name": "AWS::Include"}, "V": {"Fn::ImportValue": {"Ref": "P"}}}},
+                "Fn::ForEach::L": ["Id", ["a"], {}]
+            },
+            "Outputs": {"O": {"Value": 1, "Export": {"Name": {"Fn::Join": [":", ["x", {"Ref": "AWS::Region"}]]}}}, "N": {"Value": 1}}
+        }));
+        assert_eq!(t.imports, ExportNames { literal: ["Dev-v".to_owned()].into(), opaque: true });
+        assert_eq!(t.exports, ExportNames { literal: ["x:ap-southeast-2".to_owned()].into(), opaque: false });
+        assert_eq!(
+            t.transforms.iter().collect::<Vec<_>>(),
+            ["AWS::Include", "AWS::LanguageExtensions", "Mine"]
+        );
+        assert!(t.parameters["P"].no_echo);
+        assert_eq!(t.parameters["Q"].default, Some(json!(3)));
+        assert_eq!(t.resources["Fn::ForEach::L"].resource_type, "Fn::ForEach");
+    }
+
+    #[test]
+    fn differences_are_by_resource() {
+        let old = template(&json!({"Resources": {
+            "Same": {"Type": "T", "Metadata": {"aws:cdk:path": "a"}}, "Gone": {"Type": "T"},
+            "Init": {"Type": "T", "Metadata": {"AWS::CloudFormation::Init": 1}},
+            "Other": {"Type": "T", "DeletionPolicy": "Retain"}, "M": {"Type": "AWS::CDK::Metadata", "Properties": 1}
+        }}));
+        let new = template(&json!({"Resources": {
+            "Same": {"Type": "T"}, "New": {"Type": "U"}, "Init": {"Type": "T", "Metadata": {"AWS::CloudFormation::Init": 2}},
+            "Other": {"Type": "T"}, "M": {"Type": "AWS::CDK::Metadata", "Properties": 2}
+        }}));
+        let found: Vec<_> =
+            difference(Some(&old), &new).into_iter().map(|d| (d.logical_id, d.kind)).collect();
+        let want = [
+            ("Gone", DifferenceKind::Remove),
+            ("Init", DifferenceKind::Modify),
+            ("New", DifferenceKind::Add),
+            ("Other", DifferenceKind::Modify),
+        ];
+        assert_eq!(found, want.map(|(id, kind)| (id.to_owned(), kind)));
+        assert_eq!(difference(None, &new).len(), 4, "all but the CDK's own");
+        assert_eq!(difference(Some(&new), &new), []);
+    }
+}

@@ -87,11 +87,10 @@ fn add<R: Read>(
         EntryType::Char | EntryType::Block => Err(ArchiveError::Kind { path, kind: "device" }),
         EntryType::Fifo => Err(ArchiveError::Kind { path, kind: "fifo" }),
         EntryType::GNUSparse => Err(ArchiveError::Kind { path, kind: "sparse file" }),
-        // Extension headers come here only in archives that put them where none belongs.
-        EntryType::GNULongName
-        | EntryType::GNULongLink
-        | EntryType::XHeader
-        | EntryType::XGlobalHeader
-        | _ => Err(ArchiveError::Kind { path, kind: "tar entry of an unknown type" }),
+        // The tar crate hands these on only where none belongs.
+        EntryType::GNULongName | EntryType::GNULongLink | EntryType::XHeader | EntryType::XGlobalHeader => {
+            Err(ArchiveError::Kind { path, kind: "misplaced extension header" })
+        }
+        _ => Err(ArchiveError::Kind { path, kind: "tar entry of an unknown type" }),
     }
 }
