@@ -443,7 +443,7 @@ pub fn baseline_of(row: Option<&StackRow>) -> Baseline {
     }
 }
 
-/// A digest in the role of a name; kept here so that callers need not format it.
+/// What people call a release.
 #[must_use]
 pub fn release_name(digest: &Digest) -> String {
     digest.short(12)

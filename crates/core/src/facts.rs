@@ -1,6 +1,9 @@
 //! What the controller remembers between passes of one object: all of it may be lost at any moment.
 
-use std::{collections::{BTreeMap, BTreeSet}, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -221,9 +224,9 @@ impl Facts {
                 }
                 self.forget_target(effect);
             }
-            RefusalKind::AlreadyExists
-            | RefusalKind::Conflict
-            | RefusalKind::Invalid => self.forget_target(effect),
+            RefusalKind::AlreadyExists | RefusalKind::Conflict | RefusalKind::Invalid => {
+                self.forget_target(effect)
+            }
             RefusalKind::Throttled
             | RefusalKind::Unavailable
             | RefusalKind::AssumeDenied

@@ -49,7 +49,12 @@ impl Verdict {
     /// Work to do now.
     #[must_use]
     pub fn act(reason: Reason, message: impl Into<String>, effects: Vec<Effect>) -> Self {
-        Self { phase: Phase::Working(reason), message: message.into(), waiting_for: None, next: Next::Do(effects) }
+        Self {
+            phase: Phase::Working(reason),
+            message: message.into(),
+            waiting_for: None,
+            next: Next::Do(effects),
+        }
     }
 
     /// Nothing to do until something changes.
@@ -88,7 +93,7 @@ impl Verdict {
 #[derive(Clone, Debug)]
 pub enum Need {
     /// Perform this.
-    Do(Effect),
+    Do(Box<Effect>),
     /// Wait: until then, or for a change.
     Wait(Reason, String, Option<Timestamp>),
     /// A person has to act; it is tried again then.
@@ -104,15 +109,24 @@ impl Need {
     pub fn stuck(reason: Reason, message: impl Into<String>) -> Self {
         Self::Stuck(reason, message.into(), None)
     }
+
+    /// Tells a refusal that means something particular here by its particular reason.
+    #[must_use]
+    pub fn told_as(self, general: Reason, particular: Reason) -> Self {
+        match self {
+            Self::Stuck(r, m, at) if r == general => Self::Stuck(particular, m, at),
+            Self::Do(_) | Self::Wait(..) | Self::Stuck(..) => self,
+        }
+    }
 }
 
 /// Asks for an effect, unless it was refused and it is too early to try again.
 #[must_use]
 pub fn ask(facts: &Facts, effect: Effect, now: Timestamp) -> Need {
-    let Some(refused) = facts.refusals.get(&effect.key()) else { return Need::Do(effect) };
+    let Some(refused) = facts.refusals.get(&effect.key()) else { return Need::Do(Box::new(effect)) };
     let at = refused.retry_at();
     if now >= at {
-        return Need::Do(effect);
+        return Need::Do(Box::new(effect));
     }
     let message = format!("{}: {}", effect.key(), refused.refusal.message);
     match refused.refusal.kind {
@@ -147,7 +161,7 @@ pub fn fold(needs: Vec<Need>, reason: Reason, doing: &str) -> Verdict {
         match need {
             Need::Do(e) => {
                 if !effects.contains(&e) {
-                    effects.push(e);
+                    effects.push(*e);
                 }
             }
             Need::Wait(r, m, at) => match &mut wait {
@@ -177,7 +191,7 @@ pub fn fold(needs: Vec<Need>, reason: Reason, doing: &str) -> Verdict {
         Some((r, m, at)) => {
             let phase = match r {
                 Reason::StackBusy | Reason::NotBootstrapped | Reason::AwaitingAssembly => Phase::Waiting(r),
-                _ => Phase::Working(r),
+                _other => Phase::Working(r),
             };
             verdict(phase, m, at)
         }

@@ -6,9 +6,7 @@ use jiff::Timestamp;
 use kube::ResourceExt;
 
 use crate::{
-    api::{
-        AwsAccount, AwsAccountStatus, Bootstrap, ConditionType, Conditions, NamespaceGrant, Reason,
-    },
+    api::{AwsAccount, AwsAccountStatus, Bootstrap, ConditionType, Conditions, NamespaceGrant, Reason},
     words::{AccountId, Env, Qualifier, StackName},
 };
 
@@ -35,7 +33,9 @@ pub enum NotAllowed {
     #[error("AwsAccount {0} does not allow namespace {1} to use qualifier {2}")]
     Qualifier(String, String, Qualifier),
     /// The stack name is not granted.
-    #[error("AwsAccount {0} does not allow namespace {1} to deploy stack {2}: no pattern of stackNames matches")]
+    #[error(
+        "AwsAccount {0} does not allow namespace {1} to deploy stack {2}: no pattern of stackNames matches"
+    )]
     StackName(String, String, StackName),
 }
 
@@ -48,8 +48,11 @@ impl Accounts {
 
     /// The account of that name, if it can be used.
     pub fn by_name(&self, name: &str) -> Result<&AwsAccount, NotAllowed> {
-        let found =
-            self.0.iter().find(|a| a.name_any() == name).ok_or_else(|| NotAllowed::NoAccount(name.to_owned()))?;
+        let found = self
+            .0
+            .iter()
+            .find(|a| a.name_any() == name)
+            .ok_or_else(|| NotAllowed::NoAccount(name.to_owned()))?;
         match self.twin(found) {
             Some(twin) => Err(NotAllowed::Duplicate(found.name_any(), twin.name_any())),
             None => Ok(found),

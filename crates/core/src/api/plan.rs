@@ -9,7 +9,8 @@ use serde::{Deserialize, Serialize};
 
 use super::assembly::ReleaseRef;
 use crate::words::{
-    AccountId, ChangeId, ChangeSetArn, Digest, Env, Qualifier, Region, ReleaseId, StackId, StackKey, StackName, Uid,
+    AccountId, ChangeId, ChangeSetArn, Digest, Env, Qualifier, Region, ReleaseId, StackId, StackKey,
+    StackName, Uid,
 };
 
 /// A proposed change. Written by the controller alone: the proposal never changes, the ledger only grows.

@@ -9,8 +9,8 @@ use kube::ResourceExt;
 use crate::{
     account::{Accounts, grant},
     api::{
-        ANNOTATION_REQUESTED_AT, AssemblySource, CloudAssembly, CloudAssemblyStatus, ConditionType, Conditions,
-        PinnedS3, PinnedSource, Reason, ReleaseRef, S3Source,
+        ANNOTATION_REQUESTED_AT, AssemblySource, CloudAssembly, CloudAssemblyStatus, ConditionType,
+        Conditions, PinnedS3, PinnedSource, Reason, ReleaseRef, S3Source,
     },
     cluster::{ClusterView, Installation},
     effect::{Access, Effect, Look, SourceSeen, release_name, session_name},
@@ -69,7 +69,13 @@ fn release(s: &Snapshot<'_>, now: Timestamp) -> Step<(ReleaseRef, Timestamp)> {
     let AssemblySource::S3(source) = &s.assembly.spec.source;
     let uid: Option<Uid> = s.assembly.uid().and_then(|u| u.parse().ok());
     let uid = uid.ok_or_else(|| Need::stuck(Reason::InvalidSpec, "the object has no uid yet"))?;
-    let access = source_access(&s.accounts, &s.assembly.namespace().unwrap_or_default(), source, &uid, s.installation)?;
+    let access = source_access(
+        &s.accounts,
+        &s.assembly.namespace().unwrap_or_default(),
+        source,
+        &uid,
+        s.installation,
+    )?;
     let look_again = |at: Timestamp| at.saturating_add(interval(&s.assembly)).unwrap_or(at);
     let (version, as_of) = match &source.version_id {
         Some(v) => (v.clone(), now),
@@ -84,14 +90,12 @@ fn release(s: &Snapshot<'_>, now: Timestamp) -> Step<(ReleaseRef, Timestamp)> {
     });
     match s.facts.bundles.get(&pinned) {
         Some(Ok(bundle)) => {
-            let digest = bundle.release;
+            let digest = bundle.release();
             Ok((ReleaseRef { digest, name: release_name(&digest), source: pinned }, look_again(as_of)))
         }
         Some(Err(why)) => Err(Need::Stuck(Reason::InvalidAssembly, why.clone(), Some(look_again(as_of)))),
-        None => Err(match ask(s.facts, Effect::Look(Look::Bundle(pinned, access)), now) {
-            Need::Stuck(Reason::CallRefused, m, at) => Need::Stuck(Reason::SourceFailed, m, at),
-            other => other,
-        }),
+        None => Err(ask(s.facts, Effect::Look(Look::Bundle(pinned, access)), now)
+            .told_as(Reason::CallRefused, Reason::SourceFailed)),
     }
 }
 
@@ -204,7 +208,12 @@ pub fn source_access(
 
 /// The status that follows; the newest release stays shown while a newer one cannot be read.
 #[must_use]
-pub fn status(s: &Snapshot<'_>, v: &Verdict, release: Option<ReleaseRef>, now: Timestamp) -> CloudAssemblyStatus {
+pub fn status(
+    s: &Snapshot<'_>,
+    v: &Verdict,
+    release: Option<ReleaseRef>,
+    now: Timestamp,
+) -> CloudAssemblyStatus {
     let before = s.assembly.status.clone().unwrap_or_default();
     let generation = s.assembly.metadata.generation;
     let list = Conditions::new(&before.conditions, generation, now);
@@ -214,9 +223,12 @@ pub fn status(s: &Snapshot<'_>, v: &Verdict, release: Option<ReleaseRef>, now: T
         Phase::Working(_) | Phase::Waiting(_) => list
             .with(ConditionType::Ready, release.is_some(), reason, &v.message)
             .with(ConditionType::Reconciling, true, reason, &v.message),
-        Phase::Stalled(_) => list
-            .with(ConditionType::Ready, false, reason, &v.message)
-            .with(ConditionType::Stalled, true, reason, &v.message),
+        Phase::Stalled(_) => list.with(ConditionType::Ready, false, reason, &v.message).with(
+            ConditionType::Stalled,
+            true,
+            reason,
+            &v.message,
+        ),
     };
     let same = before.release.as_ref().map(|r| r.digest) == release.as_ref().map(|r| r.digest);
     let release_time = if release.is_none() || same { before.release_time } else { Some(Time(now)) };

@@ -1,6 +1,9 @@
 //! Which stacks of a CDK Stage cannot have a change set yet, because an export that they import is not there.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    borrow::Borrow,
+    collections::{BTreeMap, BTreeSet},
+};
 
 use super::stack_artifact::StackArtifact;
 use crate::words::StackKey;
@@ -10,17 +13,18 @@ use crate::words::StackKey;
 /// `deployed` holds the names of the exports of each stack that exists. Where a name cannot be computed, a stack is deferred
 /// only for the stacks that it depends on: too early a change set fails, a late one only waits.
 #[must_use]
-pub fn defer(
-    stacks: &[StackArtifact],
+pub fn defer<S: Borrow<StackArtifact>>(
+    stacks: &[S],
     deployed: &BTreeMap<StackKey, BTreeSet<String>>,
 ) -> BTreeSet<StackKey> {
-    let deferred = |stack: &&StackArtifact| {
-        let before = all_dependencies(stacks, stack);
+    let stacks: Vec<&StackArtifact> = stacks.iter().map(Borrow::borrow).collect();
+    let deferred = |stack: &&&StackArtifact| {
+        let before = all_dependencies(&stacks, stack);
         stacks.iter().filter(|other| other.id != stack.id && other.env == stack.env).any(|other| {
             waits_for(stack, other, deployed.get(&other.key()), before.contains(other.id.as_str()))
         })
     };
-    stacks.iter().filter(deferred).map(StackArtifact::key).collect()
+    stacks.iter().filter(deferred).map(|stack| stack.key()).collect()
 }
 
 fn waits_for(
@@ -42,7 +46,7 @@ fn waits_for(
 }
 
 /// The ids of the stacks that come before this one, directly or not.
-fn all_dependencies<'a>(stacks: &'a [StackArtifact], of: &'a StackArtifact) -> BTreeSet<&'a str> {
+fn all_dependencies<'a>(stacks: &[&'a StackArtifact], of: &'a StackArtifact) -> BTreeSet<&'a str> {
     let mut found = BTreeSet::new();
     let mut open: Vec<&str> = of.dependencies.iter().map(String::as_str).collect();
     while let Some(id) = open.pop() {

@@ -1,5 +1,7 @@
 //! A cloud assembly as a whole, and the CDK Stages in it.
 
+use std::sync::{Arc, OnceLock};
+
 use serde_json::Value;
 
 use super::{
@@ -21,6 +23,7 @@ const NESTED: &str = "cdk:cloud-assembly";
 pub struct Bundle {
     tree: Tree,
     root: Manifest,
+    root_stage: OnceLock<Result<CdkStage, BundleError>>,
     nested: Vec<Nested>,
     release: Digest,
 }
@@ -31,13 +34,14 @@ struct Nested {
     id: String,
     display_path: String,
     manifest: Manifest,
+    stage: OnceLock<Result<CdkStage, BundleError>>,
 }
 
 /// The stacks of one CDK Stage, or those at the root.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CdkStage {
     /// Each after those that it depends on.
-    pub stacks: Vec<StackArtifact>,
+    pub stacks: Vec<Arc<StackArtifact>>,
 }
 
 impl Bundle {
@@ -63,7 +67,7 @@ impl Bundle {
         let manifests: Vec<&Manifest> =
             std::iter::once(&root).chain(nested.iter().map(|n| &n.manifest)).collect();
         let release = release::digest(&tree, &manifests)?;
-        Ok(Self { tree, root, nested, release })
+        Ok(Self { tree, root, root_stage: OnceLock::new(), nested, release })
     }
 
     /// The digest of what the assembly deploys: the identity of the release.
@@ -78,14 +82,19 @@ impl Bundle {
     }
 
     /// The stacks of a CDK Stage by its display path (`Outer/Inner`) or artifact id; `None` for the stacks at the root.
+    /// They are read at the first call and kept.
     ///
     /// # Errors
     /// [`BundleError`] when there is no such CDK Stage, or when one of its stacks cannot be deployed as it is.
-    pub fn stage(&self, name: Option<&str>) -> Result<CdkStage, BundleError> {
-        let manifest = match name {
-            None => &self.root,
-            Some(name) => &self.find(name)?.manifest,
+    pub fn stage(&self, name: Option<&str>) -> Result<&CdkStage, BundleError> {
+        let (manifest, slot) = match name {
+            None => (&self.root, &self.root_stage),
+            Some(name) => self.find(name).map(|n| (&n.manifest, &n.stage))?,
         };
+        slot.get_or_init(|| self.read_stage(manifest, name)).as_ref().map_err(Clone::clone)
+    }
+
+    fn read_stage(&self, manifest: &Manifest, name: Option<&str>) -> Result<CdkStage, BundleError> {
         let mut stacks = Vec::new();
         for (id, artifact) in manifest.artifacts.iter().filter(|(_, a)| a.kind == STACK) {
             stacks.push(read_stack(&self.tree, manifest, id, artifact)?);
@@ -94,7 +103,7 @@ impl Bundle {
             return Err(self.no_such(name.unwrap_or_default()));
         }
         refuse_twins(&stacks)?;
-        Ok(CdkStage { stacks: in_dependency_order(stacks)? })
+        Ok(CdkStage { stacks: in_dependency_order(stacks)?.into_iter().map(Arc::new).collect() })
     }
 
     fn find(&self, name: &str) -> Result<&Nested, BundleError> {
@@ -121,7 +130,7 @@ fn collect(tree: &Tree, parent: &Manifest, into: &mut Vec<Nested>) -> Result<(),
             .clone()
             .unwrap_or_else(|| id.strip_prefix("assembly-").unwrap_or(id).to_owned());
         collect(tree, &manifest, into)?;
-        into.push(Nested { id: id.clone(), display_path, manifest });
+        into.push(Nested { id: id.clone(), display_path, manifest, stage: OnceLock::new() });
     }
     Ok(())
 }

@@ -133,5 +133,5 @@ pub(super) fn app_with(file: &str, change: impl FnOnce(&mut Value)) -> Vec<(&'st
 }
 
 pub(super) fn prod(files: Vec<(&'static str, String)>) -> Result<CdkStage, super::error::BundleError> {
-    Bundle::open(tree(files))?.stage(Some("Prod"))
+    Bundle::open(tree(files))?.stage(Some("Prod")).cloned()
 }

@@ -4,7 +4,8 @@ use jiff::Timestamp;
 
 use crate::{
     api::{
-        ChangePlan, ChangePlanStatus, CloseReason, ConditionType, Conditions, GATE_PREFIX, ProposedStack, Reason,
+        ChangePlan, ChangePlanStatus, CloseReason, ConditionType, Conditions, GATE_PREFIX, ProposedStack,
+        Reason,
     },
     change::risk_classes,
     gate::PlanView,
@@ -39,13 +40,32 @@ pub fn status(plan: &std::sync::Arc<ChangePlan>, now: Timestamp) -> Option<Chang
         };
         (state, list.with(ConditionType::Ready, false, reason, &closed.message))
     } else if view.failed().next().is_some() {
-        ("Failing", list.with(ConditionType::Reconciling, true, Reason::Executing, "a stack failed; the rest is not started"))
-    } else if view.is_complete() && (!is_bootstrap || view.is_claimed()) && view.claims.len() == view.settled.len() {
+        (
+            "Failing",
+            list.with(
+                ConditionType::Reconciling,
+                true,
+                Reason::Executing,
+                "a stack failed; the rest is not started",
+            ),
+        )
+    } else if view.is_complete()
+        && (!is_bootstrap || view.is_claimed())
+        && view.claims.len() == view.settled.len()
+    {
         ("Succeeded", list.with(ConditionType::Ready, true, Reason::Deployed, "carried out"))
     } else if view.is_claimed() {
         ("Executing", list.with(ConditionType::Reconciling, true, Reason::Executing, "stacks are changing"))
     } else if view.rejected().is_some() {
-        ("Rejected", list.with(ConditionType::Ready, false, Reason::Rejected, "rejected; change sets are being deleted"))
+        (
+            "Rejected",
+            list.with(
+                ConditionType::Ready,
+                false,
+                Reason::Rejected,
+                "rejected; change sets are being deleted",
+            ),
+        )
     } else if approved {
         ("Approved", list.with(ConditionType::Reconciling, true, Reason::Executing, "about to run"))
     } else {

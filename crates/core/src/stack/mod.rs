@@ -1,5 +1,7 @@
 //! Stacks: their states, what follows from each, and what one look at them tells.
 
+#![warn(clippy::wildcard_enum_match_arm)]
+
 mod row;
 mod status;
 mod table;

@@ -67,12 +67,19 @@ fn towards_the_candidate(s: &Snapshot<'_>, now: Timestamp) -> Verdict {
     }
 }
 
-fn after_completion(s: &Snapshot<'_>, newest: &PlanView, release: &ReleaseRef, same: bool, now: Timestamp) -> Verdict {
+fn after_completion(
+    s: &Snapshot<'_>,
+    newest: &PlanView,
+    release: &ReleaseRef,
+    same: bool,
+    now: Timestamp,
+) -> Verdict {
     if !same || moved_since(s, newest).is_some() {
         return plan(s, release, now);
     }
     let watch = newest.proposal().stacks.iter().map(|p| (p.key(), Pace::Slow));
-    Verdict::rest(Phase::Done(Reason::Deployed), format!("release {} is deployed", release.name)).watching(watch)
+    Verdict::rest(Phase::Done(Reason::Deployed), format!("release {} is deployed", release.name))
+        .watching(watch)
 }
 
 fn after_closing(
@@ -119,8 +126,8 @@ fn moved_since(s: &Snapshot<'_>, newest: &PlanView) -> Option<String> {
             Seen::Unknown => None,
             Seen::Absent(_) => Some(format!("stack {key} is gone")),
             Seen::Present(row, _) => {
-                let same = row.id == left.stack_id
-                    && left.updated_time.as_ref().is_none_or(|t| t.0 == row.updated);
+                let same =
+                    row.id == left.stack_id && left.updated_time.as_ref().is_none_or(|t| t.0 == row.updated);
                 (!same).then(|| format!("stack {key} was changed by somebody else"))
             }
         }

@@ -29,12 +29,17 @@ pub(super) fn delete(s: &Snapshot<'_>, now: Timestamp) -> Option<Verdict> {
     if !needs.is_empty() && now < deadline {
         return Some(fold(needs, Reason::Deleting, "deleting unexecuted change sets").until(deadline));
     }
-    Some(fold(vec![ask(s.facts, finalizer(s, false), now)], Reason::Deleting, "letting go; stacks are retained"))
+    Some(fold(
+        vec![ask(s.facts, finalizer(s, false), now)],
+        Reason::Deleting,
+        "letting go; stacks are retained",
+    ))
 }
 
 /// Puts our finalizer on, before anything is made that would have to be tidied.
 pub(super) fn add_finalizer(s: &Snapshot<'_>, now: Timestamp) -> Option<Verdict> {
-    let written = s.facts.finalizer_written.is_some() && s.facts.finalizer_written == s.stage.resource_version();
+    let written =
+        s.facts.finalizer_written.is_some() && s.facts.finalizer_written == s.stage.resource_version();
     (!has_finalizer(s) && !written)
         .then(|| fold(vec![ask(s.facts, finalizer(s, true), now)], Reason::Planning, "adding the finalizer"))
 }

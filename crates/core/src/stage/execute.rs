@@ -15,9 +15,7 @@ use super::{
 };
 use crate::{
     account::Accounts,
-    api::{
-        Claimed, ClaimedStack, CloseReason, PlannedAs, ProposedStack, Reason, Settled, SettledAs,
-    },
+    api::{Claimed, ClaimedStack, CloseReason, PlannedAs, ProposedStack, Reason, Settled, SettledAs},
     change::leaf,
     effect::{Access, CONFIRM_WITHIN, Confirmed, Effect, LiveGate, Look, Mutation, Pace, Seen, SetRef},
     facts::Looked,
@@ -37,9 +35,9 @@ enum Progress {
     /// An effect, or time.
     Need(Need),
     /// It has come to an end.
-    Settle(Box<Settled>),
+    Settle(Settled),
     /// Its change set is there and may be recorded as claimed.
-    Claim(Box<ClaimedStack>),
+    Claim(ClaimedStack),
     /// Something stands against it: nothing more is started.
     Stop(String),
     /// Nothing, for now.
@@ -55,9 +53,9 @@ pub(super) fn execute(s: &Snapshot<'_>, plan: &PlanView, now: Timestamp) -> Verd
     let sweep = if stop.is_some() && failed.is_none() { sweep(s, plan, false, now) } else { first };
     let Sweep { needs, settled, claims, .. } = sweep;
     if !settled.is_empty() || !claims.is_empty() {
-        let mut ledger = settled.into_iter().fold(plan.ledger(now), |l, x| l.with(|e| e.settled = Some(*x)));
+        let mut ledger = settled.into_iter().fold(plan.ledger(now), |l, x| l.with(|e| e.settled = Some(x)));
         if !claims.is_empty() {
-            ledger = ledger.with(|e| e.claimed = Some(Claimed { stacks: claims.into_iter().map(|c| *c).collect() }));
+            ledger = ledger.with(|e| e.claimed = Some(Claimed { stacks: claims }));
         }
         return append(s, plan, ledger, Reason::Executing, "recording how the stacks came out", now);
     }
@@ -67,7 +65,9 @@ pub(super) fn execute(s: &Snapshot<'_>, plan: &PlanView, now: Timestamp) -> Verd
     match (failed, stop) {
         (Some(why), _) => close(s, plan, CloseReason::Failed, &why, false, now),
         (None, Some(why)) => close(s, plan, CloseReason::Withdrawn, &why, false, now),
-        (None, None) => watch(fold(Vec::new(), Reason::Executing, &format!("executing plan {}", plan.name)), plan),
+        (None, None) => {
+            watch(fold(Vec::new(), Reason::Executing, &format!("executing plan {}", plan.name)), plan)
+        }
     }
 }
 
@@ -91,8 +91,8 @@ fn watch(v: Verdict, plan: &PlanView) -> Verdict {
 #[derive(Default)]
 struct Sweep {
     needs: Vec<Need>,
-    settled: Vec<Box<Settled>>,
-    claims: Vec<Box<ClaimedStack>>,
+    settled: Vec<Settled>,
+    claims: Vec<ClaimedStack>,
     stops: Vec<String>,
 }
 
@@ -145,8 +145,7 @@ fn drive(
         return follow(s, stack, claim, &access, *since, now);
     }
     let set = SetRef::Arn(claim.change_set_arn.clone());
-    let look =
-        || ask(s.facts, Effect::Look(Look::ChangeSet(stack.key(), set.clone(), access.clone())), now);
+    let look = || ask(s.facts, Effect::Look(Look::ChangeSet(stack.key(), set.clone(), access.clone())), now);
     match s.facts.change_sets.get(&(stack.key(), set.clone())) {
         Some(Looked { seen: Seen::Present(row, at), .. }) if now.duration_since(*at) <= CONFIRM_WITHIN => {
             after_look(s, stack, claim, &access, (row, *at), may_start, now)
@@ -173,7 +172,9 @@ fn after_look(
         SetState::Ready if !may_start => Progress::Idle,
         SetState::Ready => {
             if leaf(&key, &claim.input, &baseline(stack), &row.changes) != claim.leaf {
-                return Progress::Stop(format!("the change set of stack {key} shows something else than was approved"));
+                return Progress::Stop(format!(
+                    "the change set of stack {key} shows something else than was approved"
+                ));
             }
             match gate_stands(s, stack, now) {
                 Err(need) => return Progress::Need(need),
@@ -199,7 +200,9 @@ fn after_look(
             }
             other => other,
         },
-        SetState::Obsolete => Progress::Stop(format!("stack {key} was changed by somebody else after the approval")),
+        SetState::Obsolete => {
+            Progress::Stop(format!("stack {key} was changed by somebody else after the approval"))
+        }
         SetState::Preparing | SetState::Empty | SetState::Failed | SetState::Gone => {
             Progress::Stop(format!("the change set of stack {key} can no longer be executed"))
         }
@@ -296,7 +299,7 @@ fn settle(
             Err(need) => return Progress::Need(need),
         }
     };
-    Progress::Settle(Box::new(Settled {
+    Progress::Settle(Settled {
         account: stack.account.clone(),
         region: stack.region.clone(),
         stack_name: stack.stack_name.clone(),
@@ -305,7 +308,7 @@ fn settle(
         status: row.status.as_str().to_owned(),
         updated_time: MicroTime(row.updated),
         message,
-    }))
+    })
 }
 
 fn settle_unmoved(s: &Snapshot<'_>, stack: &ProposedStack, claim: &ClaimedStack, at: Timestamp) -> Progress {
@@ -313,7 +316,7 @@ fn settle_unmoved(s: &Snapshot<'_>, stack: &ProposedStack, claim: &ClaimedStack,
         Seen::Present(row, _) => (row.status.as_str(), row.updated),
         Seen::Absent(_) | Seen::Unknown => ("EXECUTE_FAILED", at),
     };
-    Progress::Settle(Box::new(Settled {
+    Progress::Settle(Settled {
         account: stack.account.clone(),
         region: stack.region.clone(),
         stack_name: stack.stack_name.clone(),
@@ -322,7 +325,7 @@ fn settle_unmoved(s: &Snapshot<'_>, stack: &ProposedStack, claim: &ClaimedStack,
         status: status.to_owned(),
         updated_time: MicroTime(updated),
         message: Some("the change set could not be executed".to_owned()),
-    }))
+    })
 }
 
 /// The first failed resource. Not being able to ask is no reason to wait for ever.
@@ -337,9 +340,9 @@ fn why_failed(
     if let Some((failure, at)) = s.facts.failures.get(id)
         && *at >= updated
     {
-        return Ok(failure
-            .as_ref()
-            .map(|f| format!("{} ({}): {}", f.logical_id, f.resource_type, f.reason).chars().take(1000).collect()));
+        return Ok(failure.as_ref().map(|f| {
+            format!("{} ({}): {}", f.logical_id, f.resource_type, f.reason).chars().take(1000).collect()
+        }));
     }
     match ask(s.facts, Effect::Look(Look::Failure(stack.key(), id.clone(), access.clone())), now) {
         Need::Do(effect) => Err(Need::Do(effect)),
@@ -384,7 +387,7 @@ fn claim_deferred(s: &Snapshot<'_>, plan: &PlanView, stack: &ProposedStack, now:
         Err(need) => Progress::Need(need),
         Ok(Err(why)) => Progress::Stop(why),
         Ok(Ok((prepared, row))) => match (prepared.set, row) {
-            (Some(set), _) => Progress::Claim(Box::new(ClaimedStack {
+            (Some(set), _) => Progress::Claim(ClaimedStack {
                 account: stack.account.clone(),
                 region: stack.region.clone(),
                 stack_name: stack.stack_name.clone(),
@@ -392,7 +395,7 @@ fn claim_deferred(s: &Snapshot<'_>, plan: &PlanView, stack: &ProposedStack, now:
                 change_set_arn: set.arn.clone(),
                 leaf: prepared.leaf,
                 input: stack.input,
-            })),
+            }),
             // Nothing differs after all.
             (None, Some(row)) => settle(s, stack, &row, SettledAs::Succeeded, &t.access, now),
             (None, None) => Progress::Stop(format!("stack {key} has neither a change set nor a stack")),

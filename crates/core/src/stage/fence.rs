@@ -73,7 +73,11 @@ pub(super) fn fenced(
             return Err(ask(s.facts, look(), now));
         }
         Some(Looked { seen: Seen::Present(row, at), times }) => match row.state() {
-            SetState::Ready | SetState::Empty | SetState::Failed | SetState::Obsolete | SetState::Preparing => {
+            SetState::Ready
+            | SetState::Empty
+            | SetState::Failed
+            | SetState::Obsolete
+            | SetState::Preparing => {
                 // Whoever made one of our name without our proof keeps it: it is not what was approved.
                 if s.installation.key.proves(&row.description, row.name.as_str(), &stack.input) {
                     let delete = Mutation::DeleteChangeSet(key.clone(), row.arn.clone(), access.clone());

@@ -11,7 +11,8 @@ use super::{
 };
 use crate::{
     api::{
-        Action, Claimed, ClaimedStack, CloseReason, Decided, DecisionSource, GATE_PREFIX, PlannedAs, ProposedStack, Reason, RequireApproval,
+        Action, Claimed, ClaimedStack, CloseReason, Decided, DecisionSource, GATE_PREFIX, PlannedAs,
+        ProposedStack, Reason, RequireApproval,
     },
     change::leaf,
     effect::{Effect, Look, Pace, Seen, SetRef},
@@ -81,11 +82,7 @@ pub(super) fn gate(s: &Snapshot<'_>, plan: &PlanView, now: Timestamp) -> Verdict
 
 fn wait_for_approval(s: &Snapshot<'_>, plan: &PlanView) -> Verdict {
     let id = plan.id();
-    let command = format!(
-        "kubectl -n {} annotate plan {} {GATE_PREFIX}approve={id}",
-        s.namespace,
-        plan.name
-    );
+    let command = format!("kubectl -n {} annotate plan {} {GATE_PREFIX}approve={id}", s.namespace, plan.name);
     let on_stage = format!(
         "kubectl -n {} annotate cdkstage {} {GATE_PREFIX}approve.{}={id}",
         s.namespace,
@@ -95,7 +92,10 @@ fn wait_for_approval(s: &Snapshot<'_>, plan: &PlanView) -> Verdict {
     let watch = plan.proposal().stacks.iter().map(|p| (p.key(), Pace::Slow));
     Verdict::rest(
         Phase::Waiting(Reason::AwaitingApproval),
-        format!("read it: kubectl -n {} describe plan {}; let it run: {command}  or  {on_stage}", s.namespace, plan.name),
+        format!(
+            "read it: kubectl -n {} describe plan {}; let it run: {command}  or  {on_stage}",
+            s.namespace, plan.name
+        ),
     )
     .waiting_for("approval 0/1")
     .watching(watch)
@@ -115,8 +115,8 @@ pub(super) fn moved(s: &Snapshot<'_>, plan: &PlanView) -> Option<String> {
             (None, Some(row)) => Some(format!("stack {key} has been made by somebody else ({})", row.id)),
             (Some(_), None) => Some(format!("stack {key} is gone")),
             (Some(id), Some(row)) => {
-                let same = *id == row.id
-                    && stack.baseline_updated_time.as_ref().is_some_and(|t| t.0 == row.updated);
+                let same =
+                    *id == row.id && stack.baseline_updated_time.as_ref().is_some_and(|t| t.0 == row.updated);
                 (!same).then(|| format!("stack {key} was changed by somebody else since this was planned"))
             }
         }
@@ -137,9 +137,7 @@ fn claimable(
     let key = stack.key();
     let set = set_of(s, plan, stack);
     match s.facts.change_sets.get(&(key.clone(), set.clone())) {
-        None | Some(Looked { seen: Seen::Unknown, .. }) => {
-            Err(Unclaimable::Need(look(s, stack, set, now)))
-        }
+        None | Some(Looked { seen: Seen::Unknown, .. }) => Err(Unclaimable::Need(look(s, stack, set, now))),
         Some(Looked { seen: Seen::Absent(_), .. }) => {
             Err(Unclaimable::Lost(format!("the change set of stack {key} is gone")))
         }
@@ -147,7 +145,9 @@ fn claimable(
             let ours = s.installation.key.proves(&row.description, row.name.as_str(), &stack.input);
             let same = leaf(&key, &stack.input, &baseline(stack), &row.changes) == stack.leaf;
             if row.state() != SetState::Ready || !ours || !same {
-                return Err(Unclaimable::Lost(format!("the change set of stack {key} is not what was planned")));
+                return Err(Unclaimable::Lost(format!(
+                    "the change set of stack {key} is not what was planned"
+                )));
             }
             Ok(ClaimedStack {
                 account: stack.account.clone(),

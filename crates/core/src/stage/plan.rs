@@ -1,6 +1,9 @@
 //! From a release to a ChangePlan.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
@@ -16,7 +19,7 @@ use crate::{
         Action, Decided, DecisionSource, Identity, LABEL_STAGE, Opened, Operation, OwnedStack, PlannedAs,
         Proposal, ProposalKind, ProposedStack, Reason, ReleaseRef,
     },
-    bundle::{DeployedStack, defer},
+    bundle::{StackArtifact, defer},
     change::{Baseline, c1, count_changes, shown_changes},
     effect::{Effect, NewPlan, Record, baseline_of},
     gate::{Ledger, PlanView, owned_key},
@@ -33,11 +36,16 @@ pub(super) fn plan(s: &Snapshot<'_>, release: &ReleaseRef, now: Timestamp) -> Ve
 }
 
 /// Opens the newest plan again for a release in which nothing differs for this stage, if that is so.
-pub(super) fn same_for_this_stage(s: &Snapshot<'_>, newest: &PlanView, release: &ReleaseRef, now: Timestamp) -> Option<Verdict> {
+pub(super) fn same_for_this_stage(
+    s: &Snapshot<'_>,
+    newest: &PlanView,
+    release: &ReleaseRef,
+    now: Timestamp,
+) -> Option<Verdict> {
     let targets = match targets(s, release, now) {
         Ok(t) => t,
         // Reading comes first; a release that cannot be used is told by planning it.
-        Err(Need::Do(e)) => return Some(Verdict::act(Reason::Planning, "reading the release", vec![e])),
+        Err(Need::Do(e)) => return Some(Verdict::act(Reason::Planning, "reading the release", vec![*e])),
         Err(Need::Wait(..) | Need::Stuck(..)) => return None,
     };
     (newest.proposal().a1.as_ref() == Some(&targets.a1)).then(|| reopen(s, newest, release, false, now))
@@ -105,13 +113,14 @@ fn plan_targets(s: &Snapshot<'_>, release: &ReleaseRef, targets: &Targets, now: 
 }
 
 fn deferred_stacks(s: &Snapshot<'_>, targets: &Targets, now: Timestamp) -> Result<BTreeSet<StackKey>, Need> {
-    let mut stacks = Vec::new();
+    let mut deployed = BTreeMap::new();
     for t in &targets.list {
-        let row = fresh_row(s, t, now)?;
-        let exports = row.filter(|r| r.exists()).map(|r| &r.exports);
-        stacks.push(DeployedStack { artifact: &t.artifact, exports });
+        if let Some(row) = fresh_row(s, t, now)?.filter(|r| r.exists()) {
+            deployed.insert(t.key.clone(), row.exports.clone());
+        }
     }
-    Ok(defer(&stacks))
+    let stacks: Vec<Arc<StackArtifact>> = targets.list.iter().map(|t| Arc::clone(&t.artifact)).collect();
+    Ok(defer(&stacks, &deployed))
 }
 
 fn record(
@@ -142,8 +151,7 @@ fn open(
     now: Timestamp,
 ) -> Effect {
     let stage = s.stage.name_any();
-    let stacks: Vec<ProposedStack> =
-        prepared.iter().map(|(t, p)| proposed(t, p, targets)).collect();
+    let stacks: Vec<ProposedStack> = prepared.iter().map(|(t, p)| proposed(t, p, targets)).collect();
     let nothing = stacks.iter().all(|p| p.plan == PlannedAs::Unchanged);
     let mut ledger = Ledger::new(now).with(|e| e.opened = Some(opened(s, release)));
     if nothing {
@@ -183,7 +191,11 @@ fn proposed(t: &Target, p: &Prepared, targets: &Targets) -> ProposedStack {
         artifact: t.artifact.id.clone(),
         after: t.artifact.dependencies.iter().filter(|d| here.contains(d)).cloned().collect(),
         plan: p.plan,
-        review_stack_id: p.set.as_ref().filter(|_| baseline_stack_id.is_none()).map(|set| set.stack_id.clone()),
+        review_stack_id: p
+            .set
+            .as_ref()
+            .filter(|_| baseline_stack_id.is_none())
+            .map(|set| set.stack_id.clone()),
         baseline_stack_id,
         baseline_updated_time,
         input: t.digest,

@@ -12,13 +12,9 @@ use crate::{
     api::{OwnedStack, PlannedAs, Reason},
     bundle::{DifferenceKind, Template, difference},
     change::{Baseline, change_set_name, create_token, deferred_leaf, leaf},
-    effect::{
-        Effect, Look, Mutation, Seen, SetRef, TemplateSource, Upload, WantedChangeSet, baseline_of,
-    },
+    effect::{Effect, Look, Mutation, Seen, SetRef, TemplateSource, Upload, WantedChangeSet, baseline_of},
     facts::Looked,
-    stack::{
-        Change, ChangeSetKind, ChangeSetRow, Preparation, SetState, StackRow, preparation,
-    },
+    stack::{Change, ChangeSetKind, ChangeSetRow, Preparation, SetState, StackRow, preparation},
     verdict::{Need, Step, ask, look_again_at},
     words::{ChangeSetName, Digest},
 };
@@ -57,7 +53,10 @@ pub(super) fn ours(t: &Target, row: Option<&StackRow>, owned: Option<&OwnedStack
     match row {
         Some(row) if row.exists() && owned.is_none_or(|o| o.stack_id != row.id) => Err(Need::stuck(
             Reason::StackNotOurs,
-            format!("stack {} exists ({}) and was not made by this Stage: rename yours, or delete that one", t.key, row.id),
+            format!(
+                "stack {} exists ({}) and was not made by this Stage: rename yours, or delete that one",
+                t.key, row.id
+            ),
         )),
         Some(_) | None => Ok(()),
     }
@@ -70,7 +69,11 @@ pub(super) fn kind(t: &Target, row: Option<&StackRow>, now: Timestamp) -> Step<C
         Preparation::Make(kind) => Ok(kind),
         Preparation::Wait => Err(Need::Wait(
             Reason::StackBusy,
-            format!("stack {} is in {}: an operation that is not ours has to end first", t.key, row.status.as_str()),
+            format!(
+                "stack {} is in {}: an operation that is not ours has to end first",
+                t.key,
+                row.status.as_str()
+            ),
             now.saturating_add(SignedDuration::from_secs(15)).ok(),
         )),
         Preparation::Stuck(what) => Err(Need::Stuck(
@@ -95,7 +98,9 @@ pub(super) fn unpublished(s: &Snapshot<'_>, t: &Target, now: Timestamp) -> Vec<N
         .assets
         .files
         .iter()
-        .filter(|f| !s.facts.published.contains_key(&format!("{}/{}", f.destination.bucket, f.destination.key)))
+        .filter(|f| {
+            !s.facts.published.contains_key(&format!("{}/{}", f.destination.bucket, f.destination.key))
+        })
         .map(|f| {
             let upload = Upload {
                 bucket: t.names.bucket(),
@@ -120,7 +125,12 @@ pub(super) fn unchanged(t: &Target, baseline: Baseline) -> Prepared {
 }
 
 /// A stack whose change set cannot be made yet: its template difference.
-pub(super) fn deferred(s: &Snapshot<'_>, t: &Target, row: Option<&StackRow>, now: Timestamp) -> Step<Prepared> {
+pub(super) fn deferred(
+    s: &Snapshot<'_>,
+    t: &Target,
+    row: Option<&StackRow>,
+    now: Timestamp,
+) -> Step<Prepared> {
     let baseline = baseline_of(row);
     let old = match &baseline {
         Baseline::None => None,
@@ -142,14 +152,13 @@ pub(super) fn deferred(s: &Snapshot<'_>, t: &Target, row: Option<&StackRow>, now
         .map(|d| Change {
             logical_id: d.logical_id,
             resource_type: d.resource_type,
-            action: match d.kind {
-                DifferenceKind::Add => "Add",
-                DifferenceKind::Modify => "Modify",
-                DifferenceKind::Remove => "Remove",
-            }
-            .to_owned(),
+            action: d.kind.as_str().to_owned(),
             // Nobody knows before there is a change set, so the worst is said.
-            replacement: if d.kind == DifferenceKind::Modify { "Conditional".to_owned() } else { String::new() },
+            replacement: if d.kind == DifferenceKind::Modify {
+                "Conditional".to_owned()
+            } else {
+                String::new()
+            },
             policy_action: String::new(),
             scope: BTreeSet::new(),
             details: BTreeSet::new(),
@@ -174,7 +183,9 @@ pub(super) fn change_set(
     let looked = s.facts.change_sets.get(&(t.key.clone(), set.clone()));
     let (found, as_of, times) = match looked {
         None | Some(Looked { seen: Seen::Unknown, .. }) => return Err(ask(s.facts, look(), now)),
-        Some(Looked { seen: Seen::Absent(_), .. }) if s.facts.empty.contains(&(t.key.clone(), name.clone())) => {
+        Some(Looked { seen: Seen::Absent(_), .. })
+            if s.facts.empty.contains(&(t.key.clone(), name.clone())) =>
+        {
             return Ok(unchanged(t, baseline));
         }
         Some(Looked { seen: Seen::Absent(at), .. }) => {
@@ -190,7 +201,10 @@ pub(super) fn change_set(
     if !s.installation.key.proves(&found.description, found.name.as_str(), &t.digest) {
         return Err(Need::stuck(
             Reason::StackNotOurs,
-            format!("change set {} of stack {} was not made by this installation: delete it", found.name, t.key),
+            format!(
+                "change set {} of stack {} was not made by this installation: delete it",
+                found.name, t.key
+            ),
         ));
     }
     match found.state() {
@@ -225,7 +239,11 @@ pub(super) fn change_set(
         SetState::Gone => Err(if now >= look_again_at(as_of, times) {
             ask(s.facts, look(), now)
         } else {
-            Need::Wait(Reason::Planning, "a deleted change set is going".to_owned(), Some(look_again_at(as_of, times)))
+            Need::Wait(
+                Reason::Planning,
+                "a deleted change set is going".to_owned(),
+                Some(look_again_at(as_of, times)),
+            )
         }),
     }
 }

@@ -6,12 +6,14 @@ use std::{
 };
 
 use jiff::{SignedDuration, Timestamp};
-use kube::ResourceExt;
 
 use super::Snapshot;
 use crate::{
     account::may_deploy,
-    api::{AssemblySource, AwsAccount, Bootstrap, PinnedSource, ProposedStack, Reason, ReleaseRef, S3Source, Stage},
+    api::{
+        AssemblySource, AwsAccount, Bootstrap, PinnedSource, ProposedStack, Reason, ReleaseRef, S3Source,
+        Stage,
+    },
     assembly::source_access,
     bundle::{Bundle, BundleError, CdkStage, StackArtifact, check_computed},
     change::{StackInput, release_id},
@@ -40,9 +42,7 @@ pub(super) struct Target {
     pub access: Access,
     /// How assets are uploaded.
     pub publishing: Access,
-    /// Everything that goes into the change-set call.
-    pub input: StackInput,
-    /// Its digest.
+    /// The digest of everything that goes into the change-set call.
     pub digest: Digest,
 }
 
@@ -62,9 +62,8 @@ pub(super) fn targets(s: &Snapshot<'_>, release: &ReleaseRef, now: Timestamp) ->
         BundleError::NoSuchCdkStage { .. } => Need::stuck(Reason::NoSuchCdkStage, e.to_string()),
         _ => Need::stuck(Reason::InvalidAssembly, e.to_string()),
     })?;
-    let CdkStage { stacks, .. } = &*cdk_stage;
-    let list: Vec<Target> =
-        stacks.iter().map(|a| target(s, a)).collect::<Step<_>>()?;
+    let CdkStage { stacks, .. } = cdk_stage;
+    let list: Vec<Target> = stacks.iter().map(|a| target(s, a)).collect::<Step<_>>()?;
     let a1 = release_id(&s.uid, &list.iter().map(|t| (t.key.clone(), t.digest)).collect::<BTreeMap<_, _>>());
     Ok(Targets { list, a1 })
 }
@@ -72,11 +71,11 @@ pub(super) fn targets(s: &Snapshot<'_>, release: &ReleaseRef, now: Timestamp) ->
 /// The bundle of a release, fetched by its pinned reference and held against its digest.
 fn bundle(s: &Snapshot<'_>, release: &ReleaseRef, now: Timestamp) -> Step<Arc<Bundle>> {
     match s.facts.bundles.get(&release.source) {
-        Some(Ok(b)) if b.release == release.digest => return Ok(Arc::clone(b)),
+        Some(Ok(b)) if b.release() == release.digest => return Ok(Arc::clone(b)),
         Some(Ok(b)) => {
             return Err(Need::stuck(
                 Reason::InvalidAssembly,
-                format!("the pinned source holds release {}, not {}", b.release.short(12), release.name),
+                format!("the pinned source holds release {}, not {}", b.release().short(12), release.name),
             ));
         }
         Some(Err(why)) => return Err(Need::stuck(Reason::InvalidAssembly, why.clone())),
@@ -92,10 +91,8 @@ fn bundle(s: &Snapshot<'_>, release: &ReleaseRef, now: Timestamp) -> Step<Arc<Bu
     };
     let AssemblySource::S3(source) = AssemblySource::S3(source);
     let access = source_access(&s.accounts, &s.namespace, &source, &s.uid, s.installation)?;
-    Err(match ask(s.facts, Effect::Look(Look::Bundle(release.source.clone(), access)), now) {
-        Need::Stuck(Reason::CallRefused, m, at) => Need::Stuck(Reason::SourceFailed, m, at),
-        other => other,
-    })
+    Err(ask(s.facts, Effect::Look(Look::Bundle(release.source.clone(), access)), now)
+        .told_as(Reason::CallRefused, Reason::SourceFailed))
 }
 
 fn target(s: &Snapshot<'_>, artifact: &Arc<StackArtifact>) -> Step<Target> {
@@ -104,7 +101,10 @@ fn target(s: &Snapshot<'_>, artifact: &Arc<StackArtifact>) -> Step<Target> {
     let Some(qualifier) = artifact.mentioned_qualifier() else {
         return refuse(
             Reason::RoleNotComputed,
-            format!("stack {}: deploy role {} is none that cdk bootstrap makes", key.name, artifact.deploy_role),
+            format!(
+                "stack {}: deploy role {} is none that cdk bootstrap makes",
+                key.name, artifact.deploy_role
+            ),
         );
     };
     let patterns = allowed(&s.stage, &s.namespace, &s.accounts, &key, &qualifier)
@@ -119,7 +119,10 @@ fn target(s: &Snapshot<'_>, artifact: &Arc<StackArtifact>) -> Step<Target> {
         return refuse(Reason::RoleNotComputed, e.to_string());
     }
     if s.bootstraps.iter().any(|b| b.spec.toolkit_stack_name == key.name) {
-        return refuse(Reason::AccountNotAllowed, format!("stack name {} is that of a toolkit stack", key.name));
+        return refuse(
+            Reason::AccountNotAllowed,
+            format!("stack name {} is that of a toolkit stack", key.name),
+        );
     }
     if let Some(image) = artifact.assets.images.first() {
         return refuse(
@@ -139,7 +142,8 @@ fn target(s: &Snapshot<'_>, artifact: &Arc<StackArtifact>) -> Step<Target> {
             format!("stack {}: template parameter {name} has no default and no value", key.name),
         );
     }
-    if let Some(tag) = artifact.tags.keys().find(|t| t.starts_with("aws:") || t.starts_with("stackgate.dev/")) {
+    if let Some(tag) = artifact.tags.keys().find(|t| t.starts_with("aws:") || t.starts_with("stackgate.dev/"))
+    {
         return refuse(Reason::InvalidAssembly, format!("stack {}: tag {tag} is reserved", key.name));
     }
     Ok(make(s, Arc::clone(artifact), key, qualifier, patterns))
@@ -174,7 +178,6 @@ fn make(
             scope: None,
         },
         digest: input.digest(),
-        input,
         names,
         key,
         artifact,
@@ -224,7 +227,9 @@ pub(super) fn allowed(
             ),
         ));
     };
-    may_deploy(account, namespace, &key.env, qualifier, &key.name).map(<[String]>::to_vec).map_err(not_allowed)
+    may_deploy(account, namespace, &key.env, qualifier, &key.name)
+        .map(<[String]>::to_vec)
+        .map_err(not_allowed)
 }
 
 fn covers(s: &Snapshot<'_>, bootstrap: &Bootstrap, key: &StackKey, qualifier: &Qualifier) -> bool {
@@ -246,7 +251,9 @@ pub(super) fn bootstrapped(s: &Snapshot<'_>, t: &Target, now: Timestamp) -> Step
         Some(Seen::Present(found, _)) if *found >= needed => Ok(()),
         Some(Seen::Present(found, at)) if now.duration_since(*at) < TOOLKIT_FRESH => Err(Need::Stuck(
             Reason::NotBootstrapped,
-            format!("{env} has bootstrap version {found}, the stack needs {needed}: raise the version of the Bootstrap"),
+            format!(
+                "{env} has bootstrap version {found}, the stack needs {needed}: raise the version of the Bootstrap"
+            ),
             again,
         )),
         Some(Seen::Absent(at)) if now.duration_since(*at) < SignedDuration::from_secs(15) => Err(Need::Wait(
@@ -258,7 +265,10 @@ pub(super) fn bootstrapped(s: &Snapshot<'_>, t: &Target, now: Timestamp) -> Step
             // Before it is bootstrapped, an environment has no deploy role that could be assumed.
             Need::Stuck(Reason::AccessDenied, m, at) => Need::Wait(
                 Reason::NotBootstrapped,
-                format!("{env} is not bootstrapped with qualifier {}, or does not trust us: {m}", t.names.qualifier),
+                format!(
+                    "{env} is not bootstrapped with qualifier {}, or does not trust us: {m}",
+                    t.names.qualifier
+                ),
                 at,
             ),
             other => other,
