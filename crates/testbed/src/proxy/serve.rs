@@ -1,6 +1,6 @@
 //! The wire: takes requests on TLS, passes them on with the same host, headers and bytes, and lets the rules act.
 
-use std::{io, sync::Arc};
+use std::{io, sync::Arc, time::Duration};
 
 use http_body_util::{BodyExt, Full};
 use hyper::{
@@ -27,7 +27,7 @@ use super::{
 
 type Body = Full<Bytes>;
 
-/// To AWS. It keeps a `Host` header that is there, and never repeats a request that may have been seen.
+/// To AWS. Keeps the `Host` header; repeats a request only when not a byte of it was sent.
 pub(super) struct Forward {
     client: Client<HttpsConnector<HttpConnector>, Body>,
     host_and_port: String,
@@ -35,10 +35,14 @@ pub(super) struct Forward {
 
 impl Forward {
     pub(super) fn new(host_and_port: &str, tls: ClientConfig) -> Self {
-        let connector = HttpsConnectorBuilder::new().with_tls_config(tls).https_only().enable_http1().build();
+        let mut tcp = HttpConnector::new();
+        tcp.set_nodelay(true);
+        tcp.enforce_http(false); // the connector around it asks for https
+        let connector =
+            HttpsConnectorBuilder::new().with_tls_config(tls).https_only().enable_http1().wrap_connector(tcp);
         let client = Client::builder(TokioExecutor::new())
             .http1_preserve_header_case(true)
-            .retry_canceled_requests(false)
+            .pool_idle_timeout(Duration::from_secs(20)) // well before the emulator closes it (75 s)
             .build(connector);
         Self { client, host_and_port: host_and_port.to_owned() }
     }
