@@ -372,7 +372,9 @@ fn claim_deferred(s: &Snapshot<'_>, plan: &PlanView, stack: &ProposedStack, now:
         }
         let prepared = change_set(s, t, row, now)?;
         let beyond = prepared.changes.iter().find(|c| {
-            !announced.changes.iter().any(|a| a.logical_id == c.logical_id && a.action == c.action)
+            // The template difference leaves out the notes of the CDK in `Metadata`; a change set shows them.
+            let notes = c.action == "Modify" && c.scope.iter().all(|s| s == "Metadata");
+            !notes && !announced.changes.iter().any(|a| a.logical_id == c.logical_id && a.action == c.action)
         });
         Ok(match beyond {
             Some(c) => Err(format!(
