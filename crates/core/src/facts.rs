@@ -157,6 +157,8 @@ impl Facts {
                 self.finalizer_written = Some(resource_version.clone());
             }
             Effect::Record(Record::OpenPlan(_) | Record::Ledger { .. }) => {
+                // Claim, then look: what was seen of the gate before a record does not count after it.
+                self.gate = None;
                 if let Receipt::Plan(plan) = receipt
                     && let Some(name) = plan.metadata.name.clone()
                 {

@@ -11,7 +11,7 @@ use kube::ResourceExt;
 
 use super::{
     Snapshot,
-    prepare::{Prepared, change_set, deferred, fresh_row, is_unchanged, kind, ours, unchanged, unpublished},
+    prepare::{deferred, unpublished, wanted, wish},
     targets::{Target, Targets, bootstrapped, targets},
 };
 use crate::{
@@ -21,6 +21,7 @@ use crate::{
     },
     bundle::{StackArtifact, defer},
     change::{Baseline, c1, count_changes, shown_changes},
+    drive::Prepared,
     effect::{Effect, NewPlan, Record, baseline_of},
     gate::{Ledger, PlanView, owned_key},
     verdict::{Need, Verdict, ask, fold},
@@ -63,9 +64,10 @@ fn plan_targets(s: &Snapshot<'_>, release: &ReleaseRef, targets: &Targets, now: 
         .iter()
         .filter_map(|t| {
             let check = || {
-                let row = fresh_row(s, t, now)?;
-                ours(t, row, owned.get(&t.key))?;
-                kind(t, row, now)
+                let wish = wish(s, t);
+                let row = wish.fresh_row(now)?;
+                wish.ours(row, owned.get(&t.key))?;
+                wish.kind(row, now)
             };
             check().err()
         })
@@ -80,15 +82,16 @@ fn plan_targets(s: &Snapshot<'_>, release: &ReleaseRef, targets: &Targets, now: 
     let mut needs = Vec::new();
     let mut prepared: Vec<(&Target, Prepared)> = Vec::new();
     for t in &targets.list {
-        let row = match fresh_row(s, t, now) {
+        let wish = wish(s, t);
+        let row = match wish.fresh_row(now) {
             Ok(row) => row,
             Err(need) => {
                 needs.push(need);
                 continue;
             }
         };
-        if is_unchanged(t, row, owned.get(&t.key)) {
-            prepared.push((t, unchanged(t, baseline_of(row))));
+        if wish.is_unchanged(row, owned.get(&t.key)) {
+            prepared.push((t, wish.unchanged(baseline_of(row))));
             continue;
         }
         let assets = unpublished(s, t, now);
@@ -99,7 +102,7 @@ fn plan_targets(s: &Snapshot<'_>, release: &ReleaseRef, targets: &Targets, now: 
         let stack = if deferred_stacks.contains(&t.key) {
             deferred(s, t, row, now)
         } else {
-            change_set(s, t, row, now)
+            wish.change_set(row, |kind, name| wanted(s, t, kind, name), now)
         };
         match stack {
             Ok(p) => prepared.push((t, p)),
@@ -115,7 +118,7 @@ fn plan_targets(s: &Snapshot<'_>, release: &ReleaseRef, targets: &Targets, now: 
 fn deferred_stacks(s: &Snapshot<'_>, targets: &Targets, now: Timestamp) -> Result<BTreeSet<StackKey>, Need> {
     let mut deployed = BTreeMap::new();
     for t in &targets.list {
-        if let Some(row) = fresh_row(s, t, now)?.filter(|r| r.exists()) {
+        if let Some(row) = wish(s, t).fresh_row(now)?.filter(|r| r.exists()) {
             deployed.insert(t.key.clone(), row.exports.clone());
         }
     }
