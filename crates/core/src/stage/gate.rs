@@ -6,7 +6,7 @@ use kube::ResourceExt;
 use super::{
     Snapshot,
     fence::{baseline, close, set_of},
-    plan::{append, by_rule},
+    plan::append,
     targets::access_to,
 };
 use crate::{
@@ -18,6 +18,7 @@ use crate::{
     effect::{Effect, Look, Pace, Seen, SetRef},
     facts::Looked,
     gate::PlanView,
+    plan::by_rule,
     stack::SetState,
     verdict::{Need, Phase, Verdict, ask, fold},
 };
