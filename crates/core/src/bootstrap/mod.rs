@@ -1,1 +1,3 @@
 //! The toolkit stack.
+
+pub mod template;
