@@ -1,12 +1,3 @@
-//! `Bootstrap`: what `cdk bootstrap` would do, in every environment that one object covers.
+//! The toolkit stack.
 
-mod decide;
-mod environment;
-mod snapshot;
-mod status;
 pub mod template;
-
-pub use decide::decide;
-pub use environment::EnvironmentState;
-pub use snapshot::{Snapshot, observe};
-pub use status::status;
