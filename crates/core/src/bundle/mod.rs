@@ -1,35 +1,47 @@
-//! The contents of a cloud assembly (`cdk.out`).
-// (placeholder until branch `bundle` is merged: the real types have these names)
+//! The contents of a cloud assembly (`cdk.out`): from the bytes of an archive to the stacks of a CDK Stage, without IO.
 
-/// Placeholder.
-#[derive(Clone, PartialEq, Debug)]
-pub struct Bundle;
-/// Placeholder.
-#[derive(Clone, PartialEq, Debug)]
-pub struct FileAsset;
-/// Placeholder.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct ResourceDifference {
-    /// x
-    pub logical_id: String,
-    /// x
-    pub resource_type: String,
-    /// x
-    pub kind: DifferenceKind,
-}
-/// Placeholder.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum DifferenceKind {
-    /// x
-    Add,
-    /// x
-    Modify,
-    /// x
-    Remove,
-}
-impl DifferenceKind {
-    /// x
-    pub fn as_str(self) -> &'static str {
-        "Add"
-    }
-}
+mod archive;
+mod asset_manifest;
+mod canon;
+mod computed;
+mod defer;
+mod difference;
+mod entries;
+mod error;
+mod intrinsic;
+mod json;
+mod links;
+mod manifest;
+mod metadata;
+mod order;
+mod path;
+mod placeholders;
+mod read_assets;
+mod read_stack;
+mod release;
+mod report;
+mod stack_artifact;
+mod stages;
+mod template;
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;
+mod tree;
+mod zip;
+
+pub use archive::{ArchiveError, Caps};
+pub use asset_manifest::{FileAsset, FileDestination, ImageAsset, Packaging, StackAssets};
+pub use computed::{NotComputed, check_computed};
+pub use defer::defer;
+pub use difference::{DifferenceKind, ResourceDifference, difference};
+pub use entries::{AssetContent, ContentError, Entries};
+pub use error::BundleError;
+pub use json::{canonical as canonical_json, parse as parse_json};
+pub use manifest::MAX_SCHEMA_MAJOR;
+pub use path::{BadPath, TreePath};
+pub use stack_artifact::{ArtifactId, Dropped, StackArtifact, TemplateObject};
+pub use stages::{Bundle, CdkStage};
+pub use template::{ExportNames, Parameter, Resource, Template, TemplateError};
+pub use tree::{File, Node, Tree, TreeError};
+pub use zip::{entries_of_zip, write_zip};
