@@ -17,6 +17,18 @@ pub enum DifferenceKind {
     Modify,
 }
 
+impl DifferenceKind {
+    /// The action, in the words of change sets.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Add => "Add",
+            Self::Remove => "Remove",
+            Self::Modify => "Modify",
+        }
+    }
+}
+
 /// One resource that differs.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ResourceDifference {
