@@ -13,7 +13,7 @@ use crate::{
         ProposalKind, Reason,
     },
     change::b1,
-    effect::{Effect, NewPlan, Pace, Record},
+    effect::{Effect, NewPlan, Record},
     gate::{Ledger, PlanView},
     plan::by_rule,
     verdict::{Need, Phase, Verdict, ask, fold},
@@ -44,16 +44,16 @@ pub fn decide(s: &Snapshot<'_>, now: Timestamp) -> (Verdict, Vec<EnvironmentStat
         return alone(differs(s, plan, &wanted, now));
     }
     let mut states = Vec::new();
-    let mut keys = Vec::new();
+    let mut watched = Vec::new();
     for (env, account) in &environments {
         let toolkit = Toolkit::new(s, env, account, plan, &wanted);
         states.push((env.clone(), toolkit.state(now)));
-        keys.push(toolkit.key().clone());
+        watched.push(toolkit.watched());
     }
     let rows = states.iter().map(|(env, state)| state.row(env)).collect();
     let pace = |v: Verdict| {
         let running = |k: &_| plan.claims.contains_key(k) && !plan.settled.contains_key(k);
-        v.watching(keys.into_iter().filter(running).map(|k| (k, Pace::Fast)))
+        v.watching(watched.into_iter().filter(|w| running(&w.key)))
     };
     (pace(next(s, plan, states, now)), rows)
 }

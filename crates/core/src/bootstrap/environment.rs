@@ -10,7 +10,9 @@ use crate::{
     api::{AwsAccount, BootstrapProposal, ClaimedStack, EnvironmentStatus, Reason, Settled, SettledAs},
     change::{Baseline, StackInput, create_token},
     drive::{Progress, Running, Wish, settled},
-    effect::{Access, Effect, Look, Mutation, Seen, TemplateSource, WantedChangeSet, session_name},
+    effect::{
+        Access, Effect, Look, Mutation, Pace, Seen, TemplateSource, WantedChangeSet, Watched, session_name,
+    },
     gate::PlanView,
     stack::{ChangeSetKind, StackRow},
     verdict::{Need, Step, ask},
@@ -275,9 +277,9 @@ impl<'a> Toolkit<'a> {
         }
     }
 
-    /// The stack, for watching.
-    pub(super) fn key(&self) -> &StackKey {
-        &self.key
+    /// The stack, for the poll of its region. Nothing but the way of bootstrapping leads there yet.
+    pub(super) fn watched(&self) -> Watched {
+        Watched { key: self.key.clone(), pace: Pace::Fast, access: self.access.clone() }
     }
 }
 

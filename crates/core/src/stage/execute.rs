@@ -11,7 +11,7 @@ use super::{
     fence::{baseline, close},
     plan::append,
     prepare::{deferred, wanted, wish},
-    targets::{access_to, allowed, targets},
+    targets::{access_to, allowed, targets, watched},
 };
 use crate::{
     account::Accounts,
@@ -42,13 +42,13 @@ pub(super) fn execute(s: &Snapshot<'_>, plan: &PlanView, now: Timestamp) -> Verd
         needs.extend(live_gate(s, now).err());
     }
     if !needs.is_empty() {
-        return watch(fold(needs, Reason::Executing, &format!("executing plan {}", plan.name)), plan);
+        return watch(s, fold(needs, Reason::Executing, &format!("executing plan {}", plan.name)), plan);
     }
     match (failed, stop) {
         (Some(why), _) => close(s, plan, CloseReason::Failed, &why, false, now),
         (None, Some(why)) => close(s, plan, CloseReason::Withdrawn, &why, false, now),
         (None, None) => {
-            watch(fold(Vec::new(), Reason::Executing, &format!("executing plan {}", plan.name)), plan)
+            watch(s, fold(Vec::new(), Reason::Executing, &format!("executing plan {}", plan.name)), plan)
         }
     }
 }
@@ -65,9 +65,10 @@ pub(super) fn failure_text(x: &Settled) -> String {
     format!("stack {} {what} ({}){why}", x.key(), x.status)
 }
 
-fn watch(v: Verdict, plan: &PlanView) -> Verdict {
-    let running = plan.claims.keys().filter(|k| !plan.settled.contains_key(*k));
-    v.watching(running.map(|k| (k.clone(), Pace::Fast)))
+fn watch(s: &Snapshot<'_>, v: Verdict, plan: &PlanView) -> Verdict {
+    let runs =
+        |p: &&ProposedStack| plan.claims.contains_key(&p.key()) && !plan.settled.contains_key(&p.key());
+    v.watching(plan.proposal().stacks.iter().filter(runs).map(|p| watched(s, p, Pace::Fast)))
 }
 
 #[derive(Default)]

@@ -7,7 +7,7 @@ use super::{
     Snapshot,
     fence::{baseline, close, set_of},
     plan::append,
-    targets::access_to,
+    targets::{access_to, watched},
 };
 use crate::{
     api::{
@@ -90,7 +90,7 @@ fn wait_for_approval(s: &Snapshot<'_>, plan: &PlanView) -> Verdict {
         s.stage.name_any(),
         id.digits().get(..8).unwrap_or_default()
     );
-    let watch = plan.proposal().stacks.iter().map(|p| (p.key(), Pace::Slow));
+    let watch = plan.proposal().stacks.iter().map(|p| watched(s, p, Pace::Slow));
     Verdict::rest(
         Phase::Waiting(Reason::AwaitingApproval),
         format!(
