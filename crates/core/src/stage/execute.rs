@@ -42,13 +42,13 @@ pub(super) fn execute(s: &Snapshot<'_>, plan: &PlanView, now: Timestamp) -> Verd
         needs.extend(live_gate(s, now).err());
     }
     if !needs.is_empty() {
-        return watch(s, fold(needs, Reason::Executing, &format!("executing plan {}", plan.name)), plan);
+        return watch(fold(needs, Reason::Executing, &format!("executing plan {}", plan.name)), plan);
     }
     match (failed, stop) {
         (Some(why), _) => close(s, plan, CloseReason::Failed, &why, false, now),
         (None, Some(why)) => close(s, plan, CloseReason::Withdrawn, &why, false, now),
         (None, None) => {
-            watch(s, fold(Vec::new(), Reason::Executing, &format!("executing plan {}", plan.name)), plan)
+            watch(fold(Vec::new(), Reason::Executing, &format!("executing plan {}", plan.name)), plan)
         }
     }
 }
@@ -65,10 +65,10 @@ pub(super) fn failure_text(x: &Settled) -> String {
     format!("stack {} {what} ({}){why}", x.key(), x.status)
 }
 
-fn watch(s: &Snapshot<'_>, v: Verdict, plan: &PlanView) -> Verdict {
+fn watch(v: Verdict, plan: &PlanView) -> Verdict {
     let runs =
         |p: &&ProposedStack| plan.claims.contains_key(&p.key()) && !plan.settled.contains_key(&p.key());
-    v.watching(plan.proposal().stacks.iter().filter(runs).map(|p| watched(s, p, Pace::Fast)))
+    v.watching(plan.proposal().stacks.iter().filter(runs).map(|p| watched(p, Pace::Fast)))
 }
 
 #[derive(Default)]

@@ -90,7 +90,7 @@ fn wait_for_approval(s: &Snapshot<'_>, plan: &PlanView) -> Verdict {
         s.stage.name_any(),
         id.digits().get(..8).unwrap_or_default()
     );
-    let watch = plan.proposal().stacks.iter().map(|p| watched(s, p, Pace::Slow));
+    let watch = plan.proposal().stacks.iter().map(|p| watched(p, Pace::Slow));
     Verdict::rest(
         Phase::Waiting(Reason::AwaitingApproval),
         format!(

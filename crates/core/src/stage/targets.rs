@@ -277,7 +277,7 @@ pub(super) fn bootstrapped(s: &Snapshot<'_>, t: &Target, now: Timestamp) -> Step
 }
 
 /// A stack of a plan, for the poll of its region, which reads with the lookup role.
-pub(super) fn watched(s: &Snapshot<'_>, stack: &ProposedStack, pace: Pace) -> Watched {
+pub(super) fn watched(stack: &ProposedStack, pace: Pace) -> Watched {
     let key = stack.key();
     let names = ToolkitNames { qualifier: stack.qualifier.clone(), env: key.env.clone() };
     let access = Access {
