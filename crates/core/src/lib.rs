@@ -4,6 +4,19 @@
 //! Nothing here does IO, reads a clock or draws a random number: everything is a function of what was observed and of
 //! the time that the caller passes in.
 
+pub mod account;
+pub mod api;
+pub mod assembly;
 pub mod bootstrap;
 pub mod bundle;
+pub mod change;
+pub mod cluster;
+pub mod drive;
+pub mod effect;
+pub mod facts;
+pub mod gate;
+pub mod plan;
+pub mod stack;
+pub mod stage;
+pub mod verdict;
 pub mod words;

@@ -21,7 +21,7 @@ fn bad(what: &'static str, text: &str, rule: &'static str) -> BadWord {
 }
 
 macro_rules! word {
-    ($(#[$doc:meta])* $name:ident, $what:literal, $rule:literal, $check:expr) => {
+    ($(#[$doc:meta])* $name:ident, $what:literal, $rule:literal, $pattern:literal, $max:literal, $check:expr) => {
         $(#[$doc])*
         #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
         #[serde(try_from = "String", into = "String")]
@@ -52,6 +52,17 @@ macro_rules! word {
                 w.0
             }
         }
+        impl schemars::JsonSchema for $name {
+            fn schema_name() -> std::borrow::Cow<'static, str> {
+                stringify!($name).into()
+            }
+            fn inline_schema() -> bool {
+                true
+            }
+            fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+                schemars::json_schema!({"type": "string", "pattern": $pattern, "maxLength": $max})
+            }
+        }
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str(&self.0)
@@ -67,46 +78,40 @@ macro_rules! word {
 
 word!(
     /// An AWS account id.
-    AccountId, "account id", "12 digits", |s| s.len() == 12 && s.bytes().all(|b| b.is_ascii_digit())
+    AccountId, "account id", "12 digits", r"^[0-9]{12}$", 12, |s| s.len() == 12 && s.bytes().all(|b| b.is_ascii_digit())
 );
 word!(
     /// An AWS region, such as `ap-southeast-2`.
-    Region, "region", "lower-case letters, digits and hyphens, at most 25",
-    |s| (3..=25).contains(&s.len()) && s.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+    Region, "region", "lower-case letters, digits and hyphens, at most 25", r"^[a-z0-9]+(-[a-z0-9]+)+$", 25,     |s| (3..=25).contains(&s.len()) && s.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
         && s.contains('-')
 );
 word!(
     /// A bootstrap qualifier. Lower case only, since it becomes part of a bucket name.
-    Qualifier, "qualifier", "1 to 10 of a-z, 0-9 and hyphen",
-    |s| (1..=10).contains(&s.len()) && s.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+    Qualifier, "qualifier", "1 to 10 of a-z, 0-9 and hyphen", r"^[a-z0-9-]{1,10}$", 10,     |s| (1..=10).contains(&s.len()) && s.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
 );
 word!(
     /// The name of a CloudFormation stack.
-    StackName, "stack name", "a letter, then letters, digits and hyphens, at most 128",
-    |s| (1..=128).contains(&s.len()) && s.as_bytes()[0].is_ascii_alphabetic()
+    StackName, "stack name", "a letter, then letters, digits and hyphens, at most 128", r"^[A-Za-z][A-Za-z0-9-]*$", 128,     |s| (1..=128).contains(&s.len()) && s.as_bytes()[0].is_ascii_alphabetic()
         && s.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
 );
 word!(
     /// The name of a change set.
-    ChangeSetName, "change set name", "a letter, then letters, digits and hyphens, at most 128",
-    |s| (1..=128).contains(&s.len()) && s.as_bytes()[0].is_ascii_alphabetic()
+    ChangeSetName, "change set name", "a letter, then letters, digits and hyphens, at most 128", r"^[A-Za-z][A-Za-z0-9-]*$", 128,     |s| (1..=128).contains(&s.len()) && s.as_bytes()[0].is_ascii_alphabetic()
         && s.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
 );
 word!(
     /// The name of an S3 bucket.
-    BucketName, "bucket name", "3 to 63 of a-z, 0-9, dot and hyphen",
-    |s| (3..=63).contains(&s.len())
+    BucketName, "bucket name", "3 to 63 of a-z, 0-9, dot and hyphen", r"^[a-z0-9.-]{3,63}$", 63,     |s| (3..=63).contains(&s.len())
         && s.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-' || b == b'.')
 );
 word!(
     /// The UID of a Kubernetes object.
-    Uid, "uid", "1 to 64 of letters, digits and hyphen",
-    |s| (1..=64).contains(&s.len()) && s.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
+    Uid, "uid", "1 to 64 of letters, digits and hyphen", r"^[A-Za-z0-9-]{1,64}$", 64,     |s| (1..=64).contains(&s.len()) && s.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
 );
 
 macro_rules! arn {
-    ($(#[$doc:meta])* $name:ident, $what:literal, $rule:literal, $service:literal, $prefix:literal) => {
-        word!($(#[$doc])* $name, $what, $rule, |s| {
+    ($(#[$doc:meta])* $name:ident, $what:literal, $rule:literal, $pattern:literal, $service:literal, $prefix:literal) => {
+        word!($(#[$doc])* $name, $what, $rule, $pattern, 2048, |s| {
             let p: Vec<&str> = s.splitn(6, ':').collect();
             p.len() == 6 && s.len() <= 2048 && p[0] == "arn" && p[1].starts_with("aws") && p[2] == $service
                 && p[4].len() == 12 && p[4].bytes().all(|b| b.is_ascii_digit())
@@ -130,17 +135,122 @@ macro_rules! arn {
 
 arn!(
     /// The ARN of an IAM role.
-    RoleArn, "role ARN", "arn:<partition>:iam::<account>:role/<name>", "iam", "role/"
+    RoleArn, "role ARN", "arn:<partition>:iam::<account>:role/<name>", r"^arn:aws[a-z-]*:iam::[0-9]{12}:role/[!-~]+$", "iam", "role/"
 );
 arn!(
     /// The unique id of a CloudFormation stack; unlike its name it is never used again.
-    StackId, "StackId", "arn:<partition>:cloudformation:<region>:<account>:stack/<name>/<id>", "cloudformation", "stack/"
+    StackId, "StackId", "arn:<partition>:cloudformation:<region>:<account>:stack/<name>/<id>",
+    r"^arn:aws[a-z-]*:cloudformation:[a-z0-9-]+:[0-9]{12}:stack/[!-~]+$", "cloudformation", "stack/"
 );
 arn!(
     /// The ARN of a change set.
     ChangeSetArn, "change set ARN", "arn:<partition>:cloudformation:<region>:<account>:changeSet/<name>/<id>",
-    "cloudformation", "changeSet/"
+    r"^arn:aws[a-z-]*:cloudformation:[a-z0-9-]+:[0-9]{12}:changeSet/[!-~]+$", "cloudformation", "changeSet/"
 );
+
+impl ChangeSetName {
+    /// The name of a change set of ours: `stackgate-` and 32 hexadecimal digits.
+    #[must_use]
+    pub fn ours(d: &Digest) -> Self {
+        Self(format!("stackgate-{}", d.short(32)))
+    }
+}
+
+macro_rules! change_id {
+    ($(#[$doc:meta])* $name:ident, $what:literal, $prefix:literal, $pattern:literal) => {
+        word!($(#[$doc])* $name, $what, "the prefix and 40 lower-case hexadecimal digits, whole", $pattern, 43, |s| {
+            s.strip_prefix($prefix).is_some_and(|h| {
+                h.len() == 40 && h.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
+            })
+        });
+        impl $name {
+            /// The id made of the first 160 bits of the digest.
+            #[must_use]
+            pub fn from_digest(d: &Digest) -> Self {
+                Self(format!("{}{}", $prefix, d.short(40)))
+            }
+            /// The 40 hexadecimal digits.
+            #[must_use]
+            pub fn digits(&self) -> &str {
+                &self.0[3..]
+            }
+        }
+    };
+}
+change_id!(
+    /// Names a release for one Stage: everything that goes into it.
+    ReleaseId, "release id", "a1-", r"^a1-[0-9a-f]{40}$"
+);
+change_id!(
+    /// Names one change of a Stage: release, baseline and what would happen.
+    StageChangeId, "change id", "c1-", r"^c1-[0-9a-f]{40}$"
+);
+change_id!(
+    /// Names one change of a Bootstrap.
+    BootstrapChangeId, "change id", "b1-", r"^b1-[0-9a-f]{40}$"
+);
+
+/// What a decision is about: the id of a ChangePlan.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub enum ChangeId {
+    /// A change of a Stage.
+    Stage(StageChangeId),
+    /// A change of a Bootstrap.
+    Bootstrap(BootstrapChangeId),
+}
+
+impl ChangeId {
+    /// The whole id, prefix included.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::Stage(id) => id.as_str(),
+            Self::Bootstrap(id) => id.as_str(),
+        }
+    }
+    /// The 40 hexadecimal digits.
+    #[must_use]
+    pub fn digits(&self) -> &str {
+        match self {
+            Self::Stage(id) => id.digits(),
+            Self::Bootstrap(id) => id.digits(),
+        }
+    }
+}
+impl fmt::Display for ChangeId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+impl TryFrom<String> for ChangeId {
+    type Error = BadWord;
+    fn try_from(s: String) -> Result<Self, BadWord> {
+        s.parse()
+    }
+}
+impl FromStr for ChangeId {
+    type Err = BadWord;
+    fn from_str(s: &str) -> Result<Self, BadWord> {
+        if s.starts_with("b1-") { s.parse().map(Self::Bootstrap) } else { s.parse().map(Self::Stage) }
+    }
+}
+impl From<ChangeId> for String {
+    fn from(id: ChangeId) -> String {
+        id.as_str().to_owned()
+    }
+}
+impl schemars::JsonSchema for ChangeId {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "ChangeId".into()
+    }
+    fn inline_schema() -> bool {
+        true
+    }
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({"type": "string", "pattern": "^[cb]1-[0-9a-f]{40}$", "maxLength": 43})
+    }
+}
 
 /// A SHA-256 digest.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -186,6 +296,18 @@ pub fn hex(bytes: &[u8]) -> String {
         .iter()
         .flat_map(|b| [DIGITS[usize::from(b >> 4)] as char, DIGITS[usize::from(b & 15)] as char])
         .collect()
+}
+
+impl schemars::JsonSchema for Digest {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Digest".into()
+    }
+    fn inline_schema() -> bool {
+        true
+    }
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({"type": "string", "pattern": "^sha256:[0-9a-f]{64}$", "maxLength": 71})
+    }
 }
 
 impl fmt::Display for Digest {

@@ -1,1 +1,47 @@
-//! The contents of a cloud assembly (`cdk.out`).
+//! The contents of a cloud assembly (`cdk.out`): from the bytes of an archive to the stacks of a CDK Stage, without IO.
+
+mod archive;
+mod asset_manifest;
+mod canon;
+mod computed;
+mod defer;
+mod difference;
+mod entries;
+mod error;
+mod intrinsic;
+mod json;
+mod links;
+mod manifest;
+mod metadata;
+mod order;
+mod path;
+mod placeholders;
+mod read_assets;
+mod read_stack;
+mod release;
+mod report;
+mod stack_artifact;
+mod stages;
+mod template;
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;
+mod tree;
+mod zip;
+
+pub use archive::{ArchiveError, Caps};
+pub use asset_manifest::{FileAsset, FileDestination, ImageAsset, Packaging, StackAssets};
+pub use computed::{NotComputed, check_computed};
+pub use defer::defer;
+pub use difference::{DifferenceKind, ResourceDifference, difference};
+pub use entries::{AssetContent, ContentError, Entries};
+pub use error::BundleError;
+pub use json::{canonical as canonical_json, parse as parse_json};
+pub use manifest::MAX_SCHEMA_MAJOR;
+pub use path::{BadPath, TreePath};
+pub use stack_artifact::{ArtifactId, Dropped, StackArtifact, TemplateObject};
+pub use stages::{Bundle, CdkStage};
+pub use template::{ExportNames, Parameter, Resource, Template, TemplateError};
+pub use tree::{File, Node, Tree, TreeError};
+pub use zip::{entries_of_zip, write_zip};

@@ -1,0 +1,42 @@
+//! The resources of group `stackgate.dev`, version `v1alpha1`: their fields, schema rules and columns.
+//!
+//! Rules that need no other object are CEL rules of the schema, so that a bad object is refused when it is applied.
+
+mod account;
+mod assembly;
+mod bootstrap;
+mod condition;
+mod plan;
+mod stage;
+
+pub use account::{AllowedBootstrap, AwsAccount, AwsAccountSpec, AwsAccountStatus, NamespaceGrant, RoleHop};
+pub use assembly::{
+    AssemblySource, CloudAssembly, CloudAssemblySpec, CloudAssemblyStatus, PinnedS3, PinnedSource,
+    ReleaseRef, S3Source,
+};
+pub use bootstrap::{
+    AccountSelection, Bootstrap, BootstrapGate, BootstrapSpec, BootstrapStatus, EnvironmentStatus, LabelMatch,
+};
+pub use condition::{ConditionType, Conditions, Reason};
+pub use plan::{
+    Action, BootstrapProposal, ChangeCount, ChangePlan, ChangePlanSpec, ChangePlanStatus, Claimed,
+    ClaimedStack, CloseReason, Closed, Decided, DecisionSource, Identity, LedgerEntry, Opened, Operation,
+    OwnedStack, PlannedAs, Proposal, ProposalKind, ProposedStack, ResourceChange, Settled, SettledAs,
+};
+pub use stage::{
+    AssemblyRef, DeployedRelease, Gate, PendingChange, RequireApproval, Stage, StageSpec, StageStatus,
+    Upstream,
+};
+
+/// The API group of all kinds.
+pub const GROUP: &str = "stackgate.dev";
+/// The finalizer on a Stage: it tidies unexecuted change sets and never blocks for longer than two minutes.
+pub const FINALIZER: &str = "stackgate.dev/tidy";
+/// Label of a ChangePlan: the name of its Stage.
+pub const LABEL_STAGE: &str = "stackgate.dev/stage";
+/// Label of a ChangePlan: the name of its Bootstrap.
+pub const LABEL_BOOTSTRAP: &str = "stackgate.dev/bootstrap";
+/// Annotation that asks a CloudAssembly to look at its source now; any new value does.
+pub const ANNOTATION_REQUESTED_AT: &str = "stackgate.dev/requestedAt";
+/// Prefix of the annotations that carry decisions.
+pub const GATE_PREFIX: &str = "gate.stackgate.dev/";

@@ -1,0 +1,492 @@
+//! `ChangePlan`: one proposed change, what was decided on it and what came of it. The durable record.
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, MicroTime, Time};
+use kube::{CustomResource, KubeSchema};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::assembly::ReleaseRef;
+use crate::words::{
+    AccountId, ChangeId, ChangeSetArn, Digest, Env, Qualifier, Region, ReleaseId, StackId, StackKey,
+    StackName, Uid,
+};
+
+/// A proposed change. Written by the controller alone: the proposal never changes, the ledger only grows.
+#[derive(CustomResource, KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
+#[kube(
+    group = "stackgate.dev",
+    version = "v1alpha1",
+    kind = "ChangePlan",
+    plural = "changeplans",
+    shortname = "plan",
+    category = "stackgate",
+    namespaced,
+    status = "ChangePlanStatus",
+    derive = "PartialEq",
+    printcolumn(name = "For", type_ = "string", json_path = ".spec.proposal.name"),
+    printcolumn(name = "Op", type_ = "string", json_path = ".spec.proposal.operation"),
+    printcolumn(name = "Release", type_ = "string", json_path = ".status.release"),
+    printcolumn(name = "State", type_ = "string", json_path = ".status.state"),
+    printcolumn(name = "Approvals", type_ = "string", json_path = ".status.approvals"),
+    printcolumn(name = "Needs", type_ = "string", json_path = ".status.needs"),
+    printcolumn(name = "Change", type_ = "string", json_path = ".status.change"),
+    printcolumn(name = "Risk", type_ = "string", json_path = ".status.risk"),
+    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
+)]
+#[x_kube(
+    validation = Rule::new("!has(oldSelf.ledger) || has(self.ledger)").message("the ledger cannot be dropped")
+)]
+#[serde(rename_all = "camelCase")]
+pub struct ChangePlanSpec {
+    /// What is proposed. Immutable.
+    #[x_kube(validation = Rule::new("self == oldSelf").message("the proposal is immutable"))]
+    pub proposal: Proposal,
+    /// What happened to it, oldest first. Append only.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 1024), extend("x-kubernetes-list-type" = "atomic"))]
+    #[x_kube(
+        validation = Rule::new(
+            "self.size() >= oldSelf.size() && oldSelf.all(o, self[o.seq] == o)"
+        ).message("the ledger is append-only")
+    )]
+    pub ledger: Vec<LedgerEntry>,
+}
+
+/// What the plan is for.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ProposalKind {
+    /// A Stage.
+    Stage,
+    /// A Bootstrap.
+    Bootstrap,
+}
+
+/// What running the plan would do.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Operation {
+    /// Deploy a release.
+    Deploy,
+    /// Make or change toolkit stacks.
+    Bootstrap,
+}
+
+/// One change, in full.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct Proposal {
+    /// The kind of the object that it is for.
+    pub kind: ProposalKind,
+    /// The name of that object.
+    #[schemars(length(min = 1, max = 253))]
+    pub name: String,
+    /// The UID of that object: one of the same name made later is another one.
+    pub uid: Uid,
+    /// What running it would do.
+    pub operation: Operation,
+    /// The id that decisions name.
+    pub id: ChangeId,
+    /// The release that it was first made for; see `opened` in the ledger for the current one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub release: Option<ReleaseRef>,
+    /// Names the release for this Stage.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub a1: Option<ReleaseId>,
+    /// The stacks, in an order that their dependencies allow.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 256))]
+    pub stacks: Vec<ProposedStack>,
+    /// What is put into the toolkit stacks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bootstrap: Option<BootstrapProposal>,
+}
+
+/// The content of the toolkit stacks, the same in every environment.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct BootstrapProposal {
+    /// The name of the toolkit stack.
+    pub toolkit_stack_name: StackName,
+    /// The version of the template.
+    pub version: u32,
+    /// The digest of the template.
+    pub template: Digest,
+    /// The parameters.
+    #[schemars(extend("maxProperties" = 32))]
+    pub parameters: BTreeMap<String, String>,
+}
+
+/// How a stack is planned.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum PlannedAs {
+    /// A change set is prepared and exactly that is executed.
+    Prepared,
+    /// It imports from a stack that is not deployed yet: the template difference is known, the change set comes later.
+    Deferred,
+    /// Nothing differs.
+    Unchanged,
+}
+
+/// One stack of a proposal.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct ProposedStack {
+    /// The account id.
+    pub account: AccountId,
+    /// The region.
+    pub region: Region,
+    /// The stack's name.
+    pub stack_name: StackName,
+    /// The bootstrap qualifier that it is deployed with.
+    pub qualifier: Qualifier,
+    /// The artifact id in the assembly; unique within the proposal.
+    #[schemars(length(min = 1, max = 256))]
+    pub artifact: String,
+    /// Artifact ids of the stacks that must be done before.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 256), inner(length(max = 256)))]
+    pub after: Vec<String>,
+    /// How it is planned.
+    pub plan: PlannedAs,
+    /// The StackId of the deployed stack that this builds on; absent where there is none yet.
+    #[serde(rename = "baselineStackID", default, skip_serializing_if = "Option::is_none")]
+    pub baseline_stack_id: Option<StackId>,
+    /// The StackId of the stack in REVIEW_IN_PROGRESS that our change set stands in, where there is no stack yet. Not part
+    /// of the id.
+    #[serde(rename = "reviewStackID", default, skip_serializing_if = "Option::is_none")]
+    pub review_stack_id: Option<StackId>,
+    /// When the stack that this builds on was last updated (or created).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub baseline_updated_time: Option<MicroTime>,
+    /// The digest of everything that goes into the change-set call.
+    pub input: Digest,
+    /// The stack's share of the id: input, baseline and what would happen.
+    pub leaf: Digest,
+    /// How many resources change.
+    pub count: ChangeCount,
+    /// What changes, riskiest first; at most 200, `count` has them all.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 200))]
+    pub changes: Vec<ResourceChange>,
+}
+
+impl ProposedStack {
+    /// Where the stack lives.
+    #[must_use]
+    pub fn key(&self) -> StackKey {
+        StackKey {
+            env: Env { account: self.account.clone(), region: self.region.clone() },
+            name: self.stack_name.clone(),
+        }
+    }
+}
+
+/// Numbers of resources.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct ChangeCount {
+    /// Resources that are made or imported.
+    pub add: u32,
+    /// Resources that are changed in place.
+    pub modify: u32,
+    /// Resources that are deleted.
+    pub remove: u32,
+    /// Resources that are certainly replaced.
+    pub replace: u32,
+    /// Resources that may be replaced.
+    pub maybe_replace: u32,
+}
+
+/// One resource of a proposal.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[serde(rename_all = "camelCase")]
+pub struct ResourceChange {
+    /// Its logical id.
+    #[serde(rename = "logicalID")]
+    #[schemars(length(max = 255))]
+    pub logical_id: String,
+    /// Its type, such as `AWS::S3::Bucket`.
+    #[schemars(length(max = 255))]
+    pub resource_type: String,
+    /// `Add`, `Modify`, `Remove`, `Import` …, as CloudFormation says it.
+    #[schemars(length(max = 32))]
+    pub action: String,
+    /// `True`, `False` or `Conditional`, as CloudFormation says it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 32))]
+    pub replacement: Option<String>,
+}
+
+/// One thing that happened. Exactly one of the fields after `time` is set.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct LedgerEntry {
+    /// Its place in the list, from 0.
+    #[schemars(range(min = 0, max = 1023))]
+    pub seq: u32,
+    /// When the controller wrote it.
+    pub time: Time,
+    /// The plan was opened, or came back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub opened: Option<Opened>,
+    /// Somebody decided.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decided: Option<Decided>,
+    /// Stacks were claimed: from here on they may run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub claimed: Option<Claimed>,
+    /// A stack came to an end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub settled: Option<Settled>,
+    /// The plan will not run (any more), its change sets are gone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub closed: Option<Closed>,
+}
+
+/// The plan is the newest of its Stage from here on.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct Opened {
+    /// Counts the openings of all plans of the Stage: the highest is the newest.
+    pub order: u64,
+    /// The release that it is opened for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub release: Option<ReleaseRef>,
+    /// The stacks that are ours, carried forward from the plan before.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 256))]
+    pub owned: Vec<OwnedStack>,
+}
+
+/// A stack of ours, as we last left it.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct OwnedStack {
+    /// The account id.
+    pub account: AccountId,
+    /// The region.
+    pub region: Region,
+    /// The stack's name.
+    pub stack_name: StackName,
+    /// Its StackId.
+    #[serde(rename = "stackID")]
+    pub stack_id: StackId,
+    /// When it was last updated by us; absent while not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub updated_time: Option<MicroTime>,
+    /// The input that was last deployed; absent while not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub input: Option<Digest>,
+}
+
+/// What somebody wants.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// Let it run.
+    Approve,
+    /// Never let it run.
+    Reject,
+}
+
+/// How sure we are who it was.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Identity {
+    /// `by` is what the annotation claims, nothing proves it.
+    Unverified,
+    /// The controller itself, by a rule.
+    System,
+}
+
+/// On which object a decision was found.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DecisionSource {
+    /// The ChangePlan.
+    ChangePlan,
+    /// The Stage.
+    Stage,
+    /// A rule of the controller.
+    Rule,
+}
+
+/// A decision, as first seen.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct Decided {
+    /// What is wanted.
+    pub action: Action,
+    /// Who says so; `system:auto` for the controller.
+    #[schemars(length(max = 256))]
+    pub by: String,
+    /// Whether that is proven.
+    pub identity: Identity,
+    /// Where it was found.
+    pub source: DecisionSource,
+    /// The annotation's slot, empty for none.
+    #[schemars(length(max = 40))]
+    pub slot: String,
+    /// Until when it counts; absent for ever.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<Time>,
+    /// Why, in the words of whoever decided.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 200))]
+    pub reason: Option<String>,
+}
+
+/// Stacks that may run from here on.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct Claimed {
+    /// The stacks.
+    #[schemars(length(min = 1, max = 256))]
+    pub stacks: Vec<ClaimedStack>,
+}
+
+/// One stack that may run, and the only change set that may.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct ClaimedStack {
+    /// The account id.
+    pub account: AccountId,
+    /// The region.
+    pub region: Region,
+    /// The stack's name.
+    pub stack_name: StackName,
+    /// Its StackId: from here on the stack is ours.
+    #[serde(rename = "stackID")]
+    pub stack_id: StackId,
+    /// The change set.
+    #[serde(rename = "changeSetARN")]
+    pub change_set_arn: ChangeSetArn,
+    /// The leaf that the change set must still have.
+    pub leaf: Digest,
+    /// The input of the change set.
+    pub input: Digest,
+}
+
+impl ClaimedStack {
+    /// Where the stack lives.
+    #[must_use]
+    pub fn key(&self) -> StackKey {
+        StackKey {
+            env: Env { account: self.account.clone(), region: self.region.clone() },
+            name: self.stack_name.clone(),
+        }
+    }
+}
+
+/// How a stack came out.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SettledAs {
+    /// As planned.
+    Succeeded,
+    /// CloudFormation went back to what was there before.
+    RolledBack,
+    /// It failed, and is not back either.
+    Failed,
+    /// The stack is gone.
+    Gone,
+}
+
+/// The end of one stack's operation.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct Settled {
+    /// The account id.
+    pub account: AccountId,
+    /// The region.
+    pub region: Region,
+    /// The stack's name.
+    pub stack_name: StackName,
+    /// Its StackId.
+    #[serde(rename = "stackID")]
+    pub stack_id: StackId,
+    /// How it came out.
+    pub outcome: SettledAs,
+    /// The stack's status, as CloudFormation says it.
+    #[schemars(length(max = 64))]
+    pub status: String,
+    /// When it was last updated.
+    pub updated_time: MicroTime,
+    /// The first resource that failed and why, where one did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 1024))]
+    pub message: Option<String>,
+}
+
+impl Settled {
+    /// Where the stack lives.
+    #[must_use]
+    pub fn key(&self) -> StackKey {
+        StackKey {
+            env: Env { account: self.account.clone(), region: self.region.clone() },
+            name: self.stack_name.clone(),
+        }
+    }
+}
+
+/// Why a plan will not run.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CloseReason {
+    /// Somebody rejected it.
+    Rejected,
+    /// A newer release, or a change of the stacks, took its place.
+    Superseded,
+    /// After the claim something stood against it.
+    Withdrawn,
+    /// A stack failed, so the rest was not started.
+    Failed,
+}
+
+/// The plan is closed: its change sets were deleted before this was written.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct Closed {
+    /// Why.
+    pub reason: CloseReason,
+    /// Why, in a sentence.
+    #[schemars(length(max = 1024))]
+    pub message: String,
+}
+
+/// What the record says, for people. Derived from `spec` alone; may be lost.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, Default, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct ChangePlanStatus {
+    /// The generation that this status speaks of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub observed_generation: Option<i64>,
+    /// `Ready`: whether it was carried out; `Waiting`, `Reconciling`, `Stalled` while True.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 8), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
+    pub conditions: Vec<Condition>,
+    /// One word for the column STATE.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 64))]
+    pub state: Option<String>,
+    /// What people call the release.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 64))]
+    pub release: Option<String>,
+    /// Approvals that count, out of those needed, such as `0/1`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 16))]
+    pub approvals: Option<String>,
+    /// What is missing before it runs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 256))]
+    pub needs: Option<String>,
+    /// What changes, such as `+3 ~1 -0`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 64))]
+    pub change: Option<String>,
+    /// The classes of risk, such as `replace,delete`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 128))]
+    pub risk: Option<String>,
+    /// Annotations that look like decisions and are none, each with the reason; at most 8.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 8), inner(length(max = 512)))]
+    pub ignored: Vec<String>,
+}

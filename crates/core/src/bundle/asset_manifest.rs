@@ -1,0 +1,71 @@
+//! The assets of a stack: files to publish, and images that are only listed.
+
+use std::collections::BTreeSet;
+
+use super::{entries::AssetContent, path::TreePath};
+use crate::words::{BucketName, Digest, Env, RoleArn};
+
+/// How a file asset becomes an object.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Packaging {
+    /// The file as it is.
+    File,
+    /// A zip of the directory.
+    Zip,
+}
+
+/// Where a file asset goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FileDestination {
+    /// The stack's account, and the destination's region.
+    pub env: Env,
+    /// The bucket, as the assembly names it.
+    pub bucket: BucketName,
+    /// The key in it.
+    pub key: String,
+    /// The role to upload with, as the assembly names it.
+    pub role: Option<RoleArn>,
+}
+
+/// One file asset for one destination.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FileAsset {
+    /// The asset's id in its manifest.
+    pub id: String,
+    /// Its construct path, where given.
+    pub display_name: Option<String>,
+    /// How it becomes an object.
+    pub packaging: Packaging,
+    /// Its file or directory in the assembly.
+    pub source: TreePath,
+    /// Where it goes.
+    pub destination: FileDestination,
+    /// What it holds.
+    pub content: AssetContent,
+    /// The digest of what it holds: packaging, paths, execute bits and bytes.
+    pub digest: Digest,
+}
+
+/// One image asset; listed, so that a caller can refuse it by name.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ImageAsset {
+    /// The asset's id in its manifest.
+    pub id: String,
+    /// Its construct path, where given.
+    pub display_name: Option<String>,
+    /// The build directory in the assembly, where there is one.
+    pub directory: Option<TreePath>,
+}
+
+/// What is published before a stack is deployed.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct StackAssets {
+    /// Files, the stack's own template among them.
+    pub files: Vec<FileAsset>,
+    /// Images.
+    pub images: Vec<ImageAsset>,
+    /// Ids of assets that the asset manifests name for other stacks, and that are not published for this one.
+    pub left_out: BTreeSet<String>,
+    /// The SSM parameters that the asset manifests name for the bootstrap version.
+    pub version_parameters: BTreeSet<String>,
+}

@@ -1,0 +1,102 @@
+//! The few intrinsic functions that have a value before deployment: those of literals and pseudo parameters.
+
+use serde_json::Value;
+
+use crate::words::{StackKey, partition};
+
+/// The pseudo parameters that are known before a stack is deployed.
+pub(super) struct Pseudo {
+    stack: StackKey,
+}
+
+impl Pseudo {
+    pub(super) fn of(stack: &StackKey) -> Self {
+        Self { stack: stack.clone() }
+    }
+
+    fn pseudo(&self, name: &str) -> Option<&str> {
+        let env = &self.stack.env;
+        match name {
+            "AWS::StackName" => Some(self.stack.name.as_str()),
+            "AWS::AccountId" => Some(env.account.as_str()),
+            "AWS::Region" => Some(env.region.as_str()),
+            "AWS::Partition" => Some(partition(&env.region)),
+            _ => None,
+        }
+    }
+
+    /// The text of a string, `Ref` of a pseudo parameter, `Fn::Sub` or `Fn::Join` of such; `None` for all else.
+    pub(super) fn literal(&self, value: &Value) -> Option<String> {
+        if let Value::String(text) = value {
+            return Some(text.clone());
+        }
+        let object = value.as_object().filter(|o| o.len() == 1)?;
+        let (function, argument) = object.iter().next()?;
+        match function.as_str() {
+            "Ref" => self.pseudo(argument.as_str()?).map(str::to_owned),
+            "Fn::Join" => {
+                let [Value::String(delimiter), Value::Array(items)] = argument.as_array()?.as_slice() else {
+                    return None;
+                };
+                let items: Option<Vec<String>> = items.iter().map(|item| self.literal(item)).collect();
+                Some(items?.join(delimiter))
+            }
+            "Fn::Sub" => match argument {
+                Value::String(text) => self.substitute(text, &Value::Null),
+                Value::Array(pair) => match pair.as_slice() {
+                    [Value::String(text), variables] => self.substitute(text, variables),
+                    _ => None,
+                },
+                Value::Null | Value::Bool(_) | Value::Number(_) | Value::Object(_) => None,
+            },
+            _ => None,
+        }
+    }
+
+    fn substitute(&self, text: &str, variables: &Value) -> Option<String> {
+        let mut out = String::new();
+        let mut rest = text;
+        while let Some((before, after)) = rest.split_once("${") {
+            let (name, tail) = after.split_once('}')?;
+            out.push_str(before);
+            match name.strip_prefix('!') {
+                // `${!Name}` stands for the text `${Name}`.
+                Some(kept) => out.push_str(&format!("${{{kept}}}")),
+                None => match variables.get(name) {
+                    Some(value) => out.push_str(&self.literal(value)?),
+                    None => out.push_str(self.pseudo(name)?),
+                },
+            }
+            rest = tail;
+        }
+        out.push_str(rest);
+        Some(out)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+    use serde_json::json;
+
+    use super::*;
+
+    #[rstest]
+    #[case(json!("plain"), Some("plain"))]
+    #[case(json!({"Fn::Sub": "${AWS::StackName}-x-${AWS::Region}"}), Some("Dev-Store-x-ap-southeast-2"))]
+    #[case(json!({"Fn::Sub": ["${a}:${AWS::AccountId}", {"a": {"Ref": "AWS::Region"}}]}), Some("ap-southeast-2:111111111111"))]
+    #[case(json!({"Fn::Sub": "a${!b}"}), Some("a${b}"))]
+    #[case(json!({"Fn::Sub": "a${b}"}), None)]
+    #[case(json!({"Fn::Sub": "a${b"}), None)]
+    #[case(json!({"Fn::Join": ["-", ["a", {"Ref": "AWS::Partition"}]]}), Some("a-aws"))]
+    #[case(json!({"Fn::Join": ["-", ["a", {"Ref": "Param"}]]}), None)]
+    #[case(json!({"Fn::GetAtt": ["a", "b"]}), None)]
+    #[case(json!(3), None)]
+    fn computes_what_is_literal(#[case] value: Value, #[case] want: Option<&str>) {
+        let stack: StackKey = serde_json::from_value(
+            json!({"env": {"account": "111111111111", "region": "ap-southeast-2"}, "name": "Dev-Store"}),
+        )
+        .unwrap();
+        assert_eq!(Pseudo::of(&stack).literal(&value).as_deref(), want);
+    }
+}

@@ -1,0 +1,125 @@
+//! The digest that names a release: over what the assembly deploys, and nothing that tells where it was synthesised.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value};
+
+use super::{
+    canon::Canon,
+    error::BundleError,
+    json,
+    manifest::{Artifact, Manifest, join, read_json, typed},
+    path::TreePath,
+    read_assets::{AssetManifest, AssetManifestProperties},
+    read_stack::{ASSET_MANIFEST, STACK},
+    tree::{Node, Tree},
+};
+use crate::words::Digest;
+
+/// What stands at a path of the release.
+enum Part {
+    /// The digest of a manifest without its notes.
+    Manifest(Digest),
+    /// A file, with its execute bit.
+    File(bool, Digest),
+    /// A soft link, with its target.
+    Link(String),
+    /// Something that a manifest names and that is not there.
+    Absent,
+}
+
+/// The digest of the manifests (normalised), templates, asset manifests and asset files.
+pub(super) fn digest(tree: &Tree, manifests: &[&Manifest]) -> Result<Digest, BundleError> {
+    let mut parts = BTreeMap::new();
+    for manifest in manifests {
+        let normalised = Digest::of(json::canonical(&normalised(&manifest.json)));
+        parts.insert(manifest.path.clone(), Part::Manifest(normalised));
+        for artifact in manifest.artifacts.values() {
+            add_artifact(tree, manifest, artifact, &mut parts)?;
+        }
+    }
+    let start = Canon::new("stackgate release v1").bytes(&(parts.len() as u64).to_be_bytes());
+    let add = |canon: Canon, (path, part): (&TreePath, &Part)| {
+        let canon = canon.text(path.as_str());
+        match part {
+            Part::Manifest(digest) => canon.text("manifest").digest(*digest),
+            Part::File(executable, digest) => canon.text("file").flag(*executable).digest(*digest),
+            Part::Link(target) => canon.text("link").text(target),
+            Part::Absent => canon.text("absent"),
+        }
+    };
+    Ok(parts.iter().fold(start, add).finish())
+}
+
+fn add_artifact(
+    tree: &Tree,
+    manifest: &Manifest,
+    artifact: &Artifact,
+    parts: &mut BTreeMap<TreePath, Part>,
+) -> Result<(), BundleError> {
+    let named_by = manifest.path.as_str();
+    match artifact.kind.as_str() {
+        STACK => {
+            if let Some(template) = artifact.properties.get("templateFile").and_then(Value::as_str) {
+                add_path(tree, join(&manifest.dir, template, named_by)?, parts);
+            }
+        }
+        ASSET_MANIFEST => {
+            let properties: AssetManifestProperties = typed(&manifest.path, &artifact.properties)?;
+            let path = join(&manifest.dir, &properties.file, named_by)?;
+            let (_, json) = read_json(tree, &path, named_by)?;
+            let assets: AssetManifest = typed(&path, &json)?;
+            for asset in assets.files.values().chain(assets.docker_images.values()) {
+                for relative in asset.source.path.iter().chain(&asset.source.directory) {
+                    // A path that leads nowhere may belong to another stack (see AssetReader::finish); the bytes
+                    // of the asset manifest cover it.
+                    if let Ok(source) = path.parent().join(relative) {
+                        add_path(tree, source, parts);
+                    }
+                }
+            }
+            add_path(tree, path, parts);
+        }
+        _ => {}
+    }
+    Ok(())
+}
+
+fn add_path(tree: &Tree, path: TreePath, parts: &mut BTreeMap<TreePath, Part>) {
+    let part = |node: &Node| match node {
+        Node::File(file) => Part::File(file.executable(), file.digest()),
+        Node::Link { target } => Part::Link(target.clone()),
+    };
+    let before = parts.len();
+    for (below, node) in tree.below(&path) {
+        parts.entry(below.clone()).or_insert_with(|| part(node));
+    }
+    if parts.len() > before || tree.is_directory(&path) {
+        return;
+    }
+    let own = tree.get(&path).map_or(Part::Absent, part);
+    parts.entry(path).or_insert(own);
+}
+
+/// The manifest without metadata (stack traces hold paths of a machine), without reports, and without the names of the
+/// libraries that made it.
+fn normalised(manifest: &Value) -> Value {
+    let mut manifest = manifest.clone();
+    if let Some(top) = manifest.as_object_mut() {
+        top.remove("runtime");
+        if let Some(Value::Object(artifacts)) = top.get_mut("artifacts") {
+            normalise_artifacts(artifacts);
+        }
+    }
+    manifest
+}
+
+fn normalise_artifacts(artifacts: &mut Map<String, Value>) {
+    artifacts.retain(|_, artifact| {
+        !matches!(artifact.get("type").and_then(Value::as_str), Some("cdk:tree" | "cdk:feature-flag-report"))
+    });
+    for artifact in artifacts.values_mut().filter_map(Value::as_object_mut) {
+        artifact.remove("metadata");
+        artifact.remove("additionalMetadataFile");
+    }
+}

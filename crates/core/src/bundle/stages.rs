@@ -1,0 +1,208 @@
+//! A cloud assembly as a whole, and the CDK Stages in it.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::{Arc, OnceLock},
+};
+
+use serde_json::Value;
+
+use super::{
+    entries::AssetContent,
+    error::BundleError,
+    manifest::{Artifact, Manifest, join},
+    order::in_dependency_order,
+    path::TreePath,
+    read_stack::{STACK, read_stack},
+    release, report,
+    stack_artifact::StackArtifact,
+    tree::Tree,
+};
+use crate::words::Digest;
+
+const NESTED: &str = "cdk:cloud-assembly";
+
+/// A cloud assembly: its manifests are read and checked, its stacks are read when a CDK Stage is asked for.
+#[derive(Debug, Clone)]
+pub struct Bundle {
+    tree: Tree,
+    root: Manifest,
+    root_stage: OnceLock<Result<CdkStage, BundleError>>,
+    nested: Vec<Nested>,
+    release: Digest,
+}
+
+/// A nested assembly: a CDK Stage.
+#[derive(Debug, Clone)]
+struct Nested {
+    id: String,
+    /// The name that the assembly shows; for nested ones the CDK writes `Outer-Inner`.
+    display_name: Option<String>,
+    /// The chain of CDK Stages, such as `Outer/Inner`.
+    display_path: String,
+    manifest: Manifest,
+    stage: OnceLock<Result<CdkStage, BundleError>>,
+}
+
+/// The stacks of one CDK Stage, or those at the root.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CdkStage {
+    /// Each after those that it depends on.
+    pub stacks: Vec<Arc<StackArtifact>>,
+}
+
+impl Bundle {
+    /// Reads the manifests of an assembly and computes its release.
+    ///
+    /// # Errors
+    /// [`BundleError`] when a manifest is missing, malformed or too new, when context is missing, or when a report says
+    /// that the synthesis failed.
+    pub fn open(tree: Tree) -> Result<Self, BundleError> {
+        let root = Manifest::read(&tree, &TreePath::root(), "the archive")?;
+        report::check(&tree, &root.dir)?;
+        let mut nested = Vec::new();
+        collect(&tree, &root, None, &mut nested)?;
+        nested.sort_by(|a, b| a.display_path.cmp(&b.display_path));
+        let mut ids = BTreeSet::new();
+        if let Some(twin) = nested.iter().find(|n| !ids.insert(n.id.as_str())) {
+            return Err(BundleError::Malformed {
+                path: root.path,
+                why: format!("{} is there twice", twin.id),
+            });
+        }
+        let manifests: Vec<&Manifest> =
+            std::iter::once(&root).chain(nested.iter().map(|n| &n.manifest)).collect();
+        let release = release::digest(&tree, &manifests)?;
+        Ok(Self { tree, root, root_stage: OnceLock::new(), nested, release })
+    }
+
+    /// The digest of what the assembly deploys: the identity of the release.
+    #[must_use]
+    pub fn release(&self) -> Digest {
+        self.release
+    }
+
+    /// The display paths of the CDK Stages, sorted.
+    pub fn stage_names(&self) -> impl Iterator<Item = &str> {
+        self.nested.iter().map(|n| n.display_path.as_str())
+    }
+
+    /// The stacks of a CDK Stage by its display path (`Outer/Inner`) or artifact id; `None` for the stacks at the root.
+    /// They are read at the first call and kept.
+    ///
+    /// # Errors
+    /// [`BundleError`] when there is no such CDK Stage, or when one of its stacks cannot be deployed as it is.
+    pub fn stage(&self, name: Option<&str>) -> Result<&CdkStage, BundleError> {
+        let (manifest, slot) = match name {
+            None => (&self.root, &self.root_stage),
+            Some(name) => self.find(name).map(|n| (&n.manifest, &n.stage))?,
+        };
+        slot.get_or_init(|| self.read_stage(manifest, name)).as_ref().map_err(Clone::clone)
+    }
+
+    fn read_stage(&self, manifest: &Manifest, name: Option<&str>) -> Result<CdkStage, BundleError> {
+        let mut stacks = Vec::new();
+        for (id, artifact) in manifest.artifacts.iter().filter(|(_, a)| a.kind == STACK) {
+            stacks.push(read_stack(&self.tree, manifest, id, artifact)?);
+        }
+        if stacks.is_empty() {
+            return Err(self.no_such(name.unwrap_or_default()));
+        }
+        refuse_twins(&stacks)?;
+        refuse_key_twins(&stacks)?;
+        Ok(CdkStage { stacks: in_dependency_order(stacks)?.into_iter().map(Arc::new).collect() })
+    }
+
+    fn find(&self, name: &str) -> Result<&Nested, BundleError> {
+        // The CDK makes the id of the construct path with hyphens, also where plain constructs lie between.
+        let id = format!("assembly-{}", name.replace('/', "-"));
+        let one = |matches: &dyn Fn(&Nested) -> bool| self.nested.iter().find(|n| matches(n));
+        one(&|n| n.display_path == name)
+            .or_else(|| one(&|n| n.id == name || n.id == id))
+            .or_else(|| one(&|n| n.display_name.as_deref() == Some(name)))
+            .ok_or_else(|| self.no_such(name))
+    }
+
+    fn no_such(&self, asked: &str) -> BundleError {
+        BundleError::NoSuchCdkStage {
+            asked: asked.chars().take(200).collect(),
+            available: self.stage_names().map(str::to_owned).collect(),
+        }
+    }
+}
+
+/// Reads the nested assemblies, each in a directory strictly below its parent's, which ends the descent.
+fn collect(
+    tree: &Tree,
+    parent: &Manifest,
+    outer: Option<(&str, &str)>,
+    into: &mut Vec<Nested>,
+) -> Result<(), BundleError> {
+    for (id, artifact) in parent.artifacts.iter().filter(|(_, a)| a.kind == NESTED) {
+        let directory = directory(parent, id, artifact)?;
+        let manifest = Manifest::read(tree, &directory, id)?;
+        report::check(tree, &manifest.dir)?;
+        let display_path = match outer {
+            None => id.strip_prefix("assembly-").unwrap_or(id).to_owned(),
+            Some((outer_id, outer_path)) => {
+                let own = id.strip_prefix(outer_id).and_then(|rest| rest.strip_prefix('-')).unwrap_or(id);
+                format!("{outer_path}/{own}")
+            }
+        };
+        collect(tree, &manifest, Some((id, &display_path)), into)?;
+        let display_name = artifact
+            .display_name
+            .clone()
+            .or_else(|| artifact.properties.get("displayName").and_then(Value::as_str).map(str::to_owned));
+        into.push(Nested { id: id.clone(), display_name, display_path, manifest, stage: OnceLock::new() });
+    }
+    Ok(())
+}
+
+fn directory(parent: &Manifest, id: &str, artifact: &Artifact) -> Result<TreePath, BundleError> {
+    let malformed =
+        |why: &str| BundleError::Malformed { path: parent.path.clone(), why: format!("{id}: {why}") };
+    let name = artifact
+        .properties
+        .get("directoryName")
+        .and_then(Value::as_str)
+        .ok_or_else(|| malformed("it has no directoryName"))?;
+    let directory = join(&parent.dir, name, id)?;
+    if directory.below(&parent.dir).is_none() {
+        return Err(malformed("its directoryName does not lie below the directory of its manifest"));
+    }
+    Ok(directory)
+}
+
+fn refuse_twins(stacks: &[StackArtifact]) -> Result<(), BundleError> {
+    for (i, first) in stacks.iter().enumerate() {
+        if let Some(second) = stacks.iter().skip(i + 1).find(|second| second.key() == first.key()) {
+            return Err(BundleError::SameStack {
+                first: first.display_name.clone(),
+                second: second.display_name.clone(),
+                key: first.key().to_string(),
+            });
+        }
+    }
+    Ok(())
+}
+
+/// What is planned and approved is what lies under the key: one key has one content.
+fn refuse_key_twins(stacks: &[StackArtifact]) -> Result<(), BundleError> {
+    let mut contents = BTreeMap::new();
+    for stack in stacks {
+        let template = AssetContent::File(stack.template_file.clone()).digest();
+        let own = (&stack.template_object.bucket, &stack.template_object.key, template);
+        let files = stack.assets.files.iter().map(|a| (&a.destination.bucket, &a.destination.key, a.digest));
+        for (bucket, key, digest) in std::iter::once(own).chain(files) {
+            if *contents.entry((bucket, key)).or_insert(digest) != digest {
+                return Err(BundleError::KeyTakenTwice {
+                    stack: stack.display_name.clone(),
+                    bucket: bucket.clone(),
+                    key: key.clone(),
+                });
+            }
+        }
+    }
+    Ok(())
+}

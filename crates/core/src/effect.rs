@@ -1,0 +1,450 @@
+//! Everything that the controller does, as plain data: what it looks at, what it records, what it changes.
+//!
+//! Decisions make effects; one place performs them; a simulator can drop, delay and reorder them.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use crate::{
+    api::{AwsAccount, ChangePlan, LedgerEntry, PinnedSource, Proposal, S3Source, Stage},
+    bundle::{Bundle, FileAsset},
+    change::Baseline,
+    stack::{ChangeSetKind, ChangeSetRow, FailedResource, StackRow},
+    words::{BucketName, ChangeSetArn, ChangeSetName, Digest, Env, RoleArn, StackId, StackKey, Uid},
+};
+
+/// What was seen of a thing, and when the looking began. Not having looked is never absence.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub enum Seen<T> {
+    /// Nobody has looked, or what was seen holds no longer.
+    #[default]
+    Unknown,
+    /// It is not there.
+    Absent(Timestamp),
+    /// It is there.
+    Present(T, Timestamp),
+}
+
+impl<T> Seen<T> {
+    /// When the looking began.
+    #[must_use]
+    pub fn as_of(&self) -> Option<Timestamp> {
+        match self {
+            Self::Unknown => None,
+            Self::Absent(t) | Self::Present(_, t) => Some(*t),
+        }
+    }
+}
+
+/// How an account is reached: which roles, one after the other, and how narrow the session is.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct Access {
+    /// The account that the session must be in, and the region to call.
+    pub env: Env,
+    /// The roles to assume, each with the one before; empty: the base credentials, if they are in that account.
+    pub roles: Vec<RoleArn>,
+    /// The session's name, at most 64 characters; CloudTrail shows it.
+    pub session_name: String,
+    /// Narrows the last session; absent for bootstrapping and reading.
+    pub scope: Option<Scope>,
+}
+
+/// The only things that a session may do.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Scope {
+    /// CloudFormation on stacks with these names, passing this role, reading templates in this bucket and this
+    /// parameter.
+    Deploy {
+        /// Patterns of stack names, `*` for any characters.
+        stack_names: Vec<String>,
+        /// The only role that may be passed.
+        execution_role: RoleArn,
+        /// The bucket that templates lie in.
+        bucket: BucketName,
+        /// The parameter with the bootstrap version.
+        version_parameter: String,
+    },
+}
+
+/// A reading effect.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Look {
+    /// DescribeStacks by name.
+    Stack(StackKey, Access),
+    /// DescribeChangeSet, all pages, with property values turned into HMACs.
+    ChangeSet(StackKey, SetRef, Access),
+    /// GetTemplate, as it was submitted.
+    Template(StackKey, StackId, Access),
+    /// The first failed resource of the stack's last operation.
+    Failure(StackKey, StackId, Access),
+    /// The SSM parameter with the bootstrap version.
+    Toolkit(Env, String, Access),
+    /// The newest version of an S3 object, and whether its bucket keeps versions.
+    Source(S3Source, Access),
+    /// The archive under a pinned reference.
+    Bundle(PinnedSource, Access),
+    /// Stage, AwsAccounts and plan as they are now in the API server, past all caches.
+    LiveGate {
+        /// Namespace of the Stage.
+        namespace: String,
+        /// Name of the Stage.
+        stage: String,
+        /// Names of the AwsAccounts.
+        accounts: Vec<String>,
+    },
+}
+
+/// How a change set is looked up.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum SetRef {
+    /// By name, within its stack: a lost reply leaves no ARN.
+    Name(ChangeSetName),
+    /// By ARN.
+    Arn(ChangeSetArn),
+}
+
+/// A writing effect on Kubernetes; every one is a compare-and-swap.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Record {
+    /// Creates a ChangePlan.
+    OpenPlan(Box<NewPlan>),
+    /// Appends to a plan's ledger.
+    Ledger {
+        /// Namespace of the plan.
+        namespace: String,
+        /// Name of the plan.
+        plan: String,
+        /// The resourceVersion that the decision was made on.
+        resource_version: String,
+        /// What is appended; `seq` continues the list.
+        entries: Vec<LedgerEntry>,
+    },
+    /// Adds or removes our finalizer on a Stage.
+    Finalizer {
+        /// Namespace of the Stage.
+        namespace: String,
+        /// Name of the Stage.
+        stage: String,
+        /// The resourceVersion that the decision was made on.
+        resource_version: String,
+        /// Whether it shall be there.
+        present: bool,
+    },
+}
+
+/// A ChangePlan to be made.
+#[derive(Clone, PartialEq, Debug)]
+pub struct NewPlan {
+    /// Namespace.
+    pub namespace: String,
+    /// Name: `<owner>-<40 hex of the id>`.
+    pub name: String,
+    /// The proposal.
+    pub proposal: Proposal,
+    /// The first entries of the ledger.
+    pub ledger: Vec<LedgerEntry>,
+    /// The object that owns it: API kind, name, UID.
+    pub owner: (&'static str, String, Uid),
+    /// The label that finds it: key and value.
+    pub label: (&'static str, String),
+}
+
+/// A changing effect on AWS.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Mutation {
+    /// Puts an asset into the bucket unless the same entries lie there already.
+    Publish(Box<Upload>),
+    /// CreateChangeSet.
+    CreateChangeSet(Box<WantedChangeSet>),
+    /// ExecuteChangeSet, of one that a fresh look has confirmed.
+    Execute(StackKey, Confirmed<ChangeSetArn>, Access),
+    /// DeleteChangeSet, by ARN.
+    DeleteChangeSet(StackKey, ChangeSetArn, Access),
+    /// DeleteStack, of one in REVIEW_IN_PROGRESS without change sets that a fresh look has confirmed.
+    DeleteStack(StackKey, Confirmed<StackId>, Access),
+}
+
+/// An asset to be published.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Upload {
+    /// The bucket; its owner must be the account of `access`.
+    pub bucket: BucketName,
+    /// The key.
+    pub key: String,
+    /// The entries, and how they are packed.
+    pub asset: FileAsset,
+    /// How the bucket is reached.
+    pub access: Access,
+}
+
+/// A change set to be made.
+#[derive(Clone, PartialEq, Debug)]
+pub struct WantedChangeSet {
+    /// The stack.
+    pub key: StackKey,
+    /// The change set's name.
+    pub name: ChangeSetName,
+    /// Whether there is a stack yet.
+    pub kind: ChangeSetKind,
+    /// Its description, with the proof that it is ours.
+    pub description: String,
+    /// The template.
+    pub template: TemplateSource,
+    /// Parameter values; an absent value means the previous one.
+    pub parameters: Vec<(String, Option<String>)>,
+    /// Stack tags.
+    pub tags: Vec<(String, String)>,
+    /// Capabilities.
+    pub capabilities: Vec<String>,
+    /// The role that CloudFormation acts with; absent only for toolkit stacks.
+    pub role: Option<RoleArn>,
+    /// SNS topics; absent leaves them alone.
+    pub notification_arns: Option<Vec<String>>,
+    /// Whether existing resources with fixed names are imported (toolkit stacks).
+    pub import_existing: bool,
+    /// The idempotency token.
+    pub token: String,
+    /// How the account is reached.
+    pub access: Access,
+}
+
+/// Where CloudFormation gets a template.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum TemplateSource {
+    /// From the bucket of the environment, path style.
+    Bucket(BucketName, String),
+    /// From the call itself, at most 51,200 bytes.
+    Inline(Arc<str>),
+}
+
+/// One effect.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Effect {
+    /// Reads.
+    Look(Look),
+    /// Writes to Kubernetes.
+    Record(Record),
+    /// Changes something in AWS.
+    Mutate(Mutation),
+}
+
+/// What came of an effect.
+#[derive(Clone, Debug)]
+pub enum Outcome {
+    /// A look told this.
+    Learnt(Fact),
+    /// A mutation or record was accepted.
+    Accepted(Receipt),
+    /// No reply, or one that leaves it open whether it was carried out. A look has to tell.
+    Unsure(String),
+    /// It was refused: it did not happen.
+    Refused(Refusal),
+}
+
+/// What a look told.
+#[derive(Clone, Debug)]
+pub enum Fact {
+    /// A stack, or that there is none of that name.
+    Stack(Option<StackRow>),
+    /// A change set, or that there is none.
+    ChangeSet(Option<ChangeSetRow>),
+    /// A template's text, or that there is none.
+    Template(Option<Arc<str>>),
+    /// The first failed resource, if one failed.
+    Failure(Option<FailedResource>),
+    /// The bootstrap version, or that the parameter is not there.
+    Toolkit(Option<u32>),
+    /// The S3 object as it is now.
+    Source(SourceSeen),
+    /// The assembly, or why it is none.
+    Bundle(Result<Arc<Bundle>, String>),
+    /// What the gate looks like now.
+    LiveGate(Box<LiveGate>),
+}
+
+/// An S3 object, as it is now.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum SourceSeen {
+    /// It is not there, or the bucket is not.
+    Missing(String),
+    /// The bucket keeps no versions, so this could not be fetched again.
+    Unversioned,
+    /// Its version.
+    Version(String),
+}
+
+/// The objects that may still stop a claimed change.
+#[derive(Clone, Debug, Default)]
+pub struct LiveGate {
+    /// The Stage; absent if it is gone.
+    pub stage: Option<Stage>,
+    /// The AwsAccounts that are there.
+    pub accounts: Vec<AwsAccount>,
+}
+
+/// What an accepted effect left behind.
+#[derive(Clone, Debug)]
+pub enum Receipt {
+    /// Nothing more is known.
+    Done,
+    /// The plan as the API server stored it.
+    Plan(Box<ChangePlan>),
+    /// The ids of the change set that is being made.
+    ChangeSet(ChangeSetArn, StackId),
+}
+
+/// Why an effect was refused. The kind decides what follows, the message is for people.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Refusal {
+    /// The kind.
+    pub kind: RefusalKind,
+    /// What AWS or Kubernetes said, with the request id, cut at 1,000 characters.
+    pub message: String,
+}
+
+/// The kinds of refusal.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum RefusalKind {
+    /// Too many calls; later.
+    Throttled,
+    /// Not reachable, or an error on their side; later.
+    Unavailable,
+    /// A role could not be assumed.
+    AssumeDenied,
+    /// The call is not allowed.
+    Denied,
+    /// The session is in another account than it should be.
+    WrongAccount,
+    /// The thing is not there.
+    NotFound,
+    /// Something of that name is there already.
+    AlreadyExists,
+    /// The object has changed since it was read (409), or the stack is in the wrong state.
+    Conflict,
+    /// Something else lies under the key of an asset.
+    AssetKeyTaken,
+    /// The call itself is wrong.
+    Invalid,
+}
+
+impl RefusalKind {
+    /// Whether trying again may help without anybody changing something.
+    #[must_use]
+    pub fn is_transient(self) -> bool {
+        match self {
+            Self::Throttled | Self::Unavailable | Self::Conflict => true,
+            Self::AssumeDenied
+            | Self::Denied
+            | Self::WrongAccount
+            | Self::NotFound
+            | Self::AlreadyExists
+            | Self::AssetKeyTaken
+            | Self::Invalid => false,
+        }
+    }
+}
+
+/// A value that a fresh look has confirmed. Only [`Confirmed::by_look`] makes one.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Confirmed<T>(T);
+
+/// How old a look may be to confirm something. By age, not "in this pass": with a step budget of one the latter never
+/// gets anywhere.
+pub const CONFIRM_WITHIN: jiff::SignedDuration = jiff::SignedDuration::from_secs(5);
+
+impl<T> Confirmed<T> {
+    /// Confirms a value by a look that began at `as_of`, if that is fresh enough.
+    #[must_use]
+    pub fn by_look(value: T, as_of: Timestamp, now: Timestamp) -> Option<Self> {
+        (now.duration_since(as_of) <= CONFIRM_WITHIN).then_some(Self(value))
+    }
+    /// The value.
+    #[must_use]
+    pub fn get(&self) -> &T {
+        &self.0
+    }
+}
+
+impl Effect {
+    /// Names what the effect is about: the key under which a refusal is remembered, and what logs and traces show.
+    #[must_use]
+    pub fn key(&self) -> String {
+        match self {
+            Self::Look(look) => match look {
+                Look::Stack(k, _) => format!("look stack {k}"),
+                Look::ChangeSet(k, SetRef::Name(n), _) => format!("look change set {k} {n}"),
+                Look::ChangeSet(k, SetRef::Arn(a), _) => format!("look change set {k} {a}"),
+                Look::Template(k, ..) => format!("look template {k}"),
+                Look::Failure(k, ..) => format!("look failure {k}"),
+                Look::Toolkit(e, p, _) => format!("look toolkit {e} {p}"),
+                Look::Source(s, _) => format!("look source s3://{}/{}", s.bucket, s.key),
+                Look::Bundle(PinnedSource::S3(p), _) => {
+                    format!("look bundle s3://{}/{} version {}", p.bucket, p.key, p.version_id)
+                }
+                Look::LiveGate { namespace, stage, .. } => format!("look gate {namespace}/{stage}"),
+            },
+            Self::Record(record) => match record {
+                Record::OpenPlan(p) => format!("record plan {}/{}", p.namespace, p.name),
+                Record::Ledger { namespace, plan, .. } => format!("record ledger {namespace}/{plan}"),
+                Record::Finalizer { namespace, stage, .. } => format!("record finalizer {namespace}/{stage}"),
+            },
+            Self::Mutate(mutation) => match mutation {
+                Mutation::Publish(u) => format!("publish s3://{}/{}", u.bucket, u.key),
+                Mutation::CreateChangeSet(w) => format!("create change set {} {}", w.key, w.name),
+                Mutation::Execute(k, arn, _) => format!("execute change set {k} {}", arn.get()),
+                Mutation::DeleteChangeSet(k, arn, _) => format!("delete change set {k} {arn}"),
+                Mutation::DeleteStack(k, id, _) => format!("delete stack {k} {}", id.get()),
+            },
+        }
+    }
+}
+
+/// What a pass does next.
+#[derive(Clone, Debug)]
+pub enum Next {
+    /// Perform these, at most one per stack, then decide again.
+    Do(Vec<Effect>),
+    /// Nothing now.
+    Wait(Wake),
+}
+
+/// What ends a wait. A change of a watched object always does.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Wake {
+    /// At the latest then; absent: only by a change.
+    pub at: Option<Timestamp>,
+    /// The stacks whose rows matter, and whether something runs there.
+    pub stacks: Vec<(StackKey, Pace)>,
+}
+
+/// How closely a stack is watched by the poll of its region.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Pace {
+    /// Nothing of ours runs: now and then.
+    Slow,
+    /// An operation of ours runs.
+    Fast,
+}
+
+/// The name of the session that acts for an object: `sg-` and 16 hexadecimal digits of its UID.
+#[must_use]
+pub fn session_name(owner: &Uid) -> String {
+    let digits: String = owner.as_str().chars().filter(char::is_ascii_hexdigit).take(16).collect();
+    format!("sg-{digits}")
+}
+
+/// The baseline that a row stands for.
+#[must_use]
+pub fn baseline_of(row: Option<&StackRow>) -> Baseline {
+    match row {
+        Some(r) if r.exists() => Baseline::Stack(r.id.clone(), r.updated),
+        Some(_) | None => Baseline::None,
+    }
+}
+
+/// What people call a release.
+#[must_use]
+pub fn release_name(digest: &Digest) -> String {
+    digest.short(12)
+}

@@ -1,0 +1,247 @@
+//! What the controller remembers between passes of one object: all of it may be lost at any moment.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::{
+    api::{ChangePlan, PinnedSource, S3Source},
+    bundle::Bundle,
+    effect::{
+        Effect, Fact, LiveGate, Look, Mutation, Outcome, Receipt, Record, Refusal, RefusalKind, Seen, SetRef,
+        SourceSeen,
+    },
+    stack::{ChangeSetRow, FailedResource, SetState, StackRow},
+    words::{ChangeSetArn, ChangeSetName, Env, StackId, StackKey},
+};
+
+/// The volatile memory of one object.
+#[derive(Clone, Debug, Default)]
+pub struct Facts {
+    /// Stacks, newest look each.
+    pub stacks: BTreeMap<StackKey, Seen<StackRow>>,
+    /// Change sets, by name or by ARN as they were asked for.
+    pub change_sets: BTreeMap<(StackKey, SetRef), Looked<ChangeSetRow>>,
+    /// Change sets that were found empty and were deleted: nothing differs.
+    pub empty: BTreeSet<(StackKey, ChangeSetName)>,
+    /// Templates of deployed stacks.
+    pub templates: BTreeMap<StackId, Seen<Arc<str>>>,
+    /// Why an operation failed.
+    pub failures: BTreeMap<StackId, (Option<FailedResource>, Timestamp)>,
+    /// Bootstrap versions.
+    pub toolkits: BTreeMap<Env, Seen<u32>>,
+    /// The source as last seen.
+    pub source: Option<(S3Source, SourceSeen, Timestamp)>,
+    /// Assemblies, or why they are none.
+    pub bundles: BTreeMap<PinnedSource, Result<Arc<Bundle>, String>>,
+    /// The gate, live.
+    pub gate: Option<(LiveGate, Timestamp)>,
+    /// Assets that lie in their bucket.
+    pub published: BTreeMap<String, Timestamp>,
+    /// When an accepted execution was asked for.
+    pub executed: BTreeMap<ChangeSetArn, Timestamp>,
+    /// The resourceVersion of the object that our finalizer was written to; the watch may be behind.
+    pub finalizer_written: Option<String>,
+    /// Plans as our own writes left them; the watch may be behind.
+    pub plans: BTreeMap<String, Arc<ChangePlan>>,
+    /// What was refused, by the key of the effect.
+    pub refusals: BTreeMap<String, Refused>,
+}
+
+/// A thing that is asked for again and again until it is ready.
+#[derive(Clone, Debug)]
+pub struct Looked<T> {
+    /// What was seen last.
+    pub seen: Seen<T>,
+    /// How often it was looked at without anything happening in between.
+    pub times: u32,
+}
+
+/// A refusal, and how often it came in a row.
+#[derive(Clone, Debug)]
+pub struct Refused {
+    /// The last one.
+    pub refusal: Refusal,
+    /// When it came.
+    pub at: Timestamp,
+    /// How many in a row.
+    pub times: u32,
+}
+
+impl Refused {
+    /// When the same effect may be tried again: 1 s doubling to 60 s where that may help by itself, else 15 s doubling
+    /// to 5 minutes.
+    #[must_use]
+    pub fn retry_at(&self) -> Timestamp {
+        let (first, most) = if self.refusal.kind.is_transient() { (1, 60) } else { (15, 300) };
+        let secs = i64::min(first << self.times.saturating_sub(1).min(10), most);
+        self.at.saturating_add(SignedDuration::from_secs(secs)).unwrap_or(self.at)
+    }
+}
+
+impl Facts {
+    /// Takes in a row from elsewhere (the poll of a region). Older never replaces newer.
+    pub fn learn_stack(&mut self, key: &StackKey, seen: Seen<StackRow>) {
+        let slot = self.stacks.entry(key.clone()).or_default();
+        if seen.as_of() > slot.as_of() {
+            *slot = seen;
+        }
+    }
+
+    /// Takes in what came of an effect that began at `started` and ended at `now`.
+    pub fn note(&mut self, effect: &Effect, outcome: Outcome, started: Timestamp, now: Timestamp) {
+        let key = effect.key();
+        match outcome {
+            Outcome::Refused(refusal) => {
+                self.forget_what_a_refusal_contradicts(effect, refusal.kind);
+                let times = self.refusals.get(&key).map_or(1, |r| r.times.saturating_add(1));
+                self.refusals.insert(key, Refused { refusal, at: now, times });
+            }
+            Outcome::Unsure(why) => {
+                self.forget_target(effect);
+                let refusal = Refusal { kind: RefusalKind::Unavailable, message: why };
+                let times = self.refusals.get(&key).map_or(1, |r| r.times.saturating_add(1));
+                self.refusals.insert(key, Refused { refusal, at: now, times });
+            }
+            Outcome::Learnt(fact) => {
+                self.refusals.remove(&key);
+                if let Effect::Look(look) = effect {
+                    self.learn(look, fact, started);
+                }
+            }
+            Outcome::Accepted(receipt) => {
+                self.refusals.remove(&key);
+                self.accepted(effect, receipt, now);
+            }
+        }
+    }
+
+    fn learn(&mut self, look: &Look, fact: Fact, at: Timestamp) {
+        match (look, fact) {
+            (Look::Stack(k, _), Fact::Stack(row)) => self.learn_stack(k, seen(row, at)),
+            (Look::ChangeSet(k, r, _), Fact::ChangeSet(row)) => {
+                let slot = self
+                    .change_sets
+                    .entry((k.clone(), r.clone()))
+                    .or_insert(Looked { seen: Seen::Unknown, times: 0 });
+                slot.times = slot.times.saturating_add(1);
+                slot.seen = seen(row, at);
+            }
+            (Look::Template(_, id, _), Fact::Template(t)) => {
+                self.templates.insert(id.clone(), seen(t, at));
+            }
+            (Look::Failure(_, id, _), Fact::Failure(f)) => {
+                self.failures.insert(id.clone(), (f, at));
+            }
+            (Look::Toolkit(env, _, _), Fact::Toolkit(v)) => {
+                self.toolkits.insert(env.clone(), seen(v, at));
+            }
+            (Look::Source(s, _), Fact::Source(v)) => self.source = Some((s.clone(), v, at)),
+            (Look::Bundle(p, _), Fact::Bundle(b)) => {
+                // One release at a time is worked on; others are fetched again when they are needed.
+                self.bundles.retain(|k, _| k == p);
+                self.bundles.insert(p.clone(), b);
+            }
+            (Look::LiveGate { .. }, Fact::LiveGate(g)) => self.gate = Some((*g, at)),
+            // A fact of another kind than was asked for is a mistake of the performer; it teaches nothing.
+            _ => {}
+        }
+    }
+
+    fn accepted(&mut self, effect: &Effect, receipt: Receipt, now: Timestamp) {
+        match effect {
+            Effect::Record(Record::Finalizer { resource_version, .. }) => {
+                self.finalizer_written = Some(resource_version.clone());
+            }
+            Effect::Record(Record::OpenPlan(_) | Record::Ledger { .. }) => {
+                // Claim, then look: what was seen of the gate before a record does not count after it.
+                self.gate = None;
+                if let Receipt::Plan(plan) = receipt
+                    && let Some(name) = plan.metadata.name.clone()
+                {
+                    self.plans.insert(name, Arc::from(plan));
+                }
+            }
+            Effect::Mutate(Mutation::Publish(u)) => {
+                self.published.insert(format!("{}/{}", u.bucket, u.key), now);
+            }
+            Effect::Mutate(Mutation::CreateChangeSet(w)) => {
+                self.change_sets.remove(&(w.key.clone(), SetRef::Name(w.name.clone())));
+            }
+            Effect::Mutate(Mutation::Execute(k, arn, _)) => {
+                self.executed.insert(arn.get().clone(), now);
+                self.stacks.remove(k);
+            }
+            Effect::Mutate(Mutation::DeleteChangeSet(k, arn, _)) => {
+                for ((key, r), looked) in &mut self.change_sets {
+                    let same = match (r, &looked.seen) {
+                        (SetRef::Arn(a), _) => a == arn,
+                        (SetRef::Name(_), Seen::Present(row, _)) => row.arn == *arn,
+                        (SetRef::Name(_), Seen::Unknown | Seen::Absent(_)) => false,
+                    };
+                    if key == k && same {
+                        if let Seen::Present(row, _) = &looked.seen
+                            && row.state() == SetState::Empty
+                        {
+                            self.empty.insert((key.clone(), row.name.clone()));
+                        }
+                        looked.seen = Seen::Absent(now);
+                    }
+                }
+                self.stacks.remove(k);
+            }
+            Effect::Mutate(Mutation::DeleteStack(k, _, _)) => {
+                self.stacks.remove(k);
+            }
+            Effect::Look(_) => {}
+        }
+    }
+
+    /// After a reply that leaves things open, what was known of the target holds no longer: a look has to tell.
+    fn forget_target(&mut self, effect: &Effect) {
+        match effect {
+            Effect::Mutate(Mutation::CreateChangeSet(w)) => {
+                self.change_sets.remove(&(w.key.clone(), SetRef::Name(w.name.clone())));
+            }
+            Effect::Mutate(
+                Mutation::Execute(k, _, _)
+                | Mutation::DeleteChangeSet(k, _, _)
+                | Mutation::DeleteStack(k, _, _),
+            ) => {
+                self.stacks.remove(k);
+                self.change_sets.retain(|(key, _), _| key != k);
+            }
+            Effect::Mutate(Mutation::Publish(_)) | Effect::Look(_) | Effect::Record(_) => {}
+        }
+    }
+
+    fn forget_what_a_refusal_contradicts(&mut self, effect: &Effect, kind: RefusalKind) {
+        match kind {
+            RefusalKind::NotFound => {
+                if let Effect::Record(Record::Ledger { plan, .. }) = effect {
+                    self.plans.remove(plan);
+                }
+                self.forget_target(effect);
+            }
+            RefusalKind::AlreadyExists | RefusalKind::Conflict | RefusalKind::Invalid => {
+                self.forget_target(effect)
+            }
+            RefusalKind::Throttled
+            | RefusalKind::Unavailable
+            | RefusalKind::AssumeDenied
+            | RefusalKind::Denied
+            | RefusalKind::WrongAccount
+            | RefusalKind::AssetKeyTaken => {}
+        }
+    }
+}
+
+fn seen<T>(value: Option<T>, at: Timestamp) -> Seen<T> {
+    match value {
+        Some(v) => Seen::Present(v, at),
+        None => Seen::Absent(at),
+    }
+}

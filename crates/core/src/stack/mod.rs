@@ -1,0 +1,11 @@
+//! Stacks: their states, what follows from each, and what one look at them tells.
+
+#![warn(clippy::wildcard_enum_match_arm)]
+
+mod row;
+mod status;
+mod table;
+
+pub use row::{Change, ChangeSetRow, FailedResource, StackRow, ValueSource};
+pub use status::{ChangeSetStatus, ExecutionStatus, StackStatus};
+pub use table::{ChangeSetKind, Preparation, Run, SetState, preparation, run, set_state};

@@ -1,0 +1,111 @@
+//! What one look at a stack or change set tells, in our words.
+
+use std::collections::BTreeSet;
+
+use jiff::Timestamp;
+
+use super::{ChangeSetStatus, ExecutionStatus, SetState, StackStatus, set_state};
+use crate::words::{ChangeSetArn, ChangeSetName, Digest, StackId};
+
+/// A stack, from DescribeStacks.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct StackRow {
+    /// Its StackId.
+    pub id: StackId,
+    /// Its status.
+    pub status: StackStatus,
+    /// LastUpdatedTime, or CreationTime where it was never updated.
+    pub updated: Timestamp,
+    /// The names that its outputs are exported under.
+    pub exports: BTreeSet<String>,
+    /// For a stack in REVIEW_IN_PROGRESS that was looked at by name: how many change sets it has.
+    pub change_sets: Option<u32>,
+}
+
+impl StackRow {
+    /// Whether there is a stack at all: REVIEW_IN_PROGRESS and DELETE_COMPLETE count as none.
+    #[must_use]
+    pub fn exists(&self) -> bool {
+        !matches!(self.status, StackStatus::ReviewInProgress | StackStatus::DeleteComplete)
+    }
+}
+
+/// A change set, from DescribeChangeSet with all its pages.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ChangeSetRow {
+    /// Its ARN.
+    pub arn: ChangeSetArn,
+    /// Its name.
+    pub name: ChangeSetName,
+    /// The stack that it is for.
+    pub stack_id: StackId,
+    /// Its status.
+    pub status: ChangeSetStatus,
+    /// Whether it can be executed.
+    pub execution: ExecutionStatus,
+    /// Whether it failed because it contains no changes.
+    pub empty: bool,
+    /// Why it is in that status, in CloudFormation's words.
+    pub reason: String,
+    /// Its description; ours carries a proof that we made it.
+    pub description: String,
+    /// What it would change.
+    pub changes: Vec<Change>,
+}
+
+impl ChangeSetRow {
+    /// What can be done with it.
+    #[must_use]
+    pub fn state(&self) -> SetState {
+        set_state(self.status, self.execution, self.empty)
+    }
+}
+
+/// One resource of a change set.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct Change {
+    /// The logical id.
+    pub logical_id: String,
+    /// The resource type.
+    pub resource_type: String,
+    /// `Add`, `Modify`, `Remove`, `Import`, `Dynamic` …
+    pub action: String,
+    /// `True`, `False`, `Conditional`, or empty.
+    pub replacement: String,
+    /// What becomes of the old resource: `Delete`, `Retain`, `Snapshot`, `ReplaceAndDelete` …, or empty.
+    pub policy_action: String,
+    /// Which parts change: `Properties`, `Tags`, `Metadata` …
+    pub scope: BTreeSet<String>,
+    /// Why each of them changes.
+    pub details: BTreeSet<ValueSource>,
+    /// An HMAC of the values before and after; the values themselves are never kept.
+    pub values: Option<Digest>,
+}
+
+/// Why one attribute of a resource changes.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct ValueSource {
+    /// `Properties`, `Metadata` …
+    pub attribute: String,
+    /// The property's name, or empty.
+    pub name: String,
+    /// `Never`, `Conditionally`, `Always`, or empty.
+    pub requires_recreation: String,
+    /// `Static` or `Dynamic`.
+    pub evaluation: String,
+    /// `DirectModification`, `ResourceReference`, `ParameterReference` …, or empty.
+    pub change_source: String,
+    /// What caused it, or empty.
+    pub causing_entity: String,
+}
+
+/// The first resource that failed in an operation.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct FailedResource {
+    /// Its logical id.
+    pub logical_id: String,
+    /// Its type.
+    pub resource_type: String,
+    /// Why, in CloudFormation's words.
+    pub reason: String,
+}

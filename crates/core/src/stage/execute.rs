@@ -1,0 +1,242 @@
+//! After the claim: look once more, execute, watch, record how it came out. In the order of the stacks' dependencies.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
+use kube::ResourceExt;
+
+use super::{
+    Snapshot,
+    fence::{baseline, close},
+    plan::append,
+    prepare::{deferred, wanted, wish},
+    targets::{access_to, allowed, targets},
+};
+use crate::{
+    account::Accounts,
+    api::{Claimed, ClaimedStack, CloseReason, PlannedAs, ProposedStack, Reason, Settled, SettledAs},
+    drive::{Progress, Running},
+    effect::{CONFIRM_WITHIN, Effect, LiveGate, Look, Pace},
+    gate::PlanView,
+    verdict::{Need, Step, Verdict, ask, fold},
+};
+
+/// Drives a claimed plan to its end.
+pub(super) fn execute(s: &Snapshot<'_>, plan: &PlanView, now: Timestamp) -> Verdict {
+    let failed = plan.failed().next().map(failure_text);
+    let first = sweep(s, plan, failed.is_none(), now);
+    let stop = failed.clone().or_else(|| first.stop());
+    // Once something stands against it, a second sweep starts nothing.
+    let sweep = if stop.is_some() && failed.is_none() { sweep(s, plan, false, now) } else { first };
+    let Sweep { mut needs, settled, claims, .. } = sweep;
+    if !settled.is_empty() || !claims.is_empty() {
+        let mut ledger = settled.into_iter().fold(plan.ledger(now), |l, x| l.with(|e| e.settled = Some(x)));
+        if !claims.is_empty() {
+            ledger = ledger.with(|e| e.claimed = Some(Claimed { stacks: claims }));
+        }
+        return append(s, plan, ledger, Reason::Executing, "recording how the stacks came out", now);
+    }
+    if stop.is_none() && needs.iter().any(looks_at_change_set) {
+        // The gate is looked at beside the change sets, not after them.
+        needs.extend(live_gate(s, now).err());
+    }
+    if !needs.is_empty() {
+        return watch(fold(needs, Reason::Executing, &format!("executing plan {}", plan.name)), plan);
+    }
+    match (failed, stop) {
+        (Some(why), _) => close(s, plan, CloseReason::Failed, &why, false, now),
+        (None, Some(why)) => close(s, plan, CloseReason::Withdrawn, &why, false, now),
+        (None, None) => {
+            watch(fold(Vec::new(), Reason::Executing, &format!("executing plan {}", plan.name)), plan)
+        }
+    }
+}
+
+/// The sentence that a failed stack is told in.
+pub(super) fn failure_text(x: &Settled) -> String {
+    let what = match x.outcome {
+        SettledAs::RolledBack => "was rolled back by CloudFormation",
+        SettledAs::Failed => "failed and could not be rolled back",
+        SettledAs::Gone => "was deleted meanwhile",
+        SettledAs::Succeeded => "succeeded",
+    };
+    let why = x.message.as_deref().map(|m| format!(": {m}")).unwrap_or_default();
+    format!("stack {} {what} ({}){why}", x.key(), x.status)
+}
+
+fn watch(v: Verdict, plan: &PlanView) -> Verdict {
+    let running = plan.claims.keys().filter(|k| !plan.settled.contains_key(*k));
+    v.watching(running.map(|k| (k.clone(), Pace::Fast)))
+}
+
+#[derive(Default)]
+struct Sweep {
+    needs: Vec<Need>,
+    settled: Vec<Settled>,
+    claims: Vec<ClaimedStack>,
+    stops: Vec<String>,
+}
+
+impl Sweep {
+    fn stop(&self) -> Option<String> {
+        self.stops.first().cloned()
+    }
+}
+
+fn sweep(s: &Snapshot<'_>, plan: &PlanView, may_start: bool, now: Timestamp) -> Sweep {
+    let done: BTreeMap<&str, bool> =
+        plan.proposal().stacks.iter().map(|p| (p.artifact.as_str(), is_done(plan, p))).collect();
+    let mut out = Sweep::default();
+    for stack in &plan.proposal().stacks {
+        if stack.plan == PlannedAs::Unchanged || plan.settled.contains_key(&stack.key()) {
+            continue;
+        }
+        let ready = stack.after.iter().all(|a| done.get(a.as_str()).copied().unwrap_or(true));
+        let progress = match plan.claims.get(&stack.key()) {
+            Some(claim) => drive(s, stack, claim, may_start && ready, now),
+            None if may_start && ready => match claim_deferred(s, plan, stack, now) {
+                Ok(claim) => {
+                    out.claims.push(claim);
+                    continue;
+                }
+                Err(progress) => progress,
+            },
+            None => Progress::Idle,
+        };
+        match progress {
+            Progress::Need(n) => out.needs.push(n),
+            Progress::Settle(x) => out.settled.push(*x),
+            Progress::Stop(why) => out.stops.push(why),
+            Progress::Idle => {}
+        }
+    }
+    out
+}
+
+fn is_done(plan: &PlanView, stack: &ProposedStack) -> bool {
+    stack.plan == PlannedAs::Unchanged
+        || plan.settled.get(&stack.key()).is_some_and(|x| x.outcome == SettledAs::Succeeded)
+}
+
+/// A stack that was claimed: confirm, execute, watch, settle.
+fn drive(
+    s: &Snapshot<'_>,
+    stack: &ProposedStack,
+    claim: &ClaimedStack,
+    may_start: bool,
+    now: Timestamp,
+) -> Progress {
+    let running = Running {
+        facts: s.facts,
+        key: &stack.key(),
+        baseline: &baseline(stack),
+        claim,
+        access: &access_to(s, stack),
+    };
+    running.drive(may_start, || gate_stands(s, stack, now), now)
+}
+
+/// The objects that may still stop it, looked at live after the claim. `Some`: one does.
+fn gate_stands(s: &Snapshot<'_>, stack: &ProposedStack, now: Timestamp) -> Step<Option<String>> {
+    live_gate(s, now).map(|live| stops(s, stack, live))
+}
+
+/// The gate as a look after the claim showed it; a record forgets what was seen before it.
+fn live_gate<'a>(s: &'a Snapshot<'_>, now: Timestamp) -> Step<&'a LiveGate> {
+    match &s.facts.gate {
+        Some((live, at)) if now.duration_since(*at) <= CONFIRM_WITHIN => Ok(live),
+        Some(_) | None => {
+            let look = Look::LiveGate {
+                namespace: s.namespace.clone(),
+                stage: s.stage.name_any(),
+                accounts: s.stage.spec.accounts.clone(),
+            };
+            Err(ask(s.facts, Effect::Look(look), now))
+        }
+    }
+}
+
+fn looks_at_change_set(need: &Need) -> bool {
+    matches!(need, Need::Do(effect) if matches!(**effect, Effect::Look(Look::ChangeSet(..))))
+}
+
+fn stops(s: &Snapshot<'_>, stack: &ProposedStack, live: &LiveGate) -> Option<String> {
+    let Some(stage) = &live.stage else { return Some("the Stage is gone".to_owned()) };
+    if stage.uid().as_deref() != Some(s.uid.as_str()) || stage.metadata.deletion_timestamp.is_some() {
+        return Some("the Stage is being deleted, or was made anew".to_owned());
+    }
+    let now_there = Accounts::new(live.accounts.iter().cloned().map(Arc::new).collect());
+    let key = stack.key();
+    [&now_there, &s.accounts]
+        .into_iter()
+        .find_map(|accounts| allowed(stage, &s.namespace, accounts, &key, &stack.qualifier).err())
+        .map(|(_, message)| message)
+}
+
+/// A stack that was deferred, and whose turn has come: its change set is made now. It may show what the template
+/// difference showed, and nothing beyond.
+fn claim_deferred(
+    s: &Snapshot<'_>,
+    plan: &PlanView,
+    stack: &ProposedStack,
+    now: Timestamp,
+) -> Result<ClaimedStack, Progress> {
+    let stop = |why: String| Err(Progress::Stop(why));
+    let Some(release) = &plan.release else { return stop("the plan has no release".to_owned()) };
+    let targets = targets(s, release, now).map_err(stop_or_need)?;
+    let key = stack.key();
+    let Some(t) = targets.list.iter().find(|t| t.key == key && t.digest == stack.input) else {
+        return stop(format!("the release no longer holds stack {key} as it was approved"));
+    };
+    let wish = wish(s, t);
+    let row = wish.fresh_row(now).map_err(stop_or_need)?;
+    wish.ours(row, s.owned().get(&key)).map_err(stop_or_need)?;
+    let announced = deferred(s, t, row, now).map_err(stop_or_need)?;
+    if announced.leaf != stack.leaf {
+        return stop(format!("stack {key} was changed by somebody else after the approval"));
+    }
+    let prepared = wish.change_set(row, |kind, name| wanted(s, t, kind, name), now).map_err(stop_or_need)?;
+    let beyond = prepared.changes.iter().find(|c| {
+        // The template difference leaves out the notes of the CDK in `Metadata`; a change set shows them.
+        let notes = c.action == "Modify" && c.scope.iter().all(|s| s == "Metadata");
+        !notes && !announced.changes.iter().any(|a| a.logical_id == c.logical_id && a.action == c.action)
+    });
+    if let Some(c) = beyond {
+        return stop(format!(
+            "the change set of stack {key} shows more than its template: {} of {} ({})",
+            c.action, c.logical_id, c.resource_type
+        ));
+    }
+    match (prepared.set, row) {
+        (Some(set), _) => Ok(ClaimedStack {
+            account: stack.account.clone(),
+            region: stack.region.clone(),
+            stack_name: stack.stack_name.clone(),
+            stack_id: set.stack_id,
+            change_set_arn: set.arn,
+            leaf: prepared.leaf,
+            input: stack.input,
+        }),
+        // Nothing differs after all.
+        (None, Some(row)) => Err(Progress::Settle(Box::new(Settled {
+            account: stack.account.clone(),
+            region: stack.region.clone(),
+            stack_name: stack.stack_name.clone(),
+            stack_id: row.id.clone(),
+            outcome: SettledAs::Succeeded,
+            status: row.status.as_str().to_owned(),
+            updated_time: MicroTime(row.updated),
+            message: None,
+        }))),
+        (None, None) => stop(format!("stack {key} has neither a change set nor a stack")),
+    }
+}
+
+/// After the claim, what would stall a plan stops it: the rest is fenced, and planned anew.
+fn stop_or_need(need: Need) -> Progress {
+    match need {
+        Need::Stuck(_, why, _) => Progress::Stop(why),
+        Need::Do(_) | Need::Wait(..) => Progress::Need(need),
+    }
+}

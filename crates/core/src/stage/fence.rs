@@ -1,0 +1,122 @@
+//! Closing a plan: its change sets go first, so that nobody can execute them, then the record says so.
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::{Snapshot, plan::append, targets::access_to};
+use crate::{
+    api::{CloseReason, Closed, PlannedAs, ProposedStack, Reason},
+    change::{Baseline, change_set_name},
+    effect::{Confirmed, Effect, Look, Mutation, Seen, SetRef},
+    facts::Looked,
+    gate::PlanView,
+    stack::{SetState, StackStatus},
+    verdict::{Need, Step, Verdict, ask, fold, look_again_at},
+};
+
+/// How old a look at an absent change set may be.
+const FRESH: SignedDuration = SignedDuration::from_secs(30);
+
+/// Deletes what the plan has prepared and not executed, then closes it. `tidy`: also deletes stacks that are nothing but
+/// the place of such a change set.
+pub(super) fn close(
+    s: &Snapshot<'_>,
+    plan: &PlanView,
+    reason: CloseReason,
+    message: &str,
+    tidy: bool,
+    now: Timestamp,
+) -> Verdict {
+    let needs: Vec<Need> =
+        plan.proposal().stacks.iter().filter_map(|stack| fenced(s, plan, stack, tidy, now).err()).collect();
+    if !needs.is_empty() {
+        return fold(needs, Reason::Withdrawing, &format!("deleting the change sets of plan {}", plan.name));
+    }
+    let closed = Closed { reason, message: message.chars().take(1000).collect() };
+    let ledger = plan.ledger(now).with(|e| e.closed = Some(closed));
+    append(s, plan, ledger, Reason::Withdrawing, &format!("closing plan {}", plan.name), now)
+}
+
+/// What a plan's stack builds on.
+pub(super) fn baseline(stack: &ProposedStack) -> Baseline {
+    match (&stack.baseline_stack_id, &stack.baseline_updated_time) {
+        (Some(id), Some(at)) => Baseline::Stack(id.clone(), at.0),
+        (_, None) | (None, _) => Baseline::None,
+    }
+}
+
+/// How the change set of a plan's stack is looked up.
+pub(super) fn set_of(s: &Snapshot<'_>, plan: &PlanView, stack: &ProposedStack) -> SetRef {
+    match plan.claims.get(&stack.key()) {
+        Some(claim) => SetRef::Arn(claim.change_set_arn.clone()),
+        None => SetRef::Name(change_set_name(&s.uid, &stack.input, &baseline(stack))),
+    }
+}
+
+/// Nothing of the plan can be executed on this stack any more.
+pub(super) fn fenced(
+    s: &Snapshot<'_>,
+    plan: &PlanView,
+    stack: &ProposedStack,
+    tidy: bool,
+    now: Timestamp,
+) -> Step<()> {
+    let key = stack.key();
+    if stack.plan == PlannedAs::Unchanged || plan.settled.contains_key(&key) {
+        return Ok(());
+    }
+    let access = access_to(s, stack);
+    let set = set_of(s, plan, stack);
+    let look = || Effect::Look(Look::ChangeSet(key.clone(), set.clone(), access.clone()));
+    match s.facts.change_sets.get(&(key.clone(), set.clone())) {
+        Some(Looked { seen: Seen::Absent(at), .. }) if now.duration_since(*at) <= FRESH => {}
+        None | Some(Looked { seen: Seen::Unknown | Seen::Absent(_), .. }) => {
+            return Err(ask(s.facts, look(), now));
+        }
+        Some(Looked { seen: Seen::Present(row, at), times }) => match row.state() {
+            SetState::Ready
+            | SetState::Empty
+            | SetState::Failed
+            | SetState::Obsolete
+            | SetState::Preparing => {
+                // Whoever made one of our name without our proof keeps it: it is not what was approved.
+                if s.installation.key.proves(&row.description, row.name.as_str(), &stack.input) {
+                    let delete = Mutation::DeleteChangeSet(key.clone(), row.arn.clone(), access.clone());
+                    return Err(ask(s.facts, Effect::Mutate(delete), now));
+                }
+            }
+            SetState::Gone => {
+                let again = look_again_at(*at, *times);
+                return Err(if now >= again {
+                    ask(s.facts, look(), now)
+                } else {
+                    Need::Wait(Reason::Withdrawing, format!("change set {} is going", row.name), Some(again))
+                });
+            }
+            // It runs or ran: there is nothing left to fence.
+            SetState::Executing | SetState::Executed => return Ok(()),
+        },
+    }
+    if tidy { tidied(s, plan, stack, now) } else { Ok(()) }
+}
+
+/// A stack that never came to be, and that our plan recorded, is gone.
+fn tidied(s: &Snapshot<'_>, plan: &PlanView, stack: &ProposedStack, now: Timestamp) -> Step<()> {
+    let key = stack.key();
+    let recorded = plan.claims.get(&key).map(|c| &c.stack_id).or(stack.review_stack_id.as_ref());
+    let Some(recorded) = recorded.filter(|_| stack.baseline_stack_id.is_none()) else { return Ok(()) };
+    let access = access_to(s, stack);
+    let look = || Effect::Look(Look::Stack(key.clone(), access.clone()));
+    match s.row(&key) {
+        Seen::Unknown => Err(ask(s.facts, look(), now)),
+        Seen::Absent(_) => Ok(()),
+        Seen::Present(row, _) if row.status != StackStatus::ReviewInProgress || row.id != *recorded => Ok(()),
+        Seen::Present(row, at) => match (row.change_sets, Confirmed::by_look(row.id.clone(), *at, now)) {
+            (Some(0), Some(id)) => {
+                Err(ask(s.facts, Effect::Mutate(Mutation::DeleteStack(key, id, access)), now))
+            }
+            // Somebody else has a change set there.
+            (Some(1..), Some(_)) => Ok(()),
+            (None, _) | (_, None) => Err(ask(s.facts, look(), now)),
+        },
+    }
+}

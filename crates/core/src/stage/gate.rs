@@ -1,0 +1,168 @@
+//! The gate: decisions are recorded as they come; a plan that has what it needs is claimed.
+
+use jiff::Timestamp;
+use kube::ResourceExt;
+
+use super::{
+    Snapshot,
+    fence::{baseline, close, set_of},
+    plan::append,
+    targets::access_to,
+};
+use crate::{
+    api::{
+        Action, Claimed, ClaimedStack, CloseReason, Decided, DecisionSource, GATE_PREFIX, PlannedAs,
+        ProposedStack, Reason, RequireApproval,
+    },
+    change::leaf,
+    effect::{Effect, Look, Pace, Seen, SetRef},
+    facts::Looked,
+    gate::PlanView,
+    plan::by_rule,
+    stack::SetState,
+    verdict::{Need, Phase, Verdict, ask, fold},
+};
+
+/// Decisions that one plan takes; beyond that only rejects are recorded.
+const MAX_DECISIONS: usize = 100;
+
+/// Records decisions that the ledger does not hold yet.
+pub(super) fn latch(s: &Snapshot<'_>, plan: &PlanView, now: Timestamp) -> Option<Verdict> {
+    if plan.closed.is_some() || plan.is_claimed() || plan.is_complete() {
+        return None;
+    }
+    let (on_plan, _) = plan.annotations(plan.plan.metadata.annotations.as_ref());
+    let (on_stage, _) = plan.annotations(s.stage.metadata.annotations.as_ref());
+    let on_stage = on_stage.into_iter().filter(|d| d.action == Action::Approve);
+    let new: Vec<Decided> = on_plan
+        .into_iter()
+        .map(|d| d.recorded(DecisionSource::ChangePlan))
+        .chain(on_stage.map(|d| d.recorded(DecisionSource::Stage)))
+        .filter(|d| !plan.decisions.contains(d))
+        .filter(|d| d.action == Action::Reject || !plan.has_recorded(d))
+        .filter(|d| d.action == Action::Reject || plan.decisions.len() < MAX_DECISIONS)
+        .take(16)
+        .collect();
+    if new.is_empty() {
+        return None;
+    }
+    let ledger = new.into_iter().fold(plan.ledger(now), |l, d| l.with(|e| e.decided = Some(d)));
+    Some(append(s, plan, ledger, Reason::AwaitingApproval, "recording a decision", now))
+}
+
+/// Waits for what is missing, or claims.
+pub(super) fn gate(s: &Snapshot<'_>, plan: &PlanView, now: Timestamp) -> Verdict {
+    if let Some(what) = moved(s, plan) {
+        return close(s, plan, CloseReason::Superseded, &what, false, now);
+    }
+    let passes = plan.approved(now).is_some() || s.require_approval() == RequireApproval::Never;
+    if !passes {
+        return wait_for_approval(s, plan);
+    }
+    let mut needs = Vec::new();
+    let mut claims = Vec::new();
+    for stack in plan.proposal().stacks.iter().filter(|p| p.plan == PlannedAs::Prepared) {
+        match claimable(s, plan, stack, now) {
+            Ok(claim) => claims.push(claim),
+            Err(Unclaimable::Need(need)) => needs.push(need),
+            Err(Unclaimable::Lost(what)) => {
+                return close(s, plan, CloseReason::Superseded, &what, false, now);
+            }
+        }
+    }
+    if !needs.is_empty() {
+        return fold(needs, Reason::Executing, "looking at the change sets that were approved");
+    }
+    let mut ledger = plan.ledger(now);
+    if plan.approved(now).is_none() {
+        ledger = ledger.with(|e| e.decided = Some(by_rule("requireApproval: Never")));
+    }
+    let ledger = ledger.with(|e| e.claimed = Some(Claimed { stacks: claims }));
+    append(s, plan, ledger, Reason::Executing, "claiming the stacks", now)
+}
+
+fn wait_for_approval(s: &Snapshot<'_>, plan: &PlanView) -> Verdict {
+    let id = plan.id();
+    let command = format!("kubectl -n {} annotate plan {} {GATE_PREFIX}approve={id}", s.namespace, plan.name);
+    let on_stage = format!(
+        "kubectl -n {} annotate cdkstage {} {GATE_PREFIX}approve.{}={id}",
+        s.namespace,
+        s.stage.name_any(),
+        id.digits().get(..8).unwrap_or_default()
+    );
+    let watch = plan.proposal().stacks.iter().map(|p| (p.key(), Pace::Slow));
+    Verdict::rest(
+        Phase::Waiting(Reason::AwaitingApproval),
+        format!(
+            "read it: kubectl -n {} describe plan {}; let it run: {command}  or  {on_stage}",
+            s.namespace, plan.name
+        ),
+    )
+    .waiting_for("approval 0/1")
+    .watching(watch)
+}
+
+/// What has changed since the plan was made, as far as anybody has seen.
+pub(super) fn moved(s: &Snapshot<'_>, plan: &PlanView) -> Option<String> {
+    plan.proposal().stacks.iter().find_map(|stack| {
+        let key = stack.key();
+        let there = match s.row(&key) {
+            Seen::Unknown => return None,
+            Seen::Absent(_) => None,
+            Seen::Present(row, _) => Some(row).filter(|r| r.exists()),
+        };
+        match (&stack.baseline_stack_id, there) {
+            (None, None) => None,
+            (None, Some(row)) => Some(format!("stack {key} has been made by somebody else ({})", row.id)),
+            (Some(_), None) => Some(format!("stack {key} is gone")),
+            (Some(id), Some(row)) => {
+                let same =
+                    *id == row.id && stack.baseline_updated_time.as_ref().is_some_and(|t| t.0 == row.updated);
+                (!same).then(|| format!("stack {key} was changed by somebody else since this was planned"))
+            }
+        }
+    })
+}
+
+enum Unclaimable {
+    Need(Need),
+    Lost(String),
+}
+
+fn claimable(
+    s: &Snapshot<'_>,
+    plan: &PlanView,
+    stack: &ProposedStack,
+    now: Timestamp,
+) -> Result<ClaimedStack, Unclaimable> {
+    let key = stack.key();
+    let set = set_of(s, plan, stack);
+    match s.facts.change_sets.get(&(key.clone(), set.clone())) {
+        None | Some(Looked { seen: Seen::Unknown, .. }) => Err(Unclaimable::Need(look(s, stack, set, now))),
+        Some(Looked { seen: Seen::Absent(_), .. }) => {
+            Err(Unclaimable::Lost(format!("the change set of stack {key} is gone")))
+        }
+        Some(Looked { seen: Seen::Present(row, _), .. }) => {
+            let ours = s.installation.key.proves(&row.description, row.name.as_str(), &stack.input);
+            let same = leaf(&key, &stack.input, &baseline(stack), &row.changes) == stack.leaf;
+            if row.state() != SetState::Ready || !ours || !same {
+                return Err(Unclaimable::Lost(format!(
+                    "the change set of stack {key} is not what was planned"
+                )));
+            }
+            Ok(ClaimedStack {
+                account: stack.account.clone(),
+                region: stack.region.clone(),
+                stack_name: stack.stack_name.clone(),
+                stack_id: row.stack_id.clone(),
+                change_set_arn: row.arn.clone(),
+                leaf: stack.leaf,
+                input: stack.input,
+            })
+        }
+    }
+}
+
+fn look(s: &Snapshot<'_>, stack: &ProposedStack, set: SetRef, now: Timestamp) -> Need {
+    ask(s.facts, Effect::Look(Look::ChangeSet(stack.key(), set, access_to(s, stack))), now)
+}

@@ -1,0 +1,19 @@
+//! `Stage`: which release it should have, what that changes, whether it may, and whether it did.
+//!
+//! `decide` is an ordered list of checks, a file each; the first that has something to say decides.
+
+mod candidate;
+mod decide;
+mod delete;
+mod execute;
+mod fence;
+mod gate;
+mod plan;
+mod prepare;
+mod snapshot;
+mod status;
+mod targets;
+
+pub use decide::decide;
+pub use snapshot::{Snapshot, observe};
+pub use status::status;

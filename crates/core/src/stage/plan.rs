@@ -1,0 +1,254 @@
+//! From a release to a ChangePlan.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
+use kube::ResourceExt;
+
+use super::{
+    Snapshot,
+    prepare::{deferred, unpublished, wanted, wish},
+    targets::{Target, Targets, bootstrapped, targets},
+};
+use crate::{
+    api::{
+        LABEL_STAGE, Opened, Operation, OwnedStack, PlannedAs, Proposal, ProposalKind, ProposedStack, Reason,
+        ReleaseRef,
+    },
+    bundle::{StackArtifact, defer},
+    change::{Baseline, c1, count_changes, shown_changes},
+    drive::Prepared,
+    effect::{Effect, NewPlan, Record, baseline_of},
+    gate::{Ledger, PlanView, owned_key},
+    plan::by_rule,
+    verdict::{Need, Verdict, ask, fold},
+    words::{ChangeId, StackKey},
+};
+
+/// Plans the release: everything that has to be done before, and then the record.
+pub(super) fn plan(s: &Snapshot<'_>, release: &ReleaseRef, now: Timestamp) -> Verdict {
+    match targets(s, release, now) {
+        Ok(targets) => plan_targets(s, release, &targets, now),
+        Err(need) => fold(vec![need], Reason::Planning, "reading the release"),
+    }
+}
+
+/// Opens the newest plan again for a release in which nothing differs for this stage, if that is so.
+pub(super) fn same_for_this_stage(
+    s: &Snapshot<'_>,
+    newest: &PlanView,
+    release: &ReleaseRef,
+    now: Timestamp,
+) -> Option<Verdict> {
+    let targets = match targets(s, release, now) {
+        Ok(t) => t,
+        // Reading comes first; a release that cannot be used is told by planning it.
+        Err(Need::Do(e)) => return Some(Verdict::act(Reason::Planning, "reading the release", vec![*e])),
+        Err(Need::Wait(..) | Need::Stuck(..)) => return None,
+    };
+    (newest.proposal().a1.as_ref() == Some(&targets.a1)).then(|| reopen(s, newest, release, false, now))
+}
+
+fn plan_targets(s: &Snapshot<'_>, release: &ReleaseRef, targets: &Targets, now: Timestamp) -> Verdict {
+    let doing = |needs| fold(needs, Reason::Planning, &format!("planning release {}", release.name));
+    let needs: Vec<Need> = targets.list.iter().filter_map(|t| bootstrapped(s, t, now).err()).collect();
+    if !needs.is_empty() {
+        return doing(needs);
+    }
+    let owned = s.owned();
+    let needs: Vec<Need> = targets
+        .list
+        .iter()
+        .filter_map(|t| {
+            let check = || {
+                let wish = wish(s, t);
+                let row = wish.fresh_row(now)?;
+                wish.ours(row, owned.get(&t.key))?;
+                wish.kind(row, now)
+            };
+            check().err()
+        })
+        .collect();
+    if !needs.is_empty() {
+        return doing(needs);
+    }
+    let deferred_stacks = match deferred_stacks(s, targets, now) {
+        Ok(d) => d,
+        Err(need) => return doing(vec![need]),
+    };
+    let mut needs = Vec::new();
+    let mut prepared: Vec<(&Target, Prepared)> = Vec::new();
+    for t in &targets.list {
+        let wish = wish(s, t);
+        let row = match wish.fresh_row(now) {
+            Ok(row) => row,
+            Err(need) => {
+                needs.push(need);
+                continue;
+            }
+        };
+        if wish.is_unchanged(row, owned.get(&t.key)) {
+            prepared.push((t, wish.unchanged(baseline_of(row))));
+            continue;
+        }
+        let assets = unpublished(s, t, now);
+        if !assets.is_empty() {
+            needs.extend(assets);
+            continue;
+        }
+        let stack = if deferred_stacks.contains(&t.key) {
+            deferred(s, t, row, now)
+        } else {
+            wish.change_set(row, |kind, name| wanted(s, t, kind, name), now)
+        };
+        match stack {
+            Ok(p) => prepared.push((t, p)),
+            Err(need) => needs.push(need),
+        }
+    }
+    if !needs.is_empty() {
+        return doing(needs);
+    }
+    record(s, release, targets, &prepared, now)
+}
+
+fn deferred_stacks(s: &Snapshot<'_>, targets: &Targets, now: Timestamp) -> Result<BTreeSet<StackKey>, Need> {
+    let mut deployed = BTreeMap::new();
+    for t in &targets.list {
+        if let Some(row) = wish(s, t).fresh_row(now)?.filter(|r| r.exists()) {
+            deployed.insert(t.key.clone(), row.exports.clone());
+        }
+    }
+    let stacks: Vec<Arc<StackArtifact>> = targets.list.iter().map(|t| Arc::clone(&t.artifact)).collect();
+    Ok(defer(&stacks, &deployed))
+}
+
+fn record(
+    s: &Snapshot<'_>,
+    release: &ReleaseRef,
+    targets: &Targets,
+    prepared: &[(&Target, Prepared)],
+    now: Timestamp,
+) -> Verdict {
+    let leaves: BTreeMap<StackKey, _> = prepared.iter().map(|(t, p)| (t.key.clone(), p.leaf)).collect();
+    let id = ChangeId::Stage(c1(&s.uid, &targets.a1, &leaves));
+    if let Some(existing) = s.plans.iter().find(|p| *p.id() == id) {
+        return reopen(s, existing, release, true, now);
+    }
+    fold(
+        vec![ask(s.facts, open(s, release, targets, prepared, id, now), now)],
+        Reason::Planning,
+        "writing the plan",
+    )
+}
+
+fn open(
+    s: &Snapshot<'_>,
+    release: &ReleaseRef,
+    targets: &Targets,
+    prepared: &[(&Target, Prepared)],
+    id: ChangeId,
+    now: Timestamp,
+) -> Effect {
+    let stage = s.stage.name_any();
+    let stacks: Vec<ProposedStack> = prepared.iter().map(|(t, p)| proposed(t, p, targets)).collect();
+    let nothing = stacks.iter().all(|p| p.plan == PlannedAs::Unchanged);
+    let mut ledger = Ledger::new(now).with(|e| e.opened = Some(opened(s, release)));
+    if nothing {
+        ledger = ledger.with(|e| e.decided = Some(by_rule("nothing differs")));
+    }
+    Effect::Record(Record::OpenPlan(Box::new(NewPlan {
+        namespace: s.namespace.clone(),
+        name: format!("{stage}-{}", id.digits()),
+        proposal: Proposal {
+            kind: ProposalKind::Stage,
+            name: stage.clone(),
+            uid: s.uid.clone(),
+            operation: Operation::Deploy,
+            id,
+            release: Some(release.clone()),
+            a1: Some(targets.a1.clone()),
+            stacks,
+            bootstrap: None,
+        },
+        ledger: ledger.entries(),
+        owner: ("Stage", stage.clone(), s.uid.clone()),
+        label: (LABEL_STAGE, stage),
+    })))
+}
+
+fn proposed(t: &Target, p: &Prepared, targets: &Targets) -> ProposedStack {
+    let (baseline_stack_id, baseline_updated_time) = match &p.baseline {
+        Baseline::None => (None, None),
+        Baseline::Stack(id, at) => (Some(id.clone()), Some(MicroTime(*at))),
+    };
+    let here: BTreeSet<&String> = targets.list.iter().map(|t| &t.artifact.id).collect();
+    ProposedStack {
+        account: t.key.env.account.clone(),
+        region: t.key.env.region.clone(),
+        stack_name: t.key.name.clone(),
+        qualifier: t.names.qualifier.clone(),
+        artifact: t.artifact.id.clone(),
+        after: t.artifact.dependencies.iter().filter(|d| here.contains(d)).cloned().collect(),
+        plan: p.plan,
+        review_stack_id: p
+            .set
+            .as_ref()
+            .filter(|_| baseline_stack_id.is_none())
+            .map(|set| set.stack_id.clone()),
+        baseline_stack_id,
+        baseline_updated_time,
+        input: t.digest,
+        leaf: p.leaf,
+        count: count_changes(&p.changes),
+        changes: shown_changes(&p.changes),
+    }
+}
+
+fn opened(s: &Snapshot<'_>, release: &ReleaseRef) -> Opened {
+    let owned: BTreeMap<StackKey, OwnedStack> = s.owned();
+    debug_assert!(owned.iter().all(|(k, o)| *k == owned_key(o)));
+    Opened {
+        order: s.newest().map_or(1, |p| p.order.saturating_add(1)),
+        release: Some(release.clone()),
+        owned: owned.into_values().collect(),
+    }
+}
+
+/// Opens a plan again: the same change as before, now for this release.
+fn reopen(s: &Snapshot<'_>, plan: &PlanView, release: &ReleaseRef, carry: bool, now: Timestamp) -> Verdict {
+    let mut entry = opened(s, release);
+    if !carry {
+        entry.owned = plan.owned_now();
+    }
+    let ledger = plan.ledger(now).with(|e| e.opened = Some(entry));
+    append(s, plan, ledger, Reason::Planning, "opening the plan for this release", now)
+}
+
+/// Appends to a plan's ledger.
+pub(super) fn append(
+    s: &Snapshot<'_>,
+    plan: &PlanView,
+    ledger: Ledger,
+    reason: Reason,
+    doing: &str,
+    now: Timestamp,
+) -> Verdict {
+    if !ledger.fits() {
+        return Verdict::rest(
+            crate::verdict::Phase::Stalled(Reason::LedgerFull),
+            format!("the ledger of plan {} is full", plan.name),
+        );
+    }
+    let effect = Effect::Record(Record::Ledger {
+        namespace: s.namespace.clone(),
+        plan: plan.name.clone(),
+        resource_version: plan.resource_version(),
+        entries: ledger.entries(),
+    });
+    fold(vec![ask(s.facts, effect, now)], reason, doing)
+}

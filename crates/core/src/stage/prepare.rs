@@ -1,0 +1,116 @@
+//! What planning one stack needs besides its change set: assets, the template difference, the call itself.
+
+use std::collections::BTreeSet;
+
+use jiff::Timestamp;
+
+use super::{
+    Snapshot,
+    targets::{CAPABILITIES, Target},
+};
+use crate::{
+    api::{PlannedAs, Reason},
+    bundle::{DifferenceKind, Template, difference},
+    change::{Baseline, create_token, deferred_leaf},
+    drive::{Prepared, Wish},
+    effect::{Effect, Look, Mutation, Seen, TemplateSource, Upload, WantedChangeSet, baseline_of},
+    stack::{Change, ChangeSetKind, StackRow},
+    verdict::{Need, Step, ask},
+    words::ChangeSetName,
+};
+
+/// The stack as something that this stage wants.
+pub(super) fn wish<'a>(s: &'a Snapshot<'_>, t: &'a Target) -> Wish<'a> {
+    Wish {
+        facts: s.facts,
+        proof: &s.installation.key,
+        owner: &s.uid,
+        key: &t.key,
+        input: &t.digest,
+        access: &t.access,
+    }
+}
+
+/// The assets that are not known to lie in the bucket.
+pub(super) fn unpublished(s: &Snapshot<'_>, t: &Target, now: Timestamp) -> Vec<Need> {
+    t.artifact
+        .assets
+        .files
+        .iter()
+        .filter(|f| {
+            !s.facts.published.contains_key(&format!("{}/{}", f.destination.bucket, f.destination.key))
+        })
+        .map(|f| {
+            let upload = Upload {
+                bucket: t.names.bucket(),
+                key: f.destination.key.clone(),
+                asset: f.clone(),
+                access: t.publishing.clone(),
+            };
+            ask(s.facts, Effect::Mutate(Mutation::Publish(Box::new(upload))), now)
+        })
+        .collect()
+}
+
+/// A stack whose change set cannot be made yet: its template difference.
+pub(super) fn deferred(
+    s: &Snapshot<'_>,
+    t: &Target,
+    row: Option<&StackRow>,
+    now: Timestamp,
+) -> Step<Prepared> {
+    let baseline = baseline_of(row);
+    let old = match &baseline {
+        Baseline::None => None,
+        Baseline::Stack(id, _) => match s.facts.templates.get(id) {
+            Some(Seen::Present(text, _)) => Some(Template::parse(text.as_bytes(), &t.key).map_err(|e| {
+                Need::stuck(Reason::PlanFailed, format!("the deployed template of {}: {e}", t.key))
+            })?),
+            Some(Seen::Absent(_)) => None,
+            Some(Seen::Unknown) | None => {
+                let look = Look::Template(t.key.clone(), id.clone(), t.access.clone());
+                return Err(ask(s.facts, Effect::Look(look), now));
+            }
+        },
+    };
+    let diff = difference(old.as_ref(), &t.artifact.template);
+    let leaf = deferred_leaf(&t.key, &t.digest, &baseline, &diff);
+    let changes = diff
+        .into_iter()
+        .map(|d| Change {
+            logical_id: d.logical_id,
+            resource_type: d.resource_type,
+            action: d.kind.as_str().to_owned(),
+            // Nobody knows before there is a change set, so the worst is said.
+            replacement: if d.kind == DifferenceKind::Modify {
+                "Conditional".to_owned()
+            } else {
+                String::new()
+            },
+            policy_action: String::new(),
+            scope: BTreeSet::new(),
+            details: BTreeSet::new(),
+            values: None,
+        })
+        .collect();
+    Ok(Prepared { plan: PlannedAs::Deferred, baseline, leaf, changes, set: None })
+}
+
+/// The call that makes the change set.
+pub(super) fn wanted(s: &Snapshot<'_>, t: &Target, kind: ChangeSetKind, name: ChangeSetName) -> Mutation {
+    Mutation::CreateChangeSet(Box::new(WantedChangeSet {
+        key: t.key.clone(),
+        kind,
+        description: s.installation.key.description(&s.full_name(), name.as_str(), &t.digest),
+        template: TemplateSource::Bucket(t.names.bucket(), t.artifact.template_object.key.clone()),
+        parameters: Vec::new(),
+        tags: t.artifact.tags.iter().map(|(k, v)| (k.clone(), v.clone())).collect(),
+        capabilities: CAPABILITIES.iter().map(|c| (*c).to_owned()).collect(),
+        role: Some(t.names.execution_role()),
+        notification_arns: t.artifact.notification_arns.clone(),
+        import_existing: false,
+        token: create_token(&name),
+        name,
+        access: t.access.clone(),
+    }))
+}

@@ -1,0 +1,74 @@
+//! The status of a Stage: derived from the record and the verdict, never read back.
+
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+
+use super::Snapshot;
+use crate::{
+    api::{ConditionType, Conditions, DeployedRelease, PendingChange, Reason, StageStatus},
+    change::risk_classes,
+    gate::PlanView,
+    plan::change_text,
+    verdict::{Phase, Verdict},
+};
+
+/// What the object shows.
+#[must_use]
+pub fn status(s: &Snapshot<'_>, v: &Verdict, now: Timestamp) -> StageStatus {
+    let deployed = s.plans.iter().find(|p| p.is_complete()).and_then(deployed);
+    let pending = s.newest().filter(|p| !p.is_complete()).and_then(pending);
+    let before = s.stage.status.as_ref().map_or(&[][..], |st| &st.conditions);
+    let list = Conditions::new(before, s.stage.metadata.generation, now);
+    let reason = v.phase.reason();
+    let up_to_date = matches!(v.phase, Phase::Done(_));
+    let (ready, ready_reason, ready_message) = match (&deployed, v.phase) {
+        (_, Phase::Stalled(r)) => (false, r, v.message.clone()),
+        (Some(d), _) => (true, Reason::Deployed, format!("release {} is deployed", d.name)),
+        (None, _) => (false, Reason::NotDeployed, "nothing has been deployed yet".to_owned()),
+    };
+    let list = list.with(ConditionType::Ready, ready, ready_reason, ready_message).with(
+        ConditionType::UpToDate,
+        up_to_date,
+        if up_to_date { Reason::Deployed } else { Reason::ChangePending },
+        if up_to_date { "nothing newer waits".to_owned() } else { v.message.clone() },
+    );
+    let list = match v.phase {
+        Phase::Done(_) => list,
+        Phase::Working(r) => list.with(ConditionType::Reconciling, true, r, &v.message),
+        Phase::Waiting(r) => list.with(ConditionType::Waiting, true, r, &v.message),
+        Phase::Stalled(r) => list.with(ConditionType::Stalled, true, r, &v.message),
+    };
+    let after: Vec<&str> = s.stage.spec.promote_from.iter().map(|u| u.name.as_str()).collect();
+    StageStatus {
+        observed_generation: s.stage.metadata.generation,
+        conditions: list.build(),
+        state: Some(if up_to_date { ConditionType::UpToDate.as_str() } else { reason.as_str() }.to_owned()),
+        waiting_for: v.waiting_for.as_ref().map(|w| w.chars().take(256).collect()),
+        after: (!after.is_empty()).then(|| after.join(",")),
+        deployed,
+        pending,
+    }
+}
+
+fn deployed(plan: &PlanView) -> Option<DeployedRelease> {
+    let release = plan.release.as_ref()?;
+    Some(DeployedRelease {
+        name: release.name.clone(),
+        digest: release.digest,
+        plan: plan.name.clone(),
+        time: Time(plan.settled_time),
+    })
+}
+
+fn pending(plan: &PlanView) -> Option<PendingChange> {
+    let release = plan.release.as_ref()?;
+    let risk = risk_classes(&plan.proposal().stacks).join(",");
+    Some(PendingChange {
+        name: release.name.clone(),
+        digest: release.digest,
+        plan: Some(plan.name.clone()),
+        id: Some(plan.id().clone()),
+        change: Some(change_text(&plan.proposal().stacks)),
+        risk: (!risk.is_empty()).then_some(risk),
+    })
+}

@@ -1,0 +1,286 @@
+//! What a release means for this stage: which stacks, where, reached how, and whether all of that is allowed.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::Snapshot;
+use crate::{
+    account::may_deploy,
+    api::{
+        AssemblySource, AwsAccount, Bootstrap, PinnedSource, ProposedStack, Reason, ReleaseRef, S3Source,
+        Stage,
+    },
+    assembly::source_access,
+    bundle::{Bundle, BundleError, CdkStage, StackArtifact, check_computed},
+    change::{StackInput, release_id},
+    effect::{Access, Effect, Look, Scope, Seen, session_name},
+    verdict::{Need, Step, ask},
+    words::{Digest, Qualifier, ReleaseId, StackKey, ToolkitNames, Uid},
+};
+
+/// The capabilities that the CDK CLI grants (cdk.md 3.4).
+pub(super) const CAPABILITIES: [&str; 3] =
+    ["CAPABILITY_AUTO_EXPAND", "CAPABILITY_IAM", "CAPABILITY_NAMED_IAM"];
+
+/// How old a look at the bootstrap version may be.
+const TOOLKIT_FRESH: SignedDuration = SignedDuration::from_secs(60);
+
+/// One stack that the release wants.
+#[derive(Clone, Debug)]
+pub(super) struct Target {
+    /// The artifact.
+    pub artifact: Arc<StackArtifact>,
+    /// Where it lives.
+    pub key: StackKey,
+    /// The computed names of its environment.
+    pub names: ToolkitNames,
+    /// How CloudFormation is called.
+    pub access: Access,
+    /// How assets are uploaded.
+    pub publishing: Access,
+    /// The digest of everything that goes into the change-set call.
+    pub digest: Digest,
+}
+
+/// A release, as this stage would deploy it.
+#[derive(Clone, Debug)]
+pub(super) struct Targets {
+    /// The stacks, in an order that their dependencies allow.
+    pub list: Vec<Target>,
+    /// The id of the release for this stage.
+    pub a1: ReleaseId,
+}
+
+/// Reads the release and checks it against everything that limits this stage.
+pub(super) fn targets(s: &Snapshot<'_>, release: &ReleaseRef, now: Timestamp) -> Step<Targets> {
+    let bundle = bundle(s, release, now)?;
+    let cdk_stage = bundle.stage(s.stage.spec.cdk_stage.as_deref()).map_err(|e| match &e {
+        BundleError::NoSuchCdkStage { .. } => Need::stuck(Reason::NoSuchCdkStage, e.to_string()),
+        _ => Need::stuck(Reason::InvalidAssembly, e.to_string()),
+    })?;
+    let CdkStage { stacks, .. } = cdk_stage;
+    let list: Vec<Target> = stacks.iter().map(|a| target(s, a)).collect::<Step<_>>()?;
+    let a1 = release_id(&s.uid, &list.iter().map(|t| (t.key.clone(), t.digest)).collect::<BTreeMap<_, _>>());
+    Ok(Targets { list, a1 })
+}
+
+/// The bundle of a release, fetched by its pinned reference and held against its digest.
+fn bundle(s: &Snapshot<'_>, release: &ReleaseRef, now: Timestamp) -> Step<Arc<Bundle>> {
+    match s.facts.bundles.get(&release.source) {
+        Some(Ok(b)) if b.release() == release.digest => return Ok(Arc::clone(b)),
+        Some(Ok(b)) => {
+            return Err(Need::stuck(
+                Reason::InvalidAssembly,
+                format!("the pinned source holds release {}, not {}", b.release().short(12), release.name),
+            ));
+        }
+        Some(Err(why)) => return Err(Need::stuck(Reason::InvalidAssembly, why.clone())),
+        None => {}
+    }
+    let PinnedSource::S3(p) = &release.source;
+    let source = S3Source {
+        account: p.account.clone(),
+        bucket: p.bucket.clone(),
+        key: p.key.clone(),
+        region: p.region.clone(),
+        version_id: Some(p.version_id.clone()),
+    };
+    let AssemblySource::S3(source) = AssemblySource::S3(source);
+    let access = source_access(&s.accounts, &s.namespace, &source, &s.uid, s.installation)?;
+    Err(ask(s.facts, Effect::Look(Look::Bundle(release.source.clone(), access)), now)
+        .told_as(Reason::CallRefused, Reason::SourceFailed))
+}
+
+fn target(s: &Snapshot<'_>, artifact: &Arc<StackArtifact>) -> Step<Target> {
+    let refuse = |reason, message: String| Err(Need::stuck(reason, message));
+    let key = artifact.key();
+    let Some(qualifier) = artifact.mentioned_qualifier() else {
+        return refuse(
+            Reason::RoleNotComputed,
+            format!(
+                "stack {}: deploy role {} is none that cdk bootstrap makes",
+                key.name, artifact.deploy_role
+            ),
+        );
+    };
+    let patterns = allowed(&s.stage, &s.namespace, &s.accounts, &key, &qualifier)
+        .map_err(|(reason, message)| Need::stuck(reason, message))?;
+    if !s.bootstraps.iter().any(|b| covers(s, b, &key, &qualifier)) {
+        return refuse(
+            Reason::NotBootstrapped,
+            format!("no Bootstrap with qualifier {qualifier} covers {}: add the account to one", key.env),
+        );
+    }
+    if let Err(e) = check_computed(artifact, &qualifier) {
+        return refuse(Reason::RoleNotComputed, e.to_string());
+    }
+    if s.bootstraps.iter().any(|b| b.spec.toolkit_stack_name == key.name) {
+        return refuse(
+            Reason::AccountNotAllowed,
+            format!("stack name {} is that of a toolkit stack", key.name),
+        );
+    }
+    if let Some(image) = artifact.assets.images.first() {
+        return refuse(
+            Reason::InvalidAssembly,
+            format!("stack {}: image asset {} is not supported yet", key.name, image.id),
+        );
+    }
+    if let Some(t) = artifact.template.transforms.iter().find(|t| !t.starts_with("AWS::")) {
+        return refuse(
+            Reason::InvalidAssembly,
+            format!("stack {}: transform {t} would run before anybody has approved it", key.name),
+        );
+    }
+    if let Some((name, _)) = artifact.template.parameters.iter().find(|(_, p)| p.default.is_none()) {
+        return refuse(
+            Reason::InvalidAssembly,
+            format!("stack {}: template parameter {name} has no default and no value", key.name),
+        );
+    }
+    if let Some(tag) = artifact.tags.keys().find(|t| t.starts_with("aws:") || t.starts_with("stackgate.dev/"))
+    {
+        return refuse(Reason::InvalidAssembly, format!("stack {}: tag {tag} is reserved", key.name));
+    }
+    Ok(make(s, Arc::clone(artifact), key, qualifier, patterns))
+}
+
+/// Puts together what is allowed.
+fn make(
+    s: &Snapshot<'_>,
+    artifact: Arc<StackArtifact>,
+    key: StackKey,
+    qualifier: Qualifier,
+    stack_names: Vec<String>,
+) -> Target {
+    let names = ToolkitNames { qualifier, env: key.env.clone() };
+    let input = StackInput {
+        key: key.clone(),
+        template: artifact.template_file.digest(),
+        assets: artifact.assets.files.iter().map(|f| (f.destination.key.clone(), f.digest)).collect(),
+        parameters: BTreeMap::new(),
+        tags: artifact.tags.clone(),
+        capabilities: CAPABILITIES.iter().map(|c| (*c).to_owned()).collect::<BTreeSet<_>>(),
+        role: Some(names.execution_role()),
+        notification_arns: artifact.notification_arns.clone(),
+        termination_protection: artifact.termination_protection,
+    };
+    Target {
+        access: deploy_access(&names, &s.uid, stack_names),
+        publishing: Access {
+            env: key.env.clone(),
+            roles: vec![names.file_publishing_role()],
+            session_name: session_name(&s.uid),
+            scope: None,
+        },
+        digest: input.digest(),
+        names,
+        key,
+        artifact,
+    }
+}
+
+/// How CloudFormation is called for a stage in one environment.
+pub(super) fn deploy_access(names: &ToolkitNames, owner: &Uid, stack_names: Vec<String>) -> Access {
+    Access {
+        env: names.env.clone(),
+        roles: vec![names.deploy_role()],
+        session_name: session_name(owner),
+        scope: Some(Scope::Deploy {
+            stack_names,
+            execution_role: names.execution_role(),
+            bucket: names.bucket(),
+            version_parameter: names.version_parameter(),
+        }),
+    }
+}
+
+/// Whether the stage, and the account that it points to, allow this stack; the granted name patterns.
+pub(super) fn allowed(
+    stage: &Stage,
+    namespace: &str,
+    accounts: &crate::account::Accounts,
+    key: &StackKey,
+    qualifier: &Qualifier,
+) -> Result<Vec<String>, (Reason, String)> {
+    let not_allowed = |e: crate::account::NotAllowed| {
+        let reason = match e {
+            crate::account::NotAllowed::Duplicate(..) => Reason::DuplicateAccountID,
+            _ => Reason::AccountNotAllowed,
+        };
+        (reason, e.to_string())
+    };
+    let account: Option<&AwsAccount> =
+        accounts.with_id(&key.env.account, &stage.spec.accounts).map_err(not_allowed)?;
+    let Some(account) = account else {
+        return Err((
+            Reason::AccountNotAllowed,
+            format!(
+                "stack {} goes to account {}, which is none of spec.accounts ({})",
+                key.name,
+                key.env.account,
+                stage.spec.accounts.join(", ")
+            ),
+        ));
+    };
+    may_deploy(account, namespace, &key.env, qualifier, &key.name)
+        .map(<[String]>::to_vec)
+        .map_err(not_allowed)
+}
+
+fn covers(s: &Snapshot<'_>, bootstrap: &Bootstrap, key: &StackKey, qualifier: &Qualifier) -> bool {
+    bootstrap.spec.qualifier == *qualifier
+        && bootstrap.metadata.deletion_timestamp.is_none()
+        && s.accounts
+            .selected(bootstrap)
+            .iter()
+            .any(|a| a.spec.account_id == key.env.account && a.spec.regions.contains(&key.env.region))
+}
+
+/// Whether the environment of a stack carries the bootstrap version that the stack needs.
+pub(super) fn bootstrapped(s: &Snapshot<'_>, t: &Target, now: Timestamp) -> Step<()> {
+    let needed = t.artifact.requires_bootstrap_version.unwrap_or(0);
+    let env = &t.key.env;
+    let look = Effect::Look(Look::Toolkit(env.clone(), t.names.version_parameter(), t.access.clone()));
+    let again = now.saturating_add(SignedDuration::from_secs(15)).ok();
+    match s.facts.toolkits.get(env) {
+        Some(Seen::Present(found, _)) if *found >= needed => Ok(()),
+        Some(Seen::Present(found, at)) if now.duration_since(*at) < TOOLKIT_FRESH => Err(Need::Stuck(
+            Reason::NotBootstrapped,
+            format!(
+                "{env} has bootstrap version {found}, the stack needs {needed}: raise the version of the Bootstrap"
+            ),
+            again,
+        )),
+        Some(Seen::Absent(at)) if now.duration_since(*at) < SignedDuration::from_secs(15) => Err(Need::Wait(
+            Reason::NotBootstrapped,
+            format!("{env} has no SSM parameter {}: it is not bootstrapped yet", t.names.version_parameter()),
+            again,
+        )),
+        _ => Err(match ask(s.facts, look, now) {
+            // Before it is bootstrapped, an environment has no deploy role that could be assumed.
+            Need::Stuck(Reason::AccessDenied, m, at) => Need::Wait(
+                Reason::NotBootstrapped,
+                format!(
+                    "{env} is not bootstrapped with qualifier {}, or does not trust us: {m}",
+                    t.names.qualifier
+                ),
+                at,
+            ),
+            other => other,
+        }),
+    }
+}
+
+/// The access to a stack of a plan, without its release. While the grant stands it is the same session as for planning;
+/// afterwards it reaches this one stack only, so that what we left there can still be tidied.
+pub(super) fn access_to(s: &Snapshot<'_>, stack: &ProposedStack) -> Access {
+    let key = stack.key();
+    let patterns = allowed(&s.stage, &s.namespace, &s.accounts, &key, &stack.qualifier)
+        .unwrap_or_else(|_| vec![key.name.to_string()]);
+    deploy_access(&ToolkitNames { qualifier: stack.qualifier.clone(), env: key.env }, &s.uid, patterns)
+}
