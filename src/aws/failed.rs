@@ -205,8 +205,11 @@ fn class_of(code: Option<&str>, message: &str, status: u16) -> Class {
 
 /// `ValidationError` is what CloudFormation says to nearly everything: only its message tells more.
 fn validation(message: &str) -> RefusalKind {
-    if message.contains("does not exist") {
+    let stack = message.starts_with("Stack");
+    if stack && message.contains("does not exist") {
         RefusalKind::NotFound
+    } else if stack && message.contains("already exists") {
+        RefusalKind::AlreadyExists
     } else if (message.contains(" is in ") && message.contains("state")) || message.contains("_IN_PROGRESS") {
         RefusalKind::Conflict
     } else {
@@ -264,6 +267,13 @@ mod tests {
         400,
         Class::Refused(RefusalKind::Conflict)
     )]
+    #[case(
+        "ValidationError",
+        "Stack [X] already exists and cannot be created again",
+        400,
+        Class::Refused(RefusalKind::AlreadyExists)
+    )]
+    #[case("ValidationError", "Role arn:x does not exist", 400, Class::Refused(RefusalKind::Invalid))]
     #[case("ValidationError", "Template format error", 400, Class::Refused(RefusalKind::Invalid))]
     #[case("AlreadyExistsException", "", 400, Class::Refused(RefusalKind::AlreadyExists))]
     #[case("InvalidChangeSetStatus", "", 400, Class::Refused(RefusalKind::Conflict))]

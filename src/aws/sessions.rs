@@ -21,7 +21,7 @@ use super::{
     parse::timestamp,
     policy::session_policy,
     session::Session,
-    settings::Settings,
+    settings::{Settings, reading},
 };
 
 /// How long a session lasts, in seconds; chained roles allow no more.
@@ -54,6 +54,7 @@ impl Sessions {
     /// Sessions that start from these base credentials (see [`Settings::load`]).
     #[must_use]
     pub fn new(base: SdkConfig, settings: Settings, calls: Calls) -> Self {
+        let base = base.to_builder().timeout_config(settings.timeouts()).retry_config(reading()).build();
         Self { base, settings, calls, slots: Mutex::default() }
     }
 
@@ -195,7 +196,7 @@ fn key(access: &Access) -> Result<SessionKey, Refusal> {
 fn own_credentials(failed: Failed) -> Failed {
     match failed.class() {
         Class::SessionLost => {
-            failed.hint("AWS does not accept the credentials that the role is assumed with")
+            failed.hint("AWS does not accept the credentials that the controller calls with")
         }
         Class::Refused(_) | Class::PreconditionFailed | Class::NotSent | Class::Open => failed,
     }
