@@ -10,7 +10,8 @@ use stackgate_core::{
 };
 
 use super::{
-    failed::{Class, Failed},
+    class::Class,
+    failed::Failed,
     session::{Clients, Session},
     sessions::Sessions,
 };

@@ -10,11 +10,7 @@ use stackgate_core::{
     words::Digest,
 };
 
-use super::{
-    calls::Operation,
-    failed::{Class, Failed},
-    session::Clients,
-};
+use super::{calls::Operation, class::Class, failed::Failed, session::Clients};
 
 /// The size of an empty zip, which the CDK CLI takes for an upload that went wrong.
 const EMPTY_ZIP: i64 = 22;

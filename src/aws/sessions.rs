@@ -17,7 +17,8 @@ use stackgate_core::{
 use super::{
     arns::word,
     calls::{Calls, Operation},
-    failed::{Class, Failed},
+    class::Class,
+    failed::Failed,
     parse::timestamp,
     policy::session_policy,
     session::Session,
