@@ -18,7 +18,7 @@ pub enum DifferenceKind {
 }
 
 impl DifferenceKind {
-    /// The action, in the words of change sets.
+    /// The word that goes into digests and plans.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
