@@ -1,0 +1,92 @@
+//! The pinned kubectl, as one of the users.
+
+use std::{
+    io::Write,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+    thread,
+};
+
+use anyhow::{Context, Result, bail};
+
+use crate::place;
+
+/// kubectl with the credentials of one user.
+#[derive(Debug, Clone)]
+pub struct Kubectl {
+    kubeconfig: PathBuf,
+    cache: PathBuf,
+}
+
+/// What one run of kubectl said.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KubectlOutput {
+    /// Whether it ended with status 0.
+    pub ok: bool,
+    /// Its standard output.
+    pub stdout: String,
+    /// Its standard error.
+    pub stderr: String,
+}
+
+impl Kubectl {
+    pub(super) fn new(kubeconfig: PathBuf, dir: &Path) -> Self {
+        Self { kubeconfig, cache: dir.join("kubectl-cache") }
+    }
+
+    /// Runs it and returns what it printed.
+    ///
+    /// # Errors
+    /// When it fails: with its own message.
+    pub fn run(&self, args: &[&str]) -> Result<String> {
+        self.run_with(args, "")
+    }
+
+    /// `kubectl apply` of the objects in a YAML or JSON text.
+    ///
+    /// # Errors
+    /// When it fails: with its own message.
+    pub fn apply(&self, manifests: &str) -> Result<String> {
+        self.run_with(&["apply", "-f", "-"], manifests)
+    }
+
+    fn run_with(&self, args: &[&str], input: &str) -> Result<String> {
+        let output = self.output(args, input)?;
+        if !output.ok {
+            bail!("kubectl {}: {}", args.join(" "), output.stderr.trim());
+        }
+        Ok(output.stdout)
+    }
+
+    /// Runs it with something on its standard input and returns all it said, also when it fails.
+    ///
+    /// # Errors
+    /// When it cannot be run at all.
+    pub fn output(&self, args: &[&str], input: &str) -> Result<KubectlOutput> {
+        let mut child = Command::new(place::kubernetes_program("kubectl")?)
+            .args(args)
+            .env_clear()
+            .env("KUBECONFIG", &self.kubeconfig)
+            .env("KUBECACHEDIR", &self.cache)
+            .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .context("starting kubectl")?;
+        let mut stdin = child.stdin.take().context("kubectl has no input")?;
+        let output = thread::scope(|scope| {
+            scope.spawn(move || {
+                // It may end without having read all: its message says why.
+                let _ = stdin.write_all(input.as_bytes());
+            });
+            child.wait_with_output()
+        })
+        .context("waiting for kubectl")?;
+        Ok(KubectlOutput {
+            ok: output.status.success(),
+            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+        })
+    }
+}
