@@ -1,0 +1,8 @@
+//! Stackgate's adapters and loop: Kubernetes, AWS, the queue of passes and what operators see. What is decided is decided
+//! in `stackgate-core`.
+
+pub mod clock;
+pub mod kube;
+pub mod queue;
+pub mod shutdown;
+pub mod telemetry;
