@@ -7,9 +7,7 @@ use kube::{
     runtime::reflector::{ObjectRef, Store, store::Writer},
 };
 use stackgate_core::{
-    api::{
-        AwsAccount, Bootstrap, ChangePlan, CloudAssembly, LABEL_BOOTSTRAP, LABEL_STAGE, Stage,
-    },
+    api::{AwsAccount, Bootstrap, ChangePlan, CloudAssembly, LABEL_BOOTSTRAP, LABEL_STAGE, Stage},
     cluster::ClusterView,
 };
 

@@ -5,7 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::{Resource, ResourceExt};
 use stackgate_core::{
-    api::{AssemblySource, AwsAccount, Bootstrap, ChangePlan, CloudAssembly, LABEL_BOOTSTRAP, LABEL_STAGE, Stage},
+    api::{
+        AssemblySource, AwsAccount, Bootstrap, ChangePlan, CloudAssembly, LABEL_BOOTSTRAP, LABEL_STAGE, Stage,
+    },
     cluster::ClusterView,
 };
 
@@ -13,13 +15,20 @@ use super::stores::Stores;
 use crate::queue::{Key, Kind};
 
 /// How an object was and how it is; one of the two is there.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 pub(super) struct Change<'a, K> {
     /// As it was; absent: it is new.
     pub before: Option<&'a K>,
     /// As it is; absent: it is gone.
     pub after: Option<&'a K>,
 }
+
+impl<K> Clone for Change<'_, K> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+impl<K> Copy for Change<'_, K> {}
 
 impl<'a, K: Resource> Change<'a, K> {
     fn versions(self) -> impl Iterator<Item = &'a K> {

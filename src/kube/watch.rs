@@ -92,8 +92,10 @@ impl Stores {
                 writer.apply_watcher_event(&event);
                 let after = by_name(store);
                 let names: BTreeSet<_> = before.keys().chain(after.keys()).collect();
-                let change =
-                    |n| Change { before: before.get(n).map(Arc::as_ref), after: after.get(n).map(Arc::as_ref) };
+                let change = |n| Change {
+                    before: before.get(n).map(Arc::as_ref),
+                    after: after.get(n).map(Arc::as_ref),
+                };
                 names
                     .into_iter()
                     .map(change)
@@ -106,7 +108,10 @@ impl Stores {
 }
 
 /// What a kind needs to be watched.
-trait Watched: Trigger + Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + Sync + 'static {}
+trait Watched:
+    Trigger + Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + Sync + 'static
+{
+}
 impl<K> Watched for K where
     K: Trigger + Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + Sync + 'static
 {
@@ -152,9 +157,7 @@ fn skipped<K: Watched>(invalid: &kube::core::error_boundary::InvalidObject) {
     );
 }
 
-fn reference<K: Watched>(
-    meta: &k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta,
-) -> ObjectRef<K> {
+fn reference<K: Watched>(meta: &k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta) -> ObjectRef<K> {
     let reference = ObjectRef::new(meta.name.as_deref().unwrap_or_default());
     match &meta.namespace {
         Some(namespace) => reference.within(namespace),
