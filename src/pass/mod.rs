@@ -22,7 +22,6 @@ use crate::{
 };
 
 /// Everything that a pass works with.
-#[derive(Debug)]
 pub struct Context {
     /// What the watches showed.
     pub stores: Stores,
@@ -37,7 +36,7 @@ pub struct Context {
     /// Polls AWS.
     pub regions: Regions,
     /// What is remembered of each object.
-    pub memory: Memory,
+    pub memory: Arc<Memory>,
     /// The controller itself.
     pub installation: Installation,
     /// The time.
@@ -60,12 +59,12 @@ pub enum PassError {
 /// When the status could not be written; nothing but the status is lost by that.
 pub async fn pass(cx: Arc<Context>, key: Key) -> Result<Option<Timestamp>, PassError> {
     let mut facts = cx.memory.take(&key);
-    for (watched, row) in cx.memory.watched(&key).into_iter().map(|k| (cx.rows.get(&k), k)).map(|(r, k)| (k, r)) {
-        facts.learn_stack(&watched, row);
+    for stack in cx.memory.watched(&key) {
+        facts.learn_stack(&stack, cx.rows.get(&stack));
     }
     for _ in 0..cx.steps.max(1) {
         let now = cx.clock.now();
-        let Some(Decision { next, status }) = decide(&cx, &key, &facts, now) else {
+        let Some(Decision { next, show, note }) = decide(&cx, &key, &facts, now) else {
             cx.memory.forget(&key);
             cx.regions.forget(&key.to_string());
             return Ok(None);
@@ -75,8 +74,8 @@ pub async fn pass(cx: Arc<Context>, key: Key) -> Result<Option<Timestamp>, PassE
             Next::Wait(wake) => {
                 let watched = cx.memory.put(&key, facts, &wake);
                 watch_regions(&cx, &key, watched);
-                if let Some(status) = status {
-                    shown::show(&cx, status).await.map_err(PassError::Status)?;
+                if let Some(show) = show {
+                    shown::show(&cx, show, note).await?;
                 }
                 return Ok(wake.at);
             }

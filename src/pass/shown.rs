@@ -1,99 +1,84 @@
 //! What people see: status and Events.
 
+use std::sync::Arc;
+
 use k8s_openapi::api::core::v1::ObjectReference;
-use serde_json::{Map, Value};
-use stackgate_core::verdict::Phase;
+use kube::Resource;
+use stackgate_core::{
+    api::{
+        AwsAccount, AwsAccountStatus, Bootstrap, BootstrapStatus, ChangePlan, ChangePlanStatus,
+        CloudAssembly, CloudAssemblyStatus, Stage, StageStatus,
+    },
+    effect::{Outcome, RefusalKind},
+    verdict::Phase,
+};
 
-use super::Context;
-use crate::queue::Kind;
+use super::{Context, PassError};
+use crate::kube::events::Severity;
 
-/// A status that is to be written, and what is said about it.
+/// A status that differs from what the object shows.
 #[derive(Debug)]
-pub(super) struct Show {
-    /// The kind of the object.
-    pub kind: Kind,
-    /// The object.
-    pub reference: ObjectReference,
-    /// The resourceVersion that the status was derived from.
-    pub resource_version: String,
-    /// What it shows now.
-    pub before: Value,
-    /// What it shall show.
-    pub after: Value,
-    /// What is told.
-    pub note: Option<Note>,
+pub(super) enum Show {
+    Account(Arc<AwsAccount>, Box<AwsAccountStatus>),
+    Bootstrap(Arc<Bootstrap>, Box<BootstrapStatus>),
+    Assembly(Arc<CloudAssembly>, Box<CloudAssemblyStatus>),
+    Stage(Arc<Stage>, Box<StageStatus>),
+    Plan(Arc<ChangePlan>, Box<ChangePlanStatus>),
 }
 
 /// An Event.
 #[derive(Debug)]
 pub(super) struct Note {
     /// Whether something is wrong.
-    pub warning: bool,
-    /// One word; Events of one object and reason are counted together.
+    pub severity: Severity,
+    /// One word.
     pub reason: &'static str,
+    /// What it is about. Events of one object that agree in reason and action are counted together.
+    pub action: String,
     /// The sentence.
     pub text: String,
 }
 
 impl Note {
-    pub(super) fn normal(reason: &'static str, text: String) -> Self {
-        Self { warning: false, reason, text }
+    pub(super) fn normal(reason: &'static str, action: impl Into<String>, text: impl Into<String>) -> Self {
+        Self { severity: Severity::Normal, reason, action: action.into(), text: text.into() }
     }
-    pub(super) fn warning(reason: &'static str, text: String) -> Self {
-        Self { warning: true, reason, text }
+    pub(super) fn warning(reason: &'static str, action: impl Into<String>, text: impl Into<String>) -> Self {
+        Self { severity: Severity::Warning, ..Self::normal(reason, action, text) }
     }
     /// How things stand now.
-    pub(super) fn of_phase(phase: Phase, text: String) -> Self {
-        let warning = matches!(phase, Phase::Stalled(_));
-        Self { warning, reason: phase.reason().as_str(), text }
+    pub(super) fn of_phase(phase: Phase, text: &str) -> Self {
+        let reason = phase.reason().as_str();
+        match phase {
+            Phase::Stalled(_) => Self::warning(reason, reason, text),
+            Phase::Done(_) | Phase::Working(_) | Phase::Waiting(_) => Self::normal(reason, reason, text),
+        }
     }
 }
 
 /// Writes the status and tells. A newer version of the object wins: it wakes a pass of its own.
-pub(super) async fn show(cx: &Context, show: Show) -> Result<(), String> {
-    let Show { kind, reference, resource_version, before, after, note } = show;
-    let patch = merge_patch(&before, &after);
-    let written = cx.writes.status(kind, &reference, &resource_version, patch).await.map_err(|r| r.message)?;
-    if let Some(note) = note.filter(|_| written) {
-        cx.events.tell(&reference, note.warning, note.reason, &note.text).await;
-    }
-    Ok(())
-}
-
-/// The merge patch that makes one value of the other: what has vanished becomes null (RFC 7386).
-fn merge_patch(before: &Value, after: &Value) -> Value {
-    let (Value::Object(old), Value::Object(new)) = (before, after) else { return after.clone() };
-    let mut patch = Map::new();
-    for key in old.keys().filter(|k| !new.contains_key(*k)) {
-        patch.insert(key.clone(), Value::Null);
-    }
-    for (key, value) in new {
-        match old.get(key) {
-            Some(same) if same == value => {}
-            Some(other) => {
-                patch.insert(key.clone(), merge_patch(other, value));
+pub(super) async fn show(cx: &Context, show: Show, note: Option<Note>) -> Result<(), PassError> {
+    let (outcome, reference) = match show {
+        Show::Account(o, s) => (cx.writes.cluster_status(&*o, &s).await, o.object_ref(&())),
+        Show::Bootstrap(o, s) => (cx.writes.cluster_status(&*o, &s).await, o.object_ref(&())),
+        Show::Assembly(o, s) => (cx.writes.status(&*o, &s).await, o.object_ref(&())),
+        Show::Stage(o, s) => (cx.writes.status(&*o, &s).await, o.object_ref(&())),
+        Show::Plan(o, s) => (cx.writes.status(&*o, &s).await, o.object_ref(&())),
+    };
+    match outcome {
+        Outcome::Accepted(_) | Outcome::Learnt(_) => {
+            if let Some(note) = note {
+                tell(cx, &reference, &note).await;
             }
-            None => {
-                patch.insert(key.clone(), value.clone());
-            }
+            Ok(())
         }
+        Outcome::Refused(r) if r.kind == RefusalKind::Conflict || r.kind == RefusalKind::NotFound => Ok(()),
+        Outcome::Refused(r) => Err(PassError::Status(r.message)),
+        Outcome::Unsure(why) => Err(PassError::Status(why)),
     }
-    Value::Object(patch)
 }
 
-#[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::merge_patch;
-
-    #[test]
-    fn what_vanishes_becomes_null_and_what_is_equal_is_left_out() {
-        let before = json!({"a": 1, "b": {"c": 1, "d": 2}, "e": [1], "f": 0});
-        let after = json!({"a": 1, "b": {"c": 3}, "e": [2], "g": 1});
-        assert_eq!(
-            merge_patch(&before, &after),
-            json!({"b": {"c": 3, "d": null}, "e": [2], "f": null, "g": 1})
-        );
-    }
+/// Emits an Event.
+pub(super) async fn tell(cx: &Context, reference: &ObjectReference, note: &Note) {
+    cx.events.emit(reference, note.severity, note.reason, &note.action, &note.text).await;
 }

@@ -1,11 +1,12 @@
 //! The kinds that have passes: what each observes, decides and shows.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
-use kube::{Resource, ResourceExt};
-use serde::Serialize;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use stackgate_core::{
     account::{self, Accounts},
-    api::{CloudAssemblyStatus, StageStatus},
+    api::{CloudAssemblyStatus, ConditionType, Reason, StageStatus},
     assembly, bootstrap,
     cluster::ClusterView,
     effect::{Next, Wake},
@@ -25,7 +26,9 @@ pub(super) struct Decision {
     /// What comes next.
     pub next: Next,
     /// What the object shall show while it waits, if that differs from what it shows.
-    pub status: Option<Show>,
+    pub show: Option<Show>,
+    /// What is told with it.
+    pub note: Option<Note>,
 }
 
 /// Observes and decides; `None`: the object is gone.
@@ -40,31 +43,40 @@ pub(super) fn decide(cx: &Context, key: &Key, facts: &Facts, now: Timestamp) -> 
     }
 }
 
-/// Nothing to do but to show something.
-fn only_status(status: Option<Show>) -> Decision {
-    Decision { next: Next::Wait(Wake::default()), status }
+impl Decision {
+    fn of(verdict: Verdict, show: impl FnOnce(&Verdict) -> (Option<Show>, Option<Note>)) -> Self {
+        let (show, note) = match &verdict.next {
+            Next::Do(_) => (None, None),
+            Next::Wait(_) => show(&verdict),
+        };
+        Self { next: verdict.next, show, note }
+    }
+
+    /// Nothing to do but to show something.
+    fn only(show: Option<Show>, note: Option<Note>) -> Self {
+        Self { next: Next::Wait(Wake::default()), show, note }
+    }
 }
 
 fn account(cx: &Context, name: &str, now: Timestamp) -> Option<Decision> {
     let object = cx.stores.account(name)?;
+    let before = object.status.clone().unwrap_or_default();
     let status = account::status(&object, &Accounts::new(cx.stores.accounts()), now);
-    let note = changed_reason(
-        object.status.as_ref().map(|s| s.conditions.as_slice()),
-        &status.conditions,
-        "Ready",
-    );
-    Some(only_status(Show::if_differs(Kind::AwsAccount, &*object, object.status.as_ref(), &status, note)))
+    let note = ready_changed(&before.conditions, &status.conditions);
+    let show = (object.status.as_ref() != Some(&status)).then(|| Show::Account(object, Box::new(status)));
+    Some(Decision::only(show, note))
 }
 
 fn change_plan(cx: &Context, namespace: &str, name: &str, now: Timestamp) -> Option<Decision> {
     let object = cx.stores.plan(namespace, name)?;
     // A plan whose ledger does not begin as ours do shows nothing.
-    let Some(status) = plan::status(&object, now) else { return Some(only_status(None)) };
-    let before = object.status.as_ref().map(|s| s.ignored.as_slice()).unwrap_or_default();
+    let Some(status) = plan::status(&object, now) else { return Some(Decision::only(None, None)) };
+    let before = object.status.clone().unwrap_or_default();
     let new: Vec<&str> =
-        status.ignored.iter().filter(|i| !before.contains(i)).map(String::as_str).collect();
-    let note = (!new.is_empty()).then(|| Note::warning("IgnoredDecision", new.join("; ")));
-    Some(only_status(Show::if_differs(Kind::ChangePlan, &*object, object.status.as_ref(), &status, note)))
+        status.ignored.iter().filter(|i| !before.ignored.contains(i)).map(String::as_str).collect();
+    let note = (!new.is_empty()).then(|| Note::warning("IgnoredDecision", "Decide", new.join("; ")));
+    let show = (object.status.as_ref() != Some(&status)).then(|| Show::Plan(object, Box::new(status)));
+    Some(Decision::only(show, note))
 }
 
 fn cloud_assembly(
@@ -74,103 +86,68 @@ fn cloud_assembly(
     facts: &Facts,
     now: Timestamp,
 ) -> Option<Decision> {
-    let s = assembly::observe(&cx.stores, namespace, name, facts, &cx.installation)?;
+    let s = assembly::observe(&cx.stores, namespace, name, facts)?;
     let (verdict, release) = assembly::decide(&s, now);
-    let status = || {
-        let before = s.assembly.status.as_ref();
-        let status = assembly::status(&s, &verdict, release.clone(), now);
-        let note = new_release(before, &status).or_else(|| {
-            changed_reason(before.map(|b| b.conditions.as_slice()), &status.conditions, "Ready")
-        });
-        Show::if_differs(Kind::CloudAssembly, &*s.assembly, before, &status, note)
-    };
-    Some(decision(&verdict, status))
+    Some(Decision::of(verdict, |v| {
+        let before = s.assembly.status.clone().unwrap_or_default();
+        let status = assembly::status(&s, v, release, now);
+        let note =
+            new_release(&before, &status).or_else(|| ready_changed(&before.conditions, &status.conditions));
+        let differs = s.assembly.status.as_ref() != Some(&status);
+        (differs.then(|| Show::Assembly(Arc::clone(&s.assembly), Box::new(status))), note)
+    }))
 }
 
-fn new_release(before: Option<&CloudAssemblyStatus>, after: &CloudAssemblyStatus) -> Option<Note> {
+fn new_release(before: &CloudAssemblyStatus, after: &CloudAssemblyStatus) -> Option<Note> {
     let digest = |s: &CloudAssemblyStatus| s.release.as_ref().map(|r| r.digest);
-    let release = after.release.as_ref().filter(|_| before.and_then(digest) != digest(after))?;
-    Some(Note::normal("Released", format!("release {} is {}", release.name, release.digest)))
+    let release = after.release.as_ref().filter(|_| digest(before) != digest(after))?;
+    Some(Note::normal(
+        "Released",
+        release.name.clone(),
+        format!("release {} is {}", release.name, release.digest),
+    ))
 }
 
 fn bootstraps(cx: &Context, name: &str, facts: &Facts, now: Timestamp) -> Option<Decision> {
     let s = bootstrap::observe(&cx.stores, name, facts, &cx.installation)?;
     let (verdict, rows) = bootstrap::decide(&s, now);
-    let status = || {
-        let before = s.bootstrap.status.as_ref();
-        let status = bootstrap::status(&s, &verdict, rows.clone(), now);
-        let note = changed_reason(before.map(|b| b.conditions.as_slice()), &status.conditions, "Ready");
-        Show::if_differs(Kind::Bootstrap, &*s.bootstrap, before, &status, note)
-    };
-    Some(decision(&verdict, status))
+    Some(Decision::of(verdict, |v| {
+        let before = s.bootstrap.status.clone().unwrap_or_default();
+        let status = bootstrap::status(&s, v, rows, now);
+        let note = ready_changed(&before.conditions, &status.conditions);
+        let differs = s.bootstrap.status.as_ref() != Some(&status);
+        (differs.then(|| Show::Bootstrap(Arc::clone(&s.bootstrap), Box::new(status))), note)
+    }))
 }
 
 fn stages(cx: &Context, namespace: &str, name: &str, facts: &Facts, now: Timestamp) -> Option<Decision> {
     let s = stage::observe(&cx.stores, namespace, name, facts, &cx.installation)?;
     let verdict = stage::decide(&s, now);
-    let status = || {
+    Some(Decision::of(verdict, |v| {
         let before = s.stage.status.as_ref();
-        let status = stage::status(&s, &verdict, now);
-        let note = changed_state(before, &status, &verdict);
-        Show::if_differs(Kind::Stage, &*s.stage, before, &status, note)
-    };
-    Some(decision(&verdict, status))
+        let status = stage::status(&s, v, now);
+        let note = state_changed(before, &status, v);
+        let differs = before != Some(&status);
+        (differs.then(|| Show::Stage(Arc::clone(&s.stage), Box::new(status))), note)
+    }))
 }
 
-fn decision(verdict: &Verdict, status: impl FnOnce() -> Option<Show>) -> Decision {
-    let status = match verdict.next {
-        Next::Do(_) => None,
-        Next::Wait(_) => status(),
-    };
-    Decision { next: verdict.next.clone(), status }
+fn state_changed(before: Option<&StageStatus>, after: &StageStatus, verdict: &Verdict) -> Option<Note> {
+    let changed = before.and_then(|b| b.state.as_ref()) != after.state.as_ref();
+    changed.then(|| Note::of_phase(verdict.phase, &verdict.message))
 }
 
-fn changed_state(before: Option<&StageStatus>, after: &StageStatus, verdict: &Verdict) -> Option<Note> {
-    let state = after.state.as_deref().unwrap_or_default();
-    if before.and_then(|b| b.state.as_deref()) == Some(state) {
+/// Tells when Ready has got another reason.
+fn ready_changed(before: &[Condition], after: &[Condition]) -> Option<Note> {
+    let find =
+        |list: &[Condition], kind: ConditionType| list.iter().find(|c| c.type_ == kind.as_str()).cloned();
+    let new = find(after, ConditionType::Ready)?;
+    if find(before, ConditionType::Ready).is_some_and(|old| old.reason == new.reason) {
         return None;
     }
-    Some(Note::of_phase(verdict.phase, verdict.message.clone()))
-}
-
-fn changed_reason(
-    before: Option<&[k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition]>,
-    after: &[k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition],
-    kind: &str,
-) -> Option<Note> {
-    let new = after.iter().find(|c| c.type_ == kind)?;
-    let old = before.unwrap_or_default().iter().find(|c| c.type_ == kind);
-    if old.is_some_and(|o| o.reason == new.reason) {
-        return None;
-    }
-    let stalled = after.iter().any(|c| c.type_ == "Stalled");
-    let note = if stalled { Note::warning } else { Note::normal };
-    Some(note(reason_name(&new.reason), new.message.clone()))
-}
-
-/// The reason, as a name that lives as long as the program: events are told apart by it.
-fn reason_name(reason: &str) -> &'static str {
-    stackgate_core::api::Reason::ALL.iter().map(|r| r.as_str()).find(|r| *r == reason).unwrap_or("Changed")
-}
-
-impl Show {
-    /// What is to be shown, unless it is shown already.
-    fn if_differs<K, S>(kind: Kind, object: &K, before: Option<&S>, after: &S, note: Option<Note>) -> Option<Self>
-    where
-        K: Resource<DynamicType = ()> + ResourceExt,
-        S: Serialize + PartialEq,
-    {
-        if before == Some(after) {
-            return None;
-        }
-        let json = |s: &S| serde_json::to_value(s).unwrap_or_default();
-        Some(Self {
-            kind,
-            reference: object.object_ref(&()),
-            resource_version: object.resource_version().unwrap_or_default(),
-            before: before.map(json).unwrap_or_default(),
-            after: json(after),
-            note,
-        })
-    }
+    let reason = Reason::ALL.iter().map(|r| r.as_str()).find(|r| *r == new.reason)?;
+    Some(match find(after, ConditionType::Stalled) {
+        Some(_) => Note::warning(reason, reason, new.message),
+        None => Note::normal(reason, reason, new.message),
+    })
 }
