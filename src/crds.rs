@@ -2,7 +2,9 @@
 
 use std::{fs, io, path::Path};
 
-use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
+    CustomResourceDefinition, JSON, JSONSchemaProps, JSONSchemaPropsOrArray, JSONSchemaPropsOrBool,
+};
 use kube::CustomResourceExt as _;
 use stackgate_core::api::{AwsAccount, Bootstrap, ChangePlan, CloudAssembly, Stage};
 
@@ -26,6 +28,42 @@ pub enum CrdError {
 #[must_use]
 pub fn all() -> [CustomResourceDefinition; 5] {
     [AwsAccount::crd(), Bootstrap::crd(), CloudAssembly::crd(), Stage::crd(), ChangePlan::crd()]
+        .map(published)
+}
+
+/// What the derived definition says too much or too little of.
+fn published(mut crd: CustomResourceDefinition) -> CustomResourceDefinition {
+    let schemas = crd.spec.versions.iter_mut().filter_map(|v| v.schema.as_mut()?.open_api_v3_schema.as_mut());
+    for schema in schemas {
+        tighten(schema);
+        // What `kubectl explain` shows of the kind.
+        schema.description =
+            schema.properties.as_ref().and_then(|p| p.get("spec")).and_then(|spec| spec.description.clone());
+    }
+    crd
+}
+
+/// Absent is the only way to leave a field out: null would be a second one, which rules with `has()` take for present.
+/// Kubernetes knows no unsigned formats; `minimum` says the same.
+fn tighten(schema: &mut JSONSchemaProps) {
+    schema.nullable = None;
+    if schema.format.as_deref().is_some_and(|f| f.starts_with("uint")) {
+        schema.format = None;
+    }
+    if let Some(values) = &mut schema.enum_ {
+        values.retain(|JSON(v)| !v.is_null());
+    }
+    let inner = schema.properties.iter_mut().flat_map(|p| p.values_mut());
+    inner.for_each(tighten);
+    match &mut schema.items {
+        Some(JSONSchemaPropsOrArray::Schema(items)) => tighten(items),
+        Some(JSONSchemaPropsOrArray::Schemas(list)) => list.iter_mut().for_each(tighten),
+        None => {}
+    }
+    match &mut schema.additional_properties {
+        Some(JSONSchemaPropsOrBool::Schema(values)) => tighten(values),
+        Some(JSONSchemaPropsOrBool::Bool(_)) | None => {}
+    }
 }
 
 /// File name and YAML of each.

@@ -21,6 +21,8 @@ use crate::words::{AccountId, Qualifier, Region, StackName};
     category = "stackgate",
     status = "BootstrapStatus",
     derive = "PartialEq",
+    validation = Rule::new("self.metadata.name.size() <= 50")
+        .message("the name of a Bootstrap has at most 50 characters: it becomes part of plan names and a label of plans"),
     printcolumn(name = "Qualifier", type_ = "string", json_path = ".spec.qualifier"),
     printcolumn(name = "Version", type_ = "integer", json_path = ".spec.version"),
     printcolumn(name = "Environments", type_ = "string", json_path = ".status.ready"),
@@ -95,7 +97,11 @@ pub struct AccountSelection {
 #[serde(rename_all = "camelCase")]
 pub struct LabelMatch {
     /// Label keys and the values that they must have.
-    #[schemars(extend("minProperties" = 1, "maxProperties" = 16))]
+    #[schemars(extend(
+        "minProperties" = 1,
+        "maxProperties" = 16,
+        "additionalProperties" = { "type": "string", "maxLength": 63 }
+    ))]
     pub match_labels: BTreeMap<String, String>,
 }
 
