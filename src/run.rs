@@ -151,6 +151,7 @@ async fn measured(parts: Arc<Parts>, key: Key) -> Result<Option<Timestamp>> {
     let result = pass(&parts, key).await;
     let outcome = if result.is_ok() { PassOutcome::Done } else { PassOutcome::Failed };
     parts.metrics.pass_ended(kind, outcome);
+    parts.metrics.queue_depth(parts.queue.depth());
     result
 }
 

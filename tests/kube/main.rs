@@ -1,5 +1,7 @@
 //! The Kubernetes side against a real API server, with the rights of `deploy/rbac.yaml` and no others.
 
+#![expect(clippy::unwrap_used, reason = "a test that fails may panic")]
+
 mod leading;
 mod objects;
 mod watching;
@@ -18,7 +20,7 @@ const OURS: &str = "stackgate-system";
 
 /// A cluster with our definitions and roles, and connections as the controller and as an administrator.
 struct World {
-    _cluster: Cluster,
+    cluster: Cluster,
     controller: Clients,
     admin: Clients,
 }
@@ -32,7 +34,7 @@ async fn world() -> Result<World> {
     Ok(World {
         controller: clients(&cluster, User::Controller).await?,
         admin: clients(&cluster, User::Admin).await?,
-        _cluster: cluster,
+        cluster,
     })
 }
 
@@ -43,9 +45,9 @@ async fn clients(cluster: &Cluster, user: User) -> Result<Clients> {
 }
 
 /// One server for all: each part uses names of its own.
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn the_kubernetes_side_works_with_the_rights_of_the_controller() -> Result<()> {
-    let w = world().await?;
+    let mut w = world().await?;
     writing::the_key_is_made_once(&w).await?;
     writing::a_plan_is_opened_once_and_only_grows(&w).await?;
     writing::finalizers_of_others_stay(&w).await?;
@@ -54,5 +56,5 @@ async fn the_kubernetes_side_works_with_the_rights_of_the_controller() -> Result
     writing::what_is_not_allowed_is_denied(&w).await?;
     leading::one_leads_and_hands_over(&w).await?;
     leading::an_event_is_recorded_and_repeated(&w).await?;
-    watching::changes_are_seen_and_wake(&w).await
+    watching::changes_are_seen_and_wake(&mut w).await
 }

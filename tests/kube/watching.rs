@@ -19,7 +19,7 @@ use crate::{
     objects::{make_stage, stages},
 };
 
-pub async fn changes_are_seen_and_wake(w: &World) -> Result<()> {
+pub async fn changes_are_seen_and_wake(w: &mut World) -> Result<()> {
     make_stage(w, "before").await?;
     let (stores, writers) = Stores::new(OURS);
     let woken = Arc::new(Mutex::new(BTreeSet::new()));
@@ -60,6 +60,13 @@ pub async fn changes_are_seen_and_wake(w: &World) -> Result<()> {
     stages(w).delete("after", &Default::default()).await?;
     until(|| woken.lock().unwrap().contains("Stage default/after")).await?;
     ensure!(stores.stage("default", "after").is_none());
+
+    // The watches find their way back by themselves.
+    w.cluster.stop_apiserver();
+    w.cluster.start_apiserver()?;
+    make_stage(w, "later").await?;
+    until(|| woken.lock().unwrap().contains("Stage default/later")).await?;
+    ensure!(stores.stage("default", "before").is_some());
     Ok(())
 }
 
