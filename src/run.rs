@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use anyhow::{Context as _, Result, bail};
 use jiff::Timestamp;
-use stackgate_core::change::HmacKey;
+use stackgate_core::{cluster::Installation, words::StackKey};
 use tokio::{
     signal::unix::{SignalKind, signal},
     time::timeout,
@@ -12,6 +12,7 @@ use tokio::{
 use tracing::{info, warn};
 
 use crate::{
+    aws::{Aws, Calls, Paces, Regions, RowCache, Sessions, Settings},
     cli::RunArgs,
     clock::{SharedClock, SystemClock},
     kube::{
@@ -21,6 +22,7 @@ use crate::{
         stores::Stores,
         writes::Writes,
     },
+    pass::{self, Memory},
     queue::{Key, Limits, Queue},
     shutdown::{self, Shutdown, Trigger},
     telemetry::{
@@ -28,27 +30,6 @@ use crate::{
         metrics::{Metrics, PassOutcome},
     },
 };
-
-/// Everything that a pass may use.
-#[derive(Debug)]
-pub struct Parts {
-    /// How it was started.
-    pub args: RunArgs,
-    /// The time.
-    pub clock: SharedClock,
-    /// What the watches last showed.
-    pub stores: Stores,
-    /// Writes to Kubernetes.
-    pub writes: Writes,
-    /// Events.
-    pub events: Events,
-    /// Wakes other passes.
-    pub queue: Queue,
-    /// Metrics.
-    pub metrics: Metrics,
-    /// The key that proves change sets ours.
-    pub key: HmacKey,
-}
 
 /// Runs until a signal asks for the end or leadership is lost. A second signal ends the process at once.
 ///
@@ -138,26 +119,49 @@ async fn work(s: Started, shutdown: &Shutdown) -> Result<()> {
     };
     let events = Events::new(&s.clients, &s.args.identity());
     let Started { args, clock, stores, queue, metrics, .. } = s;
+    let settings = Settings::default();
+    let base = Settings::load().await;
+    let calls = metrics.register(Calls::new);
+    let sessions = Arc::new(Sessions::new(base, settings, calls));
+    let rows = RowCache::default();
+    let memory = Arc::new(Memory::default());
+    let regions = {
+        let (memory, queue) = (Arc::clone(&memory), queue.clone());
+        let wake =
+            move |stack: &StackKey| memory.waiting_for(stack).into_iter().for_each(|key| queue.wake(key));
+        Regions::new(Arc::clone(&sessions), rows.clone(), Paces::default(), Arc::new(wake))
+    };
     metrics.leads(true);
-    let parts = Arc::new(Parts { args, clock, stores, writes, events, queue: queue.clone(), metrics, key });
-    queue.run(shutdown, |key| measured(Arc::clone(&parts), key)).await;
-    parts.metrics.leads(false);
+    let context = Arc::new(pass::Context {
+        stores,
+        rows,
+        writes,
+        events,
+        aws: Aws::new(sessions, key.clone()),
+        regions,
+        memory,
+        installation: Installation { namespace: args.namespace, key },
+        clock,
+        steps: args.steps.try_into().unwrap_or(usize::MAX),
+    });
+    queue.run(shutdown, |key| measured(Arc::clone(&context), queue.clone(), metrics.clone(), key)).await;
+    metrics.leads(false);
     Ok(())
 }
 
-async fn measured(parts: Arc<Parts>, key: Key) -> Result<Option<Timestamp>> {
-    parts.metrics.queue_depth(parts.queue.depth());
+async fn measured(
+    context: Arc<pass::Context>,
+    queue: Queue,
+    metrics: Metrics,
+    key: Key,
+) -> Result<Option<Timestamp>, pass::PassError> {
+    metrics.queue_depth(queue.depth());
     let kind = key.kind;
-    let result = pass(&parts, key).await;
+    let result = pass::pass(context, key).await;
     let outcome = if result.is_ok() { PassOutcome::Done } else { PassOutcome::Failed };
-    parts.metrics.pass_ended(kind, outcome);
-    parts.metrics.queue_depth(parts.queue.depth());
+    metrics.pass_ended(kind, outcome);
+    metrics.queue_depth(queue.depth());
     result
-}
-
-/// The seam: one pass over one object; returns when it wants to run again at the latest.
-async fn pass(_parts: &Parts, _key: Key) -> Result<Option<Timestamp>> {
-    Ok(None)
 }
 
 fn end_on_signals(trigger: Trigger) -> Result<()> {

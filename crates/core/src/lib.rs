@@ -11,6 +11,7 @@ pub mod bootstrap;
 pub mod bundle;
 pub mod change;
 pub mod cluster;
+pub mod drive;
 pub mod effect;
 pub mod facts;
 pub mod gate;

@@ -65,7 +65,10 @@ pub struct BootstrapSpec {
     #[serde(default)]
     #[schemars(
         length(max = 10),
-        inner(length(max = 2048), regex(pattern = r"^arn:aws[a-z-]*:iam::([0-9]{12}|aws):policy/[!-~]+$"))
+        inner(
+            length(max = 2048),
+            regex(pattern = r"^arn:aws[a-z-]*:iam::([0-9]{12}|aws):policy/[A-Za-z0-9+=.@_/-]+$")
+        )
     )]
     pub cloud_formation_execution_policies: Vec<String>,
     /// Who lets a change of existing toolkit stacks through.

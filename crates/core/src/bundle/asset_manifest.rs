@@ -64,6 +64,8 @@ pub struct StackAssets {
     pub files: Vec<FileAsset>,
     /// Images.
     pub images: Vec<ImageAsset>,
+    /// Ids of assets that the asset manifests name for other stacks, and that are not published for this one.
+    pub left_out: BTreeSet<String>,
     /// The SSM parameters that the asset manifests name for the bootstrap version.
     pub version_parameters: BTreeSet<String>,
 }

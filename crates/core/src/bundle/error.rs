@@ -5,7 +5,7 @@ use super::{
     path::{BadPath, TreePath},
     template::TemplateError,
 };
-use crate::words::BadWord;
+use crate::words::{BadWord, BucketName, Env};
 
 /// Why an assembly, or one CDK Stage of it, cannot be deployed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -132,6 +132,29 @@ pub enum BundleError {
         path: TreePath,
         /// The asset's id.
         asset: String,
+    },
+    /// An asset that the stack uses goes to another environment only.
+    #[error(
+        "stack {stack} uses the asset {asset}, which its asset manifest does not offer for {env}; where the App gives one \
+         synthesizer object to all stacks, set the context key @aws-cdk/core:bootstrapQualifier instead"
+    )]
+    ForeignAsset {
+        /// The asset's id.
+        asset: String,
+        /// The stack's display name.
+        stack: String,
+        /// The stack's environment.
+        env: Env,
+    },
+    /// Two different contents would be published under one key.
+    #[error("stack {stack} publishes two different contents as s3://{bucket}/{key}")]
+    KeyTakenTwice {
+        /// The display name of the stack that comes second.
+        stack: String,
+        /// The bucket.
+        bucket: BucketName,
+        /// The key.
+        key: String,
     },
     /// A path in a manifest leads out of the assembly.
     #[error("{named_by}: {source}")]

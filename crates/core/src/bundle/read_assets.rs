@@ -16,9 +16,9 @@ use super::{
     placeholders::resolve,
     read_stack::{Reader, RoleOptions},
     stack_artifact::Dropped,
-    tree::{Node, Tree},
+    tree::{File, Node, Tree},
 };
-use crate::words::Env;
+use crate::words::{Env, RoleArn};
 
 /// The properties of an asset-manifest artifact.
 #[derive(Deserialize)]
@@ -68,32 +68,141 @@ struct Destination {
     options: RoleOptions,
 }
 
-/// Adds the assets of one asset manifest, and returns the bootstrap version that it asks for.
-pub(super) fn read(
-    of: &Reader<'_>,
-    artifact: &Artifact,
-    env: &Env,
-    into: &mut StackAssets,
-    dropped: &mut Dropped,
-) -> Result<Option<u32>, BundleError> {
-    let properties: AssetManifestProperties = typed(&of.manifest.path, &artifact.properties)?;
-    let (path, json) = of.json(&properties.file)?;
-    check_version(&path, &json)?;
-    let manifest: AssetManifest = typed(&path, &json)?;
-    into.version_parameters
-        .extend(properties.bootstrap_stack_version_ssm_parameter.map(|parameter| resolve(&parameter, env)));
-    for (id, asset) in manifest.files {
-        read_file(of, &path, &id, asset, env, into, dropped)?;
+/// Reads the asset manifests of one stack.
+pub(super) struct AssetReader<'a> {
+    pub(super) of: &'a Reader<'a>,
+    pub(super) env: &'a Env,
+    pub(super) template: &'a File,
+    pub(super) assets: StackAssets,
+    pub(super) dropped: Dropped,
+    /// Left out unless a template turns out to use them: key, asset id, and the error to give then.
+    foreign: Vec<(String, String, BundleError)>,
+}
+
+impl<'a> AssetReader<'a> {
+    pub(super) fn new(of: &'a Reader<'a>, env: &'a Env, template: &'a File) -> Self {
+        Self {
+            of,
+            env,
+            template,
+            assets: StackAssets::default(),
+            dropped: Dropped::default(),
+            foreign: Vec::new(),
+        }
     }
-    for (id, asset) in manifest.docker_images {
-        refuse_executable(&path, &id, &asset.source)?;
-        let directory = match &asset.source.directory {
-            Some(directory) => Some(join(&path.parent(), directory, path.as_str())?),
+
+    /// Adds the assets of one asset manifest, and returns the bootstrap version that it asks for.
+    pub(super) fn add(&mut self, artifact: &Artifact) -> Result<Option<u32>, BundleError> {
+        let properties: AssetManifestProperties = typed(&self.of.manifest.path, &artifact.properties)?;
+        let (path, json) = self.of.json(&properties.file)?;
+        check_version(&path, &json)?;
+        let manifest: AssetManifest = typed(&path, &json)?;
+        let parameter = properties.bootstrap_stack_version_ssm_parameter;
+        self.assets.version_parameters.extend(parameter.map(|parameter| resolve(&parameter, self.env)));
+        for (id, asset) in manifest.files {
+            self.add_file(&path, &id, asset)?;
+        }
+        for (id, asset) in manifest.docker_images {
+            refuse_executable(&path, &id, &asset.source)?;
+            let directory = match &asset.source.directory {
+                Some(directory) => Some(join(&path.parent(), directory, path.as_str())?),
+                None => None,
+            };
+            self.assets.images.push(ImageAsset { id, display_name: asset.display_name, directory });
+        }
+        Ok(properties.requires_bootstrap_stack_version)
+    }
+
+    fn add_file(&mut self, path: &TreePath, id: &str, asset: RawAsset) -> Result<(), BundleError> {
+        refuse_executable(path, id, &asset.source)?;
+        let malformed =
+            |why: String| BundleError::Malformed { path: path.clone(), why: format!("asset {id}: {why}") };
+        let relative = asset.source.path.as_deref().ok_or_else(|| malformed("it has no path".to_owned()))?;
+        let packaging = match asset.source.packaging.as_deref() {
+            None | Some("file") => Packaging::File,
+            Some("zip") => Packaging::Zip,
+            Some(other) => return Err(malformed(format!("packaging {other:?} is neither file nor zip"))),
+        };
+        for destination in asset.destinations.values() {
+            let destination = self.destination(path, destination)?;
+            let account = destination.role.as_ref().map(RoleArn::account);
+            if account.is_some_and(|account| account != self.env.account)
+                || destination.env.region != self.env.region
+            {
+                let error = BundleError::ForeignAsset {
+                    asset: id.to_owned(),
+                    stack: self.of.label.to_owned(),
+                    env: self.env.clone(),
+                };
+                self.foreign.push((destination.key, id.to_owned(), error));
+                continue;
+            }
+            match content_at(self.of.tree, path, id, relative, packaging) {
+                Ok((source, content)) => self.assets.files.push(FileAsset {
+                    id: id.to_owned(),
+                    display_name: asset.display_name.clone(),
+                    packaging,
+                    source,
+                    destination,
+                    digest: content.digest(),
+                    content,
+                }),
+                Err(
+                    error @ (BundleError::Path { .. }
+                    | BundleError::Content { source: ContentError::Missing(_), .. }),
+                ) => self.foreign.push((destination.key, id.to_owned(), error)),
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    fn destination(&mut self, path: &TreePath, json: &Value) -> Result<FileDestination, BundleError> {
+        let raw: Destination = typed(path, json)?;
+        raw.options.note(&mut self.dropped);
+        let region = match &raw.region {
+            Some(region) => self.of.word("region of a file asset", &resolve(region, self.env))?,
+            None => self.env.region.clone(),
+        };
+        let role = match &raw.assume_role_arn {
+            Some(role) => Some(self.of.word("assumeRoleArn of a file asset", &resolve(role, self.env))?),
             None => None,
         };
-        into.images.push(ImageAsset { id, display_name: asset.display_name, directory });
+        Ok(FileDestination {
+            env: Env { account: self.env.account.clone(), region },
+            bucket: self.of.word("bucketName of a file asset", &resolve(&raw.bucket_name, self.env))?,
+            key: resolve(&raw.object_key, self.env),
+            role,
+        })
     }
-    Ok(properties.requires_bootstrap_stack_version)
+
+    /// The assets, without those of other stacks.
+    ///
+    /// A synthesizer that is given to the whole App shares one list of assets among its stacks (aws-cdk issue 29071), so
+    /// that a manifest also names assets of other accounts and directories. Those are left out, but never one whose key
+    /// the stack's template, or a nested one, mentions.
+    pub(super) fn finish(mut self) -> Result<(StackAssets, Dropped), BundleError> {
+        let nested = self.assets.files.iter().filter_map(|asset| match &asset.content {
+            AssetContent::File(file) if asset.source.as_str().ends_with(".nested.template.json") => {
+                Some(file)
+            }
+            AssetContent::File(_) | AssetContent::Directory(_) => None,
+        });
+        let texts: Vec<_> = std::iter::once(self.template)
+            .chain(nested)
+            .map(|file| String::from_utf8_lossy(file.bytes()).into_owned())
+            .collect();
+        // Where there are several errors for one asset, that of the shared list tells the cause.
+        self.foreign.sort_by_key(|(.., error)| !matches!(error, BundleError::ForeignAsset { .. }));
+        for (key, id, error) in self.foreign {
+            let published = self.assets.files.iter().any(|asset| asset.destination.key == key);
+            if !published && texts.iter().any(|text| text.contains(&key)) {
+                return Err(error);
+            }
+            self.assets.left_out.insert(id);
+        }
+        Ok((self.assets, self.dropped))
+    }
 }
 
 fn refuse_executable(path: &TreePath, id: &str, source: &Source) -> Result<(), BundleError> {
@@ -103,55 +212,17 @@ fn refuse_executable(path: &TreePath, id: &str, source: &Source) -> Result<(), B
     }
 }
 
-fn read_file(
-    of: &Reader<'_>,
+fn content_at(
+    tree: &Tree,
     path: &TreePath,
     id: &str,
-    asset: RawAsset,
-    env: &Env,
-    into: &mut StackAssets,
-    dropped: &mut Dropped,
-) -> Result<(), BundleError> {
-    refuse_executable(path, id, &asset.source)?;
-    let malformed =
-        |why: String| BundleError::Malformed { path: path.clone(), why: format!("asset {id}: {why}") };
-    let relative = asset.source.path.as_deref().ok_or_else(|| malformed("it has no path".to_owned()))?;
+    relative: &str,
+    packaging: Packaging,
+) -> Result<(TreePath, AssetContent), BundleError> {
     let source = join(&path.parent(), relative, path.as_str())?;
-    let packaging = match asset.source.packaging.as_deref() {
-        None | Some("file") => Packaging::File,
-        Some("zip") => Packaging::Zip,
-        Some(other) => return Err(malformed(format!("packaging {other:?} is neither file nor zip"))),
-    };
-    let content = content(of.tree, &source, packaging)
+    let content = content(tree, &source, packaging)
         .map_err(|source| BundleError::Content { asset: id.to_owned(), source })?;
-    let digest = content.digest();
-    for destination in asset.destinations.values() {
-        let destination: Destination = typed(path, destination)?;
-        destination.options.note(dropped);
-        let region = match &destination.region {
-            Some(region) => of.word("region of a file asset", &resolve(region, env))?,
-            None => env.region.clone(),
-        };
-        let role = match &destination.assume_role_arn {
-            Some(role) => Some(of.word("assumeRoleArn of a file asset", &resolve(role, env))?),
-            None => None,
-        };
-        into.files.push(FileAsset {
-            id: id.to_owned(),
-            display_name: asset.display_name.clone(),
-            packaging,
-            source: source.clone(),
-            destination: FileDestination {
-                env: Env { account: env.account.clone(), region },
-                bucket: of.word("bucketName of a file asset", &resolve(&destination.bucket_name, env))?,
-                key: resolve(&destination.object_key, env),
-                role,
-            },
-            content: content.clone(),
-            digest,
-        });
-    }
-    Ok(())
+    Ok((source, content))
 }
 
 fn content(tree: &Tree, source: &TreePath, packaging: Packaging) -> Result<AssetContent, ContentError> {

@@ -6,12 +6,11 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::{
-    asset_manifest::StackAssets,
     error::BundleError,
     manifest::{Artifact, Manifest, join, read_json, typed},
     metadata,
     placeholders::{environment, resolve},
-    read_assets,
+    read_assets::AssetReader,
     stack_artifact::{Dropped, StackArtifact, TemplateObject},
     template::Template,
     tree::Tree,
@@ -111,14 +110,16 @@ pub(super) fn read_stack(
 
     let named: BTreeSet<&String> =
         artifact.dependencies.iter().chain(&properties.additional_dependencies).collect();
-    let mut assets = StackAssets::default();
+    let mut asset_reader = AssetReader::new(&of, &env, &template_file);
     let mut version = properties.requires_bootstrap_stack_version;
     for dependency in &named {
         if let Some(asset) = manifest.artifacts.get(*dependency).filter(|a| a.kind == ASSET_MANIFEST) {
-            let needs = read_assets::read(&of, asset, &env, &mut assets, &mut dropped)?;
-            version = version.max(needs);
+            version = version.max(asset_reader.add(asset)?);
         }
     }
+    let (assets, also_dropped) = asset_reader.finish()?;
+    dropped.external_id |= also_dropped.external_id;
+    dropped.session_options |= also_dropped.session_options;
     let mut construct_paths = metadata::template_paths(&template);
     construct_paths.extend(metadata.construct_paths);
 

@@ -71,7 +71,11 @@ fn add_artifact(
             let assets: AssetManifest = typed(&path, &json)?;
             for asset in assets.files.values().chain(assets.docker_images.values()) {
                 for relative in asset.source.path.iter().chain(&asset.source.directory) {
-                    add_path(tree, join(&path.parent(), relative, path.as_str())?, parts);
+                    // A path that leads nowhere may belong to another stack (see AssetReader::finish); the bytes
+                    // of the asset manifest cover it.
+                    if let Ok(source) = path.parent().join(relative) {
+                        add_path(tree, source, parts);
+                    }
                 }
             }
             add_path(tree, path, parts);

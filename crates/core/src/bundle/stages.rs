@@ -1,10 +1,14 @@
 //! A cloud assembly as a whole, and the CDK Stages in it.
 
-use std::sync::{Arc, OnceLock};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::{Arc, OnceLock},
+};
 
 use serde_json::Value;
 
 use super::{
+    entries::AssetContent,
     error::BundleError,
     manifest::{Artifact, Manifest, join},
     order::in_dependency_order,
@@ -32,6 +36,9 @@ pub struct Bundle {
 #[derive(Debug, Clone)]
 struct Nested {
     id: String,
+    /// The name that the assembly shows; for nested ones the CDK writes `Outer-Inner`.
+    display_name: Option<String>,
+    /// The chain of CDK Stages, such as `Outer/Inner`.
     display_path: String,
     manifest: Manifest,
     stage: OnceLock<Result<CdkStage, BundleError>>,
@@ -54,15 +61,14 @@ impl Bundle {
         let root = Manifest::read(&tree, &TreePath::root(), "the archive")?;
         report::check(&tree, &root.dir)?;
         let mut nested = Vec::new();
-        collect(&tree, &root, &mut nested)?;
+        collect(&tree, &root, None, &mut nested)?;
         nested.sort_by(|a, b| a.display_path.cmp(&b.display_path));
-        for pair in nested.windows(2) {
-            if let [a, b] = pair
-                && a.display_path == b.display_path
-            {
-                let why = format!("two CDK Stages are named {:?}", a.display_path);
-                return Err(BundleError::Malformed { path: root.path, why });
-            }
+        let mut ids = BTreeSet::new();
+        if let Some(twin) = nested.iter().find(|n| !ids.insert(n.id.as_str())) {
+            return Err(BundleError::Malformed {
+                path: root.path,
+                why: format!("{} is there twice", twin.id),
+            });
         }
         let manifests: Vec<&Manifest> =
             std::iter::once(&root).chain(nested.iter().map(|n| &n.manifest)).collect();
@@ -103,12 +109,18 @@ impl Bundle {
             return Err(self.no_such(name.unwrap_or_default()));
         }
         refuse_twins(&stacks)?;
+        refuse_key_twins(&stacks)?;
         Ok(CdkStage { stacks: in_dependency_order(stacks)?.into_iter().map(Arc::new).collect() })
     }
 
     fn find(&self, name: &str) -> Result<&Nested, BundleError> {
-        let by_path = self.nested.iter().find(|n| n.display_path == name);
-        by_path.or_else(|| self.nested.iter().find(|n| n.id == name)).ok_or_else(|| self.no_such(name))
+        // The CDK makes the id of the construct path with hyphens, also where plain constructs lie between.
+        let id = format!("assembly-{}", name.replace('/', "-"));
+        let one = |matches: &dyn Fn(&Nested) -> bool| self.nested.iter().find(|n| matches(n));
+        one(&|n| n.display_path == name)
+            .or_else(|| one(&|n| n.id == name || n.id == id))
+            .or_else(|| one(&|n| n.display_name.as_deref() == Some(name)))
+            .ok_or_else(|| self.no_such(name))
     }
 
     fn no_such(&self, asked: &str) -> BundleError {
@@ -120,17 +132,29 @@ impl Bundle {
 }
 
 /// Reads the nested assemblies, each in a directory strictly below its parent's, which ends the descent.
-fn collect(tree: &Tree, parent: &Manifest, into: &mut Vec<Nested>) -> Result<(), BundleError> {
+fn collect(
+    tree: &Tree,
+    parent: &Manifest,
+    outer: Option<(&str, &str)>,
+    into: &mut Vec<Nested>,
+) -> Result<(), BundleError> {
     for (id, artifact) in parent.artifacts.iter().filter(|(_, a)| a.kind == NESTED) {
         let directory = directory(parent, id, artifact)?;
         let manifest = Manifest::read(tree, &directory, id)?;
         report::check(tree, &manifest.dir)?;
-        let display_path = artifact
+        let display_path = match outer {
+            None => id.strip_prefix("assembly-").unwrap_or(id).to_owned(),
+            Some((outer_id, outer_path)) => {
+                let own = id.strip_prefix(outer_id).and_then(|rest| rest.strip_prefix('-')).unwrap_or(id);
+                format!("{outer_path}/{own}")
+            }
+        };
+        collect(tree, &manifest, Some((id, &display_path)), into)?;
+        let display_name = artifact
             .display_name
             .clone()
-            .unwrap_or_else(|| id.strip_prefix("assembly-").unwrap_or(id).to_owned());
-        collect(tree, &manifest, into)?;
-        into.push(Nested { id: id.clone(), display_path, manifest, stage: OnceLock::new() });
+            .or_else(|| artifact.properties.get("displayName").and_then(Value::as_str).map(str::to_owned));
+        into.push(Nested { id: id.clone(), display_name, display_path, manifest, stage: OnceLock::new() });
     }
     Ok(())
 }
@@ -158,6 +182,26 @@ fn refuse_twins(stacks: &[StackArtifact]) -> Result<(), BundleError> {
                 second: second.display_name.clone(),
                 key: first.key().to_string(),
             });
+        }
+    }
+    Ok(())
+}
+
+/// What is planned and approved is what lies under the key: one key has one content.
+fn refuse_key_twins(stacks: &[StackArtifact]) -> Result<(), BundleError> {
+    let mut contents = BTreeMap::new();
+    for stack in stacks {
+        let template = AssetContent::File(stack.template_file.clone()).digest();
+        let own = (&stack.template_object.bucket, &stack.template_object.key, template);
+        let files = stack.assets.files.iter().map(|a| (&a.destination.bucket, &a.destination.key, a.digest));
+        for (bucket, key, digest) in std::iter::once(own).chain(files) {
+            if *contents.entry((bucket, key)).or_insert(digest) != digest {
+                return Err(BundleError::KeyTakenTwice {
+                    stack: stack.display_name.clone(),
+                    bucket: bucket.clone(),
+                    key: key.clone(),
+                });
+            }
         }
     }
     Ok(())

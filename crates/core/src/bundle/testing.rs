@@ -38,7 +38,7 @@ pub(super) fn stack(id: &str, display: &str, depends: &[&str]) -> Value {
             "stackName": display.replace('/', "-"), "terminationProtection": true,
             "tags": {"team": "payments"},
             "assumeRoleArn": role("deploy"), "cloudFormationExecutionRoleArn": role("cfn-exec"),
-            "stackTemplateAssetObjectUrl": "s3://cdk-acme-assets-${AWS::AccountId}-${AWS::Region}/48f7.json",
+            "stackTemplateAssetObjectUrl": format!("s3://cdk-acme-assets-${{AWS::AccountId}}-${{AWS::Region}}/{}", if id == "ProdData" { "48f7.json" } else { "9e0b.json" }),
             "requiresBootstrapStackVersion": 6,
             "bootstrapStackVersionSsmParameter": "/cdk-bootstrap/acme/version",
             "additionalDependencies": depends,
@@ -75,7 +75,7 @@ pub(super) fn manifest(artifacts: &Value) -> String {
 }
 
 pub(super) fn nested(directory: &str, display: &str) -> Value {
-    json!({"type": "cdk:cloud-assembly", "properties": {"directoryName": directory, "displayName": display}, "displayName": display})
+    json!({"type": "cdk:cloud-assembly", "properties": {"directoryName": directory, "displayName": display}})
 }
 
 /// The files of an app with the CDK Stages Prod (stacks Data and Web, which imports from Data) and Outer/Inner.
@@ -97,7 +97,9 @@ pub(super) fn app() -> Vec<(&'static str, String)> {
         "template": file_asset("ProdData.template.json", "file", "48f7.json"),
     }});
     let data = json!({
-        "Resources": {"Bucket": {"Type": "AWS::S3::Bucket", "Metadata": {"aws:cdk:path": "Prod/Data/Bucket/Resource"}}},
+        "Resources": {
+            "Fn": {"Type": "AWS::Lambda::Function", "Properties": {"Code": {"S3Key": "c0de.zip"}}},
+            "Bucket": {"Type": "AWS::S3::Bucket", "Metadata": {"aws:cdk:path": "Prod/Data/Bucket/Resource"}}},
         "Parameters": {"BootstrapVersion": {"Type": "AWS::SSM::Parameter::Value<String>", "Default": "/cdk-bootstrap/acme/version"}},
         "Outputs": {"Name": {"Value": {"Ref": "Bucket"}, "Export": {"Name": "Prod-Data:ExportsOutputRefBucket"}}}
     });
@@ -115,7 +117,7 @@ pub(super) fn app() -> Vec<(&'static str, String)> {
         ("assembly-Prod/ProdWeb.assets.json", json!({"version": "55.0.0"}).to_string()),
         (
             "assembly-Outer/manifest.json",
-            manifest(&json!({"assembly-Outer-Inner": nested("assembly-Outer-Inner", "Outer/Inner")})),
+            manifest(&json!({"assembly-Outer-Inner": nested("assembly-Outer-Inner", "Outer-Inner")})),
         ),
         ("assembly-Outer/assembly-Outer-Inner/manifest.json", manifest(&inner)),
         ("assembly-Outer/assembly-Outer-Inner/S.template.json", json!({"Resources": {}}).to_string()),

@@ -6,7 +6,7 @@ use rstest::rstest;
 use serde_json::{Value, json};
 
 use super::{
-    testing::{app, app_with, path, prod, tree},
+    testing::{app, app_with, file_asset, path, prod, tree},
     *,
 };
 use crate::words::Qualifier;
@@ -47,6 +47,7 @@ fn stages_are_found_by_path_and_by_id() {
     assert_eq!(bundle.stage_names().collect::<Vec<_>>(), ["Outer", "Outer/Inner", "Prod"]);
     let inner = bundle.stage(Some("Outer/Inner")).unwrap();
     assert_eq!(inner.stacks[0].name.as_str(), "Outer-Inner-S");
+    assert_eq!(bundle.stage(Some("Outer-Inner")).unwrap(), inner, "as the CDK shows it");
     assert_eq!(bundle.stage(Some("assembly-Prod")), bundle.stage(Some("Prod")));
     let error = bundle.stage(Some("Pord")).unwrap_err();
     assert_eq!(
@@ -81,6 +82,18 @@ fn set(value: &mut Value, pointer: &str, to: Value) {
 #[case::executable(ASSETS, "/files/code/source", json!({"executable": ["rm"]}), "runs no commands")]
 #[case::asset_escape(ASSETS, "/files/code/source/path", json!("../../x"), "leads out of the assembly")]
 #[case::asset_gone(ASSETS, "/files/code/source/path", json!("../asset.beef"), "asset.beef is not in the assembly")]
+#[case::asset_elsewhere(
+    ASSETS,
+    "/files/code/destinations/333333333333-ap-southeast-2-7d99/region",
+    json!("us-east-1"),
+    "uses the asset code, which its asset manifest does not offer for aws://333333333333/ap-southeast-2"
+)]
+#[case::key_twice(
+    ASSETS,
+    "/files/code/destinations/333333333333-ap-southeast-2-7d99/objectKey",
+    json!("48f7.json"),
+    "two different contents as s3://cdk-acme-assets-333333333333-ap-southeast-2/48f7.json"
+)]
 #[case::nested_in_itself(ROOT, "/artifacts/assembly-Prod/properties/directoryName", json!("."), "below the directory")]
 fn refuses(#[case] file: &str, #[case] pointer: &str, #[case] to: Value, #[case] words: &str) {
     let error = prod(app_with(file, |json| set(json, pointer, to))).unwrap_err().to_string();
@@ -120,7 +133,6 @@ fn duplicate_keys_in_a_manifest_are_refused() {
 #[case(PROD, "/artifacts/ProdData/properties/bootstrapStackVersionSsmParameter", json!("/mine"), "bootstrap version parameter")]
 #[case(PROD, "/artifacts/ProdData.assets/properties/bootstrapStackVersionSsmParameter", json!("/mine"), "bootstrap version parameter")]
 #[case(ASSETS, "/files/code/destinations/333333333333-ap-southeast-2-7d99/bucketName", json!("evil"), "asset bucket")]
-#[case(ASSETS, "/files/code/destinations/333333333333-ap-southeast-2-7d99/region", json!("us-east-1"), "region of a file asset")]
 #[case(ASSETS, "/files/code/destinations/333333333333-ap-southeast-2-7d99/assumeRoleArn", json!("arn:aws:iam::333333333333:role/Admin"), "file publishing role")]
 fn names_must_be_the_computed_ones(
     #[case] file: &str,
@@ -147,6 +159,26 @@ fn an_external_id_is_dropped_and_noted() {
     }))
     .unwrap();
     assert_eq!(stage.stacks[0].dropped, Dropped { external_id: true, session_options: false });
+}
+
+#[test]
+fn assets_of_other_stacks_are_left_out() {
+    // What a synthesizer shared by the whole App leaves: another account's, and another directory's template.
+    let stage = prod(app_with(ASSETS, |json| {
+        let mut elsewhere = file_asset("DevData.template.json", "file", "de5.json");
+        let destination = elsewhere["destinations"]["333333333333-ap-southeast-2-7d99"].take();
+        let destination = destination.to_string().replace("333333333333", "111111111111");
+        elsewhere["destinations"] =
+            json!({"111111111111-x": serde_json::from_str::<Value>(&destination).unwrap()});
+        json["files"]["dev"] = elsewhere;
+        json["files"]["inner"] = file_asset("Inner.template.json", "file", "1aae5.json");
+        json["files"]["out"] = file_asset("../../asset.1", "zip", "1.zip");
+    }))
+    .unwrap();
+    let data = &stage.stacks[0];
+    assert_eq!(data.assets.left_out.iter().collect::<Vec<_>>(), ["dev", "inner", "out"]);
+    assert_eq!(data.assets.files.len(), 2);
+    assert_eq!(check_computed(data, &acme()), Ok(()));
 }
 
 fn release(files: Vec<(&'static str, String)>) -> crate::words::Digest {

@@ -84,7 +84,11 @@ impl PlanView {
             self.decisions.push(decided.clone());
         }
         if let Some(Claimed { stacks }) = &entry.claimed {
-            self.claims.extend(stacks.iter().map(|c| (c.key(), c.clone())));
+            for claim in stacks {
+                // A stack that is claimed again starts over.
+                self.settled.remove(&claim.key());
+                self.claims.insert(claim.key(), claim.clone());
+            }
         }
         if let Some(settled) = &entry.settled {
             self.settled.insert(settled.key(), settled.clone());

@@ -11,18 +11,20 @@ use kube::ResourceExt;
 
 use super::{
     Snapshot,
-    prepare::{Prepared, change_set, deferred, fresh_row, is_unchanged, kind, ours, unchanged, unpublished},
+    prepare::{deferred, unpublished, wanted, wish},
     targets::{Target, Targets, bootstrapped, targets},
 };
 use crate::{
     api::{
-        Action, Decided, DecisionSource, Identity, LABEL_STAGE, Opened, Operation, OwnedStack, PlannedAs,
-        Proposal, ProposalKind, ProposedStack, Reason, ReleaseRef,
+        LABEL_STAGE, Opened, Operation, OwnedStack, PlannedAs, Proposal, ProposalKind, ProposedStack, Reason,
+        ReleaseRef,
     },
     bundle::{StackArtifact, defer},
     change::{Baseline, c1, count_changes, shown_changes},
+    drive::Prepared,
     effect::{Effect, NewPlan, Record, baseline_of},
     gate::{Ledger, PlanView, owned_key},
+    plan::by_rule,
     verdict::{Need, Verdict, ask, fold},
     words::{ChangeId, StackKey},
 };
@@ -63,9 +65,10 @@ fn plan_targets(s: &Snapshot<'_>, release: &ReleaseRef, targets: &Targets, now: 
         .iter()
         .filter_map(|t| {
             let check = || {
-                let row = fresh_row(s, t, now)?;
-                ours(t, row, owned.get(&t.key))?;
-                kind(t, row, now)
+                let wish = wish(s, t);
+                let row = wish.fresh_row(now)?;
+                wish.ours(row, owned.get(&t.key))?;
+                wish.kind(row, now)
             };
             check().err()
         })
@@ -80,15 +83,16 @@ fn plan_targets(s: &Snapshot<'_>, release: &ReleaseRef, targets: &Targets, now: 
     let mut needs = Vec::new();
     let mut prepared: Vec<(&Target, Prepared)> = Vec::new();
     for t in &targets.list {
-        let row = match fresh_row(s, t, now) {
+        let wish = wish(s, t);
+        let row = match wish.fresh_row(now) {
             Ok(row) => row,
             Err(need) => {
                 needs.push(need);
                 continue;
             }
         };
-        if is_unchanged(t, row, owned.get(&t.key)) {
-            prepared.push((t, unchanged(t, baseline_of(row))));
+        if wish.is_unchanged(row, owned.get(&t.key)) {
+            prepared.push((t, wish.unchanged(baseline_of(row))));
             continue;
         }
         let assets = unpublished(s, t, now);
@@ -99,7 +103,7 @@ fn plan_targets(s: &Snapshot<'_>, release: &ReleaseRef, targets: &Targets, now: 
         let stack = if deferred_stacks.contains(&t.key) {
             deferred(s, t, row, now)
         } else {
-            change_set(s, t, row, now)
+            wish.change_set(row, |kind, name| wanted(s, t, kind, name), now)
         };
         match stack {
             Ok(p) => prepared.push((t, p)),
@@ -115,7 +119,7 @@ fn plan_targets(s: &Snapshot<'_>, release: &ReleaseRef, targets: &Targets, now: 
 fn deferred_stacks(s: &Snapshot<'_>, targets: &Targets, now: Timestamp) -> Result<BTreeSet<StackKey>, Need> {
     let mut deployed = BTreeMap::new();
     for t in &targets.list {
-        if let Some(row) = fresh_row(s, t, now)?.filter(|r| r.exists()) {
+        if let Some(row) = wish(s, t).fresh_row(now)?.filter(|r| r.exists()) {
             deployed.insert(t.key.clone(), row.exports.clone());
         }
     }
@@ -202,19 +206,6 @@ fn proposed(t: &Target, p: &Prepared, targets: &Targets) -> ProposedStack {
         leaf: p.leaf,
         count: count_changes(&p.changes),
         changes: shown_changes(&p.changes),
-    }
-}
-
-/// A decision of the controller itself.
-pub(super) fn by_rule(reason: &str) -> Decided {
-    Decided {
-        action: Action::Approve,
-        by: "system:auto".to_owned(),
-        identity: Identity::System,
-        source: DecisionSource::Rule,
-        slot: String::new(),
-        until: None,
-        reason: Some(reason.to_owned()),
     }
 }
 

@@ -1,0 +1,8 @@
+//! How one stack is driven: to a change set that can be approved, and from a claim to its end. Stages and Bootstraps do
+//! the same with it.
+
+mod prepare;
+mod run;
+
+pub use prepare::{Prepared, Wish};
+pub use run::{Progress, Running, settled};

@@ -1,0 +1,190 @@
+//! One stack on its way to a change set: looking at it, making the set, reading what it says.
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::{
+    api::{OwnedStack, PlannedAs, Reason},
+    change::{Baseline, HmacKey, change_set_name, leaf},
+    effect::{Access, Effect, Look, Mutation, Seen, SetRef, baseline_of},
+    facts::{Facts, Looked},
+    stack::{Change, ChangeSetKind, ChangeSetRow, Preparation, SetState, StackRow, preparation},
+    verdict::{Need, Step, ask, look_again_at},
+    words::{ChangeSetName, Digest, StackKey, Uid},
+};
+
+/// How old a look at a stack, or at an absent change set, may be for planning.
+const FRESH: SignedDuration = SignedDuration::from_secs(30);
+
+/// A stack that is planned.
+#[derive(Clone, Debug)]
+pub struct Prepared {
+    /// How.
+    pub plan: PlannedAs,
+    /// What it builds on.
+    pub baseline: Baseline,
+    /// Its share of the id.
+    pub leaf: Digest,
+    /// What changes, as CloudFormation says; for a deferred stack as the templates say.
+    pub changes: Vec<Change>,
+    /// The change set, where there is one that can be executed.
+    pub set: Option<ChangeSetRow>,
+}
+
+/// A stack that somebody wants to have.
+#[derive(Clone, Copy, Debug)]
+pub struct Wish<'a> {
+    /// What is remembered.
+    pub facts: &'a Facts,
+    /// Proves change sets ours.
+    pub proof: &'a HmacKey,
+    /// The object that wants it.
+    pub owner: &'a Uid,
+    /// Where it lives.
+    pub key: &'a StackKey,
+    /// The digest of everything that goes into the change-set call.
+    pub input: &'a Digest,
+    /// How CloudFormation is called.
+    pub access: &'a Access,
+}
+
+impl<'a> Wish<'a> {
+    /// The stack as it is now, looked at recently enough to plan on.
+    pub fn fresh_row(&self, now: Timestamp) -> Step<Option<&'a StackRow>> {
+        match self.facts.stacks.get(self.key) {
+            Some(Seen::Present(row, at)) if now.duration_since(*at) <= FRESH => Ok(Some(row)),
+            Some(Seen::Absent(at)) if now.duration_since(*at) <= FRESH => Ok(None),
+            None | Some(Seen::Present(..) | Seen::Absent(_) | Seen::Unknown) => {
+                Err(ask(self.facts, Effect::Look(Look::Stack(self.key.clone(), self.access.clone())), now))
+            }
+        }
+    }
+
+    /// Whether the stack is ours to change; an absent one is free to take.
+    pub fn ours(&self, row: Option<&StackRow>, owned: Option<&OwnedStack>) -> Step<()> {
+        match row {
+            Some(row) if row.exists() && owned.is_none_or(|o| o.stack_id != row.id) => Err(Need::stuck(
+                Reason::StackNotOurs,
+                format!(
+                    "stack {} exists ({}) and was not made by this object: rename yours, or delete that one",
+                    self.key, row.id
+                ),
+            )),
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    /// Which kind of change set can be made now.
+    pub fn kind(&self, row: Option<&StackRow>, now: Timestamp) -> Step<ChangeSetKind> {
+        let Some(row) = row else { return Ok(ChangeSetKind::Create) };
+        match preparation(row.status) {
+            Preparation::Make(kind) => Ok(kind),
+            Preparation::Wait => Err(Need::Wait(
+                Reason::StackBusy,
+                format!(
+                    "stack {} is in {}: an operation that is not ours has to end first",
+                    self.key,
+                    row.status.as_str()
+                ),
+                now.saturating_add(SignedDuration::from_secs(15)).ok(),
+            )),
+            Preparation::Stuck(what) => Err(Need::Stuck(
+                Reason::StackStuck,
+                format!("stack {} is in {}: {what}", self.key, row.status.as_str()),
+                now.saturating_add(SignedDuration::from_mins(1)).ok(),
+            )),
+        }
+    }
+
+    /// Whether what is deployed is what is wanted, by our own record alone.
+    #[must_use]
+    pub fn is_unchanged(&self, row: Option<&StackRow>, owned: Option<&OwnedStack>) -> bool {
+        let (Some(row), Some(owned)) = (row, owned) else { return false };
+        owned.stack_id == row.id
+            && owned.updated_time.as_ref().is_some_and(|u| u.0 == row.updated)
+            && owned.input == Some(*self.input)
+    }
+
+    /// What a stack looks like when nothing differs.
+    #[must_use]
+    pub fn unchanged(&self, baseline: Baseline) -> Prepared {
+        Prepared {
+            plan: PlannedAs::Unchanged,
+            leaf: leaf(self.key, self.input, &baseline, &[]),
+            baseline,
+            changes: Vec::new(),
+            set: None,
+        }
+    }
+
+    /// Makes the change set, waits for it, reads it.
+    pub fn change_set(
+        &self,
+        row: Option<&StackRow>,
+        make: impl FnOnce(ChangeSetKind, ChangeSetName) -> Mutation,
+        now: Timestamp,
+    ) -> Step<Prepared> {
+        let Self { facts, key, access, input, .. } = *self;
+        let baseline = baseline_of(row);
+        let kind = self.kind(row, now)?;
+        let name = change_set_name(self.owner, input, &baseline);
+        let set = SetRef::Name(name.clone());
+        let look =
+            || ask(facts, Effect::Look(Look::ChangeSet(key.clone(), set.clone(), access.clone())), now);
+        let (found, as_of, times) = match facts.change_sets.get(&(key.clone(), set.clone())) {
+            None | Some(Looked { seen: Seen::Unknown, .. }) => return Err(look()),
+            Some(Looked { seen: Seen::Absent(_), .. })
+                if facts.empty.contains(&(key.clone(), name.clone())) =>
+            {
+                return Ok(self.unchanged(baseline));
+            }
+            // A look from long ago says nothing of now.
+            Some(Looked { seen: Seen::Absent(at), .. }) if now.duration_since(*at) > FRESH => {
+                return Err(look());
+            }
+            Some(Looked { seen: Seen::Absent(_), .. }) => {
+                return Err(ask(facts, Effect::Mutate(make(kind, name)), now));
+            }
+            Some(Looked { seen: Seen::Present(found, at), times }) => (found, *at, *times),
+        };
+        if !self.proof.proves(&found.description, found.name.as_str(), input) {
+            return Err(Need::stuck(
+                Reason::StackNotOurs,
+                format!(
+                    "change set {} of stack {key} was not made by this installation: delete it",
+                    found.name
+                ),
+            ));
+        }
+        let again = look_again_at(as_of, times);
+        let look_later = |what: String| {
+            if now >= again { look() } else { Need::Wait(Reason::Planning, what, Some(again)) }
+        };
+        match found.state() {
+            SetState::Ready => Ok(Prepared {
+                plan: PlannedAs::Prepared,
+                leaf: leaf(key, input, &baseline, &found.changes),
+                baseline,
+                changes: found.changes.clone(),
+                set: Some(found.clone()),
+            }),
+            SetState::Preparing => Err(look_later(format!("CloudFormation prepares {}", found.name))),
+            SetState::Gone => Err(look_later(format!("deleted change set {} is going", found.name))),
+            // An empty one has said what it can.
+            SetState::Empty | SetState::Obsolete | SetState::Executed => {
+                let delete = Mutation::DeleteChangeSet(key.clone(), found.arn.clone(), access.clone());
+                Err(ask(facts, Effect::Mutate(delete), now))
+            }
+            SetState::Failed => Err(Need::Stuck(
+                Reason::PlanFailed,
+                format!("change set {} of stack {key} failed: {}", found.name, found.reason),
+                // CloudFormation keeps the failed one; a look now and then sees when somebody has deleted it.
+                now.saturating_add(SignedDuration::from_mins(5)).ok(),
+            )),
+            SetState::Executing => Err(Need::Wait(
+                Reason::StackBusy,
+                format!("somebody executes change set {} of stack {key} by hand", found.name),
+                now.saturating_add(SignedDuration::from_secs(5)).ok(),
+            )),
+        }
+    }
+}

@@ -1,0 +1,236 @@
+//! One claimed stack: confirm, execute, watch, and tell how it came out.
+
+use jiff::{SignedDuration, Timestamp};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
+
+use crate::{
+    api::{ClaimedStack, Reason, Settled, SettledAs},
+    change::{Baseline, leaf},
+    effect::{Access, CONFIRM_WITHIN, Confirmed, Effect, Look, Mutation, Seen, SetRef},
+    facts::{Facts, Looked},
+    stack::{ChangeSetKind, ChangeSetRow, ExecutionStatus, Run, SetState, StackRow, run},
+    verdict::{Need, Step, ask},
+    words::StackKey,
+};
+
+/// How old a row of a running stack may get before the stack is looked at by name.
+const ROW_OVERDUE: SignedDuration = SignedDuration::from_secs(10);
+/// How long a stack may look as if an accepted execution had not begun, before the change set is asked.
+const START_OVERDUE: SignedDuration = SignedDuration::from_mins(5);
+
+/// What one stack of a claimed plan needs.
+#[derive(Debug)]
+pub enum Progress {
+    /// An effect, or time.
+    Need(Need),
+    /// It has come to an end.
+    Settle(Box<Settled>),
+    /// Something stands against it: nothing more is started.
+    Stop(String),
+    /// Nothing, for now.
+    Idle,
+}
+
+/// A claimed stack.
+#[derive(Clone, Copy, Debug)]
+pub struct Running<'a> {
+    /// What is remembered.
+    pub facts: &'a Facts,
+    /// Where it lives.
+    pub key: &'a StackKey,
+    /// What its change set was made for.
+    pub baseline: &'a Baseline,
+    /// The claim.
+    pub claim: &'a ClaimedStack,
+    /// How CloudFormation is called.
+    pub access: &'a Access,
+}
+
+impl Running<'_> {
+    /// Drives the stack on. `gate` is asked just before the execution: `Some` is a reason against it.
+    pub fn drive(
+        &self,
+        may_start: bool,
+        gate: impl FnOnce() -> Step<Option<String>>,
+        now: Timestamp,
+    ) -> Progress {
+        if let Some(since) = self.facts.executed.get(&self.claim.change_set_arn) {
+            return self.follow(*since, now);
+        }
+        match self.facts.change_sets.get(&(self.key.clone(), self.set())) {
+            Some(Looked { seen: Seen::Present(row, at), .. })
+                if now.duration_since(*at) <= CONFIRM_WITHIN =>
+            {
+                self.after_look(row, *at, may_start, gate, now)
+            }
+            Some(Looked { seen: Seen::Absent(at), .. }) if now.duration_since(*at) <= CONFIRM_WITHIN => {
+                Progress::Stop(format!("the change set of stack {} is gone", self.key))
+            }
+            None | Some(_) => Progress::Need(self.look_at_set(now)),
+        }
+    }
+
+    fn set(&self) -> SetRef {
+        SetRef::Arn(self.claim.change_set_arn.clone())
+    }
+
+    fn look_at_set(&self, now: Timestamp) -> Need {
+        ask(self.facts, Effect::Look(Look::ChangeSet(self.key.clone(), self.set(), self.access.clone())), now)
+    }
+
+    fn look_at_stack(&self, now: Timestamp) -> Need {
+        ask(self.facts, Effect::Look(Look::Stack(self.key.clone(), self.access.clone())), now)
+    }
+
+    fn row(&self) -> &Seen<StackRow> {
+        self.facts.stacks.get(self.key).unwrap_or(&Seen::Unknown)
+    }
+
+    /// The change set is there, as a fresh look says.
+    fn after_look(
+        &self,
+        row: &ChangeSetRow,
+        at: Timestamp,
+        may_start: bool,
+        gate: impl FnOnce() -> Step<Option<String>>,
+        now: Timestamp,
+    ) -> Progress {
+        let key = self.key;
+        match row.state() {
+            SetState::Ready if !may_start => Progress::Idle,
+            SetState::Ready => {
+                if leaf(key, &self.claim.input, self.baseline, &row.changes) != self.claim.leaf {
+                    return Progress::Stop(format!(
+                        "the change set of stack {key} shows something else than was approved"
+                    ));
+                }
+                match gate() {
+                    Err(need) => return Progress::Need(need),
+                    Ok(Some(stop)) => return Progress::Stop(stop),
+                    Ok(None) => {}
+                }
+                match Confirmed::by_look(self.claim.change_set_arn.clone(), at, now) {
+                    Some(confirmed) => {
+                        let execute = Mutation::Execute(key.clone(), confirmed, self.access.clone());
+                        Progress::Need(ask(self.facts, Effect::Mutate(execute), now))
+                    }
+                    None => Progress::Need(self.look_at_set(now)),
+                }
+            }
+            SetState::Executing => self.follow(at, now),
+            SetState::Executed if self.row().as_of().is_none_or(|seen| seen < at) => {
+                Progress::Need(self.look_at_stack(now))
+            }
+            SetState::Executed => match self.follow(at, now) {
+                // It failed before it touched the stack.
+                Progress::Need(Need::Wait(..)) if row.execution == ExecutionStatus::ExecuteFailed => {
+                    self.settle_unmoved(at)
+                }
+                other => other,
+            },
+            SetState::Obsolete => {
+                Progress::Stop(format!("stack {key} was changed by somebody else after the approval"))
+            }
+            SetState::Preparing | SetState::Empty | SetState::Failed | SetState::Gone => {
+                Progress::Stop(format!("the change set of stack {key} can no longer be executed"))
+            }
+        }
+    }
+
+    /// The execution was accepted at `since`, or was seen going on then: what do the stack's rows say?
+    fn follow(&self, since: Timestamp, now: Timestamp) -> Progress {
+        let kind = match self.baseline {
+            Baseline::None => ChangeSetKind::Create,
+            Baseline::Stack(..) => ChangeSetKind::Update,
+        };
+        let (row, seen_at) = match self.row() {
+            Seen::Present(row, at) if *at >= since => (Some(row), *at),
+            Seen::Absent(at) if *at >= since => (None, *at),
+            Seen::Present(..) | Seen::Absent(_) | Seen::Unknown => (None, since),
+        };
+        let overdue = seen_at.saturating_add(ROW_OVERDUE).unwrap_or(seen_at);
+        let row = row.filter(|r| r.id == self.claim.stack_id);
+        let state = row.map_or(Run::NotStarted, |r| run(kind, r.status, self.updated_since(r)));
+        match (state, row) {
+            (Run::Ended(outcome), Some(r)) => self.settle(r, outcome, now),
+            (Run::NotStarted, _) if now.duration_since(since) > START_OVERDUE => {
+                Progress::Need(self.look_at_set(now))
+            }
+            (Run::Running | Run::NotStarted | Run::Ended(_), _) if now < overdue => Progress::Need(
+                Need::Wait(Reason::Executing, format!("stack {} is changing", self.key), Some(overdue)),
+            ),
+            (Run::Running | Run::NotStarted | Run::Ended(_), _) => Progress::Need(self.look_at_stack(now)),
+        }
+    }
+
+    fn updated_since(&self, row: &StackRow) -> bool {
+        match self.baseline {
+            Baseline::None => true,
+            Baseline::Stack(_, at) => row.updated > *at,
+        }
+    }
+
+    /// Records how the stack came out; why it failed is asked first.
+    pub fn settle(&self, row: &StackRow, outcome: SettledAs, now: Timestamp) -> Progress {
+        let message = if outcome == SettledAs::Succeeded {
+            None
+        } else {
+            match self.why_failed(row, now) {
+                Ok(message) => message,
+                Err(need) => return Progress::Need(need),
+            }
+        };
+        Progress::Settle(Box::new(settled(self.claim, row, outcome, message)))
+    }
+
+    fn settle_unmoved(&self, at: Timestamp) -> Progress {
+        let (status, updated) = match self.row() {
+            Seen::Present(row, _) => (row.status.as_str(), row.updated),
+            Seen::Absent(_) | Seen::Unknown => ("EXECUTE_FAILED", at),
+        };
+        let claim = self.claim;
+        Progress::Settle(Box::new(Settled {
+            account: claim.account.clone(),
+            region: claim.region.clone(),
+            stack_name: claim.stack_name.clone(),
+            stack_id: claim.stack_id.clone(),
+            outcome: SettledAs::Failed,
+            status: status.to_owned(),
+            updated_time: MicroTime(updated),
+            message: Some("the change set could not be executed".to_owned()),
+        }))
+    }
+
+    /// The first failed resource. Not being able to ask is no reason to wait for ever.
+    fn why_failed(&self, row: &StackRow, now: Timestamp) -> Step<Option<String>> {
+        if let Some((failure, at)) = self.facts.failures.get(&row.id)
+            && *at >= row.updated
+        {
+            return Ok(failure.as_ref().map(|f| {
+                format!("{} ({}): {}", f.logical_id, f.resource_type, f.reason).chars().take(1000).collect()
+            }));
+        }
+        let look = Look::Failure(self.key.clone(), row.id.clone(), self.access.clone());
+        match ask(self.facts, Effect::Look(look), now) {
+            Need::Do(effect) => Err(Need::Do(effect)),
+            Need::Wait(_, m, _) | Need::Stuck(_, m, _) => {
+                Ok(Some(format!("its events could not be read: {m}")))
+            }
+        }
+    }
+}
+
+/// The entry for a claimed stack that is in this state now.
+#[must_use]
+pub fn settled(claim: &ClaimedStack, row: &StackRow, outcome: SettledAs, message: Option<String>) -> Settled {
+    Settled {
+        account: claim.account.clone(),
+        region: claim.region.clone(),
+        stack_name: claim.stack_name.clone(),
+        stack_id: row.id.clone(),
+        outcome,
+        status: row.status.as_str().to_owned(),
+        updated_time: MicroTime(row.updated),
+        message,
+    }
+}
