@@ -7,7 +7,7 @@ fn undisturbed() {
         let mut s = with_one_fault(budget, None);
         s.trace = true;
         match run(&s) {
-            Ok(r) => println!("{}\n{} {}", r.trace.join("\n"), r.effects, r.writes),
+            Ok(r) => println!("{} {}", r.effects, r.writes),
             Err(f) => panic!("{}\n{}", f.trace.join("\n"), f.violation),
         }
     }
