@@ -289,6 +289,9 @@ impl Controller {
                 self.due.insert(key, soon);
             }
         }
+        let takes = world.luck.millis(40, 400);
+        let later = world.now.saturating_add(takes).unwrap_or(world.now);
+        world.pass(later);
         if fault == Some(Fault::CrashAfter) {
             self.crash(world);
         }

@@ -4,6 +4,7 @@
 pub mod bundle;
 pub mod controller;
 pub mod invariants;
+pub mod many;
 pub mod people;
 pub mod protocol;
 pub mod random;

@@ -144,6 +144,10 @@ impl People {
         if let Some(bundle) = self.chapters.get(at).and_then(|c| RELEASES.get(c.release)) {
             world.tell(|| format!("  [people] release {}", bundle.release().short(12)));
             world.source.push(Arc::clone(bundle));
+            if at + 1 == self.chapters.len() {
+                // What fails is not tried again without a newer release, and there is none after the last.
+                world.luck.weather.fails = 0;
+            }
         }
     }
 

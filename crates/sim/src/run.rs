@@ -55,7 +55,7 @@ pub struct Setting {
 /// How a run ended.
 #[derive(Clone, Debug)]
 pub struct Report {
-    /// Effects and status writes.
+    /// Effects and status writes, until the end is reached.
     pub effects: u64,
     /// Mutations and Kubernetes writes.
     pub writes: u64,
@@ -75,7 +75,7 @@ pub struct Failure {
 }
 
 /// The most ticks of a run; a run that needs more goes in circles.
-const MOST_TICKS: u64 = 60_000;
+const MOST_TICKS: u64 = 20_000;
 /// How long nothing may happen before a run counts as quiet.
 const QUIET: SignedDuration = SignedDuration::from_mins(12);
 
@@ -131,7 +131,8 @@ impl Run {
         self.world.calm();
         self.until_quiet()?;
         self.end_state()?;
-        let writes = self.world.writes;
+        let (effects, writes) = (self.effects, self.world.writes);
+        self.setting.strike = None;
         self.again("another twelve minutes", writes)?;
         for place in 0..self.controllers.len() {
             if let Some(c) = self.controllers.get_mut(place) {
@@ -141,7 +142,7 @@ impl Run {
         self.again("a restart", writes)?;
         let deployed = self.world.cloud.stacks.iter();
         Ok(Report {
-            effects: self.effects,
+            effects,
             writes,
             deployed: deployed
                 .filter_map(|(k, s)| Some((k.clone(), s.deployed.as_ref()?.digest)))
@@ -358,7 +359,7 @@ fn objects(stages: usize) -> Vec<Object> {
         region: word(bundle::REGION),
         version_id: None,
     };
-    let spec = CloudAssemblySpec { source: AssemblySource::S3(source), interval: Some("1m".to_owned()) };
+    let spec = CloudAssemblySpec { source: AssemblySource::S3(source), interval: Some("3m".to_owned()) };
     let mut assembly = CloudAssembly::new("shop", spec);
     assembly.metadata.namespace = Some(NAMESPACE.to_owned());
     assembly.metadata.uid = Some("assembly-shop".to_owned());

@@ -106,9 +106,12 @@ fn newest_version(
     now: Timestamp,
 ) -> Step<(String, Timestamp)> {
     let look = || Effect::Look(Look::Source(source.clone(), access.clone()));
-    let fresh = s.facts.source.as_ref().filter(|(what, _, at)| {
+    let fresh = s.facts.source.as_ref().filter(|(what, seen, at)| {
         let age = now.duration_since(*at);
-        what == source && age < interval(&s.assembly) && !asked_again(&s.assembly, *at)
+        what == source
+            && age < interval(&s.assembly)
+            && !asked_again(&s.assembly, *at)
+            && !overtaken(&s.assembly, seen, *at)
     });
     let Some((_, seen, at)) = fresh else { return Err(ask(s.facts, look(), now)) };
     let again = at.saturating_add(interval(&s.assembly)).ok();
@@ -133,6 +136,18 @@ fn asked_again(assembly: &CloudAssembly, at: Timestamp) -> bool {
         .get(ANNOTATION_REQUESTED_AT)
         .and_then(|v| v.parse::<Timestamp>().ok())
         .is_some_and(|asked| asked > at)
+}
+
+/// Whether the status tells of another version, found after our look: by a controller that led meanwhile. Then what we
+/// remember is not written over it.
+fn overtaken(assembly: &CloudAssembly, seen: &SourceSeen, at: Timestamp) -> bool {
+    let Some((release, time)) =
+        assembly.status.as_ref().and_then(|st| Some((st.release.as_ref()?, st.release_time.as_ref()?)))
+    else {
+        return false;
+    };
+    let PinnedSource::S3(pinned) = &release.source;
+    time.0 > at && *seen != SourceSeen::Version(pinned.version_id.clone())
 }
 
 /// How often the source is looked at.
