@@ -310,7 +310,7 @@ impl Controller {
             for (key, _) in stacks {
                 let before = facts.stacks.get(key).cloned().unwrap_or_default();
                 let row = world.cloud.read(key).map(|mut row| {
-                    world.protocol.misjudge(&mut row, world.cloud.stacks.get(key));
+                    world.protocol.misjudge(key, &mut row, &world.cloud);
                     row
                 });
                 let now = world.now;

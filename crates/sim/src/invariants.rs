@@ -183,7 +183,7 @@ fn succeeded_is_true(world: &World, plan: &ChangePlan, key: &StackKey) -> Result
         .and_then(|r| bundle::template_of(r.digest, key));
     let Some(stack) = world.cloud.stacks.get(key) else { return Ok(()) };
     let is = stack.deployed.as_ref().map(|d| d.digest);
-    if !stack.touched && (is != wanted || stack.running.is_some()) {
+    if !world.cloud.meddled.contains(key) && (is != wanted || stack.running.is_some()) {
         return Err(format!("I8: {key} is recorded as done and is in {}", stack.status.as_str()));
     }
     Ok(())
@@ -217,7 +217,7 @@ fn ready_is_true(world: &World, name: &str) -> Result<(), Violation> {
         .map(|b| bundle::stacks(b, stage.spec.cdk_stage.as_deref().unwrap_or_default()));
     for artifact in stacks.into_iter().flatten() {
         let key = artifact.key();
-        let Some(stack) = world.cloud.stacks.get(&key).filter(|s| !s.touched) else { continue };
+        let Some(stack) = world.cloud.stacks.get(&key).filter(|_| !world.cloud.meddled.contains(&key)) else { continue };
         if stack.deployed.as_ref().map(|d| d.digest) != Some(artifact.template_file.digest()) {
             return Err(format!("I8: {name} says Ready, but {key} does not have release {}", deployed.name));
         }

@@ -7,9 +7,10 @@ use stackgate_core::{
     effect::LiveGate,
     facts::Facts,
     stack::StackRow,
+    words::StackKey,
 };
 
-use crate::world::{Object, Objects, Stack};
+use crate::world::{Object, Cloud, Objects};
 
 /// What the controllers do.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -91,13 +92,13 @@ impl Protocol {
     }
 
     /// What a controller makes of a row.
-    pub fn misjudge(self, row: &mut StackRow, stack: Option<&Stack>) {
+    pub fn misjudge(self, key: &StackKey, row: &mut StackRow, cloud: &Cloud) {
         use stackgate_core::stack::StackStatus as S;
         match (self, row.status) {
             (Self::EarlySuccess, S::CreateInProgress) => row.status = S::CreateComplete,
             (Self::EarlySuccess, S::UpdateInProgress) => row.status = S::UpdateComplete,
             (Self::BaselineLeftOut, _) => {
-                if let Some(stack) = stack.filter(|s| s.id == row.id && s.touched) {
+                if let Some(stack) = cloud.stacks.get(key).filter(|s| s.id == row.id && cloud.meddled.contains(key)) {
                     row.updated = stack.updated_by_us;
                 }
             }

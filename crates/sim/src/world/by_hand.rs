@@ -66,9 +66,7 @@ impl World {
         self.cloud.about_to_change(key, reads);
         let ends = self.now.saturating_add(SignedDuration::from_secs(3)).unwrap_or(self.now);
         self.cloud.begin(key, Operation { ends, to, set: None, fails: false }, self.now);
-        if let Some(stack) = self.cloud.stacks.get_mut(key) {
-            stack.touched = true;
-        }
+        self.cloud.meddled.insert(key.clone());
     }
 
     /// UpdateStack with another property.
@@ -99,7 +97,11 @@ impl World {
             self.tell(|| format!("  [people] delete {key} by hand"));
             let reads = self.stale_reads();
             self.cloud.about_to_change(key, reads);
-            self.cloud.stacks.remove(key);
+            let Some(stack) = self.cloud.stacks.remove(key) else { return };
+            if stack.deployed.is_none() {
+                return;
+            }
+            self.cloud.meddled.insert(key.clone());
             *self.cloud.versions.entry(key.clone()).or_default() += 1;
         }
     }
@@ -144,9 +146,7 @@ impl World {
         let takes = SignedDuration::from_secs(3);
         if self.cloud.execute_set(key, &set, takes, false, self.now).is_ok() {
             self.tell(|| format!("  [people] execute a change set of {key} by hand"));
-            if let Some(stack) = self.cloud.stacks.get_mut(key) {
-                stack.touched = true;
-            }
+            self.cloud.meddled.insert(key.clone());
         }
     }
 

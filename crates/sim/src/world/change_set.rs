@@ -219,7 +219,6 @@ fn empty_stack(id: StackId, now: Timestamp) -> Stack {
         failure: None,
         ours: false,
         updated_by_us: now,
-        touched: false,
     }
 }
 

@@ -1,6 +1,6 @@
 //! CloudFormation: stacks, what is deployed in them, and the operations that run.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::{BTreeMap, BTreeSet}, sync::Arc};
 
 use jiff::{SignedDuration, Timestamp};
 use stackgate_core::{
@@ -18,6 +18,8 @@ pub struct Cloud {
     pub stacks: BTreeMap<StackKey, Stack>,
     /// How often what is deployed under a name was changed, by anybody; survives deletion.
     pub versions: BTreeMap<StackKey, u64>,
+    /// The stacks that somebody else changed or deleted after our last execution.
+    pub meddled: BTreeSet<StackKey>,
     /// Rows from before the last change, and how many reads they are still told for.
     pub stale: BTreeMap<StackKey, (Option<StackRow>, u64)>,
     /// Numbers ids.
@@ -54,8 +56,6 @@ pub struct Stack {
     pub ours: bool,
     /// When the last execution by a controller began.
     pub updated_by_us: Timestamp,
-    /// Whether somebody else changed it after our last execution.
-    pub touched: bool,
 }
 
 /// An operation that runs.

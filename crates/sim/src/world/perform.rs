@@ -39,7 +39,7 @@ impl World {
             Look::Stack(key, _) => {
                 let mut row = self.cloud.read(key);
                 if let Some(row) = &mut row {
-                    self.protocol.misjudge(row, self.cloud.stacks.get(key));
+                    self.protocol.misjudge(key, row, &self.cloud);
                 }
                 Fact::Stack(row)
             }
@@ -149,8 +149,8 @@ impl World {
                 if let Some(stack) = self.cloud.stacks.get_mut(key) {
                     stack.ours |= stack.deployed.is_none();
                     stack.updated_by_us = now;
-                    stack.touched = false;
                 }
+                self.cloud.meddled.remove(key);
                 self.happened.push(Happened::Executed(key.clone(), Box::new(set)));
                 Ok(Receipt::Done)
             }
