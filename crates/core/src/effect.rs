@@ -80,8 +80,8 @@ pub enum Look {
     Failure(StackKey, StackId, Access),
     /// The SSM parameter with the bootstrap version.
     Toolkit(Env, String, Access),
-    /// The newest version of an S3 object, and whether its bucket keeps versions.
-    Source(S3Source, Access),
+    /// The newest version of an S3 object, and whether its bucket keeps versions; on whose request, if anybody asked.
+    Source(S3Source, Option<String>, Access),
     /// The archive under a pinned reference.
     Bundle(PinnedSource, Access),
     /// Stage, AwsAccounts and plan as they are now in the API server, past all caches.
@@ -367,7 +367,19 @@ impl<T> Confirmed<T> {
 }
 
 impl Effect {
-    /// Names what the effect is about: the key under which a refusal is remembered, and what logs and traces show.
+    /// The key under which a refusal is remembered. A record on another version of the object is another attempt: there is
+    /// no reason to hold it back.
+    #[must_use]
+    pub fn attempt(&self) -> String {
+        match self {
+            Self::Record(
+                Record::Ledger { resource_version, .. } | Record::Finalizer { resource_version, .. },
+            ) => format!("{} at {resource_version}", self.key()),
+            Self::Record(Record::OpenPlan(_)) | Self::Look(_) | Self::Mutate(_) => self.key(),
+        }
+    }
+
+    /// Names what the effect is about, for logs, traces and messages.
     #[must_use]
     pub fn key(&self) -> String {
         match self {
@@ -378,7 +390,7 @@ impl Effect {
                 Look::Template(k, ..) => format!("look template {k}"),
                 Look::Failure(k, ..) => format!("look failure {k}"),
                 Look::Toolkit(e, p, _) => format!("look toolkit {e} {p}"),
-                Look::Source(s, _) => format!("look source s3://{}/{}", s.bucket, s.key),
+                Look::Source(s, ..) => format!("look source s3://{}/{}", s.bucket, s.key),
                 Look::Bundle(PinnedSource::S3(p), _) => {
                     format!("look bundle s3://{}/{} version {}", p.bucket, p.key, p.version_id)
                 }
@@ -414,8 +426,19 @@ pub enum Next {
 pub struct Wake {
     /// At the latest then; absent: only by a change.
     pub at: Option<Timestamp>,
-    /// The stacks whose rows matter, and whether something runs there.
-    pub stacks: Vec<(StackKey, Pace)>,
+    /// The stacks whose rows matter.
+    pub stacks: Vec<Watched>,
+}
+
+/// A stack that the poll of its region looks at.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Watched {
+    /// The stack.
+    pub key: StackKey,
+    /// How closely.
+    pub pace: Pace,
+    /// How the region is read.
+    pub access: Access,
 }
 
 /// How closely a stack is watched by the poll of its region.
@@ -426,6 +449,9 @@ pub enum Pace {
     /// An operation of ours runs.
     Fast,
 }
+
+/// The name of the sessions that poll; one for each account, whoever waits there.
+pub const POLL_SESSION: &str = "sg-poll";
 
 /// The name of the session that acts for an object: `sg-` and 16 hexadecimal digits of its UID.
 #[must_use]

@@ -34,7 +34,7 @@ pub struct Facts {
     /// Bootstrap versions.
     pub toolkits: BTreeMap<Env, Seen<u32>>,
     /// The source as last seen.
-    pub source: Option<(S3Source, SourceSeen, Timestamp)>,
+    pub source: Option<SourceLook>,
     /// Assemblies, or why they are none.
     pub bundles: BTreeMap<PinnedSource, Result<Arc<Bundle>, String>>,
     /// The gate, live.
@@ -47,7 +47,7 @@ pub struct Facts {
     pub finalizer_written: Option<String>,
     /// Plans as our own writes left them; the watch may be behind.
     pub plans: BTreeMap<String, Arc<ChangePlan>>,
-    /// What was refused, by the key of the effect.
+    /// What was refused, by [`Effect::attempt`].
     pub refusals: BTreeMap<String, Refused>,
 }
 
@@ -58,6 +58,19 @@ pub struct Looked<T> {
     pub seen: Seen<T>,
     /// How often it was looked at without anything happening in between.
     pub times: u32,
+}
+
+/// One look at a source.
+#[derive(Clone, Debug)]
+pub struct SourceLook {
+    /// What was looked at.
+    pub source: S3Source,
+    /// On whose request, if anybody asked.
+    pub request: Option<String>,
+    /// What was seen.
+    pub seen: SourceSeen,
+    /// When the looking began.
+    pub at: Timestamp,
 }
 
 /// A refusal, and how often it came in a row.
@@ -93,7 +106,7 @@ impl Facts {
 
     /// Takes in what came of an effect that began at `started` and ended at `now`.
     pub fn note(&mut self, effect: &Effect, outcome: Outcome, started: Timestamp, now: Timestamp) {
-        let key = effect.key();
+        let key = effect.attempt();
         match outcome {
             Outcome::Refused(refusal) => {
                 self.forget_what_a_refusal_contradicts(effect, refusal.kind);
@@ -113,7 +126,9 @@ impl Facts {
                 }
             }
             Outcome::Accepted(receipt) => {
-                self.refusals.remove(&key);
+                // Also what was refused on other versions of the object.
+                let same = effect.key();
+                self.refusals.retain(|attempt, _| !attempt.starts_with(&same));
                 self.accepted(effect, receipt, now);
             }
         }
@@ -139,7 +154,9 @@ impl Facts {
             (Look::Toolkit(env, _, _), Fact::Toolkit(v)) => {
                 self.toolkits.insert(env.clone(), seen(v, at));
             }
-            (Look::Source(s, _), Fact::Source(v)) => self.source = Some((s.clone(), v, at)),
+            (Look::Source(source, request, _), Fact::Source(seen)) => {
+                self.source = Some(SourceLook { source: source.clone(), request: request.clone(), seen, at });
+            }
             (Look::Bundle(p, _), Fact::Bundle(b)) => {
                 // One release at a time is worked on; others are fetched again when they are needed.
                 self.bundles.retain(|k, _| k == p);

@@ -4,9 +4,8 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::{
     api::Reason,
-    effect::{Effect, Next, Pace, RefusalKind, Wake},
+    effect::{Effect, Next, RefusalKind, Wake, Watched},
     facts::Facts,
-    words::StackKey,
 };
 
 /// How an object stands. Derived at every pass, never stored and read back.
@@ -74,7 +73,7 @@ impl Verdict {
 
     /// Has these stacks watched meanwhile.
     #[must_use]
-    pub fn watching(mut self, stacks: impl IntoIterator<Item = (StackKey, Pace)>) -> Self {
+    pub fn watching(mut self, stacks: impl IntoIterator<Item = Watched>) -> Self {
         if let Next::Wait(wake) = &mut self.next {
             wake.stacks.extend(stacks);
         }
@@ -123,7 +122,7 @@ impl Need {
 /// Asks for an effect, unless it was refused and it is too early to try again.
 #[must_use]
 pub fn ask(facts: &Facts, effect: Effect, now: Timestamp) -> Need {
-    let Some(refused) = facts.refusals.get(&effect.key()) else { return Need::Do(Box::new(effect)) };
+    let Some(refused) = facts.refusals.get(&effect.attempt()) else { return Need::Do(Box::new(effect)) };
     let at = refused.retry_at();
     if now >= at {
         return Need::Do(Box::new(effect));

@@ -10,10 +10,9 @@ use jiff::{SignedDuration, Timestamp};
 use stackgate_core::{
     assembly,
     cluster::Installation,
-    effect::{Effect, Next, Outcome, Pace, Refusal, RefusalKind, Seen, Wake},
+    effect::{Effect, Next, Outcome, Pace, Refusal, RefusalKind, Seen, Wake, Watched},
     facts::Facts,
     plan, stage,
-    words::StackKey,
 };
 
 use crate::world::{Happened, NAMESPACE, Object, ObjectKey, Objects, View, World};
@@ -41,7 +40,7 @@ pub struct Controller {
     /// When each object is looked at again.
     due: BTreeMap<ObjectKey, Timestamp>,
     /// The stacks that each object waits for.
-    watched: BTreeMap<ObjectKey, Vec<(StackKey, Pace)>>,
+    watched: BTreeMap<ObjectKey, Vec<Watched>>,
     /// When the stacks were last polled.
     polled: Timestamp,
     /// The pass that is under way.
@@ -128,7 +127,7 @@ impl Controller {
             return Some(self.rests_until);
         }
         let due = self.due.values().min().copied();
-        let pace = self.watched.values().flatten().map(|(_, p)| *p).max();
+        let pace = self.watched.values().flatten().map(|w| w.pace).max();
         let poll = pace.and_then(|p| self.polled.saturating_add(interval(p)).ok());
         let at = match (due, poll) {
             (Some(a), Some(b)) => a.min(b),
@@ -298,7 +297,7 @@ impl Controller {
     }
 
     fn poll_is_due(&self, now: Timestamp) -> bool {
-        let pace = self.watched.values().flatten().map(|(_, p)| *p).max();
+        let pace = self.watched.values().flatten().map(|w| w.pace).max();
         pace.is_some_and(|p| now.duration_since(self.polled) >= interval(p))
     }
 
@@ -307,7 +306,7 @@ impl Controller {
         self.polled = world.now;
         for (object, stacks) in &self.watched {
             let facts = self.memory.entry(object.clone()).or_default();
-            for (key, _) in stacks {
+            for Watched { key, .. } in stacks {
                 let before = facts.stacks.get(key).cloned().unwrap_or_default();
                 let row = world.cloud.read(key).map(|mut row| {
                     world.protocol.misjudge(key, &mut row, &world.cloud);
@@ -363,7 +362,7 @@ fn decide(
             })
         }
         ObjectKey::Assembly(name) => {
-            let s = assembly::observe(view, NAMESPACE, name, facts, installation)?;
+            let s = assembly::observe(view, NAMESPACE, name, facts)?;
             let (verdict, release) = assembly::decide(&s, now);
             Some(match verdict.next {
                 Next::Do(effects) => Decided::Do(effects),

@@ -116,7 +116,6 @@ impl Run {
             judge: Judge::default(),
             installation: Installation {
                 namespace: "stackgate".to_owned(),
-                account: word("999999999999"),
                 key: HmacKey::new([7; 32]),
             },
             setting: setting.clone(),

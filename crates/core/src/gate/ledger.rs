@@ -84,7 +84,11 @@ impl PlanView {
             self.decisions.push(decided.clone());
         }
         if let Some(Claimed { stacks }) = &entry.claimed {
-            self.claims.extend(stacks.iter().map(|c| (c.key(), c.clone())));
+            for claim in stacks {
+                // A stack that is claimed again starts over.
+                self.settled.remove(&claim.key());
+                self.claims.insert(claim.key(), claim.clone());
+            }
         }
         if let Some(settled) = &entry.settled {
             self.settled.insert(settled.key(), settled.clone());
@@ -153,7 +157,9 @@ impl PlanView {
     pub fn owned_now(&self) -> Vec<OwnedStack> {
         let mut owned: BTreeMap<StackKey, OwnedStack> =
             self.owned.iter().map(|o| (owned_key(o), o.clone())).collect();
-        for (key, claim) in &self.claims {
+        // Before a plan is closed, what was claimed and has not run can no longer be executed: that stack is as it was.
+        let ran = |key: &StackKey| self.closed.is_none() || self.settled.contains_key(key);
+        for (key, claim) in self.claims.iter().filter(|(key, _)| ran(key)) {
             owned.insert(
                 key.clone(),
                 OwnedStack {

@@ -1,15 +1,59 @@
 //! `ChangePlan`: what the record says, for people. Derived from the object alone.
 
+use std::{collections::BTreeMap, sync::Arc};
+
 use jiff::Timestamp;
+use kube::ResourceExt;
 
 use crate::{
     api::{
-        ChangePlan, ChangePlanStatus, CloseReason, ConditionType, Conditions, GATE_PREFIX, ProposedStack,
-        Reason,
+        Action, ChangePlan, ChangePlanStatus, CloseReason, ConditionType, Conditions, Decided,
+        DecisionSource, GATE_PREFIX, Identity, ProposedStack, Reason,
     },
     change::risk_classes,
+    facts::Facts,
     gate::PlanView,
+    words::Uid,
 };
+
+/// The plans of the object with that UID, newest first. A plan that we wrote ourselves may be newer than the watch.
+#[must_use]
+pub(crate) fn views(watched: Vec<Arc<ChangePlan>>, ours: Option<&Facts>, uid: &Uid) -> Vec<PlanView> {
+    let mut by_name: BTreeMap<String, Arc<ChangePlan>> =
+        watched.into_iter().map(|p| (p.name_any(), p)).collect();
+    for (name, plan) in ours.map(|f| &f.plans).into_iter().flatten() {
+        let newer = by_name.get(name).is_none_or(|w| version(plan) > version(w));
+        if newer {
+            by_name.insert(name.clone(), Arc::clone(plan));
+        }
+    }
+    let mut list: Vec<PlanView> = by_name
+        .into_values()
+        .filter(|p| p.spec.proposal.uid == *uid && p.metadata.deletion_timestamp.is_none())
+        .filter_map(PlanView::new)
+        .collect();
+    list.sort_by(|a, b| (b.order, &b.name).cmp(&(a.order, &a.name)));
+    list
+}
+
+/// Kubernetes ≥ 1.35 guarantees that resource versions of one resource type compare as numbers; older ones do so with etcd.
+fn version(plan: &ChangePlan) -> u128 {
+    plan.metadata.resource_version.as_deref().and_then(|v| v.parse().ok()).unwrap_or(0)
+}
+
+/// A decision of the controller itself.
+#[must_use]
+pub(crate) fn by_rule(reason: &str) -> Decided {
+    Decided {
+        action: Action::Approve,
+        by: "system:auto".to_owned(),
+        identity: Identity::System,
+        source: DecisionSource::Rule,
+        slot: String::new(),
+        until: None,
+        reason: Some(reason.to_owned()),
+    }
+}
 
 /// `+added ~modified -removed`, where replaced resources count as modified.
 #[must_use]
@@ -25,8 +69,8 @@ pub fn change_text(stacks: &[ProposedStack]) -> String {
 
 /// The status of a plan.
 #[must_use]
-pub fn status(plan: &std::sync::Arc<ChangePlan>, now: Timestamp) -> Option<ChangePlanStatus> {
-    let view = PlanView::new(std::sync::Arc::clone(plan))?;
+pub fn status(plan: &Arc<ChangePlan>, now: Timestamp) -> Option<ChangePlanStatus> {
+    let view = PlanView::new(Arc::clone(plan))?;
     let before = plan.status.as_ref().map_or(&[][..], |s| &s.conditions);
     let list = Conditions::new(before, plan.metadata.generation, now);
     let is_bootstrap = view.proposal().bootstrap.is_some();

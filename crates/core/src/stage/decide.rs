@@ -10,6 +10,7 @@ use super::{
     fence::close,
     gate::{gate, latch, moved},
     plan::{plan, same_for_this_stage},
+    targets::watched,
 };
 use crate::{
     api::{CloseReason, Closed, Reason, ReleaseRef},
@@ -77,7 +78,7 @@ fn after_completion(
     if !same || moved_since(s, newest).is_some() {
         return plan(s, release, now);
     }
-    let watch = newest.proposal().stacks.iter().map(|p| (p.key(), Pace::Slow));
+    let watch = newest.proposal().stacks.iter().map(|p| watched(p, Pace::Slow));
     Verdict::rest(Phase::Done(Reason::Deployed), format!("release {} is deployed", release.name))
         .watching(watch)
 }
@@ -90,7 +91,7 @@ fn after_closing(
     same: bool,
     now: Timestamp,
 ) -> Verdict {
-    let watch = newest.proposal().stacks.iter().map(|p| (p.key(), Pace::Slow));
+    let watch = newest.proposal().stacks.iter().map(|p| watched(p, Pace::Slow));
     match closed.reason {
         CloseReason::Rejected if same && moved(s, newest).is_none() => Verdict::rest(
             Phase::Waiting(Reason::Rejected),

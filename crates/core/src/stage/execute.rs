@@ -11,7 +11,7 @@ use super::{
     fence::{baseline, close},
     plan::append,
     prepare::{deferred, wanted, wish},
-    targets::{access_to, allowed, targets},
+    targets::{access_to, allowed, targets, watched},
 };
 use crate::{
     account::Accounts,
@@ -66,8 +66,9 @@ pub(super) fn failure_text(x: &Settled) -> String {
 }
 
 fn watch(v: Verdict, plan: &PlanView) -> Verdict {
-    let running = plan.claims.keys().filter(|k| !plan.settled.contains_key(*k));
-    v.watching(running.map(|k| (k.clone(), Pace::Fast)))
+    let runs =
+        |p: &&ProposedStack| plan.claims.contains_key(&p.key()) && !plan.settled.contains_key(&p.key());
+    v.watching(plan.proposal().stacks.iter().filter(runs).map(|p| watched(p, Pace::Fast)))
 }
 
 #[derive(Default)]

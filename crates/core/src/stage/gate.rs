@@ -6,8 +6,8 @@ use kube::ResourceExt;
 use super::{
     Snapshot,
     fence::{baseline, close, set_of},
-    plan::{append, by_rule},
-    targets::access_to,
+    plan::append,
+    targets::{access_to, watched},
 };
 use crate::{
     api::{
@@ -18,6 +18,7 @@ use crate::{
     effect::{Effect, Look, Pace, Seen, SetRef},
     facts::Looked,
     gate::PlanView,
+    plan::by_rule,
     stack::SetState,
     verdict::{Need, Phase, Verdict, ask, fold},
 };
@@ -89,7 +90,7 @@ fn wait_for_approval(s: &Snapshot<'_>, plan: &PlanView) -> Verdict {
         s.stage.name_any(),
         id.digits().get(..8).unwrap_or_default()
     );
-    let watch = plan.proposal().stacks.iter().map(|p| (p.key(), Pace::Slow));
+    let watch = plan.proposal().stacks.iter().map(|p| watched(p, Pace::Slow));
     Verdict::rest(
         Phase::Waiting(Reason::AwaitingApproval),
         format!(

@@ -16,14 +16,15 @@ use super::{
 };
 use crate::{
     api::{
-        Action, Decided, DecisionSource, Identity, LABEL_STAGE, Opened, Operation, OwnedStack, PlannedAs,
-        Proposal, ProposalKind, ProposedStack, Reason, ReleaseRef,
+        LABEL_STAGE, Opened, Operation, OwnedStack, PlannedAs, Proposal, ProposalKind, ProposedStack, Reason,
+        ReleaseRef,
     },
     bundle::{StackArtifact, defer},
     change::{Baseline, c1, count_changes, shown_changes},
     drive::Prepared,
     effect::{Effect, NewPlan, Record, baseline_of},
     gate::{Ledger, PlanView, owned_key},
+    plan::by_rule,
     verdict::{Need, Verdict, ask, fold},
     words::{ChangeId, StackKey},
 };
@@ -205,19 +206,6 @@ fn proposed(t: &Target, p: &Prepared, targets: &Targets) -> ProposedStack {
         leaf: p.leaf,
         count: count_changes(&p.changes),
         changes: shown_changes(&p.changes),
-    }
-}
-
-/// A decision of the controller itself.
-pub(super) fn by_rule(reason: &str) -> Decided {
-    Decided {
-        action: Action::Approve,
-        by: "system:auto".to_owned(),
-        identity: Identity::System,
-        source: DecisionSource::Rule,
-        slot: String::new(),
-        until: None,
-        reason: Some(reason.to_owned()),
     }
 }
 

@@ -6,11 +6,12 @@ use kube::ResourceExt;
 
 use crate::{
     account::Accounts,
-    api::{Bootstrap, ChangePlan, CloudAssembly, OwnedStack, ProposalKind, RequireApproval, Stage},
+    api::{Bootstrap, CloudAssembly, OwnedStack, ProposalKind, RequireApproval, Stage},
     cluster::{ClusterView, Installation},
     effect::Seen,
     facts::Facts,
     gate::{PlanView, owned_key},
+    plan::views,
     stack::StackRow,
     words::{StackKey, Uid},
 };
@@ -60,11 +61,11 @@ pub fn observe<'a>(
         .iter()
         .filter_map(|u| {
             let uid: Uid = stages.get(&u.name)?.uid()?.parse().ok()?;
-            Some((u.name.clone(), plans(cluster.plans_of_stage(namespace, &u.name), None, &uid)))
+            Some((u.name.clone(), views(cluster.plans_of_stage(namespace, &u.name), None, &uid)))
         })
         .collect();
     Some(Snapshot {
-        plans: plans(cluster.plans_of_stage(namespace, name), Some(facts), &uid),
+        plans: views(cluster.plans_of_stage(namespace, name), Some(facts), &uid),
         assembly: cluster.assembly(namespace, &stage.spec.assembly_ref.name),
         accounts: Accounts::new(cluster.accounts()),
         bootstraps: cluster.bootstraps(),
@@ -76,31 +77,6 @@ pub fn observe<'a>(
         facts,
         installation,
     })
-}
-
-/// The plans of the object with that UID, newest first. A plan that we wrote ourselves may be newer than the watch.
-#[must_use]
-pub(crate) fn plans(watched: Vec<Arc<ChangePlan>>, ours: Option<&Facts>, uid: &Uid) -> Vec<PlanView> {
-    let mut by_name: BTreeMap<String, Arc<ChangePlan>> =
-        watched.into_iter().map(|p| (p.name_any(), p)).collect();
-    for (name, plan) in ours.map(|f| &f.plans).into_iter().flatten() {
-        let newer = by_name.get(name).is_none_or(|w| version(plan) > version(w));
-        if newer {
-            by_name.insert(name.clone(), Arc::clone(plan));
-        }
-    }
-    let mut list: Vec<PlanView> = by_name
-        .into_values()
-        .filter(|p| p.spec.proposal.uid == *uid && p.metadata.deletion_timestamp.is_none())
-        .filter_map(PlanView::new)
-        .collect();
-    list.sort_by(|a, b| (b.order, &b.name).cmp(&(a.order, &a.name)));
-    list
-}
-
-/// Kubernetes ≥ 1.35 guarantees that resource versions of one resource type compare as numbers; older ones do so with etcd.
-fn version(plan: &ChangePlan) -> u128 {
-    plan.metadata.resource_version.as_deref().and_then(|v| v.parse().ok()).unwrap_or(0)
 }
 
 impl Snapshot<'_> {

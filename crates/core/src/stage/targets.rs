@@ -17,7 +17,7 @@ use crate::{
     assembly::source_access,
     bundle::{Bundle, BundleError, CdkStage, StackArtifact, check_computed},
     change::{StackInput, release_id},
-    effect::{Access, Effect, Look, Scope, Seen, session_name},
+    effect::{Access, Effect, Look, POLL_SESSION, Pace, Scope, Seen, Watched, session_name},
     verdict::{Need, Step, ask},
     words::{Digest, Qualifier, ReleaseId, StackKey, ToolkitNames, Uid},
 };
@@ -90,7 +90,7 @@ fn bundle(s: &Snapshot<'_>, release: &ReleaseRef, now: Timestamp) -> Step<Arc<Bu
         version_id: Some(p.version_id.clone()),
     };
     let AssemblySource::S3(source) = AssemblySource::S3(source);
-    let access = source_access(&s.accounts, &s.namespace, &source, &s.uid, s.installation)?;
+    let access = source_access(&s.accounts, &s.namespace, &source, &s.uid)?;
     Err(ask(s.facts, Effect::Look(Look::Bundle(release.source.clone(), access)), now)
         .told_as(Reason::CallRefused, Reason::SourceFailed))
 }
@@ -274,6 +274,19 @@ pub(super) fn bootstrapped(s: &Snapshot<'_>, t: &Target, now: Timestamp) -> Step
             other => other,
         }),
     }
+}
+
+/// A stack of a plan, for the poll of its region, which reads with the lookup role.
+pub(super) fn watched(stack: &ProposedStack, pace: Pace) -> Watched {
+    let key = stack.key();
+    let names = ToolkitNames { qualifier: stack.qualifier.clone(), env: key.env.clone() };
+    let access = Access {
+        env: key.env.clone(),
+        roles: vec![names.lookup_role()],
+        session_name: POLL_SESSION.to_owned(),
+        scope: None,
+    };
+    Watched { key, pace, access }
 }
 
 /// The access to a stack of a plan, without its release. While the grant stands it is the same session as for planning;

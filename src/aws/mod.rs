@@ -1,0 +1,36 @@
+//! AWS, in our words: the only part that names the SDK.
+//!
+//! [`Sessions`] reach accounts, [`Aws`] performs effects in them, [`Regions`] poll what is being waited for.
+
+mod arns;
+mod calls;
+mod change_sets;
+mod class;
+mod create;
+mod failed;
+mod failure;
+mod parse;
+mod perform;
+mod policy;
+mod publish;
+mod put;
+mod region;
+mod rhythm;
+mod rows;
+mod session;
+mod sessions;
+mod settings;
+mod source;
+mod stacks;
+mod toolkit;
+
+pub use calls::{CallOutcome, Calls, Operation};
+pub use create::template_url;
+pub use perform::{Asked, Aws, AwsLook, asked};
+pub use policy::{POLICY_LIMIT, session_policy};
+pub use region::{Regions, WakeRow};
+pub use rhythm::Paces;
+pub use rows::RowCache;
+pub use session::Session;
+pub use sessions::Sessions;
+pub use settings::Settings;

@@ -1,0 +1,195 @@
+//! Effects become calls. Every variant is matched: what is not performed here does not compile.
+
+use std::sync::Arc;
+
+use stackgate_core::{
+    api::{PinnedS3, PinnedSource, S3Source},
+    change::HmacKey,
+    effect::{Access, Fact, Look, Mutation, Outcome, Receipt, RefusalKind, SetRef},
+    words::{Env, StackId, StackKey},
+};
+
+use super::{
+    class::Class,
+    failed::Failed,
+    session::{Clients, Session},
+    sessions::Sessions,
+};
+
+/// Who answers a look.
+#[derive(Clone, Debug)]
+pub enum Asked<'a> {
+    /// AWS does.
+    Aws(AwsLook<'a>),
+    /// The API server does: Stage and AwsAccounts, live.
+    LiveGate {
+        /// Namespace of the Stage.
+        namespace: &'a str,
+        /// Name of the Stage.
+        stage: &'a str,
+        /// Names of the AwsAccounts.
+        accounts: &'a [String],
+    },
+}
+
+/// A look that AWS answers; see [`Look`].
+#[derive(Clone, Debug)]
+pub enum AwsLook<'a> {
+    /// A stack by name.
+    Stack(&'a StackKey, &'a Access),
+    /// A change set.
+    ChangeSet(&'a StackKey, &'a SetRef, &'a Access),
+    /// A template as it was submitted.
+    Template(&'a StackId, &'a Access),
+    /// The first failed resource.
+    Failure(&'a StackId, &'a Access),
+    /// The bootstrap version in this parameter.
+    Toolkit(&'a Env, &'a str, &'a Access),
+    /// The newest version of an object.
+    Source(&'a S3Source, &'a Access),
+    /// The archive in one version of an object.
+    Bundle(&'a PinnedS3, &'a Access),
+}
+
+/// Sorts a look by who answers it.
+#[must_use]
+pub fn asked(look: &Look) -> Asked<'_> {
+    Asked::Aws(match look {
+        Look::Stack(key, access) => AwsLook::Stack(key, access),
+        Look::ChangeSet(key, set, access) => AwsLook::ChangeSet(key, set, access),
+        Look::Template(_, id, access) => AwsLook::Template(id, access),
+        Look::Failure(_, id, access) => AwsLook::Failure(id, access),
+        Look::Toolkit(env, parameter, access) => AwsLook::Toolkit(env, parameter, access),
+        Look::Source(source, _, access) => AwsLook::Source(source, access),
+        Look::Bundle(PinnedSource::S3(pinned), access) => AwsLook::Bundle(pinned, access),
+        Look::LiveGate { namespace, stage, accounts } => {
+            return Asked::LiveGate { namespace, stage, accounts };
+        }
+    })
+}
+
+/// Performs effects in AWS.
+#[derive(Clone, Debug)]
+pub struct Aws {
+    sessions: Arc<Sessions>,
+    key: HmacKey,
+}
+
+impl Aws {
+    /// Performs through these sessions; `key` hides the values in change sets.
+    #[must_use]
+    pub fn new(sessions: Arc<Sessions>, key: HmacKey) -> Self {
+        Self { sessions, key }
+    }
+
+    /// Looks. Never [`Outcome::Unsure`]: no answer to a question is a refusal that passes.
+    pub async fn look(&self, look: &AwsLook<'_>) -> Outcome {
+        let access = look.access();
+        let (session, clients) = match self.open(access, look.env()).await {
+            Ok(opened) => opened,
+            Err(outcome) => return outcome,
+        };
+        match self.ask(&clients, look).await {
+            Ok(fact) => Outcome::Learnt(fact),
+            Err(failed) => self.given_up(access, &session, failed).of_look(),
+        }
+    }
+
+    async fn ask(&self, aws: &Clients, look: &AwsLook<'_>) -> Result<Fact, Failed> {
+        Ok(match look {
+            AwsLook::Stack(key, _) => Fact::Stack(aws.stack(key).await?),
+            AwsLook::ChangeSet(key, set, _) => Fact::ChangeSet(aws.change_set(key, set, &self.key).await?),
+            AwsLook::Template(id, _) => Fact::Template(aws.template(id).await?),
+            AwsLook::Failure(id, _) => Fact::Failure(aws.first_failure(id).await?),
+            AwsLook::Toolkit(_, parameter, _) => Fact::Toolkit(aws.toolkit_version(parameter).await?),
+            AwsLook::Source(source, _) => Fact::Source(aws.source(source).await?),
+            AwsLook::Bundle(pinned, _) => Fact::Bundle(aws.bundle(pinned).await?),
+        })
+    }
+
+    /// Changes something. [`Outcome::Unsure`] when it may have been carried out without an answer.
+    pub async fn mutate(&self, mutation: &Mutation) -> Outcome {
+        let access = access_of(mutation);
+        let (session, clients) = match self.open(access, &access.env).await {
+            Ok(opened) => opened,
+            Err(outcome) => return outcome,
+        };
+        match change(&clients, mutation).await {
+            Ok(receipt) => Outcome::Accepted(receipt),
+            Err(failed) => self.given_up(access, &session, failed).of_mutation(),
+        }
+    }
+
+    async fn open(&self, access: &Access, env: &Env) -> Result<(Arc<Session>, Arc<Clients>), Outcome> {
+        let session = self.sessions.get(access).await.map_err(Outcome::Refused)?;
+        // An effect that names another account than its access does is a mistake that must not reach AWS.
+        if *session.account() != env.account {
+            let why = format!("the access is for {}, but the effect is in {env}", access.env);
+            return Err(Failed::ours(RefusalKind::WrongAccount, why).of_look());
+        }
+        let clients = session.clients(&env.region);
+        Ok((session, clients))
+    }
+
+    /// A session that AWS no longer takes is dropped, so that the next try makes a new one.
+    fn given_up(&self, access: &Access, session: &Arc<Session>, failed: Failed) -> Failed {
+        if failed.class() == Class::SessionLost {
+            self.sessions.forget(access, session);
+        }
+        failed
+    }
+}
+
+async fn change(aws: &Clients, mutation: &Mutation) -> Result<Receipt, Failed> {
+    match mutation {
+        Mutation::Publish(upload) => aws.publish(upload).await?,
+        Mutation::CreateChangeSet(wanted) => {
+            let (arn, stack) = aws.create_change_set(wanted).await?;
+            return Ok(Receipt::ChangeSet(arn, stack));
+        }
+        Mutation::Execute(key, arn, _) => aws.execute_change_set(key, arn.get()).await?,
+        Mutation::DeleteChangeSet(key, arn, _) => gone(aws.delete_change_set(key, arn).await)?,
+        Mutation::DeleteStack(_, id, _) => gone(aws.delete_stack(id.get()).await)?,
+    }
+    Ok(Receipt::Done)
+}
+
+/// What is not there any more need not be deleted.
+fn gone(deleted: Result<(), Failed>) -> Result<(), Failed> {
+    deleted.or_else(|failed| if failed.is_not_found() { Ok(()) } else { Err(failed) })
+}
+
+fn access_of(mutation: &Mutation) -> &Access {
+    match mutation {
+        Mutation::Publish(upload) => &upload.access,
+        Mutation::CreateChangeSet(wanted) => &wanted.access,
+        Mutation::Execute(_, _, access)
+        | Mutation::DeleteChangeSet(_, _, access)
+        | Mutation::DeleteStack(_, _, access) => access,
+    }
+}
+
+impl AwsLook<'_> {
+    fn access(&self) -> &Access {
+        match self {
+            Self::Stack(_, access)
+            | Self::ChangeSet(_, _, access)
+            | Self::Template(_, access)
+            | Self::Failure(_, access)
+            | Self::Toolkit(_, _, access)
+            | Self::Source(_, access)
+            | Self::Bundle(_, access) => access,
+        }
+    }
+
+    fn env(&self) -> &Env {
+        match self {
+            Self::Stack(key, _) | Self::ChangeSet(key, _, _) => &key.env,
+            Self::Toolkit(env, _, _) => env,
+            Self::Template(_, access)
+            | Self::Failure(_, access)
+            | Self::Source(_, access)
+            | Self::Bundle(_, access) => &access.env,
+        }
+    }
+}

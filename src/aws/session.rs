@@ -1,0 +1,107 @@
+//! A session in one account, with its clients.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use aws_config::SdkConfig;
+use jiff::{SignedDuration, Timestamp};
+use stackgate_core::words::{AccountId, Env, Region};
+
+use super::{
+    calls::Calls,
+    settings::{Settings, changing, reading},
+};
+
+/// A session with less than this left is replaced before it is used again.
+const RENEW_BEFORE: SignedDuration = SignedDuration::from_mins(10);
+
+/// A session whose account has been verified.
+#[derive(Debug)]
+pub struct Session {
+    account: AccountId,
+    expires: Timestamp,
+    config: SdkConfig,
+    settings: Settings,
+    calls: Calls,
+    clients: Mutex<BTreeMap<Region, Arc<Clients>>>,
+}
+
+/// The clients of one region, each built once.
+#[derive(Debug)]
+pub(super) struct Clients {
+    /// Account and region.
+    pub(super) env: Env,
+    /// Reads; the SDK may repeat a call.
+    pub(super) read: aws_sdk_cloudformation::Client,
+    /// Changes; the SDK never repeats a call.
+    pub(super) change: aws_sdk_cloudformation::Client,
+    /// Reads objects.
+    pub(super) s3: aws_sdk_s3::Client,
+    /// Writes objects; the SDK never repeats a call.
+    pub(super) s3_write: aws_sdk_s3::Client,
+    /// Reads parameters.
+    pub(super) ssm: aws_sdk_ssm::Client,
+    /// Counts what they call.
+    pub(super) calls: Calls,
+    /// Time limits and caps.
+    pub(super) settings: Settings,
+}
+
+impl Session {
+    pub(super) fn new(
+        account: AccountId,
+        expires: Timestamp,
+        config: SdkConfig,
+        settings: Settings,
+        calls: Calls,
+    ) -> Self {
+        Self { account, expires, config, settings, calls, clients: Mutex::default() }
+    }
+
+    /// The account that AWS says the session is in.
+    #[must_use]
+    pub fn account(&self) -> &AccountId {
+        &self.account
+    }
+
+    /// Whether enough time is left at `now` to use it.
+    #[must_use]
+    pub fn is_fresh(&self, now: Timestamp) -> bool {
+        self.expires.duration_since(now) >= RENEW_BEFORE
+    }
+
+    /// The clients of a region.
+    pub(super) fn clients(&self, region: &Region) -> Arc<Clients> {
+        // Nothing that holds the lock can panic half-way: a poisoned map is a whole map.
+        let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
+        clients.entry(region.clone()).or_insert_with(|| Arc::new(self.build(region))).clone()
+    }
+
+    fn build(&self, region: &Region) -> Clients {
+        let at = |retry| {
+            self.config
+                .to_builder()
+                .region(aws_config::Region::new(region.as_str().to_owned()))
+                .retry_config(retry)
+                .build()
+        };
+        let (reads, changes) = (at(reading()), at(changing()));
+        let s3 = |config: &SdkConfig| {
+            let path_style = self.settings.uses_path_style(config);
+            let config = aws_sdk_s3::config::Builder::from(config).force_path_style(path_style).build();
+            aws_sdk_s3::Client::from_conf(config)
+        };
+        Clients {
+            env: Env { account: self.account.clone(), region: region.clone() },
+            read: aws_sdk_cloudformation::Client::new(&reads),
+            change: aws_sdk_cloudformation::Client::new(&changes),
+            s3: s3(&reads),
+            s3_write: s3(&changes),
+            ssm: aws_sdk_ssm::Client::new(&reads),
+            calls: self.calls.clone(),
+            settings: self.settings.clone(),
+        }
+    }
+}
