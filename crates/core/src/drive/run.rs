@@ -8,7 +8,7 @@ use crate::{
     change::{Baseline, leaf},
     effect::{Access, CONFIRM_WITHIN, Confirmed, Effect, Look, Mutation, Seen, SetRef},
     facts::{Facts, Looked},
-    stack::{ChangeSetKind, ChangeSetRow, ExecutionStatus, Run, SetState, StackRow, run},
+    stack::{ChangeSetKind, ChangeSetRow, ExecutionStatus, Run, SetState, StackRow, StackStatus, run},
     verdict::{Need, Step, ask},
     words::StackKey,
 };
@@ -17,6 +17,8 @@ use crate::{
 const ROW_OVERDUE: SignedDuration = SignedDuration::from_secs(10);
 /// How long a stack may look as if an accepted execution had not begun, before the change set is asked.
 const START_OVERDUE: SignedDuration = SignedDuration::from_mins(5);
+/// How long an answer holds that leaves an execution open.
+const ASK_AGAIN: SignedDuration = SignedDuration::from_mins(1);
 
 /// What one stack of a claimed plan needs.
 #[derive(Debug)]
@@ -154,13 +156,66 @@ impl Running<'_> {
         match (state, row) {
             (Run::Ended(outcome), Some(r)) => self.settle(r, outcome, now),
             (Run::NotStarted, _) if now.duration_since(since) > START_OVERDUE => {
-                Progress::Need(self.look_at_set(now))
+                self.never_began(since, now)
             }
             (Run::Running | Run::NotStarted | Run::Ended(_), _) if now < overdue => Progress::Need(
                 Need::Wait(Reason::Executing, format!("stack {} is changing", self.key), Some(overdue)),
             ),
             (Run::Running | Run::NotStarted | Run::Ended(_), _) => Progress::Need(self.look_at_stack(now)),
         }
+    }
+
+    /// The execution was accepted long ago, and the stack does not show it. Each question is asked again after a while
+    /// only, since any of them may stay open for long.
+    fn never_began(&self, since: Timestamp, now: Timestamp) -> Progress {
+        let late = since.saturating_add(START_OVERDUE).unwrap_or(since);
+        let recent = |at: Timestamp| at >= late && now.duration_since(at) < ASK_AGAIN;
+        let wait = |at: Timestamp| {
+            let again = at.saturating_add(ASK_AGAIN).unwrap_or(at);
+            let what = format!("stack {} does not show the execution yet", self.key);
+            Progress::Need(Need::Wait(Reason::Executing, what, Some(again)))
+        };
+        let row_at = match self.row() {
+            Seen::Absent(at) if recent(*at) => return self.gone(*at),
+            Seen::Present(row, at) if recent(*at) && row.id != self.claim.stack_id => return self.gone(*at),
+            Seen::Present(_, at) if recent(*at) => *at,
+            Seen::Present(..) | Seen::Absent(_) | Seen::Unknown => {
+                return Progress::Need(self.look_at_stack(now));
+            }
+        };
+        let stop = || Progress::Stop(format!("the change set of stack {} was never executed", self.key));
+        match self.facts.change_sets.get(&(self.key.clone(), self.set())) {
+            Some(Looked { seen: Seen::Absent(at), .. }) if recent(*at) => stop(),
+            Some(Looked { seen: Seen::Present(set, at), .. }) if recent(*at) => match set.state() {
+                SetState::Executing => wait(row_at),
+                SetState::Executed if set.execution == ExecutionStatus::ExecuteFailed => {
+                    self.settle_unmoved(*at)
+                }
+                SetState::Executed => wait(row_at),
+                SetState::Ready
+                | SetState::Preparing
+                | SetState::Empty
+                | SetState::Failed
+                | SetState::Obsolete
+                | SetState::Gone => stop(),
+            },
+            None | Some(_) => Progress::Need(self.look_at_set(now)),
+        }
+    }
+
+    /// The stack that was executed on is not there any more.
+    fn gone(&self, at: Timestamp) -> Progress {
+        let claim = self.claim;
+        Progress::Settle(Box::new(Settled {
+            account: claim.account.clone(),
+            region: claim.region.clone(),
+            stack_name: claim.stack_name.clone(),
+            stack_id: claim.stack_id.clone(),
+            outcome: SettledAs::Gone,
+            status: StackStatus::DeleteComplete.as_str().to_owned(),
+            updated_time: MicroTime(at),
+            message: None,
+        }))
     }
 
     fn updated_since(&self, row: &StackRow) -> bool {

@@ -192,7 +192,7 @@ fn claim_deferred(
     };
     let wish = wish(s, t);
     let row = wish.fresh_row(now).map_err(stop_or_need)?;
-    wish.ours(row, s.owned().get(&key)).map_err(stop_or_need)?;
+    wish.ours(row, s.owned().get(&key), now).map_err(stop_or_need)?;
     let announced = deferred(s, t, row, now).map_err(stop_or_need)?;
     if announced.leaf != stack.leaf {
         return stop(format!("stack {key} was changed by somebody else after the approval"));

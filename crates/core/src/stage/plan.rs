@@ -67,7 +67,7 @@ fn plan_targets(s: &Snapshot<'_>, release: &ReleaseRef, targets: &Targets, now: 
             let check = || {
                 let wish = wish(s, t);
                 let row = wish.fresh_row(now)?;
-                wish.ours(row, owned.get(&t.key))?;
+                wish.ours(row, owned.get(&t.key), now)?;
                 wish.kind(row, now)
             };
             check().err()
