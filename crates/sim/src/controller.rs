@@ -168,11 +168,7 @@ impl Controller {
         let Some(object) = ready.get(place).map(|k| (*k).clone()) else { return false };
         self.due.remove(&object);
         self.watched.remove(&object);
-        self.decide(
-            world,
-            Active { object, steps: 0, queue: VecDeque::new(), status: None },
-            installation,
-        );
+        self.decide(world, Active { object, steps: 0, queue: VecDeque::new(), status: None }, installation);
         true
     }
 

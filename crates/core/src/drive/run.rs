@@ -16,7 +16,7 @@ use crate::{
 /// How old a row of a running stack may get before the stack is looked at by name.
 const ROW_OVERDUE: SignedDuration = SignedDuration::from_secs(10);
 /// How long a stack may look as if an accepted execution had not begun, before the change set is asked.
-const START_OVERDUE: SignedDuration = SignedDuration::from_mins(5);
+const START_OVERDUE: SignedDuration = SignedDuration::from_secs(30);
 /// How long an answer holds that leaves an execution open.
 const ASK_AGAIN: SignedDuration = SignedDuration::from_mins(1);
 
@@ -141,10 +141,6 @@ impl Running<'_> {
 
     /// The execution was accepted at `since`, or was seen going on then: what do the stack's rows say?
     fn follow(&self, since: Timestamp, now: Timestamp) -> Progress {
-        let kind = match self.baseline {
-            Baseline::None => ChangeSetKind::Create,
-            Baseline::Stack(..) => ChangeSetKind::Update,
-        };
         let (row, seen_at) = match self.row() {
             Seen::Present(row, at) if *at >= since => (Some(row), *at),
             Seen::Absent(at) if *at >= since => (None, *at),
@@ -152,12 +148,10 @@ impl Running<'_> {
         };
         let overdue = seen_at.saturating_add(ROW_OVERDUE).unwrap_or(seen_at);
         let row = row.filter(|r| r.id == self.claim.stack_id);
-        let state = row.map_or(Run::NotStarted, |r| run(kind, r.status, self.updated_since(r)));
+        let state = row.map_or(Run::NotStarted, |r| run(self.kind(), r.status, self.updated_since(r)));
         match (state, row) {
             (Run::Ended(outcome), Some(r)) => self.settle(r, outcome, now),
-            (Run::NotStarted, _) if now.duration_since(since) > START_OVERDUE => {
-                self.never_began(since, now)
-            }
+            (Run::NotStarted, _) if now.duration_since(since) > START_OVERDUE => self.never_began(since, now),
             (Run::Running | Run::NotStarted | Run::Ended(_), _) if now < overdue => Progress::Need(
                 Need::Wait(Reason::Executing, format!("stack {} is changing", self.key), Some(overdue)),
             ),
@@ -175,10 +169,10 @@ impl Running<'_> {
             let what = format!("stack {} does not show the execution yet", self.key);
             Progress::Need(Need::Wait(Reason::Executing, what, Some(again)))
         };
-        let row_at = match self.row() {
+        let row = match self.row() {
             Seen::Absent(at) if recent(*at) => return self.gone(*at),
             Seen::Present(row, at) if recent(*at) && row.id != self.claim.stack_id => return self.gone(*at),
-            Seen::Present(_, at) if recent(*at) => *at,
+            Seen::Present(row, at) if recent(*at) => (row, *at),
             Seen::Present(..) | Seen::Absent(_) | Seen::Unknown => {
                 return Progress::Need(self.look_at_stack(now));
             }
@@ -187,11 +181,15 @@ impl Running<'_> {
         match self.facts.change_sets.get(&(self.key.clone(), self.set())) {
             Some(Looked { seen: Seen::Absent(at), .. }) if recent(*at) => stop(),
             Some(Looked { seen: Seen::Present(set, at), .. }) if recent(*at) => match set.state() {
-                SetState::Executing => wait(row_at),
+                SetState::Executing => wait(row.1),
                 SetState::Executed if set.execution == ExecutionStatus::ExecuteFailed => {
                     self.settle_unmoved(*at)
                 }
-                SetState::Executed => wait(row_at),
+                // Its own word for it counts where the stack shows no later time.
+                SetState::Executed => match run(self.kind(), row.0.status, true) {
+                    Run::Ended(outcome) => self.settle(row.0, outcome, now),
+                    Run::NotStarted | Run::Running => wait(row.1),
+                },
                 SetState::Ready
                 | SetState::Preparing
                 | SetState::Empty
@@ -216,6 +214,13 @@ impl Running<'_> {
             updated_time: MicroTime(at),
             message: None,
         }))
+    }
+
+    fn kind(&self) -> ChangeSetKind {
+        match self.baseline {
+            Baseline::None => ChangeSetKind::Create,
+            Baseline::Stack(..) => ChangeSetKind::Update,
+        }
     }
 
     fn updated_since(&self, row: &StackRow) -> bool {
@@ -258,9 +263,7 @@ impl Running<'_> {
 
     /// The first failed resource. Not being able to ask is no reason to wait for ever.
     fn why_failed(&self, row: &StackRow, now: Timestamp) -> Step<Option<String>> {
-        if let Some((failure, at)) = self.facts.failures.get(&row.id)
-            && *at >= row.updated
-        {
+        if let Some(failure) = self.facts.failures.get(&row.id) {
             return Ok(failure.as_ref().map(|f| {
                 format!("{} ({}): {}", f.logical_id, f.resource_type, f.reason).chars().take(1000).collect()
             }));

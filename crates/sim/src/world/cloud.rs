@@ -1,6 +1,9 @@
 //! CloudFormation: stacks, what is deployed in them, and the operations that run.
 
-use std::{collections::{BTreeMap, BTreeSet}, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use jiff::{SignedDuration, Timestamp};
 use stackgate_core::{
@@ -160,8 +163,10 @@ impl Cloud {
             }
             changed.push((key.clone(), stack.row()));
             let create = stack.deployed.is_none();
-            let rolling_back =
-                matches!(stack.status, StackStatus::RollbackInProgress | StackStatus::UpdateRollbackInProgress);
+            let rolling_back = matches!(
+                stack.status,
+                StackStatus::RollbackInProgress | StackStatus::UpdateRollbackInProgress
+            );
             if op.fails && !rolling_back {
                 stack.status = if create {
                     StackStatus::RollbackInProgress
@@ -184,11 +189,8 @@ impl Cloud {
                 (false, true) => StackStatus::UpdateRollbackComplete,
             };
             for set in stack.sets.iter_mut().filter(|s| Some(&s.arn) == op.set.as_ref()) {
-                set.execution = if op.fails {
-                    ExecutionStatus::ExecuteFailed
-                } else {
-                    ExecutionStatus::ExecuteComplete
-                };
+                set.execution =
+                    if op.fails { ExecutionStatus::ExecuteFailed } else { ExecutionStatus::ExecuteComplete };
             }
             if !op.fails {
                 stack.deployed = Some(op.to);
@@ -212,7 +214,8 @@ impl Cloud {
     /// Whether everything that a template imports is exported in its environment.
     pub fn missing_import<'a>(&self, key: &StackKey, template: &'a Template) -> Option<&'a String> {
         template.imports.literal.iter().find(|name| {
-            let exports = |s: &Stack| s.deployed.as_ref().is_some_and(|d| d.template.exports.literal.contains(*name));
+            let exports =
+                |s: &Stack| s.deployed.as_ref().is_some_and(|d| d.template.exports.literal.contains(*name));
             !self.stacks.iter().any(|(k, s)| k.env == key.env && exports(s))
         })
     }
