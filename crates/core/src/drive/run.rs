@@ -17,6 +17,8 @@ use crate::{
 const ROW_OVERDUE: SignedDuration = SignedDuration::from_secs(10);
 /// How long a stack may look as if an accepted execution had not begun, before the change set is asked.
 const START_OVERDUE: SignedDuration = SignedDuration::from_secs(30);
+/// How long nothing is concluded from not seeing it: nobody says how old an answer of AWS may be.
+const GIVE_UP_AFTER: SignedDuration = SignedDuration::from_mins(5);
 /// How long an answer holds that leaves an execution open.
 const ASK_AGAIN: SignedDuration = SignedDuration::from_mins(1);
 
@@ -169,15 +171,21 @@ impl Running<'_> {
             let what = format!("stack {} does not show the execution yet", self.key);
             Progress::Need(Need::Wait(Reason::Executing, what, Some(again)))
         };
+        let sure = now.duration_since(since) > GIVE_UP_AFTER;
         let row = match self.row() {
-            Seen::Absent(at) if recent(*at) => return self.gone(*at),
-            Seen::Present(row, at) if recent(*at) && row.id != self.claim.stack_id => return self.gone(*at),
+            Seen::Absent(at) if recent(*at) => return if sure { self.gone(*at) } else { wait(*at) },
+            Seen::Present(row, at) if recent(*at) && row.id != self.claim.stack_id => {
+                return if sure { self.gone(*at) } else { wait(*at) };
+            }
             Seen::Present(row, at) if recent(*at) => (row, *at),
             Seen::Present(..) | Seen::Absent(_) | Seen::Unknown => {
                 return Progress::Need(self.look_at_stack(now));
             }
         };
-        let stop = || Progress::Stop(format!("the change set of stack {} was never executed", self.key));
+        let stop = || match sure {
+            true => Progress::Stop(format!("the change set of stack {} was never executed", self.key)),
+            false => wait(row.1),
+        };
         match self.facts.change_sets.get(&(self.key.clone(), self.set())) {
             Some(Looked { seen: Seen::Absent(at), .. }) if recent(*at) => stop(),
             Some(Looked { seen: Seen::Present(set, at), .. }) if recent(*at) => match set.state() {
