@@ -9,7 +9,7 @@ use super::{
     policy::{KMS_USE, Statement, allow, deny, document},
 };
 
-/// Rights on the key itself. They leave out its use, so that administrators of the account can't read assets by them.
+/// Rights on the key itself. They leave out decryption: nobody reads assets by administering the key.
 const KMS_ADMINISTER: [&str; 15] = [
     "kms:Create*",
     "kms:Describe*",

@@ -1,0 +1,3 @@
+'use strict';
+
+exports.handler = async () => ({ release: 1, bucket: process.env.BUCKET });
