@@ -113,11 +113,11 @@ struct Labels {
 pub struct Calls(Family<Labels, Counter>);
 
 impl Calls {
-    /// Makes the counter, and registers it.
+    /// Makes the counter, and registers it in a registry whose names begin with `stackgate_`.
     #[must_use]
     pub fn new(registry: &mut Registry) -> Self {
         let calls = Self::default();
-        registry.register("stackgate_aws_requests", "Calls to AWS by what came of them", calls.0.clone());
+        registry.register("aws_requests", "Calls to AWS by what came of them", calls.0.clone());
         calls
     }
 

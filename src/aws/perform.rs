@@ -5,12 +5,13 @@ use std::sync::Arc;
 use stackgate_core::{
     api::{PinnedS3, PinnedSource, S3Source},
     change::HmacKey,
-    effect::{Access, Fact, Look, Mutation, Outcome, Receipt, SetRef},
+    effect::{Access, Fact, Look, Mutation, Outcome, Receipt, RefusalKind, SetRef},
     words::{Env, StackId, StackKey},
 };
 
 use super::{
-    failed::{Class, Failed},
+    class::Class,
+    failed::Failed,
     session::{Clients, Session},
     sessions::Sessions,
 };
@@ -124,7 +125,7 @@ impl Aws {
         // An effect that names another account than its access does is a mistake that must not reach AWS.
         if *session.account() != env.account {
             let why = format!("the access is for {}, but the effect is in {env}", access.env);
-            return Err(Failed::ours(stackgate_core::effect::RefusalKind::WrongAccount, why).of_look());
+            return Err(Failed::ours(RefusalKind::WrongAccount, why).of_look());
         }
         let clients = session.clients(&env.region);
         Ok((session, clients))
@@ -147,10 +148,15 @@ async fn change(aws: &Clients, mutation: &Mutation) -> Result<Receipt, Failed> {
             return Ok(Receipt::ChangeSet(arn, stack));
         }
         Mutation::Execute(key, arn, _) => aws.execute_change_set(key, arn.get()).await?,
-        Mutation::DeleteChangeSet(key, arn, _) => aws.delete_change_set(key, arn).await?,
-        Mutation::DeleteStack(_, id, _) => aws.delete_stack(id.get()).await?,
+        Mutation::DeleteChangeSet(key, arn, _) => gone(aws.delete_change_set(key, arn).await)?,
+        Mutation::DeleteStack(_, id, _) => gone(aws.delete_stack(id.get()).await)?,
     }
     Ok(Receipt::Done)
+}
+
+/// What is not there any more need not be deleted.
+fn gone(deleted: Result<(), Failed>) -> Result<(), Failed> {
+    deleted.or_else(|failed| if failed.is_not_found() { Ok(()) } else { Err(failed) })
 }
 
 fn access_of(mutation: &Mutation) -> &Access {

@@ -25,10 +25,15 @@ const STACK_ACTIONS: [&str; 9] = [
 /// The policy as JSON.
 ///
 /// # Errors
-/// [`RefusalKind::Invalid`] when it is longer than AWS allows: the granted stack names are too many or too long.
+/// [`RefusalKind::Invalid`] when no stack name is granted, or when the policy is longer than AWS allows: the granted
+/// names are too many or too long.
 pub fn session_policy(scope: &Scope, env: &Env) -> Result<String, Refusal> {
     let Scope::Deploy { stack_names, execution_role, bucket, version_parameter } = scope;
     let Env { account, region } = env;
+    if stack_names.is_empty() {
+        let message = format!("no stack name is granted in {env} (allowedNamespaces.stackNames)");
+        return Err(Refusal { kind: RefusalKind::Invalid, message });
+    }
     let aws = partition(region);
     let mut stacks: Vec<String> = stack_names
         .iter()
@@ -119,6 +124,17 @@ mod tests {
         let refusal = session_policy(&scope(names), &env()).unwrap_err();
         assert_eq!(refusal.kind, RefusalKind::Invalid);
         assert!(refusal.message.contains("40 stack name patterns"), "{}", refusal.message);
+    }
+
+    #[test]
+    fn no_pattern_is_no_session() {
+        assert_eq!(session_policy(&scope(vec![]), &env()).unwrap_err().kind, RefusalKind::Invalid);
+    }
+
+    #[test]
+    fn ten_long_patterns_fit() {
+        let names = (0..10).map(|n| format!("team-application-{n}-*")).collect();
+        assert!(session_policy(&scope(names), &env()).is_ok());
     }
 
     #[test]

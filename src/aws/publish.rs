@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use aws_sdk_s3::types::ChecksumMode;
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use stackgate_core::{
     bundle::{Caps, Packaging},
@@ -9,11 +10,7 @@ use stackgate_core::{
     words::Digest,
 };
 
-use super::{
-    calls::Operation,
-    failed::{Class, Failed},
-    session::Clients,
-};
+use super::{calls::Operation, class::Class, failed::Failed, session::Clients};
 
 /// The size of an empty zip, which the CDK CLI takes for an upload that went wrong.
 const EMPTY_ZIP: i64 = 22;
@@ -76,33 +73,42 @@ impl Clients {
         let url = url(upload);
         let call = self
             .s3
+            .head_object()
+            .bucket(upload.bucket.as_str())
+            .key(&upload.key)
+            .checksum_mode(ChecksumMode::Enabled)
+            .expected_bucket_owner(self.env.account.as_str())
+            .send();
+        let head = self.calls.make(Operation::HeadObject, &self.env, call).await;
+        let head = head.map_err(|f| self.explain_bucket(f, upload))?;
+        // A checksum of parts ends in `-<n>` and never equals a full one.
+        if head.checksum_sha256() == Some(packed.sha256.as_str()) {
+            return Ok(());
+        }
+        let size = head.content_length().and_then(|n| u64::try_from(n).ok()).unwrap_or_default();
+        let may_be_same = match upload.asset.packaging {
+            Packaging::File => size == packed.bytes.len() as u64,
+            Packaging::Zip => size <= self.settings.object_bytes,
+        };
+        if may_be_same && self.holds_the_same(upload, &url).await? { Ok(()) } else { Err(taken(&url)) }
+    }
+
+    /// Downloads the object and compares bytes, or the entries of a zip: packers differ.
+    async fn holds_the_same(&self, upload: &Upload, url: &str) -> Result<bool, Failed> {
+        let call = self
+            .s3
             .get_object()
             .bucket(upload.bucket.as_str())
             .key(&upload.key)
-            .checksum_mode(aws_sdk_s3::types::ChecksumMode::Enabled)
             .expected_bucket_owner(self.env.account.as_str())
             .send();
-        let reply = self
-            .calls
-            .make(Operation::GetObject, &self.env, call)
-            .await
-            .map_err(|f| self.explain_bucket(f, upload))?;
-        // A checksum of parts ends in `-<n>` and never equals a full one. The body is only read if need be.
-        if reply.checksum_sha256() == Some(packed.sha256.as_str()) {
-            return Ok(());
-        }
-        let same = match self.download(reply.body, &url).await? {
-            None => false,
-            Some(bytes) => {
-                let content = upload.asset.content.clone();
-                let compared =
-                    tokio::task::spawn_blocking(move || content.equals_object(&bytes, &Caps::default()))
-                        .await;
-                // What is no zip, or one that passes the caps, is not what we would put there.
-                compared.map_err(|e| broke(&url, &e))?.unwrap_or(false)
-            }
-        };
-        if same { Ok(()) } else { Err(taken(&url)) }
+        let reply = self.calls.make(Operation::GetObject, &self.env, call).await;
+        let reply = reply.map_err(|f| self.explain_bucket(f, upload))?;
+        let Some(bytes) = self.download(reply.body, url).await? else { return Ok(false) };
+        let content = upload.asset.content.clone();
+        let compared = tokio::task::spawn_blocking(move || content.equals_object(&bytes, &Caps::default()));
+        // What is no zip, or one that passes the caps, is not what we would put there.
+        Ok(compared.await.map_err(|e| broke(url, &e))?.unwrap_or(false))
     }
 
     /// An empty zip is what a broken upload leaves: it counts as missing, as for the CDK CLI.

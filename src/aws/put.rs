@@ -10,12 +10,7 @@ use stackgate_core::{
     effect::{RefusalKind, Upload},
 };
 
-use super::{
-    calls::Operation,
-    failed::{Class, Failed},
-    publish::Packed,
-    session::Clients,
-};
+use super::{calls::Operation, class::Class, failed::Failed, publish::Packed, session::Clients};
 
 impl Clients {
     /// Uploads, only if nothing is there, or only over the object with this ETag.

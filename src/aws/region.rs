@@ -3,39 +3,23 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex, PoisonError, Weak},
-    time::Duration,
 };
 
 use jiff::Timestamp;
 use stackgate_core::{
-    effect::{Access, Pace, RefusalKind},
+    effect::{Access, Pace},
     stack::StackRow,
-    words::{Digest, Env, StackKey},
+    words::{Env, StackKey},
 };
 use tokio::{sync::Notify, task::AbortHandle, time::Instant};
 
 use super::{
-    failed::{Class, Failed},
+    class::Class,
+    failed::Failed,
+    rhythm::{Paces, Rhythm},
     rows::RowCache,
     sessions::Sessions,
 };
-
-/// How often a region is polled.
-#[derive(Clone, Copy, Debug)]
-pub struct Paces {
-    /// While an operation of ours runs there.
-    pub fast: Duration,
-    /// While nothing does; spread by up to a tenth.
-    pub slow: Duration,
-    /// The longest that failures stretch the fast pace to.
-    pub most: Duration,
-}
-
-impl Default for Paces {
-    fn default() -> Self {
-        Self { fast: Duration::from_secs(2), slow: Duration::from_mins(10), most: Duration::from_secs(60) }
-    }
-}
 
 /// Called with every stack whose row has changed.
 pub type WakeRow = Arc<dyn Fn(&StackKey) + Send + Sync>;
@@ -222,18 +206,15 @@ impl Shared {
 
 type Rows = Vec<(StackKey, StackRow, Timestamp)>;
 
-/// The least time between two polls, however many operations begin.
-const GAP: Duration = Duration::from_millis(250);
-
 /// The task of one account and region: waits until a poll is due, polls, and ends when nobody waits.
 async fn poll(shared: Weak<Shared>, env: Env, changed: Arc<Notify>) {
-    let mut rhythm = Rhythm { last: Instant::now(), polls: 0, trouble: 0, turn: 0 };
+    let mut rhythm = Rhythm::new(Instant::now());
     loop {
         // Only weakly held while waiting: the task must not keep alive what it is to end with.
         let due = {
             let Some(shared) = shared.upgrade() else { return };
             let Some(order) = shared.order(&env) else { return };
-            rhythm.next(&shared.paces, &order, &env)
+            rhythm.next(&shared.paces, order.due, order.pace, &env)
         };
         tokio::select! {
             () = tokio::time::sleep_until(due) => {}
@@ -241,55 +222,18 @@ async fn poll(shared: Weak<Shared>, env: Env, changed: Arc<Notify>) {
         }
         let Some(shared) = shared.upgrade() else { return };
         let Some(order) = shared.order(&env) else { return };
-        let Some(access) = order.accesses.get(rhythm.turn % order.accesses.len().max(1)) else { return };
+        let Some(access) = rhythm.choose(&order.accesses) else { return };
         shared.begin(&env);
-        rhythm.last = Instant::now();
-        rhythm.polls = rhythm.polls.saturating_add(1);
+        rhythm.begins(Instant::now());
         match shared.walk(&env, access, &order.keys).await {
             Ok(rows) => {
-                rhythm.trouble = rhythm.trouble.saturating_sub(1);
+                rhythm.succeeded();
                 shared.publish(rows);
             }
-            Err(failed) => rhythm.failed(&env, &failed),
+            Err(failed) => {
+                rhythm.failed(failed.class());
+                tracing::warn!(%env, why = failed.message(), "the stacks could not be polled");
+            }
         }
-    }
-}
-
-/// When the next poll is due.
-struct Rhythm {
-    last: Instant,
-    polls: u64,
-    /// Doubles the pace that often; goes down by one with each success, so that a throttled pace recovers slowly.
-    trouble: u32,
-    /// Whose access is used.
-    turn: usize,
-}
-
-impl Rhythm {
-    fn next(&self, paces: &Paces, order: &Order, env: &Env) -> Instant {
-        let fast = paces.fast.saturating_mul(1 << self.trouble.min(16)).min(paces.most.max(paces.fast));
-        let wait = match (order.due, self.trouble, order.pace) {
-            (true, 0, _) if self.polls == 0 => Duration::ZERO,
-            (true, 0, _) => GAP.min(paces.fast),
-            (true, _, _) | (false, _, Pace::Fast) => fast,
-            (false, _, Pace::Slow) => paces.slow.saturating_sub(self.spread(paces.slow, env)),
-        };
-        self.last + wait
-    }
-
-    /// Up to a tenth of the slow pace, other for each environment and poll, so that they do not march in step.
-    fn spread(&self, slow: Duration, env: &Env) -> Duration {
-        let digest = Digest::of(format!("{env} {}", self.polls));
-        let tenth = slow / 10;
-        tenth.mul_f64(f64::from(digest.bytes().first().copied().unwrap_or_default()) / 255.0)
-    }
-
-    fn failed(&mut self, env: &Env, failed: &Failed) {
-        self.trouble = self.trouble.saturating_add(1);
-        if matches!(failed.class(), Class::Refused(RefusalKind::Denied | RefusalKind::AssumeDenied)) {
-            // Another object may have been given a role that works.
-            self.turn = self.turn.wrapping_add(1);
-        }
-        tracing::warn!(%env, why = failed.message(), times = self.trouble, "the stacks could not be polled");
     }
 }

@@ -17,11 +17,12 @@ use stackgate_core::{
 use super::{
     arns::word,
     calls::{Calls, Operation},
-    failed::{Class, Failed},
+    class::Class,
+    failed::Failed,
     parse::timestamp,
     policy::session_policy,
     session::Session,
-    settings::Settings,
+    settings::{Settings, reading},
 };
 
 /// How long a session lasts, in seconds; chained roles allow no more.
@@ -54,6 +55,7 @@ impl Sessions {
     /// Sessions that start from these base credentials (see [`Settings::load`]).
     #[must_use]
     pub fn new(base: SdkConfig, settings: Settings, calls: Calls) -> Self {
+        let base = base.to_builder().timeout_config(settings.timeouts()).retry_config(reading()).build();
         Self { base, settings, calls, slots: Mutex::default() }
     }
 
@@ -195,7 +197,7 @@ fn key(access: &Access) -> Result<SessionKey, Refusal> {
 fn own_credentials(failed: Failed) -> Failed {
     match failed.class() {
         Class::SessionLost => {
-            failed.hint("AWS does not accept the credentials that the role is assumed with")
+            failed.hint("AWS does not accept the credentials that the controller calls with")
         }
         Class::Refused(_) | Class::PreconditionFailed | Class::NotSent | Class::Open => failed,
     }

@@ -37,14 +37,9 @@ const SLOWEST_UPLOAD: u64 = 256 * 1024;
 
 impl Settings {
     /// The base configuration: credentials, region and endpoint from the default chain, and one pool of connections.
-    pub async fn load(&self) -> SdkConfig {
+    pub async fn load() -> SdkConfig {
         let http = Builder::new().tls_provider(Provider::Rustls(CryptoMode::AwsLc)).build_https();
-        aws_config::defaults(BehaviorVersion::latest())
-            .http_client(http)
-            .retry_config(reading())
-            .timeout_config(self.timeouts())
-            .load()
-            .await
+        aws_config::defaults(BehaviorVersion::latest()).http_client(http).load().await
     }
 
     /// The time limits of a call.

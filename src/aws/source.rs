@@ -9,7 +9,7 @@ use stackgate_core::{
     effect::{RefusalKind, SourceSeen},
 };
 
-use super::{calls::Operation, failed::Failed, session::Clients};
+use super::{calls::Operation, class::Class, failed::Failed, session::Clients};
 
 impl Clients {
     /// Looks at an object without fetching it. Its version is the reference that it can be fetched by again, so a
@@ -83,7 +83,7 @@ impl Clients {
 
     /// S3 says 403 for many things that are not there; say so.
     fn explain_source(&self, failed: Failed, url: &str) -> Failed {
-        if failed.class() == super::failed::Class::Refused(RefusalKind::Denied) {
+        if failed.class() == Class::Refused(RefusalKind::Denied) {
             return failed.hint(&format!(
                 "{url} may not be read: the bucket must belong to account {} and the controller needs \
                  s3:GetObjectVersion on the object and s3:ListBucket on the bucket",

@@ -27,8 +27,6 @@ pub trait ClusterView {
 pub struct Installation {
     /// Its own namespace, where plans of Bootstraps live.
     pub namespace: String,
-    /// The account of its base credentials.
-    pub account: crate::words::AccountId,
     /// The key that proves change sets ours.
     pub key: crate::change::HmacKey,
 }

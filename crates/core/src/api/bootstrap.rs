@@ -21,6 +21,8 @@ use crate::words::{AccountId, Qualifier, Region, StackName};
     category = "stackgate",
     status = "BootstrapStatus",
     derive = "PartialEq",
+    validation = Rule::new("self.metadata.name.size() <= 50")
+        .message("the name of a Bootstrap has at most 50 characters: it becomes part of plan names and a label of plans"),
     printcolumn(name = "Qualifier", type_ = "string", json_path = ".spec.qualifier"),
     printcolumn(name = "Version", type_ = "integer", json_path = ".spec.version"),
     printcolumn(name = "Environments", type_ = "string", json_path = ".status.ready"),
@@ -63,7 +65,10 @@ pub struct BootstrapSpec {
     #[serde(default)]
     #[schemars(
         length(max = 10),
-        inner(length(max = 2048), regex(pattern = r"^arn:aws[a-z-]*:iam::([0-9]{12}|aws):policy/[!-~]+$"))
+        inner(
+            length(max = 2048),
+            regex(pattern = r"^arn:aws[a-z-]*:iam::([0-9]{12}|aws):policy/[A-Za-z0-9+=.@_/-]+$")
+        )
     )]
     pub cloud_formation_execution_policies: Vec<String>,
     /// Who lets a change of existing toolkit stacks through.
@@ -92,7 +97,11 @@ pub struct AccountSelection {
 #[serde(rename_all = "camelCase")]
 pub struct LabelMatch {
     /// Label keys and the values that they must have.
-    #[schemars(extend("minProperties" = 1, "maxProperties" = 16))]
+    #[schemars(extend(
+        "minProperties" = 1,
+        "maxProperties" = 16,
+        "additionalProperties" = { "type": "string", "maxLength": 63 }
+    ))]
     pub match_labels: BTreeMap<String, String>,
 }
 

@@ -113,7 +113,7 @@ pub struct BootstrapProposal {
     /// The digest of the template.
     pub template: Digest,
     /// The parameters.
-    #[schemars(extend("maxProperties" = 32))]
+    #[schemars(extend("maxProperties" = 32, "additionalProperties" = { "type": "string", "maxLength": 4096 }))]
     pub parameters: BTreeMap<String, String>,
 }
 

@@ -12,7 +12,7 @@ use crate::{
         ANNOTATION_REQUESTED_AT, AssemblySource, CloudAssembly, CloudAssemblyStatus, ConditionType,
         Conditions, PinnedS3, PinnedSource, Reason, ReleaseRef, S3Source,
     },
-    cluster::{ClusterView, Installation},
+    cluster::ClusterView,
     effect::{Access, Effect, Look, SourceSeen, release_name, session_name},
     facts::Facts,
     verdict::{Need, Phase, Step, Verdict, ask, fold},
@@ -31,8 +31,6 @@ pub struct Snapshot<'a> {
     pub accounts: Accounts,
     /// What is remembered.
     pub facts: &'a Facts,
-    /// The controller.
-    pub installation: &'a Installation,
 }
 
 /// Gathers what a decision needs; `None`: the object is gone.
@@ -41,10 +39,9 @@ pub fn observe<'a>(
     namespace: &str,
     name: &str,
     facts: &'a Facts,
-    installation: &'a Installation,
 ) -> Option<Snapshot<'a>> {
     let assembly = cluster.assembly(namespace, name)?;
-    Some(Snapshot { assembly, accounts: Accounts::new(cluster.accounts()), facts, installation })
+    Some(Snapshot { assembly, accounts: Accounts::new(cluster.accounts()), facts })
 }
 
 /// Decides what comes next, and which release there is.
@@ -69,13 +66,7 @@ fn release(s: &Snapshot<'_>, now: Timestamp) -> Step<(ReleaseRef, Timestamp)> {
     let AssemblySource::S3(source) = &s.assembly.spec.source;
     let uid: Option<Uid> = s.assembly.uid().and_then(|u| u.parse().ok());
     let uid = uid.ok_or_else(|| Need::stuck(Reason::InvalidSpec, "the object has no uid yet"))?;
-    let access = source_access(
-        &s.accounts,
-        &s.assembly.namespace().unwrap_or_default(),
-        source,
-        &uid,
-        s.installation,
-    )?;
+    let access = source_access(&s.accounts, &s.assembly.namespace().unwrap_or_default(), source, &uid)?;
     let look_again = |at: Timestamp| at.saturating_add(interval(&s.assembly)).unwrap_or(at);
     let (version, as_of) = match &source.version_id {
         Some(v) => (v.clone(), now),
@@ -168,13 +159,7 @@ fn parse_duration(text: &str) -> Option<SignedDuration> {
 }
 
 /// How a namespace reaches an S3 source that an AwsAccount grants it.
-pub fn source_access(
-    accounts: &Accounts,
-    namespace: &str,
-    source: &S3Source,
-    owner: &Uid,
-    installation: &Installation,
-) -> Step<Access> {
+pub fn source_access(accounts: &Accounts, namespace: &str, source: &S3Source, owner: &Uid) -> Step<Access> {
     let not_allowed = |e: crate::account::NotAllowed| Need::stuck(Reason::AccountNotAllowed, e.to_string());
     let account = accounts.by_name(&source.account).map_err(not_allowed)?;
     let grant = grant(account, namespace).map_err(not_allowed)?;
@@ -189,20 +174,8 @@ pub fn source_access(
         ));
     }
     let env = Env { account: account.spec.account_id.clone(), region: source.region.clone() };
-    let roles = match &grant.assembly_role_arn {
-        Some(role) => vec![role.clone()],
-        None if env.account == installation.account => Vec::new(),
-        None => {
-            return Err(Need::stuck(
-                Reason::AccountNotAllowed,
-                format!(
-                    "bucket {} lies outside the controller's own account: the grant of AwsAccount {} needs assemblyRoleARN",
-                    source.bucket,
-                    account.name_any()
-                ),
-            ));
-        }
-    };
+    // Without a role these are the base credentials, which every session verifies to be in that account.
+    let roles = grant.assembly_role_arn.iter().cloned().collect();
     Ok(Access { env, roles, session_name: session_name(owner), scope: None })
 }
 

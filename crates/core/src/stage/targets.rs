@@ -90,7 +90,7 @@ fn bundle(s: &Snapshot<'_>, release: &ReleaseRef, now: Timestamp) -> Step<Arc<Bu
         version_id: Some(p.version_id.clone()),
     };
     let AssemblySource::S3(source) = AssemblySource::S3(source);
-    let access = source_access(&s.accounts, &s.namespace, &source, &s.uid, s.installation)?;
+    let access = source_access(&s.accounts, &s.namespace, &source, &s.uid)?;
     Err(ask(s.facts, Effect::Look(Look::Bundle(release.source.clone(), access)), now)
         .told_as(Reason::CallRefused, Reason::SourceFailed))
 }

@@ -1,0 +1,184 @@
+//! The only place that writes objects of ours: every write is a compare-and-swap, none is repeated here, and each says
+//! exactly what came of it.
+
+mod hmac_key;
+mod merge;
+mod outcome;
+mod status;
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
+use kube::{
+    Api, Client, Resource, ResourceExt,
+    api::{ObjectMeta, Patch, PatchParams, PostParams},
+    core::NamespaceResourceScope,
+};
+use serde_json::json;
+use stackgate_core::{
+    api::{AwsAccount, ChangePlan, ChangePlanSpec, FINALIZER, GROUP, LedgerEntry, Stage},
+    effect::{Fact, LiveGate, NewPlan, Outcome, Receipt, RefusalKind},
+};
+
+pub use self::hmac_key::{HMAC_SECRET, HmacKeyError};
+use self::outcome::{answered, refused, when_reading, when_writing};
+use super::client::Clients;
+
+/// Writes to the API server, and the reads that must not come from a cache. Clones share the connection.
+#[derive(Clone)]
+pub struct Writes {
+    client: Client,
+}
+
+impl std::fmt::Debug for Writes {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Writes")
+    }
+}
+
+impl Writes {
+    /// Writes through these connections.
+    #[must_use]
+    pub fn new(clients: &Clients) -> Self {
+        Self { client: clients.calls.clone() }
+    }
+
+    /// Creates a ChangePlan. If a plan of that name, for the same object and with the same id, is there already, then that
+    /// one is the receipt: a lost reply makes no second plan.
+    pub async fn open_plan(&self, new: &NewPlan) -> Outcome {
+        let api: Api<ChangePlan> = self.namespaced(&new.namespace);
+        match answered(api.create(&PostParams::default(), &plan_object(new))).await {
+            Ok(plan) => Outcome::Accepted(Receipt::Plan(Box::new(plan))),
+            Err(error) => match when_writing(error) {
+                Outcome::Refused(r) if r.kind == RefusalKind::AlreadyExists => {
+                    self.plan_there(&api, new).await
+                }
+                outcome => outcome,
+            },
+        }
+    }
+
+    async fn plan_there(&self, api: &Api<ChangePlan>, new: &NewPlan) -> Outcome {
+        match answered(api.get_opt(&new.name)).await {
+            Ok(Some(plan))
+                if plan.spec.proposal.id == new.proposal.id && plan.spec.proposal.uid == new.proposal.uid =>
+            {
+                Outcome::Accepted(Receipt::Plan(Box::new(plan)))
+            }
+            Ok(Some(plan)) => refused(
+                RefusalKind::AlreadyExists,
+                format!(
+                    "ChangePlan {}/{} is there already and proposes {} for another object: delete it",
+                    new.namespace, new.name, plan.spec.proposal.id
+                ),
+            ),
+            Ok(None) => refused(
+                RefusalKind::Conflict,
+                format!("ChangePlan {}/{} was just deleted", new.namespace, new.name),
+            ),
+            Err(error) => when_reading(error),
+        }
+    }
+
+    /// Appends to the ledger of the plan that the decision was made on; `resource_version` is the effect's.
+    ///
+    /// A merge patch replaces the whole list, so it is sent only on top of exactly the list in `base`.
+    pub async fn append_ledger(
+        &self,
+        base: &ChangePlan,
+        resource_version: &str,
+        entries: &[LedgerEntry],
+    ) -> Outcome {
+        if let Some(stale) = stale(base, resource_version) {
+            return stale;
+        }
+        let ledger: Vec<&LedgerEntry> = base.spec.ledger.iter().chain(entries).collect();
+        if ledger.iter().zip(0_u32..).any(|(entry, place)| entry.seq != place) {
+            return refused(RefusalKind::Invalid, "the entries do not continue the ledger".to_owned());
+        }
+        let body = json!({
+            "metadata": { "resourceVersion": resource_version },
+            "spec": { "ledger": ledger },
+        });
+        let api: Api<ChangePlan> = self.namespaced(&base.namespace().unwrap_or_default());
+        match answered(api.patch(&base.name_any(), &PatchParams::default(), &Patch::Merge(body))).await {
+            Ok(plan) => Outcome::Accepted(Receipt::Plan(Box::new(plan))),
+            Err(error) => when_writing(error),
+        }
+    }
+
+    /// Adds or removes our finalizer on the Stage that the decision was made on; those of others stay.
+    pub async fn finalizer(&self, base: &Stage, resource_version: &str, present: bool) -> Outcome {
+        if let Some(stale) = stale(base, resource_version) {
+            return stale;
+        }
+        let mut finalizers: Vec<&str> =
+            base.finalizers().iter().map(String::as_str).filter(|f| *f != FINALIZER).collect();
+        if present {
+            finalizers.push(FINALIZER);
+        }
+        let body = json!({ "metadata": { "resourceVersion": resource_version, "finalizers": finalizers } });
+        let api: Api<Stage> = self.namespaced(&base.namespace().unwrap_or_default());
+        match answered(api.patch(&base.name_any(), &PatchParams::default(), &Patch::Merge(body))).await {
+            Ok(_) => Outcome::Accepted(Receipt::Done),
+            Err(error) => when_writing(error),
+        }
+    }
+
+    /// Stage and AwsAccounts as they are in the API server now; one that is gone is left out.
+    pub async fn live_gate(&self, namespace: &str, stage: &str, accounts: &[String]) -> Outcome {
+        let stages: Api<Stage> = self.namespaced(namespace);
+        let all: Api<AwsAccount> = Api::all(self.client.clone());
+        let accounts = accounts.iter().map(|name| answered(all.get_opt(name)));
+        let (stage, accounts) =
+            tokio::join!(answered(stages.get_opt(stage)), futures::future::try_join_all(accounts));
+        match (stage, accounts) {
+            (Ok(stage), Ok(accounts)) => Outcome::Learnt(Fact::LiveGate(Box::new(LiveGate {
+                stage,
+                accounts: accounts.into_iter().flatten().collect(),
+            }))),
+            (Err(error), _) | (_, Err(error)) => when_reading(error),
+        }
+    }
+
+    fn namespaced<K>(&self, namespace: &str) -> Api<K>
+    where
+        K: Resource<DynamicType = (), Scope = NamespaceResourceScope>,
+    {
+        Api::namespaced(self.client.clone(), namespace)
+    }
+}
+
+/// Refuses to build on another version than the one that was decided on.
+fn stale<K: Resource>(base: &K, resource_version: &str) -> Option<Outcome> {
+    let have = base.meta().resource_version.as_deref();
+    (have != Some(resource_version)).then(|| {
+        let have = have.unwrap_or("none");
+        refused(
+            RefusalKind::Conflict,
+            format!("decided on version {resource_version} of {}, {have} is at hand", base.name_any()),
+        )
+    })
+}
+
+fn plan_object(new: &NewPlan) -> ChangePlan {
+    let (kind, name, uid) = &new.owner;
+    let spec = ChangePlanSpec { proposal: new.proposal.clone(), ledger: new.ledger.clone() };
+    ChangePlan {
+        metadata: ObjectMeta {
+            name: Some(new.name.clone()),
+            namespace: Some(new.namespace.clone()),
+            labels: Some([(new.label.0.to_owned(), new.label.1.clone())].into()),
+            owner_references: Some(vec![OwnerReference {
+                api_version: format!("{GROUP}/{}", ChangePlan::version(&())),
+                kind: (*kind).to_owned(),
+                name: name.clone(),
+                uid: uid.to_string(),
+                controller: Some(true),
+                // The owner may go before its plans do: nobody waits for a record.
+                block_owner_deletion: Some(false),
+            }]),
+            ..ObjectMeta::default()
+        },
+        spec,
+        status: None,
+    }
+}

@@ -1,0 +1,95 @@
+//! The loop: observe → decide → perform a set of effects → … → when the verdict is *wait*: status, if it differs.
+//!
+//! Observing does no IO, deciding is pure, and [`perform`] is the only place that reads or changes the world.
+
+mod memory;
+mod perform;
+mod shown;
+mod subject;
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use stackgate_core::{cluster::Installation, effect::Next};
+
+pub use self::memory::Memory;
+use self::subject::{Decision, decide};
+use crate::{
+    aws::{Aws, Regions, RowCache},
+    clock::SharedClock,
+    kube::{events::Events, stores::Stores, writes::Writes},
+    queue::Key,
+};
+
+/// Everything that a pass works with.
+pub struct Context {
+    /// What the watches showed.
+    pub stores: Stores,
+    /// What the polls showed.
+    pub rows: RowCache,
+    /// Changes Kubernetes.
+    pub writes: Writes,
+    /// Tells people.
+    pub events: Events,
+    /// Reads and changes AWS.
+    pub aws: Aws,
+    /// Polls AWS.
+    pub regions: Regions,
+    /// What is remembered of each object.
+    pub memory: Arc<Memory>,
+    /// The controller itself.
+    pub installation: Installation,
+    /// The time.
+    pub clock: SharedClock,
+    /// How many steps one pass may take before others get their turn; at least 1.
+    pub steps: usize,
+}
+
+/// Why a pass ended early. It is tried again, after a while.
+#[derive(Debug, thiserror::Error)]
+pub enum PassError {
+    /// The status could not be written.
+    #[error("the status could not be written: {0}")]
+    Status(String),
+}
+
+/// One pass over one object; says when it wants the next at the latest.
+///
+/// # Errors
+/// When the status could not be written; nothing but the status is lost by that.
+pub async fn pass(cx: Arc<Context>, key: Key) -> Result<Option<Timestamp>, PassError> {
+    let mut facts = cx.memory.take(&key);
+    for stack in cx.memory.watched(&key) {
+        facts.learn_stack(&stack, cx.rows.get(&stack));
+    }
+    for _ in 0..cx.steps.max(1) {
+        let now = cx.clock.now();
+        let Some(Decision { next, show, note }) = decide(&cx, &key, &facts, now) else {
+            cx.memory.forget(&key);
+            cx.regions.forget(&key.to_string());
+            return Ok(None);
+        };
+        match next {
+            Next::Do(effects) => perform::perform_all(&cx, &key, effects, &mut facts).await,
+            Next::Wait(wake) => {
+                let watched = cx.memory.put(&key, facts, &wake);
+                watch_regions(&cx, &key, watched);
+                if let Some(show) = show {
+                    shown::show(&cx, show, note).await?;
+                }
+                return Ok(wake.at);
+            }
+        }
+    }
+    cx.memory.keep(&key, facts);
+    Ok(Some(cx.clock.now()))
+}
+
+/// Says to the polls what the object waits for now, environment by environment.
+fn watch_regions(cx: &Context, key: &Key, by_access: memory::ByAccess) {
+    let owner = key.to_string();
+    cx.regions.forget(&owner);
+    for (access, keys) in by_access {
+        cx.regions.want(&owner, access, keys);
+    }
+}

@@ -1,0 +1,172 @@
+//! The only place that performs effects.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use futures::{StreamExt, stream};
+use jiff::Timestamp;
+use kube::{Resource, ResourceExt};
+use stackgate_core::{
+    api::{Action, ChangePlan, CloseReason, LedgerEntry, SettledAs},
+    cluster::ClusterView,
+    effect::{Effect, Outcome, Receipt, Record, Refusal, RefusalKind},
+    facts::Facts,
+};
+use tracing::{debug, info, warn};
+
+use super::{
+    Context,
+    shown::{self, Note},
+};
+use crate::{
+    aws::{Asked, asked},
+    queue::Key,
+};
+
+/// How many effects of one step run at once.
+const PARALLEL: usize = 8;
+
+/// Performs the effects of one step and remembers what came of each.
+pub(super) async fn perform_all(cx: &Context, key: &Key, effects: Vec<Effect>, facts: &mut Facts) {
+    // A record builds on the plan that was decided on; the notes of the others may come in while it is written.
+    let plans = facts.plans.clone();
+    let plans = &plans;
+    let mut done = stream::iter(effects)
+        .map(|effect| async move {
+            let started = cx.clock.now();
+            let outcome = perform(cx, &effect, plans).await;
+            (effect, outcome, started)
+        })
+        .buffer_unordered(PARALLEL);
+    while let Some((effect, outcome, started)) = done.next().await {
+        let now = cx.clock.now();
+        log(key, &effect, &outcome, started, now);
+        tell(cx, &effect, &outcome).await;
+        facts.note(&effect, outcome, started, now);
+    }
+}
+
+/// The plans that our own writes left.
+type Plans = BTreeMap<String, Arc<ChangePlan>>;
+
+async fn perform(cx: &Context, effect: &Effect, plans: &Plans) -> Outcome {
+    match effect {
+        Effect::Look(look) => match asked(look) {
+            Asked::Aws(look) => cx.aws.look(&look).await,
+            Asked::LiveGate { namespace, stage, accounts } => {
+                cx.writes.live_gate(namespace, stage, accounts).await
+            }
+        },
+        Effect::Record(record) => self::record(cx, record, plans).await,
+        Effect::Mutate(mutation) => cx.aws.mutate(mutation).await,
+    }
+}
+
+async fn record(cx: &Context, record: &Record, plans: &Plans) -> Outcome {
+    let gone = |what: &str, namespace: &str, name: &str| {
+        let message = format!("{what} {namespace}/{name} is gone");
+        Outcome::Refused(Refusal { kind: RefusalKind::NotFound, message })
+    };
+    match record {
+        Record::OpenPlan(plan) => cx.writes.open_plan(plan).await,
+        Record::Ledger { namespace, plan, resource_version, entries } => {
+            let is_base =
+                |p: &Arc<ChangePlan>| p.metadata.resource_version.as_ref() == Some(resource_version);
+            let base = plans.get(plan).cloned().filter(is_base).or_else(|| cx.stores.plan(namespace, plan));
+            match base {
+                Some(base) => cx.writes.append_ledger(&base, resource_version, entries).await,
+                None => gone("ChangePlan", namespace, plan),
+            }
+        }
+        Record::Finalizer { namespace, stage, resource_version, present } => {
+            match cx.stores.stage(namespace, stage) {
+                Some(base) => cx.writes.finalizer(&base, resource_version, *present).await,
+                None => gone("Stage", namespace, stage),
+            }
+        }
+    }
+}
+
+fn log(key: &Key, effect: &Effect, outcome: &Outcome, started: Timestamp, now: Timestamp) {
+    let took_ms = now.duration_since(started).as_millis();
+    let effect_name = effect.key();
+    match (effect, outcome) {
+        (_, Outcome::Refused(r)) => {
+            warn!(object = %key, effect = effect_name, kind = ?r.kind, message = r.message, took_ms, "refused");
+        }
+        (_, Outcome::Unsure(why)) => {
+            warn!(object = %key, effect = effect_name, why, took_ms, "no reply; a look will tell");
+        }
+        (Effect::Look(_), Outcome::Learnt(_) | Outcome::Accepted(_)) => {
+            debug!(object = %key, effect = effect_name, took_ms, "looked");
+        }
+        (Effect::Record(_) | Effect::Mutate(_), Outcome::Learnt(_) | Outcome::Accepted(_)) => {
+            info!(object = %key, effect = effect_name, took_ms, "done");
+        }
+    }
+}
+
+/// Every entry of a ledger is told, on the plan.
+async fn tell(cx: &Context, effect: &Effect, outcome: &Outcome) {
+    let Outcome::Accepted(Receipt::Plan(plan)) = outcome else { return };
+    let Effect::Record(record) = effect else { return };
+    let entries: &[LedgerEntry] = match record {
+        Record::OpenPlan(new) => &new.ledger,
+        Record::Ledger { entries, .. } => entries,
+        Record::Finalizer { .. } => &[],
+    };
+    let reference = plan.object_ref(&());
+    for note in entries.iter().flat_map(|e| notes(plan, e)) {
+        shown::tell(cx, &reference, &note).await;
+    }
+}
+
+/// What an entry says to people.
+fn notes(plan: &ChangePlan, entry: &LedgerEntry) -> Vec<Note> {
+    let proposal = &plan.spec.proposal;
+    let mut notes = Vec::new();
+    if entry.opened.is_some() {
+        let text = format!(
+            "{} of {:?} {} is planned as {}",
+            plan.name_any(),
+            proposal.kind,
+            proposal.name,
+            proposal.id
+        );
+        notes.push(Note::normal("Planned", proposal.id.as_str(), text));
+    }
+    if let Some(d) = &entry.decided {
+        let by = if d.by.is_empty() { "somebody" } else { d.by.as_str() };
+        let reason = d.reason.as_deref().map(|r| format!(": {r}")).unwrap_or_default();
+        notes.push(match d.action {
+            Action::Approve => Note::normal("Approved", by, format!("by {by} ({:?}){reason}", d.identity)),
+            Action::Reject => Note::warning("Rejected", by, format!("by {by} ({:?}){reason}", d.identity)),
+        });
+    }
+    if let Some(c) = &entry.claimed {
+        let names: Vec<String> = c.stacks.iter().map(|s| s.key().to_string()).collect();
+        notes.push(Note::normal(
+            "Claimed",
+            names.join(","),
+            format!("may run from now on: {}", names.join(", ")),
+        ));
+    }
+    if let Some(s) = &entry.settled {
+        let why = s.message.as_deref().map(|m| format!(": {m}")).unwrap_or_default();
+        let text = format!("stack {} is in {}{why}", s.key(), s.status);
+        notes.push(match s.outcome {
+            SettledAs::Succeeded => Note::normal("StackDeployed", s.key().to_string(), text),
+            SettledAs::RolledBack => Note::warning("StackRolledBack", s.key().to_string(), text),
+            SettledAs::Failed => Note::warning("StackFailed", s.key().to_string(), text),
+            SettledAs::Gone => Note::warning("StackGone", s.key().to_string(), text),
+        });
+    }
+    if let Some(c) = &entry.closed {
+        notes.push(match c.reason {
+            CloseReason::Superseded => Note::normal("Superseded", "Close", c.message.clone()),
+            CloseReason::Withdrawn => Note::warning("Withdrawn", "Close", c.message.clone()),
+            CloseReason::Rejected => Note::normal("ClosedAsRejected", "Close", c.message.clone()),
+            CloseReason::Failed => Note::warning("ClosedAsFailed", "Close", c.message.clone()),
+        });
+    }
+    notes
+}

@@ -1,0 +1,153 @@
+//! The kinds that have passes: what each observes, decides and shows.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use stackgate_core::{
+    account::{self, Accounts},
+    api::{CloudAssemblyStatus, ConditionType, Reason, StageStatus},
+    assembly, bootstrap,
+    cluster::ClusterView,
+    effect::{Next, Wake},
+    facts::Facts,
+    plan, stage,
+    verdict::Verdict,
+};
+
+use super::{
+    Context,
+    shown::{Note, Show},
+};
+use crate::queue::{Key, Kind};
+
+/// What one step decided.
+pub(super) struct Decision {
+    /// What comes next.
+    pub next: Next,
+    /// What the object shall show while it waits, if that differs from what it shows.
+    pub show: Option<Show>,
+    /// What is told with it.
+    pub note: Option<Note>,
+}
+
+/// Observes and decides; `None`: the object is gone.
+pub(super) fn decide(cx: &Context, key: &Key, facts: &Facts, now: Timestamp) -> Option<Decision> {
+    let namespace = key.namespace.as_deref().unwrap_or_default();
+    match key.kind {
+        Kind::AwsAccount => account(cx, &key.name, now),
+        Kind::ChangePlan => change_plan(cx, namespace, &key.name, now),
+        Kind::CloudAssembly => cloud_assembly(cx, namespace, &key.name, facts, now),
+        Kind::Bootstrap => bootstraps(cx, &key.name, facts, now),
+        Kind::Stage => stages(cx, namespace, &key.name, facts, now),
+    }
+}
+
+impl Decision {
+    fn of(verdict: Verdict, show: impl FnOnce(&Verdict) -> (Option<Show>, Option<Note>)) -> Self {
+        let (show, note) = match &verdict.next {
+            Next::Do(_) => (None, None),
+            Next::Wait(_) => show(&verdict),
+        };
+        Self { next: verdict.next, show, note }
+    }
+
+    /// Nothing to do but to show something.
+    fn only(show: Option<Show>, note: Option<Note>) -> Self {
+        Self { next: Next::Wait(Wake::default()), show, note }
+    }
+}
+
+fn account(cx: &Context, name: &str, now: Timestamp) -> Option<Decision> {
+    let object = cx.stores.account(name)?;
+    let before = object.status.clone().unwrap_or_default();
+    let status = account::status(&object, &Accounts::new(cx.stores.accounts()), now);
+    let note = ready_changed(&before.conditions, &status.conditions);
+    let show = (object.status.as_ref() != Some(&status)).then(|| Show::Account(object, Box::new(status)));
+    Some(Decision::only(show, note))
+}
+
+fn change_plan(cx: &Context, namespace: &str, name: &str, now: Timestamp) -> Option<Decision> {
+    let object = cx.stores.plan(namespace, name)?;
+    // A plan whose ledger does not begin as ours do shows nothing.
+    let Some(status) = plan::status(&object, now) else { return Some(Decision::only(None, None)) };
+    let before = object.status.clone().unwrap_or_default();
+    let new: Vec<&str> =
+        status.ignored.iter().filter(|i| !before.ignored.contains(i)).map(String::as_str).collect();
+    let note = (!new.is_empty()).then(|| Note::warning("IgnoredDecision", "Decide", new.join("; ")));
+    let show = (object.status.as_ref() != Some(&status)).then(|| Show::Plan(object, Box::new(status)));
+    Some(Decision::only(show, note))
+}
+
+fn cloud_assembly(
+    cx: &Context,
+    namespace: &str,
+    name: &str,
+    facts: &Facts,
+    now: Timestamp,
+) -> Option<Decision> {
+    let s = assembly::observe(&cx.stores, namespace, name, facts)?;
+    let (verdict, release) = assembly::decide(&s, now);
+    Some(Decision::of(verdict, |v| {
+        let before = s.assembly.status.clone().unwrap_or_default();
+        let status = assembly::status(&s, v, release, now);
+        let note =
+            new_release(&before, &status).or_else(|| ready_changed(&before.conditions, &status.conditions));
+        let differs = s.assembly.status.as_ref() != Some(&status);
+        (differs.then(|| Show::Assembly(Arc::clone(&s.assembly), Box::new(status))), note)
+    }))
+}
+
+fn new_release(before: &CloudAssemblyStatus, after: &CloudAssemblyStatus) -> Option<Note> {
+    let digest = |s: &CloudAssemblyStatus| s.release.as_ref().map(|r| r.digest);
+    let release = after.release.as_ref().filter(|_| digest(before) != digest(after))?;
+    Some(Note::normal(
+        "Released",
+        release.name.clone(),
+        format!("release {} is {}", release.name, release.digest),
+    ))
+}
+
+fn bootstraps(cx: &Context, name: &str, facts: &Facts, now: Timestamp) -> Option<Decision> {
+    let s = bootstrap::observe(&cx.stores, name, facts, &cx.installation)?;
+    let (verdict, rows) = bootstrap::decide(&s, now);
+    Some(Decision::of(verdict, |v| {
+        let before = s.bootstrap.status.clone().unwrap_or_default();
+        let status = bootstrap::status(&s, v, rows, now);
+        let note = ready_changed(&before.conditions, &status.conditions);
+        let differs = s.bootstrap.status.as_ref() != Some(&status);
+        (differs.then(|| Show::Bootstrap(Arc::clone(&s.bootstrap), Box::new(status))), note)
+    }))
+}
+
+fn stages(cx: &Context, namespace: &str, name: &str, facts: &Facts, now: Timestamp) -> Option<Decision> {
+    let s = stage::observe(&cx.stores, namespace, name, facts, &cx.installation)?;
+    let verdict = stage::decide(&s, now);
+    Some(Decision::of(verdict, |v| {
+        let before = s.stage.status.as_ref();
+        let status = stage::status(&s, v, now);
+        let note = state_changed(before, &status, v);
+        let differs = before != Some(&status);
+        (differs.then(|| Show::Stage(Arc::clone(&s.stage), Box::new(status))), note)
+    }))
+}
+
+fn state_changed(before: Option<&StageStatus>, after: &StageStatus, verdict: &Verdict) -> Option<Note> {
+    let changed = before.and_then(|b| b.state.as_ref()) != after.state.as_ref();
+    changed.then(|| Note::of_phase(verdict.phase, &verdict.message))
+}
+
+/// Tells when Ready has got another reason.
+fn ready_changed(before: &[Condition], after: &[Condition]) -> Option<Note> {
+    let find =
+        |list: &[Condition], kind: ConditionType| list.iter().find(|c| c.type_ == kind.as_str()).cloned();
+    let new = find(after, ConditionType::Ready)?;
+    if find(before, ConditionType::Ready).is_some_and(|old| old.reason == new.reason) {
+        return None;
+    }
+    let reason = Reason::ALL.iter().map(|r| r.as_str()).find(|r| *r == new.reason)?;
+    Some(match find(after, ConditionType::Stalled) {
+        Some(_) => Note::warning(reason, reason, new.message),
+        None => Note::normal(reason, reason, new.message),
+    })
+}

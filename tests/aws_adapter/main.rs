@@ -1,0 +1,11 @@
+//! The AWS adapter against an emulator in its strict profile: signatures, trust policies and session policies in force.
+
+// The exemption for tests in clippy.toml does not reach helpers of an integration test.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::wildcard_enum_match_arm)]
+
+mod change_sets;
+mod publish;
+mod region;
+mod sessions;
+mod source;
+mod world;
