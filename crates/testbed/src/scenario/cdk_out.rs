@@ -38,15 +38,25 @@ impl CdkOut {
         self.0.keys().map(String::as_str)
     }
 
-    /// The only path that ends so.
+    /// The template of a stack, by the start of its file name: `DevStore`, before the CDK's hash.
     ///
     /// # Errors
     /// When there is none, or more than one.
-    pub fn path_ending(&self, end: &str) -> Result<String> {
-        let found: Vec<&str> = self.paths().filter(|path| path.ends_with(end)).collect();
+    pub fn template_path(&self, stack: &str) -> Result<String> {
+        self.path_of(stack, ".template.json")
+    }
+
+    /// The only path whose file name starts and ends so.
+    ///
+    /// # Errors
+    /// When there is none, or more than one.
+    pub fn path_of(&self, start: &str, end: &str) -> Result<String> {
+        let file = |path: &str| path.rsplit('/').next().unwrap_or_default().to_owned();
+        let found: Vec<&str> =
+            self.paths().filter(|path| file(path).starts_with(start) && path.ends_with(end)).collect();
         match found.as_slice() {
             [one] => Ok((*one).to_owned()),
-            _ => anyhow::bail!("{} files end in {end}: {found:?}", found.len()),
+            _ => anyhow::bail!("{} files are called {start}…{end}: {found:?}", found.len()),
         }
     }
 
@@ -123,13 +133,14 @@ mod tests {
         fs::write(dir.join("manifest.json"), br#"{"account":"111111111111"}"#)?;
         fs::write(dir.join("assembly-Dev/a.template.json"), b"{}")?;
         let mut out = CdkOut::read(&dir)?.replaced("111111111111", "400000000001");
-        out.edit(&out.path_ending(".template.json")?, |template| template["a"] = json!(1))?;
+        out.edit(&out.template_path("a")?, |template| template["a"] = json!(1))?;
         assert_eq!(out.json("manifest.json")?["account"], "400000000001");
         assert_eq!(out.json("assembly-Dev/a.template.json")?["a"], 1);
         assert_eq!(out.pack()?, out.clone().pack()?);
         let packed = out.pack()?;
         let mut archive = tar::Archive::new(flate2::read::GzDecoder::new(packed.as_slice()));
-        let names: Vec<_> = archive.entries()?.map(|entry| anyhow::Ok(entry?.path()?.into_owned())).collect::<Result<_>>()?;
+        let names: Vec<_> =
+            archive.entries()?.map(|entry| anyhow::Ok(entry?.path()?.into_owned())).collect::<Result<_>>()?;
         assert_eq!(names, [Path::new("assembly-Dev/a.template.json"), Path::new("manifest.json")]);
         out.remove("manifest.json")?;
         assert_eq!(out.paths().collect::<Vec<_>>(), ["assembly-Dev/a.template.json"]);

@@ -45,8 +45,7 @@ impl Kind {
 
     /// Where an object lies in the API server.
     pub(super) fn path(self, namespace: &str, name: &str) -> String {
-        let namespace =
-            if self.is_namespaced() { format!("/namespaces/{namespace}") } else { String::new() };
+        let namespace = if self.is_namespaced() { format!("/namespaces/{namespace}") } else { String::new() };
         format!("/apis/stackgate.dev/v1alpha1{namespace}/{}/{name}", self.plural())
     }
 }
@@ -90,7 +89,11 @@ impl Object {
     pub fn condition(&self, kind: &str) -> Option<Condition> {
         let found = self.list("/status/conditions").iter().find(|condition| condition["type"] == kind)?;
         let text = |name: &str| found[name].as_str().unwrap_or_default().to_owned();
-        Some(Condition { is_true: found["status"] == "True", reason: text("reason"), message: text("message") })
+        Some(Condition {
+            is_true: found["status"] == "True",
+            reason: text("reason"),
+            message: text("message"),
+        })
     }
 
     /// Whether a condition is `True`, for this reason where one is given.

@@ -54,8 +54,7 @@ pub fn way_in(aws: &Aws, account: &str, trusted: &str) -> Result<()> {
         "Principal": { "AWS": format!("arn:aws:iam::{trusted}:root") } }] });
     let role = json!({ "RoleName": WAY_IN, "AssumeRolePolicyDocument": trust.to_string() });
     aws.call(account, "iam", "CreateRole", &role)?;
-    let policy =
-        json!({ "RoleName": WAY_IN, "PolicyArn": "arn:aws:iam::aws:policy/AdministratorAccess" });
+    let policy = json!({ "RoleName": WAY_IN, "PolicyArn": "arn:aws:iam::aws:policy/AdministratorAccess" });
     aws.call(account, "iam", "AttachRolePolicy", &policy)?;
     Ok(())
 }

@@ -38,7 +38,9 @@ pub fn release(number: u8) -> Result<CdkOut> {
             .finish()?;
         match fs::rename(&part, &made) {
             // Somebody else was quicker: theirs is as good.
-            Err(error) if [ErrorKind::AlreadyExists, ErrorKind::DirectoryNotEmpty].contains(&error.kind()) => {
+            Err(error)
+                if [ErrorKind::AlreadyExists, ErrorKind::DirectoryNotEmpty].contains(&error.kind()) =>
+            {
                 fs::remove_dir_all(&part)?;
             }
             moved => moved.with_context(|| format!("moving {}", part.display()))?,
@@ -148,11 +150,8 @@ impl Cdk {
 
     fn finish(mut self) -> Result<String> {
         let output = self.0.output().context("running the CDK")?;
-        let said = format!(
-            "{}{}",
-            String::from_utf8_lossy(&output.stdout),
-            String::from_utf8_lossy(&output.stderr)
-        );
+        let said =
+            format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
         ensure!(output.status.success(), "the CDK failed:\n{said}");
         Ok(said)
     }

@@ -54,7 +54,11 @@ impl Tally {
                 let total: usize = calls.values().sum();
                 let each: Vec<String> = calls
                     .iter()
-                    .map(|(operation, n)| if *n == 1 { operation.clone() } else { format!("{operation} x{n}") })
+                    .map(
+                        |(operation, n)| {
+                            if *n == 1 { operation.clone() } else { format!("{operation} x{n}") }
+                        },
+                    )
                     .collect();
                 format!("{account} {stack:<16} {total:>3}  ({})", each.join(", "))
             })
@@ -106,7 +110,10 @@ pub fn role_arns_missing(exchanges: &[Exchange], qualifier: &str) -> Vec<String>
             let by = exchange.actor.as_ref().map(|actor| actor.role.as_str()).unwrap_or_default();
             let with = exchange.call.param("RoleARN");
             (by != deploy || with != execution).then(|| {
-                format!("change set of {} in {account}: made by {by:?} with RoleARN {with:?}", stack_of(exchange))
+                format!(
+                    "change set of {} in {account}: made by {by:?} with RoleARN {with:?}",
+                    stack_of(exchange)
+                )
             })
         })
         .collect()

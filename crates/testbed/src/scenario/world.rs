@@ -94,6 +94,10 @@ impl World {
     pub fn launch(&self) -> Result<ControllerLaunch> {
         Ok(ControllerLaunch::new(self.binary.as_deref(), &self.dir)?
             .arg("run")
+            .arg("--health-address=127.0.0.1:0")
+            .arg("--log-format=text")
+            // One name over all starts, as a pod has: a new start need not wait for its own Lease to run out.
+            .arg("--identity=testbed")
             .kubeconfig(&self.cluster.kubeconfig(User::Controller))
             .aws(&self.proxy.endpoint(), self.proxy.bundle(), REGION)
             .credentials(&self.keys.access_key_id, &self.keys.secret_access_key))
