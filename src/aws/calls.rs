@@ -186,7 +186,7 @@ mod tests {
         let mut text = String::new();
         prometheus_client::encoding::text::encode(&mut text, &registry).unwrap();
         assert!(text.contains(
-            "stackgate_aws_requests_total{service=\"s3\",operation=\"PutObject\",account=\"111111111111\",\
+            "aws_requests_total{service=\"s3\",operation=\"PutObject\",account=\"111111111111\",\
              region=\"ap-southeast-2\",outcome=\"ok\"} 1"
         ));
         assert_eq!(calls.count(Operation::PutObject, &env, CallOutcome::Ok), 1);

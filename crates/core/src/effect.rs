@@ -367,7 +367,19 @@ impl<T> Confirmed<T> {
 }
 
 impl Effect {
-    /// Names what the effect is about: the key under which a refusal is remembered, and what logs and traces show.
+    /// The key under which a refusal is remembered. A record on another version of the object is another attempt: there is
+    /// no reason to hold it back.
+    #[must_use]
+    pub fn attempt(&self) -> String {
+        match self {
+            Self::Record(
+                Record::Ledger { resource_version, .. } | Record::Finalizer { resource_version, .. },
+            ) => format!("{} at {resource_version}", self.key()),
+            Self::Record(Record::OpenPlan(_)) | Self::Look(_) | Self::Mutate(_) => self.key(),
+        }
+    }
+
+    /// Names what the effect is about, for logs, traces and messages.
     #[must_use]
     pub fn key(&self) -> String {
         match self {

@@ -47,7 +47,7 @@ pub struct Facts {
     pub finalizer_written: Option<String>,
     /// Plans as our own writes left them; the watch may be behind.
     pub plans: BTreeMap<String, Arc<ChangePlan>>,
-    /// What was refused, by the key of the effect.
+    /// What was refused, by [`Effect::attempt`].
     pub refusals: BTreeMap<String, Refused>,
 }
 
@@ -93,7 +93,7 @@ impl Facts {
 
     /// Takes in what came of an effect that began at `started` and ended at `now`.
     pub fn note(&mut self, effect: &Effect, outcome: Outcome, started: Timestamp, now: Timestamp) {
-        let key = effect.key();
+        let key = effect.attempt();
         match outcome {
             Outcome::Refused(refusal) => {
                 self.forget_what_a_refusal_contradicts(effect, refusal.kind);
@@ -113,7 +113,9 @@ impl Facts {
                 }
             }
             Outcome::Accepted(receipt) => {
-                self.refusals.remove(&key);
+                // Also what was refused on other versions of the object.
+                let same = effect.key();
+                self.refusals.retain(|attempt, _| !attempt.starts_with(&same));
                 self.accepted(effect, receipt, now);
             }
         }

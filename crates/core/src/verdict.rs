@@ -122,7 +122,7 @@ impl Need {
 /// Asks for an effect, unless it was refused and it is too early to try again.
 #[must_use]
 pub fn ask(facts: &Facts, effect: Effect, now: Timestamp) -> Need {
-    let Some(refused) = facts.refusals.get(&effect.key()) else { return Need::Do(Box::new(effect)) };
+    let Some(refused) = facts.refusals.get(&effect.attempt()) else { return Need::Do(Box::new(effect)) };
     let at = refused.retry_at();
     if now >= at {
         return Need::Do(Box::new(effect));
