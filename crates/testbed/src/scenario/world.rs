@@ -92,7 +92,9 @@ impl World {
     /// # Errors
     /// When its binary is not there.
     pub fn launch(&self) -> Result<ControllerLaunch> {
+        let log_filter = std::env::var("RUST_LOG").unwrap_or_else(|_| "info".to_owned());
         Ok(ControllerLaunch::new(self.binary.as_deref(), &self.dir)?
+            .env("RUST_LOG", log_filter)
             .arg("run")
             .arg("--health-address=127.0.0.1:0")
             .arg("--log-format=text")
