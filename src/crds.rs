@@ -1,6 +1,6 @@
 //! The CustomResourceDefinitions, as YAML.
 
-use std::{fs, io, path::Path};
+use std::{collections::BTreeMap, fs, io, path::Path};
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
     CustomResourceDefinition, JSON, JSONSchemaProps, JSONSchemaPropsOrArray, JSONSchemaPropsOrBool,
@@ -53,6 +53,9 @@ fn tighten(schema: &mut JSONSchemaProps) {
     if let Some(values) = &mut schema.enum_ {
         values.retain(|JSON(v)| !v.is_null());
     }
+    if let Some(fields) = schema.properties.as_mut().filter(|p| p.contains_key("lastTransitionTime")) {
+        bound_condition(fields);
+    }
     let inner = schema.properties.iter_mut().flat_map(|p| p.values_mut());
     inner.for_each(tighten);
     match &mut schema.items {
@@ -63,6 +66,15 @@ fn tighten(schema: &mut JSONSchemaProps) {
     match &mut schema.additional_properties {
         Some(JSONSchemaPropsOrBool::Schema(values)) => tighten(values),
         Some(JSONSchemaPropsOrBool::Bool(_)) | None => {}
+    }
+}
+
+/// The bounds that Kubernetes itself gives to conditions; the type as generated comes without them.
+fn bound_condition(fields: &mut BTreeMap<String, JSONSchemaProps>) {
+    for (name, most) in [("type", 316), ("reason", 1024), ("message", 32_768), ("status", 7)] {
+        if let Some(field) = fields.get_mut(name) {
+            field.max_length = Some(most);
+        }
     }
 }
 

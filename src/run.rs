@@ -155,11 +155,11 @@ async fn measured(
     metrics: Metrics,
     key: Key,
 ) -> Result<Option<Timestamp>, pass::PassError> {
-    metrics.queue_depth(queue.depth());
     let kind = key.kind;
     let result = pass::pass(context, key).await;
     let outcome = if result.is_ok() { PassOutcome::Done } else { PassOutcome::Failed };
     metrics.pass_ended(kind, outcome);
+    metrics.queue_depth(queue.depth());
     result
 }
 

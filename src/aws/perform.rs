@@ -60,7 +60,7 @@ pub fn asked(look: &Look) -> Asked<'_> {
         Look::Template(_, id, access) => AwsLook::Template(id, access),
         Look::Failure(_, id, access) => AwsLook::Failure(id, access),
         Look::Toolkit(env, parameter, access) => AwsLook::Toolkit(env, parameter, access),
-        Look::Source(source, access) => AwsLook::Source(source, access),
+        Look::Source(source, _, access) => AwsLook::Source(source, access),
         Look::Bundle(PinnedSource::S3(pinned), access) => AwsLook::Bundle(pinned, access),
         Look::LiveGate { namespace, stage, accounts } => {
             return Asked::LiveGate { namespace, stage, accounts };

@@ -38,7 +38,14 @@ pub enum ConnectError {
 /// # Errors
 /// When neither is there, or cannot be used.
 pub async fn connect() -> Result<Clients, ConnectError> {
-    let mut config = Config::infer().await.map_err(|e| ConnectError::NoConfig(Box::new(e)))?;
+    from_config(Config::infer().await.map_err(|e| ConnectError::NoConfig(Box::new(e)))?)
+}
+
+/// Connects as this configuration says. Sends nothing yet.
+///
+/// # Errors
+/// When it cannot be used.
+pub fn from_config(mut config: Config) -> Result<Clients, ConnectError> {
     // A repeated write would hide a lost reply: whoever made the call decides what follows.
     config.default_retry = false;
     let client = |config| Client::try_from(config).map_err(|e| ConnectError::BadConfig(Box::new(e)));

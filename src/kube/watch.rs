@@ -208,3 +208,7 @@ impl Backoff for Doubling {
         *self = Self::default();
     }
 }
+
+#[cfg(test)]
+#[path = "watch_tests.rs"]
+mod tests;

@@ -72,9 +72,7 @@ fn change_plan(cx: &Context, namespace: &str, name: &str, now: Timestamp) -> Opt
     // A plan whose ledger does not begin as ours do shows nothing.
     let Some(status) = plan::status(&object, now) else { return Some(Decision::only(None, None)) };
     let before = object.status.clone().unwrap_or_default();
-    let new: Vec<&str> =
-        status.ignored.iter().filter(|i| !before.ignored.contains(i)).map(String::as_str).collect();
-    let note = (!new.is_empty()).then(|| Note::warning("IgnoredDecision", "Decide", new.join("; ")));
+    let note = new_ignored(&before.ignored, &status.ignored);
     let show = (object.status.as_ref() != Some(&status)).then(|| Show::Plan(object, Box::new(status)));
     Some(Decision::only(show, note))
 }
@@ -134,7 +132,15 @@ fn stages(cx: &Context, namespace: &str, name: &str, facts: &Facts, now: Timesta
 
 fn state_changed(before: Option<&StageStatus>, after: &StageStatus, verdict: &Verdict) -> Option<Note> {
     let changed = before.and_then(|b| b.state.as_ref()) != after.state.as_ref();
-    changed.then(|| Note::of_phase(verdict.phase, &verdict.message))
+    let known = before.map(|b| b.ignored.as_slice()).unwrap_or_default();
+    new_ignored(known, &after.ignored)
+        .or_else(|| changed.then(|| Note::of_phase(verdict.phase, &verdict.message)))
+}
+
+/// Tells of annotations that are no decisions, once.
+fn new_ignored(known: &[String], now: &[String]) -> Option<Note> {
+    let new: Vec<&str> = now.iter().filter(|i| !known.contains(i)).map(String::as_str).collect();
+    (!new.is_empty()).then(|| Note::warning("IgnoredDecision", "Decide", new.join("; ")))
 }
 
 /// Tells when Ready has got another reason.

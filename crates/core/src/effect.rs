@@ -80,8 +80,8 @@ pub enum Look {
     Failure(StackKey, StackId, Access),
     /// The SSM parameter with the bootstrap version.
     Toolkit(Env, String, Access),
-    /// The newest version of an S3 object, and whether its bucket keeps versions.
-    Source(S3Source, Access),
+    /// The newest version of an S3 object, and whether its bucket keeps versions; on whose request, if anybody asked.
+    Source(S3Source, Option<String>, Access),
     /// The archive under a pinned reference.
     Bundle(PinnedSource, Access),
     /// Stage, AwsAccounts and plan as they are now in the API server, past all caches.
@@ -390,7 +390,7 @@ impl Effect {
                 Look::Template(k, ..) => format!("look template {k}"),
                 Look::Failure(k, ..) => format!("look failure {k}"),
                 Look::Toolkit(e, p, _) => format!("look toolkit {e} {p}"),
-                Look::Source(s, _) => format!("look source s3://{}/{}", s.bucket, s.key),
+                Look::Source(s, ..) => format!("look source s3://{}/{}", s.bucket, s.key),
                 Look::Bundle(PinnedSource::S3(p), _) => {
                     format!("look bundle s3://{}/{} version {}", p.bucket, p.key, p.version_id)
                 }

@@ -34,7 +34,7 @@ pub struct Facts {
     /// Bootstrap versions.
     pub toolkits: BTreeMap<Env, Seen<u32>>,
     /// The source as last seen.
-    pub source: Option<(S3Source, SourceSeen, Timestamp)>,
+    pub source: Option<SourceLook>,
     /// Assemblies, or why they are none.
     pub bundles: BTreeMap<PinnedSource, Result<Arc<Bundle>, String>>,
     /// The gate, live.
@@ -58,6 +58,19 @@ pub struct Looked<T> {
     pub seen: Seen<T>,
     /// How often it was looked at without anything happening in between.
     pub times: u32,
+}
+
+/// One look at a source.
+#[derive(Clone, Debug)]
+pub struct SourceLook {
+    /// What was looked at.
+    pub source: S3Source,
+    /// On whose request, if anybody asked.
+    pub request: Option<String>,
+    /// What was seen.
+    pub seen: SourceSeen,
+    /// When the looking began.
+    pub at: Timestamp,
 }
 
 /// A refusal, and how often it came in a row.
@@ -141,7 +154,9 @@ impl Facts {
             (Look::Toolkit(env, _, _), Fact::Toolkit(v)) => {
                 self.toolkits.insert(env.clone(), seen(v, at));
             }
-            (Look::Source(s, _), Fact::Source(v)) => self.source = Some((s.clone(), v, at)),
+            (Look::Source(source, request, _), Fact::Source(seen)) => {
+                self.source = Some(SourceLook { source: source.clone(), request: request.clone(), seen, at });
+            }
             (Look::Bundle(p, _), Fact::Bundle(b)) => {
                 // One release at a time is worked on; others are fetched again when they are needed.
                 self.bundles.retain(|k, _| k == p);

@@ -122,6 +122,10 @@ pub struct StageStatus {
     /// The change that is planned, waits or runs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pending: Option<PendingChange>,
+    /// Annotations that look like decisions and cannot be read, each with the reason; at most 8.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 8), inner(length(max = 512)))]
+    pub ignored: Vec<String>,
 }
 
 /// A release that a stage has deployed.

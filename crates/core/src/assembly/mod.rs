@@ -14,7 +14,7 @@ use crate::{
     },
     cluster::ClusterView,
     effect::{Access, Effect, Look, SourceSeen, release_name, session_name},
-    facts::Facts,
+    facts::{Facts, SourceLook},
     verdict::{Need, Phase, Step, Verdict, ask, fold},
     words::{Env, Uid},
 };
@@ -96,12 +96,16 @@ fn newest_version(
     access: &Access,
     now: Timestamp,
 ) -> Step<(String, Timestamp)> {
-    let look = || Effect::Look(Look::Source(source.clone(), access.clone()));
-    let fresh = s.facts.source.as_ref().filter(|(what, _, at)| {
-        let age = now.duration_since(*at);
-        what == source && age < interval(&s.assembly) && !asked_again(&s.assembly, *at)
+    // Any new value of the annotation asks for a look; a time in it is not compared, clocks differ.
+    let request = s.assembly.annotations().get(ANNOTATION_REQUESTED_AT);
+    let fresh = s.facts.source.as_ref().filter(|look| {
+        let young = now.duration_since(look.at) < interval(&s.assembly);
+        look.source == *source && look.request.as_ref() == request && young
     });
-    let Some((_, seen, at)) = fresh else { return Err(ask(s.facts, look(), now)) };
+    let Some(SourceLook { seen, at, .. }) = fresh else {
+        let look = Look::Source(source.clone(), request.cloned(), access.clone());
+        return Err(ask(s.facts, Effect::Look(look), now));
+    };
     let again = at.saturating_add(interval(&s.assembly)).ok();
     match seen {
         SourceSeen::Version(v) => Ok((v.clone(), *at)),
@@ -115,15 +119,6 @@ fn newest_version(
             again,
         )),
     }
-}
-
-/// Whether somebody asked for a look after `at` (an RFC 3339 time in the annotation).
-fn asked_again(assembly: &CloudAssembly, at: Timestamp) -> bool {
-    assembly
-        .annotations()
-        .get(ANNOTATION_REQUESTED_AT)
-        .and_then(|v| v.parse::<Timestamp>().ok())
-        .is_some_and(|asked| asked > at)
 }
 
 /// How often the source is looked at.

@@ -5,9 +5,9 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use super::Snapshot;
 use crate::{
-    api::{ConditionType, Conditions, DeployedRelease, PendingChange, Reason, StageStatus},
+    api::{Action, ConditionType, Conditions, DeployedRelease, PendingChange, Reason, StageStatus},
     change::risk_classes,
-    gate::PlanView,
+    gate::{PlanView, parse_annotation},
     plan::change_text,
     verdict::{Phase, Verdict},
 };
@@ -47,7 +47,21 @@ pub fn status(s: &Snapshot<'_>, v: &Verdict, now: Timestamp) -> StageStatus {
         after: (!after.is_empty()).then(|| after.join(",")),
         deployed,
         pending,
+        ignored: ignored(s),
     }
+}
+
+/// What cannot be read. An old id is none of these: git may go on carrying it.
+fn ignored(s: &Snapshot<'_>) -> Vec<String> {
+    let unreadable = |(key, value): (&String, &String)| match parse_annotation(key, value)? {
+        Err(why) => Some(format!("{key}: {why}")),
+        Ok(d) if d.action != Action::Approve => {
+            Some(format!("{key}: only approve counts here, the rest on the plan"))
+        }
+        Ok(_) => None,
+    };
+    let annotations = s.stage.metadata.annotations.iter().flatten();
+    annotations.filter_map(unreadable).take(8).map(|text| text.chars().take(512).collect()).collect()
 }
 
 fn deployed(plan: &PlanView) -> Option<DeployedRelease> {
