@@ -211,7 +211,7 @@ impl Facts {
                 }
                 self.stacks.remove(k);
             }
-            Effect::Mutate(Mutation::DeleteStack(k, _, _)) => {
+            Effect::Mutate(Mutation::DeleteStack(k, _, _) | Mutation::Protect(k, ..)) => {
                 self.stacks.remove(k);
             }
             Effect::Look(_) => {}
@@ -227,7 +227,8 @@ impl Facts {
             Effect::Mutate(
                 Mutation::Execute(k, _, _)
                 | Mutation::DeleteChangeSet(k, _, _)
-                | Mutation::DeleteStack(k, _, _),
+                | Mutation::DeleteStack(k, _, _)
+                | Mutation::Protect(k, ..),
             ) => {
                 self.stacks.remove(k);
                 self.change_sets.retain(|(key, _), _| key != k);

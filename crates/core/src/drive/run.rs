@@ -48,6 +48,8 @@ pub struct Running<'a> {
     pub claim: &'a ClaimedStack,
     /// How CloudFormation is called.
     pub access: &'a Access,
+    /// Whether the stack shall be protected against deletion; absent leaves that as it is.
+    pub protect: Option<bool>,
 }
 
 impl Running<'_> {
@@ -241,7 +243,10 @@ impl Running<'_> {
     /// Records how the stack came out; why it failed is asked first.
     pub fn settle(&self, row: &StackRow, outcome: SettledAs, now: Timestamp) -> Progress {
         let message = if outcome == SettledAs::Succeeded {
-            None
+            match self.protected(row, now) {
+                Ok(message) => message,
+                Err(need) => return Progress::Need(need),
+            }
         } else {
             match self.why_failed(row, now) {
                 Ok(message) => message,
@@ -249,6 +254,23 @@ impl Running<'_> {
             }
         };
         Progress::Settle(Box::new(settled(self.claim, row, outcome, message)))
+    }
+
+    /// Sets the protection as the assembly wants it, as the CDK CLI does. That it cannot be set is told, and keeps nothing
+    /// from going on.
+    fn protected(&self, row: &StackRow, now: Timestamp) -> Step<Option<String>> {
+        let Some(wanted) = self.protect.filter(|p| *p != row.protected) else { return Ok(None) };
+        let as_of = self.row().as_of().unwrap_or(now);
+        let Some(id) = Confirmed::by_look(row.id.clone(), as_of, now) else {
+            return Err(self.look_at_stack(now));
+        };
+        let effect = Mutation::Protect(self.key.clone(), id, wanted, self.access.clone());
+        match ask(self.facts, Effect::Mutate(effect), now) {
+            Need::Do(effect) => Err(Need::Do(effect)),
+            Need::Wait(_, m, _) | Need::Stuck(_, m, _) => {
+                Ok(Some(format!("termination protection could not be set: {m}").chars().take(1000).collect()))
+            }
+        }
     }
 
     fn settle_unmoved(&self, at: Timestamp) -> Progress {

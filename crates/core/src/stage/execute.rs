@@ -134,6 +134,7 @@ fn drive(
         baseline: &baseline(stack),
         claim,
         access: &access_to(s, stack),
+        protect: stack.termination_protection,
     };
     running.drive(may_start, || gate_stands(s, stack, now), now)
 }

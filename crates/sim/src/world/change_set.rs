@@ -222,6 +222,7 @@ fn empty_stack(id: StackId, now: Timestamp) -> Stack {
         sets: Vec::new(),
         running: None,
         failure: None,
+        protected: false,
         ours: false,
         updated_by_us: now,
     }

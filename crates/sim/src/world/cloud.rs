@@ -55,6 +55,8 @@ pub struct Stack {
     pub running: Option<Operation>,
     /// The first failed resource of the last operation.
     pub failure: Option<FailedResource>,
+    /// Whether it is protected against deletion.
+    pub protected: bool,
     /// Whether an execution by a controller made it.
     pub ours: bool,
     /// When the last execution by a controller began.
@@ -91,6 +93,7 @@ impl Stack {
             status: self.status,
             updated: self.updated,
             exports,
+            protected: self.protected,
             change_sets: (self.status == StackStatus::ReviewInProgress)
                 .then(|| u32::try_from(self.sets.len()).unwrap_or(u32::MAX)),
         }

@@ -160,6 +160,12 @@ impl World {
                 }
                 Ok(Receipt::Done)
             }
+            Mutation::Protect(key, id, on, _) => {
+                if let Some(stack) = self.cloud.stacks.get_mut(key).filter(|s| s.id == *id.get()) {
+                    stack.protected = *on;
+                }
+                Ok(Receipt::Done)
+            }
             Mutation::DeleteStack(key, id, _) => {
                 if self.cloud.stacks.get(key).is_some_and(|s| s.id == *id.get()) {
                     let reads = self.stale_reads();
