@@ -138,6 +138,12 @@ impl Facts {
         match (look, fact) {
             (Look::Stack(k, _), Fact::Stack(row)) => self.learn_stack(k, seen(row, at)),
             (Look::ChangeSet(k, r, _), Fact::ChangeSet(row)) => {
+                if let (SetRef::Arn(arn), None) = (r, &row) {
+                    // What was remembered of it by its name is gone, too.
+                    self.change_sets.retain(|(key, _), looked| {
+                        key != k || !matches!(&looked.seen, Seen::Present(old, _) if old.arn == *arn)
+                    });
+                }
                 let slot = self
                     .change_sets
                     .entry((k.clone(), r.clone()))

@@ -70,8 +70,6 @@ pub enum Happened {
     SetDeleted(StackKey, Box<ChangeSet>),
     /// A stack was deleted by a controller; the stack as it was.
     StackDeleted(StackKey, Box<Stack>),
-    /// A plan was made.
-    Opened(String),
     /// Entries were added to a plan's ledger, from this place on.
     Appended(String, usize),
     /// The status of a Stage was written.
