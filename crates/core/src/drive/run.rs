@@ -152,7 +152,10 @@ impl Running<'_> {
         };
         let overdue = seen_at.saturating_add(ROW_OVERDUE).unwrap_or(seen_at);
         let row = row.filter(|r| r.id == self.claim.stack_id);
-        let state = row.map_or(Run::NotStarted, |r| run(kind, r.status, self.updated_since(r)));
+        let state = match row.map(|r| Ok((r, self.updated_since(r, now)?))).transpose() {
+            Ok(seen) => seen.map_or(Run::NotStarted, |(r, moved)| run(kind, r.status, moved)),
+            Err(need) => return Progress::Need(need),
+        };
         match (state, row) {
             (Run::Ended(outcome), Some(r)) => self.settle(r, outcome, now),
             (Run::NotStarted, _) if now.duration_since(since) > START_OVERDUE => {
@@ -175,10 +178,10 @@ impl Running<'_> {
             let what = format!("stack {} does not show the execution yet", self.key);
             Progress::Need(Need::Wait(Reason::Executing, what, Some(again)))
         };
-        let row_at = match self.row() {
+        let (row, row_at) = match self.row() {
             Seen::Absent(at) if recent(*at) => return self.gone(*at),
             Seen::Present(row, at) if recent(*at) && row.id != self.claim.stack_id => return self.gone(*at),
-            Seen::Present(_, at) if recent(*at) => *at,
+            Seen::Present(row, at) if recent(*at) => (row, *at),
             Seen::Present(..) | Seen::Absent(_) | Seen::Unknown => {
                 return Progress::Need(self.look_at_stack(now));
             }
@@ -191,7 +194,11 @@ impl Running<'_> {
                 SetState::Executed if set.execution == ExecutionStatus::ExecuteFailed => {
                     self.settle_unmoved(*at)
                 }
-                SetState::Executed => wait(row_at),
+                // The clocks of CloudFormation's two answers may differ: here the states alone count.
+                SetState::Executed => match run(ChangeSetKind::Create, row.status, true) {
+                    Run::Ended(outcome) => self.settle(row, outcome, now),
+                    Run::Running | Run::NotStarted => wait(row_at),
+                },
                 SetState::Ready
                 | SetState::Preparing
                 | SetState::Empty
@@ -218,10 +225,17 @@ impl Running<'_> {
         }))
     }
 
-    fn updated_since(&self, row: &StackRow) -> bool {
-        match self.baseline {
-            Baseline::None => true,
-            Baseline::Stack(_, at) => row.updated > *at,
+    /// Whether the stack was updated after the change set was made. Not: after the baseline. A read that was behind may
+    /// have made an older state the baseline; then a second such read would show somebody else's update as ours. After
+    /// the change set was made, only its own execution updates the stack: any other makes it obsolete.
+    fn updated_since(&self, row: &StackRow, now: Timestamp) -> Step<bool> {
+        let Baseline::Stack(_, baseline) = self.baseline else { return Ok(true) };
+        match self.facts.change_sets.get(&(self.key.clone(), self.set())) {
+            Some(Looked { seen: Seen::Present(set, _), .. }) => {
+                Ok(row.updated > *baseline && row.updated >= set.created)
+            }
+            Some(Looked { seen: Seen::Absent(_), .. }) => Ok(row.updated > *baseline),
+            None | Some(Looked { seen: Seen::Unknown, .. }) => Err(self.look_at_set(now)),
         }
     }
 
