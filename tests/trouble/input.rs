@@ -19,69 +19,69 @@ const fn stage(reason: &'static str, says: &'static str) -> Expected {
 
 #[rstest]
 #[case::schema_too_new(
-    |c| c.assembly.edit("manifest.json", |m| m["version"] = json!("999.0.0")),
+    |c: &mut Case| c.assembly.edit("manifest.json", |m| m["version"] = json!("999.0.0")),
     assembly("InvalidAssembly", "upgrade Stackgate")
 )]
-#[case::no_manifest(|c| c.assembly.remove("manifest.json"), assembly("InvalidAssembly", "manifest.json is not at the root"))]
+#[case::no_manifest(|c: &mut Case| c.assembly.remove("manifest.json"), assembly("InvalidAssembly", "manifest.json is not at the root"))]
 #[case::template_missing(
-    |c| { let path = c.assembly.template_path("DevApi")?; c.assembly.remove(&path) },
+    |c: &mut Case| { let path = c.assembly.template_path("DevApi")?; c.assembly.remove(&path) },
     assembly("InvalidAssembly", "is not in the assembly")
 )]
 #[case::bucket_unversioned(
-    |c| { c.cloud_assembly["spec"]["source"]["s3"]["bucket"] = json!(UNVERSIONED); Ok(()) },
+    |c: &mut Case| { c.cloud_assembly["spec"]["source"]["s3"]["bucket"] = json!(UNVERSIONED); Ok(()) },
     assembly("BucketNotVersioned", "turn versioning on")
 )]
 #[case::bucket_not_granted(
-    |c| { c.cloud_assembly["spec"]["source"]["s3"]["bucket"] = json!("somebody-elses"); Ok(()) },
+    |c: &mut Case| { c.cloud_assembly["spec"]["source"]["s3"]["bucket"] = json!("somebody-elses"); Ok(()) },
     assembly("AccountNotAllowed", "ask its owner for assemblyBuckets")
 )]
 #[case::object_missing(
-    |c| { c.cloud_assembly["spec"]["source"]["s3"]["key"] = json!("none.tar.gz"); Ok(()) },
+    |c: &mut Case| { c.cloud_assembly["spec"]["source"]["s3"]["key"] = json!("none.tar.gz"); Ok(()) },
     assembly("SourceFailed", "none.tar.gz")
 )]
 #[case::assembly_missing(
-    |c| { c.stage["spec"]["assemblyRef"]["name"] = json!("none"); Ok(()) },
+    |c: &mut Case| { c.stage["spec"]["assemblyRef"]["name"] = json!("none"); Ok(()) },
     stage("AwaitingAssembly", "there is no CloudAssembly none")
 )]
 #[case::no_such_cdk_stage(
-    |c| { c.stage["spec"]["cdkStage"] = json!("Staging"); Ok(()) },
+    |c: &mut Case| { c.stage["spec"]["cdkStage"] = json!("Staging"); Ok(()) },
     stage("NoSuchCdkStage", "it holds: Dev, Prod, Test")
 )]
 #[case::account_not_listed(
-    |c| { c.stage["spec"]["accounts"] = json!([BUILD_ACCOUNT]); Ok(()) },
+    |c: &mut Case| { c.stage["spec"]["accounts"] = json!([BUILD_ACCOUNT]); Ok(()) },
     stage("AccountNotAllowed", "which is none of spec.accounts")
 )]
 #[case::account_missing(
-    |c| { c.stage["spec"]["accounts"] = json!(["nobody"]); Ok(()) },
+    |c: &mut Case| { c.stage["spec"]["accounts"] = json!(["nobody"]); Ok(()) },
     stage("AccountNotAllowed", "there is no AwsAccount nobody")
 )]
 #[case::namespace_not_allowed(
-    |c| { c.aws_account["spec"]["allowedNamespaces"][0]["name"] = json!("other"); Ok(()) },
+    |c: &mut Case| { c.aws_account["spec"]["allowedNamespaces"][0]["name"] = json!("other"); Ok(()) },
     stage("AccountNotAllowed", "does not allow namespace shop")
 )]
 #[case::qualifier_not_allowed(
-    |c| { c.aws_account["spec"]["allowedNamespaces"][0]["qualifiers"] = json!(["other"]); Ok(()) },
+    |c: &mut Case| { c.aws_account["spec"]["allowedNamespaces"][0]["qualifiers"] = json!(["other"]); Ok(()) },
     stage("AccountNotAllowed", "use qualifier acme")
 )]
 #[case::stack_name_not_allowed(
-    |c| { c.aws_account["spec"]["allowedNamespaces"][0]["stackNames"] = json!(["Prod-*"]); Ok(()) },
+    |c: &mut Case| { c.aws_account["spec"]["allowedNamespaces"][0]["stackNames"] = json!(["Prod-*"]); Ok(()) },
     stage("AccountNotAllowed", "no pattern of stackNames matches")
 )]
 #[case::role_not_computed(
-    |c| { c.assembly = c.assembly.replaced("cdk-acme-cfn-exec-role", "cdk-acme-admin-role"); Ok(()) },
+    |c: &mut Case| { c.assembly = c.assembly.replaced("cdk-acme-cfn-exec-role", "cdk-acme-admin-role"); Ok(()) },
     stage("RoleNotComputed", "execution role")
 )]
 #[case::other_bucket(
-    |c| { c.assembly = c.assembly.replaced("cdk-acme-assets", "cdk-other-assets"); Ok(()) },
+    |c: &mut Case| { c.assembly = c.assembly.replaced("cdk-acme-assets", "cdk-other-assets"); Ok(()) },
     stage("RoleNotComputed", "bucket")
 )]
-#[case::no_bootstrap(|c| { c.bootstrap = json!(null); Ok(()) }, stage("NotBootstrapped", "no Bootstrap with qualifier acme covers"))]
+#[case::no_bootstrap(|c: &mut Case| { c.bootstrap = json!(null); Ok(()) }, stage("NotBootstrapped", "no Bootstrap with qualifier acme covers"))]
 #[case::upstream_missing(
-    |c| { c.stage["spec"]["promoteFrom"] = json!([{ "name": "none" }]); Ok(()) },
+    |c: &mut Case| { c.stage["spec"]["promoteFrom"] = json!([{ "name": "none" }]); Ok(()) },
     stage("UpstreamNotFound", "promoteFrom names Stage none")
 )]
 #[case::promotes_from_itself(
-    |c| { let name = c.name.clone(); c.stage["spec"]["promoteFrom"] = json!([{ "name": name }]); Ok(()) },
+    |c: &mut Case| { let name = c.name.clone(); c.stage["spec"]["promoteFrom"] = json!([{ "name": name }]); Ok(()) },
     stage("PromotionCycle", "leads in a circle")
 )]
 fn bad_input_is_told(
