@@ -100,7 +100,8 @@ fn newest_version(
     let request = s.assembly.annotations().get(ANNOTATION_REQUESTED_AT);
     let fresh = s.facts.source.as_ref().filter(|look| {
         let young = now.duration_since(look.at) < interval(&s.assembly);
-        look.source == *source && look.request.as_ref() == request && young
+        let overtaken = overtaken(&s.assembly, &look.seen, look.at);
+        look.source == *source && look.request.as_ref() == request && young && !overtaken
     });
     let Some(SourceLook { seen, at, .. }) = fresh else {
         let look = Look::Source(source.clone(), request.cloned(), access.clone());
@@ -119,6 +120,18 @@ fn newest_version(
             again,
         )),
     }
+}
+
+/// Whether the status tells of another version, found after our look: by a controller that led meanwhile. Then what we
+/// remember is not written over it.
+fn overtaken(assembly: &CloudAssembly, seen: &SourceSeen, at: Timestamp) -> bool {
+    let Some((release, time)) =
+        assembly.status.as_ref().and_then(|st| Some((st.release.as_ref()?, st.release_time.as_ref()?)))
+    else {
+        return false;
+    };
+    let PinnedSource::S3(pinned) = &release.source;
+    time.0 > at && *seen != SourceSeen::Version(pinned.version_id.clone())
 }
 
 /// How often the source is looked at.

@@ -14,6 +14,8 @@ use crate::{
 
 /// How old a look at a stack, or at an absent change set, may be for planning.
 const FRESH: SignedDuration = SignedDuration::from_secs(30);
+/// How long a change set that only a person can remove is believed to be still there.
+const STUCK_FRESH: SignedDuration = SignedDuration::from_mins(5);
 
 /// A stack that is planned.
 #[derive(Clone, Debug)]
@@ -60,14 +62,16 @@ impl<'a> Wish<'a> {
     }
 
     /// Whether the stack is ours to change; an absent one is free to take.
-    pub fn ours(&self, row: Option<&StackRow>, owned: Option<&OwnedStack>) -> Step<()> {
+    pub fn ours(&self, row: Option<&StackRow>, owned: Option<&OwnedStack>, now: Timestamp) -> Step<()> {
         match row {
-            Some(row) if row.exists() && owned.is_none_or(|o| o.stack_id != row.id) => Err(Need::stuck(
+            Some(row) if row.exists() && owned.is_none_or(|o| o.stack_id != row.id) => Err(Need::Stuck(
                 Reason::StackNotOurs,
                 format!(
                     "stack {} exists ({}) and was not made by this object: rename yours, or delete that one",
                     self.key, row.id
                 ),
+                // Nothing in the cluster changes when somebody deletes it.
+                now.saturating_add(SignedDuration::from_mins(1)).ok(),
             )),
             Some(_) | None => Ok(()),
         }
@@ -146,8 +150,13 @@ impl<'a> Wish<'a> {
             }
             Some(Looked { seen: Seen::Present(found, at), times }) => (found, *at, *times),
         };
+        // CloudFormation keeps it until somebody deletes it; a look now and then sees when that was done.
+        let expires = as_of.saturating_add(STUCK_FRESH).unwrap_or(as_of);
+        let stuck = |reason, what: String| {
+            if now >= expires { look() } else { Need::Stuck(reason, what, Some(expires)) }
+        };
         if !self.proof.proves(&found.description, found.name.as_str(), input) {
-            return Err(Need::stuck(
+            return Err(stuck(
                 Reason::StackNotOurs,
                 format!(
                     "change set {} of stack {key} was not made by this installation: delete it",
@@ -174,11 +183,9 @@ impl<'a> Wish<'a> {
                 let delete = Mutation::DeleteChangeSet(key.clone(), found.arn.clone(), access.clone());
                 Err(ask(facts, Effect::Mutate(delete), now))
             }
-            SetState::Failed => Err(Need::Stuck(
+            SetState::Failed => Err(stuck(
                 Reason::PlanFailed,
                 format!("change set {} of stack {key} failed: {}", found.name, found.reason),
-                // CloudFormation keeps the failed one; a look now and then sees when somebody has deleted it.
-                now.saturating_add(SignedDuration::from_mins(5)).ok(),
             )),
             SetState::Executing => Err(Need::Wait(
                 Reason::StackBusy,

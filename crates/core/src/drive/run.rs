@@ -8,7 +8,7 @@ use crate::{
     change::{Baseline, leaf},
     effect::{Access, CONFIRM_WITHIN, Confirmed, Effect, Look, Mutation, Seen, SetRef},
     facts::{Facts, Looked},
-    stack::{ChangeSetKind, ChangeSetRow, ExecutionStatus, Run, SetState, StackRow, run},
+    stack::{ChangeSetKind, ChangeSetRow, ExecutionStatus, Run, SetState, StackRow, StackStatus, run},
     verdict::{Need, Step, ask},
     words::StackKey,
 };
@@ -16,7 +16,11 @@ use crate::{
 /// How old a row of a running stack may get before the stack is looked at by name.
 const ROW_OVERDUE: SignedDuration = SignedDuration::from_secs(10);
 /// How long a stack may look as if an accepted execution had not begun, before the change set is asked.
-const START_OVERDUE: SignedDuration = SignedDuration::from_mins(5);
+const START_OVERDUE: SignedDuration = SignedDuration::from_secs(30);
+/// How long nothing is concluded from not seeing it: nobody says how old an answer of AWS may be.
+const GIVE_UP_AFTER: SignedDuration = SignedDuration::from_mins(5);
+/// How long an answer holds that leaves an execution open.
+const ASK_AGAIN: SignedDuration = SignedDuration::from_mins(1);
 
 /// What one stack of a claimed plan needs.
 #[derive(Debug)]
@@ -44,6 +48,8 @@ pub struct Running<'a> {
     pub claim: &'a ClaimedStack,
     /// How CloudFormation is called.
     pub access: &'a Access,
+    /// Whether the stack shall be protected against deletion; absent leaves that as it is.
+    pub protect: Option<bool>,
 }
 
 impl Running<'_> {
@@ -139,10 +145,6 @@ impl Running<'_> {
 
     /// The execution was accepted at `since`, or was seen going on then: what do the stack's rows say?
     fn follow(&self, since: Timestamp, now: Timestamp) -> Progress {
-        let kind = match self.baseline {
-            Baseline::None => ChangeSetKind::Create,
-            Baseline::Stack(..) => ChangeSetKind::Update,
-        };
         let (row, seen_at) = match self.row() {
             Seen::Present(row, at) if *at >= since => (Some(row), *at),
             Seen::Absent(at) if *at >= since => (None, *at),
@@ -150,16 +152,84 @@ impl Running<'_> {
         };
         let overdue = seen_at.saturating_add(ROW_OVERDUE).unwrap_or(seen_at);
         let row = row.filter(|r| r.id == self.claim.stack_id);
-        let state = row.map_or(Run::NotStarted, |r| run(kind, r.status, self.updated_since(r)));
+        let state = row.map_or(Run::NotStarted, |r| run(self.kind(), r.status, self.updated_since(r)));
         match (state, row) {
             (Run::Ended(outcome), Some(r)) => self.settle(r, outcome, now),
-            (Run::NotStarted, _) if now.duration_since(since) > START_OVERDUE => {
-                Progress::Need(self.look_at_set(now))
-            }
+            (Run::NotStarted, _) if now.duration_since(since) > START_OVERDUE => self.never_began(since, now),
             (Run::Running | Run::NotStarted | Run::Ended(_), _) if now < overdue => Progress::Need(
                 Need::Wait(Reason::Executing, format!("stack {} is changing", self.key), Some(overdue)),
             ),
             (Run::Running | Run::NotStarted | Run::Ended(_), _) => Progress::Need(self.look_at_stack(now)),
+        }
+    }
+
+    /// The execution was accepted long ago, and the stack does not show it. Each question is asked again after a while
+    /// only, since any of them may stay open for long.
+    fn never_began(&self, since: Timestamp, now: Timestamp) -> Progress {
+        let late = since.saturating_add(START_OVERDUE).unwrap_or(since);
+        let recent = |at: Timestamp| at >= late && now.duration_since(at) < ASK_AGAIN;
+        let wait = |at: Timestamp| {
+            let again = at.saturating_add(ASK_AGAIN).unwrap_or(at);
+            let what = format!("stack {} does not show the execution yet", self.key);
+            Progress::Need(Need::Wait(Reason::Executing, what, Some(again)))
+        };
+        let sure = now.duration_since(since) > GIVE_UP_AFTER;
+        let row = match self.row() {
+            Seen::Absent(at) if recent(*at) => return if sure { self.gone(*at) } else { wait(*at) },
+            Seen::Present(row, at) if recent(*at) && row.id != self.claim.stack_id => {
+                return if sure { self.gone(*at) } else { wait(*at) };
+            }
+            Seen::Present(row, at) if recent(*at) => (row, *at),
+            Seen::Present(..) | Seen::Absent(_) | Seen::Unknown => {
+                return Progress::Need(self.look_at_stack(now));
+            }
+        };
+        let stop = || match sure {
+            true => Progress::Stop(format!("the change set of stack {} was never executed", self.key)),
+            false => wait(row.1),
+        };
+        match self.facts.change_sets.get(&(self.key.clone(), self.set())) {
+            Some(Looked { seen: Seen::Absent(at), .. }) if recent(*at) => stop(),
+            Some(Looked { seen: Seen::Present(set, at), .. }) if recent(*at) => match set.state() {
+                SetState::Executing => wait(row.1),
+                SetState::Executed if set.execution == ExecutionStatus::ExecuteFailed => {
+                    self.settle_unmoved(*at)
+                }
+                // Its own word for it counts where the stack shows no later time.
+                SetState::Executed => match run(self.kind(), row.0.status, true) {
+                    Run::Ended(outcome) => self.settle(row.0, outcome, now),
+                    Run::NotStarted | Run::Running => wait(row.1),
+                },
+                SetState::Ready
+                | SetState::Preparing
+                | SetState::Empty
+                | SetState::Failed
+                | SetState::Obsolete
+                | SetState::Gone => stop(),
+            },
+            None | Some(_) => Progress::Need(self.look_at_set(now)),
+        }
+    }
+
+    /// The stack that was executed on is not there any more.
+    fn gone(&self, at: Timestamp) -> Progress {
+        let claim = self.claim;
+        Progress::Settle(Box::new(Settled {
+            account: claim.account.clone(),
+            region: claim.region.clone(),
+            stack_name: claim.stack_name.clone(),
+            stack_id: claim.stack_id.clone(),
+            outcome: SettledAs::Gone,
+            status: StackStatus::DeleteComplete.as_str().to_owned(),
+            updated_time: MicroTime(at),
+            message: None,
+        }))
+    }
+
+    fn kind(&self) -> ChangeSetKind {
+        match self.baseline {
+            Baseline::None => ChangeSetKind::Create,
+            Baseline::Stack(..) => ChangeSetKind::Update,
         }
     }
 
@@ -173,7 +243,10 @@ impl Running<'_> {
     /// Records how the stack came out; why it failed is asked first.
     pub fn settle(&self, row: &StackRow, outcome: SettledAs, now: Timestamp) -> Progress {
         let message = if outcome == SettledAs::Succeeded {
-            None
+            match self.protected(row, now) {
+                Ok(message) => message,
+                Err(need) => return Progress::Need(need),
+            }
         } else {
             match self.why_failed(row, now) {
                 Ok(message) => message,
@@ -181,6 +254,23 @@ impl Running<'_> {
             }
         };
         Progress::Settle(Box::new(settled(self.claim, row, outcome, message)))
+    }
+
+    /// Sets the protection as the assembly wants it, as the CDK CLI does. That it cannot be set is told, and keeps nothing
+    /// from going on.
+    fn protected(&self, row: &StackRow, now: Timestamp) -> Step<Option<String>> {
+        let Some(wanted) = self.protect.filter(|p| *p != row.protected) else { return Ok(None) };
+        let as_of = self.row().as_of().unwrap_or(now);
+        let Some(id) = Confirmed::by_look(row.id.clone(), as_of, now) else {
+            return Err(self.look_at_stack(now));
+        };
+        let effect = Mutation::Protect(self.key.clone(), id, wanted, self.access.clone());
+        match ask(self.facts, Effect::Mutate(effect), now) {
+            Need::Do(effect) => Err(Need::Do(effect)),
+            Need::Wait(_, m, _) | Need::Stuck(_, m, _) => {
+                Ok(Some(format!("termination protection could not be set: {m}").chars().take(1000).collect()))
+            }
+        }
     }
 
     fn settle_unmoved(&self, at: Timestamp) -> Progress {
@@ -203,9 +293,7 @@ impl Running<'_> {
 
     /// The first failed resource. Not being able to ask is no reason to wait for ever.
     fn why_failed(&self, row: &StackRow, now: Timestamp) -> Step<Option<String>> {
-        if let Some((failure, at)) = self.facts.failures.get(&row.id)
-            && *at >= row.updated
-        {
+        if let Some(failure) = self.facts.failures.get(&row.id) {
             return Ok(failure.as_ref().map(|f| {
                 format!("{} ({}): {}", f.logical_id, f.resource_type, f.reason).chars().take(1000).collect()
             }));

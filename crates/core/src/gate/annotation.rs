@@ -94,12 +94,19 @@ fn parse(key: &str, value: &str) -> Result<Decision, NotADecision> {
         match name {
             "by" if length <= 256 => text.clone_into(&mut decision.by),
             "reason" if length <= 200 => decision.reason = Some(text.to_owned()),
-            "until" => decision.until = Some(text.parse().map_err(|_| NotADecision::Attribute)?),
+            "until" => decision.until = Some(whole_seconds(text).ok_or(NotADecision::Attribute)?),
             "ack" if text.split(',').all(|c| CLASSES.contains(&c)) => {}
             _ => return Err(NotADecision::Attribute),
         }
     }
     Ok(decision)
+}
+
+/// An instant as the ledger can hold it: a Kubernetes `Time` has whole seconds, and what comes back from there has to
+/// equal what an annotation says, else the same decision would be recorded again and again.
+fn whole_seconds(text: &str) -> Option<Timestamp> {
+    let at: Timestamp = text.parse().ok()?;
+    Timestamp::from_second(at.as_second()).ok()
 }
 
 #[cfg(test)]
@@ -130,6 +137,13 @@ mod tests {
     #[case("gate.stackgate.dev/approve", &format!("{ID};reason=a\nb"), false)]
     fn grammar(#[case] key: &str, #[case] value: &str, #[case] good: bool) {
         assert_eq!(parse_annotation(key, value).map(|r| r.is_ok()), Some(good));
+    }
+
+    #[test]
+    fn fractions_of_a_second_are_cut() {
+        let value = format!("{ID};until=2030-01-01T00:00:00.9Z");
+        let decision = parse_annotation("gate.stackgate.dev/approve", &value).unwrap().unwrap();
+        assert_eq!(decision.until.unwrap().to_string(), "2030-01-01T00:00:00Z");
     }
 
     #[test]

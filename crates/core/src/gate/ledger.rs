@@ -157,7 +157,9 @@ impl PlanView {
     pub fn owned_now(&self) -> Vec<OwnedStack> {
         let mut owned: BTreeMap<StackKey, OwnedStack> =
             self.owned.iter().map(|o| (owned_key(o), o.clone())).collect();
-        for (key, claim) in &self.claims {
+        // Before a plan is closed, what was claimed and has not run can no longer be executed: that stack is as it was.
+        let ran = |key: &StackKey| self.closed.is_none() || self.settled.contains_key(key);
+        for (key, claim) in self.claims.iter().filter(|(key, _)| ran(key)) {
             owned.insert(
                 key.clone(),
                 OwnedStack {

@@ -134,6 +134,7 @@ fn drive(
         baseline: &baseline(stack),
         claim,
         access: &access_to(s, stack),
+        protect: stack.termination_protection,
     };
     running.drive(may_start, || gate_stands(s, stack, now), now)
 }
@@ -192,7 +193,7 @@ fn claim_deferred(
     };
     let wish = wish(s, t);
     let row = wish.fresh_row(now).map_err(stop_or_need)?;
-    wish.ours(row, s.owned().get(&key)).map_err(stop_or_need)?;
+    wish.ours(row, s.owned().get(&key), now).map_err(stop_or_need)?;
     let announced = deferred(s, t, row, now).map_err(stop_or_need)?;
     if announced.leaf != stack.leaf {
         return stop(format!("stack {key} was changed by somebody else after the approval"));

@@ -67,7 +67,7 @@ fn plan_targets(s: &Snapshot<'_>, release: &ReleaseRef, targets: &Targets, now: 
             let check = || {
                 let wish = wish(s, t);
                 let row = wish.fresh_row(now)?;
-                wish.ours(row, owned.get(&t.key))?;
+                wish.ours(row, owned.get(&t.key), now)?;
                 wish.kind(row, now)
             };
             check().err()
@@ -202,6 +202,7 @@ fn proposed(t: &Target, p: &Prepared, targets: &Targets) -> ProposedStack {
             .map(|set| set.stack_id.clone()),
         baseline_stack_id,
         baseline_updated_time,
+        termination_protection: t.artifact.termination_protection,
         input: t.digest,
         leaf: p.leaf,
         count: count_changes(&p.changes),

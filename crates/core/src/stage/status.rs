@@ -7,6 +7,7 @@ use super::Snapshot;
 use crate::{
     api::{Action, ConditionType, Conditions, DeployedRelease, PendingChange, Reason, StageStatus},
     change::risk_classes,
+    effect::Seen,
     gate::{PlanView, parse_annotation},
     plan::change_text,
     verdict::{Phase, Verdict},
@@ -15,7 +16,9 @@ use crate::{
 /// What the object shows.
 #[must_use]
 pub fn status(s: &Snapshot<'_>, v: &Verdict, now: Timestamp) -> StageStatus {
-    let deployed = s.plans.iter().find(|p| p.is_complete()).and_then(deployed);
+    let complete = s.plans.iter().find(|p| p.is_complete());
+    let amiss = complete.and_then(|p| amiss(s, p));
+    let deployed = complete.and_then(deployed);
     let pending = s.newest().filter(|p| !p.is_complete()).and_then(pending);
     let before = s.stage.status.as_ref().map_or(&[][..], |st| &st.conditions);
     let list = Conditions::new(before, s.stage.metadata.generation, now);
@@ -23,6 +26,9 @@ pub fn status(s: &Snapshot<'_>, v: &Verdict, now: Timestamp) -> StageStatus {
     let up_to_date = matches!(v.phase, Phase::Done(_));
     let (ready, ready_reason, ready_message) = match (&deployed, v.phase) {
         (_, Phase::Stalled(r)) => (false, r, v.message.clone()),
+        (Some(_), Phase::Done(_) | Phase::Waiting(_)) if amiss.is_some() => {
+            (false, Reason::ChangePending, amiss.unwrap_or_default())
+        }
         (Some(d), _) => (true, Reason::Deployed, format!("release {} is deployed", d.name)),
         (None, _) => (false, Reason::NotDeployed, "nothing has been deployed yet".to_owned()),
     };
@@ -62,6 +68,25 @@ fn ignored(s: &Snapshot<'_>) -> Vec<String> {
     };
     let annotations = s.stage.metadata.annotations.iter().flatten();
     annotations.filter_map(unreadable).take(8).map(|text| text.chars().take(512).collect()).collect()
+}
+
+/// Whether a stack is known not to have what this plan deployed: a later change failed half-way, or it is gone.
+fn amiss(s: &Snapshot<'_>, plan: &PlanView) -> Option<String> {
+    let owned = s.owned();
+    plan.proposal().stacks.iter().find_map(|stack| {
+        let key = stack.key();
+        let Some(left) = owned.get(&key) else { return Some(format!("stack {key} is gone")) };
+        if left.input != Some(stack.input) {
+            return Some(format!("a later change of stack {key} did not come to its end"));
+        }
+        match s.row(&key) {
+            Seen::Absent(_) => Some(format!("stack {key} is gone")),
+            Seen::Present(row, _) if !row.exists() || row.id != left.stack_id => {
+                Some(format!("stack {key} is gone"))
+            }
+            Seen::Present(..) | Seen::Unknown => None,
+        }
+    })
 }
 
 fn deployed(plan: &PlanView) -> Option<DeployedRelease> {

@@ -1,0 +1,156 @@
+//! The releases of the scenario: cloud assemblies of the form that the CDK writes, built once and shared.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, LazyLock},
+};
+
+use serde_json::{Value, json};
+use stackgate_core::{
+    bundle::{Bundle, File, Node, StackArtifact, Template, Tree, TreePath},
+    words::{Digest, StackKey},
+};
+
+/// The CDK Stages, each with the account that it is deployed into.
+pub const STAGES: [(&str, &str); 3] =
+    [("Dev", "111111111111"), ("Test", "222222222222"), ("Prod", "333333333333")];
+/// The region of everything.
+pub const REGION: &str = "ap-southeast-2";
+/// The bootstrap qualifier.
+pub const QUALIFIER: &str = "acme";
+
+/// The releases, in the order in which they are made: the first; an update; the update with other files that are not
+/// deployed; a third; the third with a difference for Dev alone.
+pub static RELEASES: LazyLock<Vec<Arc<Bundle>>> = LazyLock::new(|| {
+    [(1, 1, "a"), (2, 2, "a"), (2, 2, "b"), (3, 3, "a"), (3, 4, "a")]
+        .into_iter()
+        .map(|(version, dev, notes)| Arc::new(open(version, dev, notes)))
+        .collect()
+});
+
+/// Every template of every release, by the digest of its bytes.
+pub static TEMPLATES: LazyLock<BTreeMap<Digest, Arc<Template>>> = LazyLock::new(|| {
+    let stacks = RELEASES.iter().flat_map(|b| STAGES.iter().flat_map(|(name, _)| stacks(b, name)));
+    stacks.map(|s| (s.template_file.digest(), Arc::new(s.template.clone()))).collect()
+});
+
+/// The stacks of a CDK Stage.
+#[must_use]
+pub fn stacks(bundle: &Bundle, cdk_stage: &str) -> Vec<Arc<StackArtifact>> {
+    bundle.stage(Some(cdk_stage)).map(|s| s.stacks.clone()).unwrap_or_default()
+}
+
+/// The digest of the template that a release has for a stack.
+#[must_use]
+pub fn template_of(release: Digest, key: &StackKey) -> Option<Digest> {
+    let bundle = RELEASES.iter().find(|b| b.release() == release)?;
+    STAGES
+        .iter()
+        .flat_map(|(name, _)| stacks(bundle, name))
+        .find(|s| s.key() == *key)
+        .map(|s| s.template_file.digest())
+}
+
+#[expect(clippy::expect_used, reason = "the assemblies are constants of this file")]
+fn open(version: u32, dev: u32, notes: &str) -> Bundle {
+    let nested = |name: &str| {
+        json!({"type": "cdk:cloud-assembly", "displayName": name,
+               "properties": {"directoryName": format!("assembly-{name}"), "displayName": name}})
+    };
+    let root: BTreeMap<String, Value> =
+        STAGES.iter().map(|(name, _)| (format!("assembly-{name}"), nested(name))).collect();
+    let mut files = vec![
+        ("manifest.json".to_owned(), manifest(&json!(root))),
+        ("tree.json".to_owned(), json!({"notes": notes}).to_string()),
+    ];
+    for (name, account) in STAGES {
+        let v = if name == "Dev" { dev } else { version };
+        stage(name, account, v, &mut files);
+    }
+    let mut tree = Tree::default();
+    for (name, text) in files {
+        let path = TreePath::parse(&name).expect("a path");
+        tree.insert(path, Node::File(File::new(text.into_bytes(), false))).expect("a new path");
+    }
+    Bundle::open(tree).expect("an assembly")
+}
+
+fn manifest(artifacts: &Value) -> String {
+    json!({"version": "55.0.0", "artifacts": artifacts}).to_string()
+}
+
+fn stage(name: &str, account: &str, v: u32, files: &mut Vec<(String, String)>) {
+    let dir = format!("assembly-{name}");
+    let (store, api) = (format!("{name}Store"), format!("{name}Api"));
+    let code = format!("asset.{name}{v}");
+    files.push((
+        format!("{dir}/manifest.json"),
+        manifest(&json!({
+            format!("{store}.assets"): assets(&store, &[]),
+            store.as_str(): stack(&store, v, account, &format!("{name}-Store"), &[format!("{store}.assets")]),
+            format!("{api}.assets"): assets(&api, &[]),
+            api.as_str(): stack(&api, v, account, &format!("{name}-Api"), &[format!("{api}.assets"), store.clone()]),
+        })),
+    ));
+    let export = format!("{name}-Store:Bucket");
+    let mut resources = json!({
+        "Function": {"Type": "AWS::Lambda::Function", "Properties": {"Code": {"S3Key": format!("{name}{v}.zip")}}},
+        "Name": {"Type": "AWS::SSM::Parameter", "Properties": {"Type": "String", "Value": {"Fn::ImportValue": export}}},
+    });
+    if v == 2 {
+        resources["Alarm"] = json!({"Type": "AWS::SNS::Topic", "Properties": {}});
+    }
+    let templates = [
+        (
+            &store,
+            json!({
+                "Resources": {"Bucket": {"Type": "AWS::S3::Bucket", "Properties": {"Version": v}}},
+                "Outputs": {"Bucket": {"Value": {"Ref": "Bucket"}, "Export": {"Name": export}}},
+            }),
+            None,
+        ),
+        (&api, json!({"Resources": resources}), Some(&code)),
+    ];
+    for (id, template, zip) in templates {
+        let mut list = json!({"template": asset(account, &format!("{id}.template.json"), "file", &format!("{id}{v}.json"))});
+        if let Some(zip) = zip {
+            list["code"] = asset(account, &format!("../{zip}"), "zip", &format!("{name}{v}.zip"));
+        }
+        files.push((
+            format!("{dir}/{id}.assets.json"),
+            json!({"version": "55.0.0", "files": list}).to_string(),
+        ));
+        files.push((format!("{dir}/{id}.template.json"), template.to_string()));
+    }
+    files.push((format!("{code}/index.mjs"), format!("export const version = {v}")));
+}
+
+fn role(account: &str, kind: &str) -> String {
+    format!("arn:${{AWS::Partition}}:iam::{account}:role/cdk-{QUALIFIER}-{kind}-role-{account}-{REGION}")
+}
+
+fn stack(id: &str, v: u32, account: &str, name: &str, after: &[String]) -> Value {
+    json!({
+        "type": "aws:cloudformation:stack", "environment": format!("aws://{account}/{REGION}"),
+        "displayName": name, "dependencies": after,
+        "properties": {
+            "templateFile": format!("{id}.template.json"), "stackName": name,
+            "assumeRoleArn": role(account, "deploy"), "cloudFormationExecutionRoleArn": role(account, "cfn-exec"),
+            "stackTemplateAssetObjectUrl": format!("s3://cdk-{QUALIFIER}-assets-{account}-{REGION}/{id}{v}.json"),
+            "requiresBootstrapStackVersion": 6,
+            "bootstrapStackVersionSsmParameter": format!("/cdk-bootstrap/{QUALIFIER}/version"),
+        }
+    })
+}
+
+fn assets(id: &str, after: &[String]) -> Value {
+    json!({"type": "cdk:asset-manifest", "dependencies": after, "properties": {
+        "file": format!("{id}.assets.json"), "requiresBootstrapStackVersion": 6,
+        "bootstrapStackVersionSsmParameter": format!("/cdk-bootstrap/{QUALIFIER}/version")}})
+}
+
+fn asset(account: &str, path: &str, packaging: &str, key: &str) -> Value {
+    json!({"source": {"path": path, "packaging": packaging}, "destinations": {"here": {
+        "bucketName": format!("cdk-{QUALIFIER}-assets-{account}-{REGION}"), "objectKey": key, "region": REGION,
+        "assumeRoleArn": role(account, "file-publishing")}}})
+}

@@ -1,0 +1,388 @@
+//! A controller: the loop of the real one, cut into ticks so that a schedule can stop it anywhere.
+
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, VecDeque},
+    sync::Arc,
+};
+
+use jiff::{SignedDuration, Timestamp};
+use stackgate_core::{
+    assembly,
+    cluster::Installation,
+    effect::{Effect, Next, Outcome, Pace, Refusal, RefusalKind, Seen, Wake, Watched},
+    facts::Facts,
+    plan, stage,
+};
+
+use crate::world::{Happened, NAMESPACE, Object, ObjectKey, Objects, View, World};
+
+/// What befalls an effect.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Fault {
+    /// The controller dies before it.
+    CrashBefore,
+    /// The controller dies after it.
+    CrashAfter,
+    /// It is carried out, the reply is lost.
+    LostReply,
+    /// It is refused, and does not happen.
+    Refused(RefusalKind),
+}
+
+/// One controller process.
+#[derive(Clone, Debug)]
+pub struct Controller {
+    /// Its place among the controllers, and among the views of the cluster.
+    pub place: usize,
+    /// What it remembers: all of it may be lost.
+    memory: BTreeMap<ObjectKey, Facts>,
+    /// When each object is looked at again.
+    due: BTreeMap<ObjectKey, Timestamp>,
+    /// The stacks that each object waits for.
+    watched: BTreeMap<ObjectKey, Vec<Watched>>,
+    /// When the stacks were last polled.
+    polled: Timestamp,
+    /// The pass that is under way.
+    active: Option<Active>,
+    /// It does nothing before then.
+    pub rests_until: Timestamp,
+    /// How many steps a pass may have.
+    budget: u32,
+}
+
+#[derive(Clone, Debug)]
+struct Active {
+    object: ObjectKey,
+    steps: u32,
+    queue: VecDeque<Effect>,
+    status: Option<Object>,
+}
+
+/// What a decision asks for: effects, or a wait and the object with its new status.
+enum Decided {
+    Do(Vec<Effect>),
+    Wait(Wake, Option<Object>),
+}
+
+impl Controller {
+    /// A process that has just started.
+    #[must_use]
+    pub fn new(place: usize, budget: u32, now: Timestamp) -> Self {
+        Self {
+            place,
+            memory: BTreeMap::new(),
+            due: BTreeMap::new(),
+            watched: BTreeMap::new(),
+            polled: now,
+            active: None,
+            rests_until: now,
+            budget,
+        }
+    }
+
+    /// The process dies and starts again: everything that is not in the cluster is lost.
+    pub fn crash(&mut self, world: &mut World) {
+        world.tell(|| format!("[{}] crash", self.place));
+        *self = Self::new(self.place, self.budget, world.now);
+        if let Some(view) = world.cluster.views.get(self.place) {
+            self.due.extend(view.seen.0.keys().map(|k| (k.clone(), world.now)));
+        }
+    }
+
+    /// A watch event has arrived: whoever it concerns is due.
+    pub fn wake(&mut self, key: &ObjectKey, view: &View, now: Timestamp) {
+        let mut due = |key: ObjectKey| {
+            let at = self.due.entry(key).or_insert(now);
+            *at = now.min(*at);
+        };
+        due(key.clone());
+        let stages = view.seen.0.iter().filter_map(|(k, o)| match o {
+            Object::Stage(s) => Some((k, s)),
+            _ => None,
+        });
+        let plan_of = match view.seen.0.get(key) {
+            Some(Object::Plan(p)) => Some(p.spec.proposal.name.as_str()),
+            _ => None,
+        };
+        for (k, stage) in stages {
+            let concerned = match key {
+                ObjectKey::Plan(_) => {
+                    plan_of == stage.metadata.name.as_deref()
+                        || stage.spec.promote_from.iter().any(|u| Some(u.name.as_str()) == plan_of)
+                }
+                ObjectKey::Account(_) | ObjectKey::Bootstrap(_) | ObjectKey::Assembly(_) => true,
+                ObjectKey::Stage(_) => false,
+            };
+            if concerned {
+                due(k.clone());
+            }
+        }
+    }
+
+    /// When there is something to do next.
+    #[must_use]
+    pub fn next(&self) -> Option<Timestamp> {
+        if self.active.is_some() {
+            return Some(self.rests_until);
+        }
+        let due = self.due.values().min().copied();
+        let pace = self.watched.values().flatten().map(|w| w.pace).max();
+        let poll = pace.and_then(|p| self.polled.saturating_add(interval(p)).ok());
+        let at = match (due, poll) {
+            (Some(a), Some(b)) => a.min(b),
+            (a, b) => a.or(b)?,
+        };
+        Some(at.max(self.rests_until))
+    }
+
+    /// Does the next thing. `fault` is asked once per effect and status write. `false`: there was nothing to do.
+    pub fn tick(
+        &mut self,
+        world: &mut World,
+        installation: &Installation,
+        fault: &mut dyn FnMut(&mut World) -> Option<Fault>,
+    ) -> bool {
+        if let Some(mut active) = self.active.take() {
+            if let Some(effect) = active.queue.pop_front() {
+                if self.perform(world, &active.object, &effect, fault) {
+                    self.active = Some(active);
+                }
+            } else if let Some(object) = active.status.take() {
+                self.write_status(world, object, fault);
+            } else if active.steps >= self.budget {
+                // Budget spent: let others run.
+                self.due.insert(active.object, world.now);
+            } else {
+                self.decide(world, active, installation);
+            }
+            return true;
+        }
+        if self.poll_is_due(world.now) {
+            self.poll(world);
+            return true;
+        }
+        let ready: Vec<&ObjectKey> =
+            self.due.iter().filter(|(_, at)| **at <= world.now).map(|(k, _)| k).collect();
+        let place = if world.luck.vary { world.luck.random.place(ready.len()) } else { 0 };
+        let Some(object) = ready.get(place).map(|k| (*k).clone()) else { return false };
+        self.due.remove(&object);
+        self.watched.remove(&object);
+        self.decide(world, Active { object, steps: 0, queue: VecDeque::new(), status: None }, installation);
+        true
+    }
+
+    fn decide(&mut self, world: &mut World, mut active: Active, installation: &Installation) {
+        active.steps += 1;
+        let Some(view) = world.cluster.views.get(self.place) else { return };
+        let facts = self.memory.entry(active.object.clone()).or_default();
+        let seen = world.protocol.misread(&view.seen).map_or(Cow::Borrowed(&view.seen), Cow::Owned);
+        match decide(&active.object, &seen, facts, installation, world.now) {
+            None => {}
+            Some(Decided::Do(effects)) => {
+                active.queue = effects.into();
+                self.active = Some(active);
+            }
+            Some(Decided::Wait(wake, status)) => {
+                if let Some(at) = wake.at {
+                    self.due.insert(active.object.clone(), at.max(world.now));
+                }
+                self.watched.insert(active.object.clone(), wake.stacks);
+                if let Some(object) = status {
+                    // A status is all that this write carries, also where a mutant has misread the rest.
+                    let object = match (object, view.seen.0.get(&active.object)) {
+                        (Object::Plan(read), Some(Object::Plan(real))) => {
+                            let mut plan = Arc::clone(real);
+                            Arc::make_mut(&mut plan).status.clone_from(&read.status);
+                            Object::Plan(plan)
+                        }
+                        (Object::Stage(read), Some(Object::Stage(real))) => {
+                            let mut stage = Arc::clone(real);
+                            Arc::make_mut(&mut stage).status.clone_from(&read.status);
+                            Object::Stage(stage)
+                        }
+                        (other, _) => other,
+                    };
+                    active.status = Some(object);
+                    self.active = Some(active);
+                }
+            }
+        }
+    }
+
+    /// Performs one effect. `false`: the process has died.
+    fn perform(
+        &mut self,
+        world: &mut World,
+        object: &ObjectKey,
+        effect: &Effect,
+        fault: &mut dyn FnMut(&mut World) -> Option<Fault>,
+    ) -> bool {
+        let fault = fault(world);
+        let started = world.now;
+        world.tell(|| format!("[{}] {object:?}: {} {fault:?}", self.place, effect.key()));
+        let outcome = match fault {
+            Some(Fault::CrashBefore) => {
+                self.crash(world);
+                return false;
+            }
+            Some(Fault::Refused(kind)) => {
+                Outcome::Refused(Refusal { kind, message: "by the schedule".to_owned() })
+            }
+            Some(Fault::LostReply) => {
+                world.perform(effect);
+                Outcome::Unsure("no reply".to_owned())
+            }
+            Some(Fault::CrashAfter) => {
+                world.perform(effect);
+                self.crash(world);
+                return false;
+            }
+            None => world.perform(effect),
+        };
+        if let Outcome::Refused(refusal) = &outcome {
+            world.tell(|| format!("[{}]   refused: {:?} {}", self.place, refusal.kind, refusal.message));
+        }
+        let takes = world.luck.millis(40, 400);
+        let later = world.now.saturating_add(takes).unwrap_or(world.now);
+        world.pass(later);
+        let facts = self.memory.entry(object.clone()).or_default();
+        let before = facts.gate.clone();
+        facts.note(effect, outcome, started, world.now);
+        world.protocol.misremember(before, facts, world.now);
+        true
+    }
+
+    fn write_status(
+        &mut self,
+        world: &mut World,
+        object: Object,
+        fault: &mut dyn FnMut(&mut World) -> Option<Fault>,
+    ) {
+        let fault = fault(world);
+        let key = object.key();
+        world.tell(|| format!("[{}] {key:?}: status {fault:?}", self.place));
+        let soon = world.now.saturating_add(SignedDuration::from_secs(1)).unwrap_or(world.now);
+        match fault {
+            Some(Fault::CrashBefore) => return self.crash(world),
+            Some(Fault::Refused(_)) => {
+                self.due.insert(key, soon);
+                return;
+            }
+            Some(Fault::LostReply | Fault::CrashAfter) | None => {}
+        }
+        world.moment += 1;
+        match world.cluster.status(object) {
+            Ok(()) => {
+                world.writes += 1;
+                if let ObjectKey::Stage(name) = &key {
+                    world.happened.push(Happened::StageStatus(name.clone()));
+                }
+            }
+            // The watch will bring the newer object; a look soon after is cheap.
+            Err(_) => {
+                self.due.insert(key, soon);
+            }
+        }
+        let takes = world.luck.millis(40, 400);
+        let later = world.now.saturating_add(takes).unwrap_or(world.now);
+        world.pass(later);
+        if fault == Some(Fault::CrashAfter) {
+            self.crash(world);
+        }
+    }
+
+    fn poll_is_due(&self, now: Timestamp) -> bool {
+        let pace = self.watched.values().flatten().map(|w| w.pace).max();
+        pace.is_some_and(|p| now.duration_since(self.polled) >= interval(p))
+    }
+
+    /// The poll of a region: rows of the watched stacks, which wake their owners when they differ.
+    fn poll(&mut self, world: &mut World) {
+        self.polled = world.now;
+        for (object, stacks) in &self.watched {
+            let facts = self.memory.entry(object.clone()).or_default();
+            for Watched { key, .. } in stacks {
+                let before = facts.stacks.get(key).cloned().unwrap_or_default();
+                let row = world.cloud.read(key).map(|mut row| {
+                    world.protocol.misjudge(key, &mut row, &world.cloud);
+                    row
+                });
+                let now = world.now;
+                let seen = row.map_or(Seen::Absent(now), |r| Seen::Present(r, now));
+                let same = match (&before, &seen) {
+                    (Seen::Present(a, _), Seen::Present(b, _)) => a == b,
+                    (Seen::Absent(_), Seen::Absent(_)) => true,
+                    _ => false,
+                };
+                facts.learn_stack(key, seen);
+                if !same {
+                    self.due.insert(object.clone(), now);
+                }
+            }
+        }
+    }
+}
+
+/// How often stacks are polled.
+fn interval(pace: Pace) -> SignedDuration {
+    match pace {
+        Pace::Slow => SignedDuration::from_secs(60),
+        Pace::Fast => SignedDuration::from_secs(5),
+    }
+}
+
+/// The decision on one object, and the object with its status if that has to be written.
+fn decide(
+    key: &ObjectKey,
+    view: &Objects,
+    facts: &Facts,
+    installation: &Installation,
+    now: Timestamp,
+) -> Option<Decided> {
+    match key {
+        ObjectKey::Stage(name) => {
+            let s = stage::observe(view, NAMESPACE, name, facts, installation)?;
+            let verdict = stage::decide(&s, now);
+            Some(match verdict.next {
+                Next::Do(effects) => Decided::Do(effects),
+                Next::Wait(ref wake) => {
+                    let status = stage::status(&s, &verdict, now);
+                    let write = (s.stage.status.as_ref() != Some(&status)).then(|| {
+                        let mut object = Arc::clone(&s.stage);
+                        Arc::make_mut(&mut object).status = Some(status);
+                        Object::Stage(object)
+                    });
+                    Decided::Wait(wake.clone(), write)
+                }
+            })
+        }
+        ObjectKey::Assembly(name) => {
+            let s = assembly::observe(view, NAMESPACE, name, facts)?;
+            let (verdict, release) = assembly::decide(&s, now);
+            Some(match verdict.next {
+                Next::Do(effects) => Decided::Do(effects),
+                Next::Wait(ref wake) => {
+                    let status = assembly::status(&s, &verdict, release, now);
+                    let write = (s.assembly.status.as_ref() != Some(&status)).then(|| {
+                        let mut object = Arc::clone(&s.assembly);
+                        Arc::make_mut(&mut object).status = Some(status);
+                        Object::Assembly(object)
+                    });
+                    Decided::Wait(wake.clone(), write)
+                }
+            })
+        }
+        ObjectKey::Plan(_) => {
+            let Some(Object::Plan(plan)) = view.0.get(key) else { return None };
+            let status = plan::status(plan, now)?;
+            let write = (plan.status.as_ref() != Some(&status)).then(|| {
+                let mut object = Arc::clone(plan);
+                Arc::make_mut(&mut object).status = Some(status);
+                Object::Plan(object)
+            });
+            Some(Decided::Wait(Wake::default(), write))
+        }
+        ObjectKey::Account(_) | ObjectKey::Bootstrap(_) => None,
+    }
+}

@@ -1,0 +1,228 @@
+//! What must hold after every effect, whatever happens (the names are those of the reliability goals).
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use stackgate_core::{
+    api::{Action, ChangePlan, ClaimedStack, CloseReason, Identity, LedgerEntry, SettledAs},
+    change::{Baseline, leaf},
+    cluster::ClusterView,
+    gate::parse_annotation,
+    words::{ChangeSetArn, StackKey},
+};
+
+use crate::{
+    bundle,
+    world::{ChangeSet, Happened, NAMESPACE, Stack, World},
+};
+
+/// Watches what happens.
+#[derive(Clone, Debug, Default)]
+pub struct Judge {
+    executed: BTreeSet<ChangeSetArn>,
+    claimed_at: BTreeMap<ChangeSetArn, u64>,
+    /// The version of every stack when a plan was made: what approvers of that plan were shown.
+    shown: BTreeMap<String, BTreeMap<StackKey, u64>>,
+}
+
+/// A broken invariant.
+pub type Violation = String;
+
+impl Judge {
+    /// Judges what has happened since the last time.
+    pub fn check(&mut self, world: &mut World) -> Result<(), Violation> {
+        for happened in std::mem::take(&mut world.happened) {
+            match &happened {
+                Happened::SetMade(key) => one_set_per_input(world, key)?,
+                Happened::Executed(key, set) => self.execution(world, key, set)?,
+                Happened::SetDeleted(key, set) => only_ours(key, set)?,
+                Happened::StackDeleted(key, stack) => only_empty(key, stack)?,
+                Happened::Opened(plan) => {
+                    self.shown.insert(plan.clone(), world.cloud.versions.clone());
+                }
+                Happened::Appended(plan, from) => self.ledger(world, plan, *from)?,
+                Happened::StageStatus(stage) => ready_is_true(world, stage)?,
+            }
+        }
+        match world.cluster.broken.pop() {
+            Some(rule) => Err(format!("schema: {rule}")),
+            None => Ok(()),
+        }
+    }
+
+    fn execution(&mut self, world: &World, key: &StackKey, set: &ChangeSet) -> Result<(), Violation> {
+        if !self.executed.insert(set.arn.clone()) {
+            return Err(format!("I1: change set {} of {key} was executed twice", set.arn));
+        }
+        let Some((plan, place)) = world.claimed_in(&set.arn) else {
+            return Err(format!("I2: {} of {key} was executed without a claim", set.arn));
+        };
+        let Some(object) = world.cluster.plan(plan) else { return Err(format!("I2: plan {plan} is gone")) };
+        let ledger = &object.spec.ledger;
+        if ledger.iter().skip(place).any(|e| e.closed.is_some()) {
+            return Err(format!("I2: {} of {key} was executed after plan {plan} was closed", set.arn));
+        }
+        gate_was_open(world, &object, place)?;
+        let claim = claims(ledger.get(place)).find(|c| c.change_set_arn == set.arn);
+        let stack = object.spec.proposal.stacks.iter().find(|s| s.key() == *key);
+        let (Some(claim), Some(proposed)) = (claim, stack) else {
+            return Err(format!("I2: {key} is not part of plan {plan}"));
+        };
+        let on = match (&proposed.baseline_stack_id, &proposed.baseline_updated_time) {
+            (Some(id), Some(at)) => Baseline::Stack(id.clone(), at.0),
+            _ => Baseline::None,
+        };
+        if leaf(key, &proposed.input, &on, &set.changes) != claim.leaf {
+            return Err(format!("I2: {} of {key} does not have the leaf that was claimed", set.arn));
+        }
+        let opened = ledger.iter().take(place).filter_map(|e| e.opened.as_ref()).last();
+        let release = opened.and_then(|o| o.release.as_ref());
+        if release.and_then(|r| bundle::template_of(r.digest, key)) != Some(set.to.digest) {
+            return Err(format!("I2: {} of {key} deploys another release than plan {plan}", set.arn));
+        }
+        let shown = self.shown.get(plan).and_then(|v| v.get(key)).copied().unwrap_or(0);
+        if set.version != shown {
+            return Err(format!(
+                "I2: {key} was changed by others after plan {plan} was made, and executed all the same"
+            ));
+        }
+        let stack = world.cloud.stacks.get(key);
+        if stack.is_none_or(|s| !s.ours || s.id != claim.stack_id) {
+            return Err(format!("I3: {key} is not ours and was changed"));
+        }
+        let withdrawn = world.withdrawn.get(&key.env.account);
+        if withdrawn.is_some_and(|at| self.claimed_at.get(&set.arn).is_some_and(|claim| at < claim)) {
+            return Err(format!("I5: {key} was executed, though the grant was withdrawn before the claim"));
+        }
+        Ok(())
+    }
+
+    fn ledger(&mut self, world: &World, name: &str, from: usize) -> Result<(), Violation> {
+        let Some(plan) = world.cluster.plan(name) else { return Ok(()) };
+        for entry in plan.spec.ledger.iter().skip(from) {
+            for claim in claims(Some(entry)) {
+                self.claimed_at.insert(claim.change_set_arn.clone(), world.moment);
+            }
+            if entry.claimed.is_some() {
+                let stops = |(k, v): (&String, &String)| matches!(parse_annotation(k, v), Some(Ok(d)) if d.action == Action::Reject && d.id == plan.spec.proposal.id);
+                if plan.metadata.annotations.iter().flatten().any(stops) {
+                    return Err(format!("I2: plan {name} was claimed while a reject stands on it"));
+                }
+            }
+            if let Some(settled) = entry.settled.as_ref().filter(|s| s.outcome == SettledAs::Succeeded) {
+                succeeded_is_true(world, &plan, &settled.key())?;
+            }
+            if let Some(closed) = &entry.closed {
+                fence_stands(world, &plan, closed.reason)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn claims(entry: Option<&LedgerEntry>) -> impl Iterator<Item = &ClaimedStack> {
+    entry.and_then(|e| e.claimed.as_ref()).into_iter().flat_map(|c| &c.stacks)
+}
+
+/// I1: two change sets with one content on one stack are one operation too many.
+fn one_set_per_input(world: &World, key: &StackKey) -> Result<(), Violation> {
+    let Some(stack) = world.cloud.stacks.get(key) else { return Ok(()) };
+    let mut seen = BTreeSet::new();
+    for set in stack.sets.iter().filter(|s| s.is_available(s.ready) && s.token != "by hand") {
+        if !seen.insert((set.to.digest, set.version)) {
+            return Err(format!("I1: {key} has two change sets with the same content"));
+        }
+    }
+    Ok(())
+}
+
+/// I2: before the claim somebody who signed exactly this id approved, and nobody has rejected it.
+fn gate_was_open(world: &World, plan: &ChangePlan, claim: usize) -> Result<(), Violation> {
+    let id = plan.spec.proposal.id.to_string();
+    let mut approved = false;
+    let mut spent = false;
+    for (place, entry) in plan.spec.ledger.iter().enumerate().take(claim) {
+        if entry.opened.is_some() && spent {
+            (approved, spent) = (false, false);
+        }
+        spent |= entry.claimed.is_some();
+        if let Some(d) = &entry.decided {
+            let signed = d.identity == Identity::System || world.approved.contains(&id);
+            match d.action {
+                Action::Reject => return Err(format!("I2: {id} was executed after the reject at {place}")),
+                Action::Approve if !signed => {
+                    return Err(format!("I2: {id} counts as approved, but nobody has signed exactly that"));
+                }
+                Action::Approve => approved = true,
+            }
+        }
+    }
+    if approved { Ok(()) } else { Err(format!("I2: {id} was executed without an approval")) }
+}
+
+/// I3: only change sets of ours are deleted.
+fn only_ours(key: &StackKey, set: &ChangeSet) -> Result<(), Violation> {
+    if set.description == "by hand" {
+        return Err(format!("I3: change set {} of {key} is not ours and was deleted", set.arn));
+    }
+    Ok(())
+}
+
+/// I3, I4: only a stack that never lived, and holds nothing, is deleted.
+fn only_empty(key: &StackKey, stack: &Stack) -> Result<(), Violation> {
+    if stack.deployed.is_some() || stack.running.is_some() || !stack.sets.is_empty() {
+        return Err(format!("I3: {key} in {} was deleted", stack.status.as_str()));
+    }
+    Ok(())
+}
+
+/// I8, at the record: what is recorded as a success is one.
+fn succeeded_is_true(world: &World, plan: &ChangePlan, key: &StackKey) -> Result<(), Violation> {
+    let opened = plan.spec.ledger.iter().filter_map(|e| e.opened.as_ref()).last();
+    let wanted = opened.and_then(|o| o.release.as_ref()).and_then(|r| bundle::template_of(r.digest, key));
+    let Some(stack) = world.cloud.stacks.get(key) else { return Ok(()) };
+    let is = stack.deployed.as_ref().map(|d| d.digest);
+    if !world.cloud.meddled.contains(key) && (is != wanted || stack.running.is_some()) {
+        return Err(format!("I8: {key} is recorded as done and is in {}", stack.status.as_str()));
+    }
+    Ok(())
+}
+
+/// A plan is closed only when nothing of it can be executed any more.
+fn fence_stands(world: &World, plan: &ChangePlan, reason: CloseReason) -> Result<(), Violation> {
+    for claim in plan.spec.ledger.iter().flat_map(|e| claims(Some(e))) {
+        let set =
+            world.cloud.set(&claim.key(), &stackgate_core::effect::SetRef::Arn(claim.change_set_arn.clone()));
+        if set.is_some_and(|(_, s)| s.is_available(world.now)) {
+            return Err(format!(
+                "I2: closed ({reason:?}), but {} can still be executed",
+                claim.change_set_arn
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// I8: a Stage that says Ready of this generation, and is at rest, has deployed what it says.
+fn ready_is_true(world: &World, name: &str) -> Result<(), Violation> {
+    let Some(stage) = world.cluster.objects.stage(NAMESPACE, name) else { return Ok(()) };
+    let Some(status) = &stage.status else { return Ok(()) };
+    let is = |kind: &str| status.conditions.iter().any(|c| c.type_ == kind && c.status == "True");
+    if !is("Ready") || is("Reconciling") || status.observed_generation != stage.metadata.generation {
+        return Ok(());
+    }
+    let Some(deployed) = &status.deployed else { return Err(format!("I8: {name} is Ready with nothing")) };
+    let stacks = bundle::RELEASES
+        .iter()
+        .find(|b| b.release() == deployed.digest)
+        .map(|b| bundle::stacks(b, stage.spec.cdk_stage.as_deref().unwrap_or_default()));
+    for artifact in stacks.into_iter().flatten() {
+        let key = artifact.key();
+        let Some(stack) = world.cloud.stacks.get(&key).filter(|_| !world.cloud.meddled.contains(&key)) else {
+            continue;
+        };
+        if stack.deployed.as_ref().map(|d| d.digest) != Some(artifact.template_file.digest()) {
+            return Err(format!("I8: {name} says Ready, but {key} does not have release {}", deployed.name));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,80 @@
+//! The runs: the scenario of the product, undisturbed or with one fault, and schedules made from a seed.
+
+use crate::{
+    controller::Fault,
+    people::{Chapter, Vote},
+    protocol::Protocol,
+    random::Random,
+    run::Setting,
+    weather::Weather,
+};
+
+/// The scenario: a first release everywhere; a second that prod rejects; the same with other files; a third that passes;
+/// one that differs for dev alone.
+#[must_use]
+pub fn whole() -> Vec<Chapter> {
+    use Vote::{OnPlan, OnStage, Reject};
+    [
+        (0, [OnPlan, OnStage, OnPlan]),
+        (1, [OnPlan, OnPlan, Reject]),
+        (2, [OnPlan, OnPlan, Reject]),
+        (3, [OnPlan, OnStage, OnPlan]),
+        (4, [OnPlan, OnPlan, OnPlan]),
+    ]
+    .into_iter()
+    .map(|(release, votes)| Chapter { release, votes })
+    .collect()
+}
+
+/// The scenario in good weather, with one fault or none.
+#[must_use]
+pub fn with_one_fault(budget: u32, strike: Option<(u64, Fault)>) -> Setting {
+    Setting {
+        seed: 1,
+        protocol: Protocol::AsDesigned,
+        weather: Weather::CALM,
+        clears_after: 0,
+        controllers: 1,
+        budget,
+        stages: 3,
+        chapters: whole(),
+        strike,
+        vary: false,
+        trace: false,
+    }
+}
+
+/// A schedule made from a seed.
+#[must_use]
+pub fn from_seed(seed: u64, protocol: Protocol) -> Setting {
+    let mut random = Random::new(seed);
+    let mut chapters: Vec<Chapter> = Vec::new();
+    let several = random.below(3);
+    for _ in 0..=several {
+        let votes = [(); 3].map(|()| match random.below(10) {
+            0 => Vote::Reject,
+            1 => Vote::Both,
+            2..=4 => Vote::OnStage,
+            _ => Vote::OnPlan,
+        });
+        chapters.push(Chapter { release: random.place(3), votes });
+    }
+    chapters.push(Chapter { release: 3, votes: [Vote::OnPlan, Vote::OnStage, Vote::OnPlan] });
+    let stages = {
+        let most = if random.chance(300) { 3 } else { 2 };
+        1 + random.place(most)
+    };
+    Setting {
+        protocol,
+        weather: Weather::choose(&mut random),
+        clears_after: 40 + random.below(400),
+        controllers: 1 + random.place(2),
+        budget: [1, 3, 64].get(random.place(3)).copied().unwrap_or(64),
+        stages,
+        chapters,
+        strike: None,
+        vary: true,
+        trace: false,
+        seed: random.bits(),
+    }
+}

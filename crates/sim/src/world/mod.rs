@@ -1,0 +1,151 @@
+//! Everything outside the controllers: the API server, AWS, and the time.
+
+mod by_hand;
+mod change_set;
+mod cloud;
+mod cluster;
+mod perform;
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+use jiff::Timestamp;
+use stackgate_core::{
+    bundle::Bundle,
+    words::{AccountId, ChangeSetArn, Digest, StackKey},
+};
+
+pub use change_set::ChangeSet;
+pub use cloud::{Cloud, Deployed, Operation, Stack};
+pub use cluster::{Cluster, NAMESPACE, Object, ObjectKey, Objects, View};
+
+use crate::{
+    protocol::Protocol,
+    weather::{Luck, Weather},
+};
+
+/// The world.
+#[derive(Clone, Debug)]
+pub struct World {
+    /// The time.
+    pub now: Timestamp,
+    /// The API server.
+    pub cluster: Cluster,
+    /// CloudFormation.
+    pub cloud: Cloud,
+    /// The digests of the objects in the asset buckets, by bucket and key.
+    pub assets: BTreeMap<String, Digest>,
+    /// The versions of the source object, oldest first.
+    pub source: Vec<Arc<Bundle>>,
+    /// Chance.
+    pub luck: Luck,
+    /// What the controllers do.
+    pub protocol: Protocol,
+    /// What has happened and was not judged yet.
+    pub happened: Vec<Happened>,
+    /// Counts what happened.
+    pub moment: u64,
+    /// The ids that people have approved, written out exactly.
+    pub approved: BTreeSet<String>,
+    /// The ids that people have rejected, written out exactly.
+    pub rejected: BTreeSet<String>,
+    /// The accounts whose grant is withdrawn, and since when.
+    pub withdrawn: BTreeMap<AccountId, u64>,
+    /// Mutating calls and Kubernetes writes by controllers.
+    pub writes: u64,
+    /// Lines that tell what happened, if somebody wants them.
+    pub trace: Option<Vec<String>>,
+}
+
+/// Something that a check wants to know of.
+#[derive(Clone, Debug)]
+pub enum Happened {
+    /// A change set was made by a controller.
+    SetMade(StackKey),
+    /// A change set was executed by a controller.
+    Executed(StackKey, Box<ChangeSet>),
+    /// A change set was deleted by a controller.
+    SetDeleted(StackKey, Box<ChangeSet>),
+    /// A stack was deleted by a controller; the stack as it was.
+    StackDeleted(StackKey, Box<Stack>),
+    /// A plan was made.
+    Opened(String),
+    /// Entries were added to a plan's ledger, from this place on.
+    Appended(String, usize),
+    /// The status of a Stage was written.
+    StageStatus(String),
+}
+
+impl World {
+    /// Makes a world with chance and protocol, and nothing in it.
+    #[must_use]
+    pub fn new(luck: Luck, protocol: Protocol) -> Self {
+        Self {
+            now: Timestamp::from_second(1_800_000_000).unwrap_or(Timestamp::UNIX_EPOCH),
+            cluster: Cluster::default(),
+            cloud: Cloud::default(),
+            assets: BTreeMap::new(),
+            source: Vec::new(),
+            luck,
+            protocol,
+            happened: Vec::new(),
+            moment: 0,
+            approved: BTreeSet::new(),
+            rejected: BTreeSet::new(),
+            withdrawn: BTreeMap::new(),
+            writes: 0,
+            trace: None,
+        }
+    }
+
+    /// Writes a line of the trace.
+    pub fn tell(&mut self, line: impl FnOnce() -> String) {
+        if let Some(trace) = &mut self.trace {
+            trace.push(format!("{} {}", self.now.strftime("%H:%M:%S%.3f"), line()));
+        }
+    }
+
+    /// Lets time pass; operations end on the way.
+    pub fn pass(&mut self, until: Timestamp) {
+        while let Some(next) = self.cloud.next(self.now).filter(|t| *t <= until) {
+            self.now = self.now.max(next);
+            let changed = self.cloud.settle(self.now);
+            for (key, before) in changed {
+                let reads = self.stale_reads();
+                if reads > 0 {
+                    self.cloud.stale.insert(key.clone(), (Some(before), reads));
+                }
+                let status = self.cloud.stacks.get(&key).map(|s| s.status.as_str()).unwrap_or_default();
+                self.tell(|| format!("  [aws] {key} is in {status}"));
+            }
+        }
+        self.now = self.now.max(until);
+    }
+
+    /// How many reads still show the row of before a change.
+    pub fn stale_reads(&mut self) -> u64 {
+        if self.luck.random.chance(self.luck.weather.stale) { self.luck.random.below(6) } else { 0 }
+    }
+
+    /// The arn of the claim in a plan's ledger, whichever controller wrote it.
+    #[must_use]
+    pub fn claimed_in<'a>(&'a self, arn: &ChangeSetArn) -> Option<(&'a str, usize)> {
+        self.cluster.plans().find_map(|p| {
+            let place = p.spec.ledger.iter().rposition(|e| {
+                e.claimed.as_ref().is_some_and(|c| c.stacks.iter().any(|s| s.change_set_arn == *arn))
+            })?;
+            Some((p.metadata.name.as_deref()?, place))
+        })
+    }
+
+    /// Nothing goes wrong from here on.
+    pub fn calm(&mut self) {
+        self.luck.weather = Weather::CALM;
+        self.cloud.stale.clear();
+        for cut in std::mem::take(&mut self.withdrawn).into_keys() {
+            self.grant(&cut, true);
+        }
+    }
+}

@@ -1,0 +1,221 @@
+//! The world's answer to each effect. There is no `_` arm: a new effect has to be simulated.
+
+use std::sync::Arc;
+
+use jiff::SignedDuration;
+use stackgate_core::{
+    api::PinnedSource,
+    bundle::AssetContent,
+    cluster::ClusterView,
+    effect::{
+        Effect, Fact, LiveGate, Look, Mutation, Outcome, Receipt, Record, Refusal, RefusalKind, SetRef,
+        SourceSeen, TemplateSource, WantedChangeSet,
+    },
+    stack::StackStatus,
+    words::{ChangeSetName, Digest},
+};
+
+use super::{Happened, NAMESPACE, World, change_set::Fate, cloud::Deployed};
+use crate::{bundle, protocol::Protocol};
+
+impl World {
+    /// Carries an effect out and answers truthfully.
+    pub fn perform(&mut self, effect: &Effect) -> Outcome {
+        self.moment += 1;
+        let answer = match effect {
+            Effect::Look(look) => Ok(Outcome::Learnt(self.look(look))),
+            Effect::Record(record) => self.record(record).map(Outcome::Accepted),
+            Effect::Mutate(mutation) => self.mutate(mutation).map(Outcome::Accepted),
+        };
+        match (&answer, effect) {
+            (Ok(_), Effect::Record(_) | Effect::Mutate(_)) => self.writes += 1,
+            (Ok(_), Effect::Look(_)) | (Err(_), _) => {}
+        }
+        answer.unwrap_or_else(Outcome::Refused)
+    }
+
+    fn look(&mut self, look: &Look) -> Fact {
+        match look {
+            Look::Stack(key, _) => {
+                let mut row = self.cloud.read(key);
+                if let Some(row) = &mut row {
+                    self.protocol.misjudge(key, row, &self.cloud);
+                }
+                Fact::Stack(row)
+            }
+            Look::ChangeSet(key, set, _) => {
+                Fact::ChangeSet(self.cloud.set(key, set).map(|(stack, s)| s.row(&stack.id, self.now)))
+            }
+            Look::Template(key, id, _) => {
+                let stack = self.cloud.stacks.get(key).filter(|s| s.id == *id);
+                Fact::Template(
+                    stack.and_then(|s| s.deployed.as_ref()).map(|d| Arc::from(d.template.json.to_string())),
+                )
+            }
+            Look::Failure(key, id, _) => {
+                let stack = self.cloud.stacks.get(key).filter(|s| s.id == *id);
+                Fact::Failure(stack.and_then(|s| s.failure.clone()))
+            }
+            Look::Toolkit(..) => Fact::Toolkit(Some(33)),
+            Look::Source(..) => Fact::Source(SourceSeen::Version(self.source.len().to_string())),
+            Look::Bundle(PinnedSource::S3(pinned), _) => {
+                let place = pinned.version_id.parse::<usize>().ok().and_then(|n| n.checked_sub(1));
+                let found = place.and_then(|n| self.source.get(n)).map(Arc::clone);
+                Fact::Bundle(found.ok_or_else(|| format!("there is no version {}", pinned.version_id)))
+            }
+            Look::LiveGate { stage, accounts, .. } => Fact::LiveGate(Box::new(LiveGate {
+                stage: self.cluster.objects.stage(NAMESPACE, stage).map(Arc::unwrap_or_clone),
+                accounts: self
+                    .cluster
+                    .objects
+                    .accounts()
+                    .into_iter()
+                    .filter(|a| a.metadata.name.as_ref().is_some_and(|n| accounts.contains(n)))
+                    .map(Arc::unwrap_or_clone)
+                    .collect(),
+            })),
+        }
+    }
+
+    fn record(&mut self, record: &Record) -> Result<Receipt, Refusal> {
+        match record {
+            Record::OpenPlan(new) => {
+                let plan = self.cluster.open_plan(new, self.now)?;
+                self.happened.push(Happened::Opened(new.name.clone()));
+                self.happened.push(Happened::Appended(new.name.clone(), 0));
+                Ok(Receipt::Plan(Box::new(Arc::unwrap_or_clone(plan))))
+            }
+            Record::Ledger { plan, resource_version, entries, .. } => {
+                if self.protocol == Protocol::NoClaim && entries.iter().any(|e| e.claimed.is_some()) {
+                    return Ok(self.only_remembered(plan, entries));
+                }
+                let from = self.cluster.plan(plan).map_or(0, |p| p.spec.ledger.len());
+                let swap = self.protocol != Protocol::NoCompareAndSwap;
+                let stored = self.cluster.append(plan, resource_version, entries, swap)?;
+                self.happened.push(Happened::Appended(plan.clone(), from));
+                Ok(Receipt::Plan(Box::new(Arc::unwrap_or_clone(stored))))
+            }
+            Record::Finalizer { stage, resource_version, present, .. } => {
+                self.cluster.finalizer(stage, resource_version, *present)?;
+                Ok(Receipt::Done)
+            }
+        }
+    }
+
+    /// The mutant that claims in memory only.
+    fn only_remembered(&self, plan: &str, entries: &[stackgate_core::api::LedgerEntry]) -> Receipt {
+        let Some(plan) = self.cluster.plan(plan) else { return Receipt::Done };
+        let mut plan = Arc::unwrap_or_clone(plan);
+        plan.spec.ledger.extend(entries.iter().cloned());
+        plan.metadata.resource_version = Some((self.cluster.version + 1_000_000).to_string());
+        Receipt::Plan(Box::new(plan))
+    }
+
+    fn mutate(&mut self, mutation: &Mutation) -> Result<Receipt, Refusal> {
+        match mutation {
+            Mutation::Publish(upload) => {
+                let digest = match &upload.asset.content {
+                    AssetContent::File(file) => file.digest(),
+                    AssetContent::Directory(_) => upload.asset.digest,
+                };
+                let there = self.assets.entry(format!("{}/{}", upload.bucket, upload.key)).or_insert(digest);
+                if *there == digest {
+                    Ok(Receipt::Done)
+                } else {
+                    Err(refusal(RefusalKind::AssetKeyTaken, "something else lies there"))
+                }
+            }
+            Mutation::CreateChangeSet(wanted) => self.create(wanted),
+            Mutation::Execute(key, confirmed, _) => {
+                let arn = confirmed.get();
+                let set = match self.protocol {
+                    Protocol::ExecuteByName => {
+                        name_in(arn.as_str()).map_or_else(|| SetRef::Arn(arn.clone()), SetRef::Name)
+                    }
+                    _ => SetRef::Arn(arn.clone()),
+                };
+                let fails = self.luck.random.chance(self.luck.weather.fails);
+                let takes = self.luck.millis(3_000, 30_000);
+                let reads = self.stale_reads();
+                let before = self.cloud.stacks.get(key).map(super::Stack::row);
+                let set = self.cloud.execute_set(key, &set, takes, fails, self.now)?;
+                if reads > 0 {
+                    self.cloud.stale.insert(key.clone(), (before, reads));
+                }
+                let now = self.now;
+                if let Some(stack) = self.cloud.stacks.get_mut(key) {
+                    stack.ours |= stack.deployed.is_none();
+                    stack.updated_by_us = now;
+                }
+                self.cloud.meddled.remove(key);
+                self.happened.push(Happened::Executed(key.clone(), Box::new(set)));
+                Ok(Receipt::Done)
+            }
+            Mutation::DeleteChangeSet(key, arn, _) => {
+                if self.protocol == Protocol::NoFence {
+                    return Ok(Receipt::Done);
+                }
+                if let Some(set) = self.cloud.delete_set(key, &SetRef::Arn(arn.clone()))? {
+                    self.happened.push(Happened::SetDeleted(key.clone(), Box::new(set)));
+                }
+                Ok(Receipt::Done)
+            }
+            Mutation::Protect(key, id, on, _) => {
+                if let Some(stack) = self.cloud.stacks.get_mut(key).filter(|s| s.id == *id.get()) {
+                    stack.protected = *on;
+                }
+                Ok(Receipt::Done)
+            }
+            Mutation::DeleteStack(key, id, _) => {
+                if self.cloud.stacks.get(key).is_some_and(|s| s.id == *id.get()) {
+                    let reads = self.stale_reads();
+                    self.cloud.about_to_change(key, reads);
+                    if let Some(stack) = self.cloud.stacks.remove(key) {
+                        self.happened.push(Happened::StackDeleted(key.clone(), Box::new(stack)));
+                    }
+                }
+                Ok(Receipt::Done)
+            }
+        }
+    }
+
+    fn create(&mut self, wanted: &WantedChangeSet) -> Result<Receipt, Refusal> {
+        let digest = match &wanted.template {
+            TemplateSource::Bucket(bucket, key) => self.assets.get(&format!("{bucket}/{key}")).copied(),
+            TemplateSource::Inline(text) => Some(Digest::of(text.as_bytes())),
+        };
+        let template = digest.and_then(|d| bundle::TEMPLATES.get(&d).map(|t| (d, Arc::clone(t))));
+        let Some((digest, template)) = template else {
+            return Err(refusal(RefusalKind::Invalid, "the template is not there"));
+        };
+        let fate = Fate {
+            takes: self.luck.millis(500, 3_000) + SignedDuration::from_millis(100),
+            fails: self.luck.random.chance(self.luck.weather.fails / 4),
+        };
+        let reads = self.stale_reads();
+        let is_new = !self.cloud.stacks.contains_key(&wanted.key);
+        let fresh = (self.protocol == Protocol::FreshNames).then(|| {
+            let name = ChangeSetName::ours(&Digest::of(format!("{} {}", wanted.name, self.moment)));
+            WantedChangeSet { token: name.to_string(), name, ..wanted.clone() }
+        });
+        let wanted = fresh.as_ref().unwrap_or(wanted);
+        let (arn, id) = self.cloud.create_set(wanted, Deployed { template, digest }, fate, self.now)?;
+        if is_new && reads > 0 {
+            self.cloud.stale.insert(wanted.key.clone(), (None, reads));
+        }
+        debug_assert!(
+            self.cloud.stacks.get(&wanted.key).is_some_and(|s| s.status != StackStatus::DeleteComplete)
+        );
+        self.happened.push(Happened::SetMade(wanted.key.clone()));
+        Ok(Receipt::ChangeSet(arn, id))
+    }
+}
+
+fn refusal(kind: RefusalKind, message: &str) -> Refusal {
+    Refusal { kind, message: message.to_owned() }
+}
+
+/// The change set's name in an ARN.
+fn name_in(arn: &str) -> Option<ChangeSetName> {
+    arn.split('/').nth(1)?.parse().ok()
+}

@@ -1,0 +1,17 @@
+//! Schedules made from seeds: late views, crashes, lost replies, refusals, stale rows, failing stacks, two leaders, and
+//! other people. `SIM_SEEDS=<from>..<to>` chooses others.
+
+use stackgate_sim::{many::many, protocol::Protocol, scenario::from_seed};
+
+#[test]
+fn twenty_thousand_schedules_break_nothing() {
+    let seeds = std::env::var("SIM_SEEDS").unwrap_or_else(|_| "0..20000".to_owned());
+    let (from, to) = seeds.split_once("..").expect("<from>..<to>");
+    let (from, to) = (from.parse().expect("a number"), to.parse().expect("a number"));
+    let tally = many(from, to, |seed| from_seed(seed, Protocol::AsDesigned));
+    for (seed, violation) in &tally.failures {
+        println!("{violation}\n  replay: cargo run -p stackgate-sim --bin replay -- {seed}");
+    }
+    println!("{} schedules, {} effects", tally.runs, tally.effects);
+    assert!(tally.failures.is_empty(), "{} of {} schedules failed", tally.failures.len(), tally.runs);
+}
