@@ -1,12 +1,10 @@
 //! Trouble with what lies in AWS already, and with what CloudFormation makes of a change.
 
-use std::time::Duration;
-
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 use stackgate_testbed::{
     Fault, Hold, Rule,
-    scenario::{BUILD, Case, CdkOut, Expected, Kind, REGION, SHOP, SOON, World, let_in},
+    scenario::{BUILD, Case, CdkOut, Expected, Kind, LONG, REGION, SHOP, SOON, World, let_in},
 };
 
 use super::world;
@@ -29,7 +27,9 @@ fn a_stack_of_that_name_that_is_not_ours_is_left_alone() -> Result<()> {
 
     // Once it is gone, the name is free.
     world.aws.call(&case.account, "cloudformation", "DeleteStack", &json!({ "StackName": "Dev-Store" }))?;
-    case.waiting(world, None).map(drop)
+    world.until((Kind::Stage, SHOP, &case.name), "it waits for an approval", LONG, |stage| {
+        stage.is("Waiting", Some("AwaitingApproval")).then_some(())
+    })
 }
 
 #[test]
@@ -78,12 +78,9 @@ fn an_account_that_does_not_let_us_in_is_told_and_used_once_it_does() -> Result<
     };
     case.shows(world, &expected)?;
     let_in(&world.aws, &case.account, BUILD)?;
-    world.until(
-        (Kind::Stage, SHOP, &case.name),
-        "it waits for an approval",
-        Duration::from_secs(240),
-        |stage| stage.is("Waiting", Some("AwaitingApproval")).then_some(()),
-    )
+    world.until((Kind::Stage, SHOP, &case.name), "it waits for an approval", LONG, |stage| {
+        stage.is("Waiting", Some("AwaitingApproval")).then_some(())
+    })
 }
 
 /// Adds a resource that never becomes ready: CloudFormation waits a second for it, then rolls back.

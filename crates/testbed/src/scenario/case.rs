@@ -217,10 +217,10 @@ impl Case {
         calls
     }
 
-    /// Whether a call is about its account, as far as its parameters show: for the rules of the proxy.
+    /// Whether a call is made in its account, or names it: for the rules of the proxy.
     pub fn mine(&self) -> impl Fn(&Call) -> bool + Send + Sync + 'static {
         let account = self.account.clone();
-        move |call| call.params.values().any(|value| value.contains(&account))
+        move |call| call.account == account || call.params.values().any(|value| value.contains(&account))
     }
 
     /// Waits for a condition that is `True`, with this reason and such a message, and for the Event that goes with it.
