@@ -62,7 +62,7 @@ fn a_pinned_version_that_is_gone_is_told_on_the_stage() -> Result<()> {
     case.bootstrap(world)?;
     world.kubectl().apply(&case.stage.to_string())?;
     let expected =
-        Expected { kind: Kind::Stage, condition: "Stalled", reason: "SourceFailed", says: &"version-gone" };
+        Expected { kind: Kind::Stage, condition: "Stalled", reason: "SourceFailed", says: "version-gone" };
     case.shows(world, &expected)?;
 
     // A new release mends it.
