@@ -6,6 +6,7 @@ use aws_sdk_cloudformation::{
     operation::describe_change_set::DescribeChangeSetOutput,
     types::{ChangeType, ResourceChange, ResourceChangeDetail, ResourceTargetDefinition},
 };
+use jiff::Timestamp;
 use stackgate_core::{
     change::{HmacKey, execute_token},
     effect::SetRef,
@@ -17,7 +18,7 @@ use super::{
     arns::{change_set_arn, stack_id, word},
     calls::Operation,
     failed::{Failed, cut},
-    parse::status,
+    parse::{status, timestamp},
     session::Clients,
 };
 
@@ -100,6 +101,8 @@ impl Clients {
         Ok(ChangeSetRow {
             name: word(head.change_set_name(), "change set name")?,
             stack_id: stack_id(head.stack_id(), &self.env)?,
+            // Without it the last update of the baseline alone tells an execution from the time before.
+            created: head.creation_time().map(timestamp).transpose()?.unwrap_or(Timestamp::UNIX_EPOCH),
             status: set_status,
             execution: status(head.execution_status().map(|s| s.as_str()), arn.as_str())?,
             empty: set_status == ChangeSetStatus::Failed && EMPTY.iter().any(|e| reason.starts_with(e)),

@@ -27,6 +27,9 @@ pub struct Facts {
     pub change_sets: BTreeMap<(StackKey, SetRef), Looked<ChangeSetRow>>,
     /// Change sets that were found empty and were deleted: nothing differs.
     pub empty: BTreeSet<(StackKey, ChangeSetName)>,
+    /// Change sets that were deleted though they could have been kept, and why: they cannot be used. Holds until the next
+    /// record, which says what follows from it.
+    pub discarded: BTreeMap<(StackKey, ChangeSetName), String>,
     /// Templates of deployed stacks.
     pub templates: BTreeMap<StackId, Seen<Arc<str>>>,
     /// Why the last operation failed; an execution forgets it. No time of ours is held against one of AWS.
@@ -138,6 +141,12 @@ impl Facts {
         match (look, fact) {
             (Look::Stack(k, _), Fact::Stack(row)) => self.learn_stack(k, seen(row, at)),
             (Look::ChangeSet(k, r, _), Fact::ChangeSet(row)) => {
+                if let (SetRef::Arn(arn), None) = (r, &row) {
+                    // What was remembered of it by its name is gone, too.
+                    self.change_sets.retain(|(key, _), looked| {
+                        key != k || !matches!(&looked.seen, Seen::Present(old, _) if old.arn == *arn)
+                    });
+                }
                 let slot = self
                     .change_sets
                     .entry((k.clone(), r.clone()))
@@ -176,6 +185,7 @@ impl Facts {
             Effect::Record(Record::OpenPlan(_) | Record::Ledger { .. }) => {
                 // Claim, then look: what was seen of the gate before a record does not count after it.
                 self.gate = None;
+                self.discarded.clear();
                 if let Receipt::Plan(plan) = receipt
                     && let Some(name) = plan.metadata.name.clone()
                 {
@@ -201,10 +211,23 @@ impl Facts {
                         (SetRef::Name(_), Seen::Unknown | Seen::Absent(_)) => false,
                     };
                     if key == k && same {
-                        if let Seen::Present(row, _) = &looked.seen
-                            && row.state() == SetState::Empty
-                        {
-                            self.empty.insert((key.clone(), row.name.clone()));
+                        if let Seen::Present(row, _) = &looked.seen {
+                            let name = (key.clone(), row.name.clone());
+                            match row.state() {
+                                SetState::Empty => {
+                                    self.empty.insert(name);
+                                }
+                                SetState::Failed => {
+                                    self.discarded.insert(name, row.reason.clone());
+                                }
+                                SetState::Ready | SetState::Preparing => {
+                                    self.discarded.insert(name, "it was withdrawn".to_owned());
+                                }
+                                SetState::Executing
+                                | SetState::Executed
+                                | SetState::Obsolete
+                                | SetState::Gone => {}
+                            }
                         }
                         looked.seen = Seen::Absent(now);
                     }

@@ -61,8 +61,8 @@ struct Active {
 
 /// What a decision asks for: effects, or a wait and the object with its new status.
 enum Decided {
-    Do(Vec<Effect>),
-    Wait(Wake, Option<Object>),
+    Do(String, Vec<Effect>),
+    Wait(String, Wake, Option<Object>),
 }
 
 impl Controller {
@@ -179,30 +179,22 @@ impl Controller {
         let seen = world.protocol.misread(&view.seen).map_or(Cow::Borrowed(&view.seen), Cow::Owned);
         match decide(&active.object, &seen, facts, installation, world.now) {
             None => {}
-            Some(Decided::Do(effects)) => {
+            Some(Decided::Do(why, effects)) => {
+                let place = self.place;
+                world.tell(|| format!("[{place}] {:?}: does: {why}", active.object));
                 active.queue = effects.into();
                 self.active = Some(active);
             }
-            Some(Decided::Wait(wake, status)) => {
+            Some(Decided::Wait(why, wake, status)) => {
+                let place = self.place;
+                let status =
+                    status.map(|object| as_read(object, world.cluster.views.get(place), &active.object));
+                world.tell(|| format!("[{place}] {:?}: waits: {why}", active.object));
                 if let Some(at) = wake.at {
                     self.due.insert(active.object.clone(), at.max(world.now));
                 }
                 self.watched.insert(active.object.clone(), wake.stacks);
                 if let Some(object) = status {
-                    // A status is all that this write carries, also where a mutant has misread the rest.
-                    let object = match (object, view.seen.0.get(&active.object)) {
-                        (Object::Plan(read), Some(Object::Plan(real))) => {
-                            let mut plan = Arc::clone(real);
-                            Arc::make_mut(&mut plan).status.clone_from(&read.status);
-                            Object::Plan(plan)
-                        }
-                        (Object::Stage(read), Some(Object::Stage(real))) => {
-                            let mut stage = Arc::clone(real);
-                            Arc::make_mut(&mut stage).status.clone_from(&read.status);
-                            Object::Stage(stage)
-                        }
-                        (other, _) => other,
-                    };
                     active.status = Some(object);
                     self.active = Some(active);
                 }
@@ -324,6 +316,23 @@ impl Controller {
     }
 }
 
+/// A status is all that its write carries, also where a mutant has misread the rest of the object.
+fn as_read(object: Object, view: Option<&View>, key: &ObjectKey) -> Object {
+    match (object, view.and_then(|v| v.seen.0.get(key))) {
+        (Object::Plan(read), Some(Object::Plan(real))) => {
+            let mut plan = Arc::clone(real);
+            Arc::make_mut(&mut plan).status.clone_from(&read.status);
+            Object::Plan(plan)
+        }
+        (Object::Stage(read), Some(Object::Stage(real))) => {
+            let mut stage = Arc::clone(real);
+            Arc::make_mut(&mut stage).status.clone_from(&read.status);
+            Object::Stage(stage)
+        }
+        (other, _) => other,
+    }
+}
+
 /// How often stacks are polled.
 fn interval(pace: Pace) -> SignedDuration {
     match pace {
@@ -345,7 +354,7 @@ fn decide(
             let s = stage::observe(view, NAMESPACE, name, facts, installation)?;
             let verdict = stage::decide(&s, now);
             Some(match verdict.next {
-                Next::Do(effects) => Decided::Do(effects),
+                Next::Do(effects) => Decided::Do(verdict.message, effects),
                 Next::Wait(ref wake) => {
                     let status = stage::status(&s, &verdict, now);
                     let write = (s.stage.status.as_ref() != Some(&status)).then(|| {
@@ -353,7 +362,7 @@ fn decide(
                         Arc::make_mut(&mut object).status = Some(status);
                         Object::Stage(object)
                     });
-                    Decided::Wait(wake.clone(), write)
+                    Decided::Wait(verdict.message, wake.clone(), write)
                 }
             })
         }
@@ -361,7 +370,7 @@ fn decide(
             let s = assembly::observe(view, NAMESPACE, name, facts)?;
             let (verdict, release) = assembly::decide(&s, now);
             Some(match verdict.next {
-                Next::Do(effects) => Decided::Do(effects),
+                Next::Do(effects) => Decided::Do(verdict.message, effects),
                 Next::Wait(ref wake) => {
                     let status = assembly::status(&s, &verdict, release, now);
                     let write = (s.assembly.status.as_ref() != Some(&status)).then(|| {
@@ -369,7 +378,7 @@ fn decide(
                         Arc::make_mut(&mut object).status = Some(status);
                         Object::Assembly(object)
                     });
-                    Decided::Wait(wake.clone(), write)
+                    Decided::Wait(verdict.message, wake.clone(), write)
                 }
             })
         }
@@ -381,7 +390,7 @@ fn decide(
                 Arc::make_mut(&mut object).status = Some(status);
                 Object::Plan(object)
             });
-            Some(Decided::Wait(Wake::default(), write))
+            Some(Decided::Wait(String::new(), Wake::default(), write))
         }
         ObjectKey::Account(_) | ObjectKey::Bootstrap(_) => None,
     }

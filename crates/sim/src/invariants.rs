@@ -19,8 +19,12 @@ use crate::{
 #[derive(Clone, Debug, Default)]
 pub struct Judge {
     executed: BTreeSet<ChangeSetArn>,
+    /// The plans whose approvals have been used.
+    spent: BTreeSet<String>,
     claimed_at: BTreeMap<ChangeSetArn, u64>,
-    /// The version of every stack when a plan was made: what approvers of that plan were shown.
+    /// The version of every stack when a plan was opened last.
+    opened: BTreeMap<String, BTreeMap<StackKey, u64>>,
+    /// The same at the opening that the first approval followed: what approvers of that plan were shown.
     shown: BTreeMap<String, BTreeMap<StackKey, u64>>,
 }
 
@@ -36,9 +40,6 @@ impl Judge {
                 Happened::Executed(key, set) => self.execution(world, key, set)?,
                 Happened::SetDeleted(key, set) => only_ours(key, set)?,
                 Happened::StackDeleted(key, stack) => only_empty(key, stack)?,
-                Happened::Opened(plan) => {
-                    self.shown.insert(plan.clone(), world.cloud.versions.clone());
-                }
                 Happened::Appended(plan, from) => self.ledger(world, plan, *from)?,
                 Happened::StageStatus(stage) => ready_is_true(world, stage)?,
             }
@@ -99,6 +100,20 @@ impl Judge {
     fn ledger(&mut self, world: &World, name: &str, from: usize) -> Result<(), Violation> {
         let Some(plan) = world.cluster.plan(name) else { return Ok(()) };
         for entry in plan.spec.ledger.iter().skip(from) {
+            if entry.opened.is_some() {
+                self.opened.insert(name.to_owned(), world.cloud.versions.clone());
+            }
+            if entry.opened.is_some() && self.spent.remove(name) {
+                self.shown.remove(name);
+            }
+            if entry.decided.as_ref().is_some_and(|d| d.action == Action::Approve)
+                && let Some(opened) = self.opened.get(name)
+            {
+                self.shown.entry(name.to_owned()).or_insert_with(|| opened.clone());
+            }
+            if entry.claimed.is_some() {
+                self.spent.insert(name.to_owned());
+            }
             for claim in claims(Some(entry)) {
                 self.claimed_at.insert(claim.change_set_arn.clone(), world.moment);
             }
@@ -128,8 +143,8 @@ fn one_set_per_input(world: &World, key: &StackKey) -> Result<(), Violation> {
     let Some(stack) = world.cloud.stacks.get(key) else { return Ok(()) };
     let mut seen = BTreeSet::new();
     for set in stack.sets.iter().filter(|s| s.is_available(s.ready) && s.token != "by hand") {
-        if !seen.insert((set.to.digest, set.version)) {
-            return Err(format!("I1: {key} has two change sets with the same content"));
+        if !seen.insert(&set.token) {
+            return Err(format!("I1: {key} has two change sets for the same wish"));
         }
     }
     Ok(())

@@ -169,6 +169,8 @@ impl<'a> Wish<'a> {
             if now >= again { look() } else { Need::Wait(Reason::Planning, what, Some(again)) }
         };
         match found.state() {
+            // Whoever remembers one from long ago may not have seen it go.
+            SetState::Ready if now.duration_since(as_of) > FRESH => Err(look()),
             SetState::Ready => Ok(Prepared {
                 plan: PlannedAs::Prepared,
                 leaf: leaf(key, input, &baseline, &found.changes),

@@ -152,7 +152,10 @@ impl Running<'_> {
         };
         let overdue = seen_at.saturating_add(ROW_OVERDUE).unwrap_or(seen_at);
         let row = row.filter(|r| r.id == self.claim.stack_id);
-        let state = row.map_or(Run::NotStarted, |r| run(self.kind(), r.status, self.updated_since(r)));
+        let state = match row.map(|r| Ok((r, self.updated_since(r, now)?))).transpose() {
+            Ok(seen) => seen.map_or(Run::NotStarted, |(r, moved)| run(self.kind(), r.status, moved)),
+            Err(need) => return Progress::Need(need),
+        };
         match (state, row) {
             (Run::Ended(outcome), Some(r)) => self.settle(r, outcome, now),
             (Run::NotStarted, _) if now.duration_since(since) > START_OVERDUE => self.never_began(since, now),
@@ -174,7 +177,7 @@ impl Running<'_> {
             Progress::Need(Need::Wait(Reason::Executing, what, Some(again)))
         };
         let sure = now.duration_since(since) > GIVE_UP_AFTER;
-        let row = match self.row() {
+        let (row, row_at) = match self.row() {
             Seen::Absent(at) if recent(*at) => return if sure { self.gone(*at) } else { wait(*at) },
             Seen::Present(row, at) if recent(*at) && row.id != self.claim.stack_id => {
                 return if sure { self.gone(*at) } else { wait(*at) };
@@ -186,19 +189,19 @@ impl Running<'_> {
         };
         let stop = || match sure {
             true => Progress::Stop(format!("the change set of stack {} was never executed", self.key)),
-            false => wait(row.1),
+            false => wait(row_at),
         };
         match self.facts.change_sets.get(&(self.key.clone(), self.set())) {
             Some(Looked { seen: Seen::Absent(at), .. }) if recent(*at) => stop(),
             Some(Looked { seen: Seen::Present(set, at), .. }) if recent(*at) => match set.state() {
-                SetState::Executing => wait(row.1),
+                SetState::Executing => wait(row_at),
                 SetState::Executed if set.execution == ExecutionStatus::ExecuteFailed => {
                     self.settle_unmoved(*at)
                 }
-                // Its own word for it counts where the stack shows no later time.
-                SetState::Executed => match run(self.kind(), row.0.status, true) {
-                    Run::Ended(outcome) => self.settle(row.0, outcome, now),
-                    Run::NotStarted | Run::Running => wait(row.1),
+                // The clocks of CloudFormation's two answers may differ: here the states alone count.
+                SetState::Executed => match run(self.kind(), row.status, true) {
+                    Run::Ended(outcome) => self.settle(row, outcome, now),
+                    Run::Running | Run::NotStarted => wait(row_at),
                 },
                 SetState::Ready
                 | SetState::Preparing
@@ -233,10 +236,17 @@ impl Running<'_> {
         }
     }
 
-    fn updated_since(&self, row: &StackRow) -> bool {
-        match self.baseline {
-            Baseline::None => true,
-            Baseline::Stack(_, at) => row.updated > *at,
+    /// Whether the stack was updated after the change set was made. Not: after the baseline. A read that was behind may
+    /// have made an older state the baseline; then a second such read would show somebody else's update as ours. After
+    /// the change set was made, only its own execution updates the stack: any other makes it obsolete.
+    fn updated_since(&self, row: &StackRow, now: Timestamp) -> Step<bool> {
+        let Baseline::Stack(_, baseline) = self.baseline else { return Ok(true) };
+        match self.facts.change_sets.get(&(self.key.clone(), self.set())) {
+            Some(Looked { seen: Seen::Present(set, _), .. }) => {
+                Ok(row.updated > *baseline && row.updated >= set.created)
+            }
+            Some(Looked { seen: Seen::Absent(_), .. }) => Ok(row.updated > *baseline),
+            None | Some(Looked { seen: Seen::Unknown, .. }) => Err(self.look_at_set(now)),
         }
     }
 

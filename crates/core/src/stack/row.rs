@@ -41,6 +41,8 @@ pub struct ChangeSetRow {
     pub name: ChangeSetName,
     /// The stack that it is for.
     pub stack_id: StackId,
+    /// When it was made, by CloudFormation's clock.
+    pub created: Timestamp,
     /// Its status.
     pub status: ChangeSetStatus,
     /// Whether it can be executed.

@@ -16,8 +16,9 @@ use super::{
 use crate::{
     account::Accounts,
     api::{Claimed, ClaimedStack, CloseReason, PlannedAs, ProposedStack, Reason, Settled, SettledAs},
+    change::change_set_name,
     drive::{Progress, Running},
-    effect::{CONFIRM_WITHIN, Effect, LiveGate, Look, Pace},
+    effect::{CONFIRM_WITHIN, Effect, LiveGate, Look, Pace, baseline_of},
     gate::PlanView,
     verdict::{Need, Step, Verdict, ask, fold},
 };
@@ -197,6 +198,11 @@ fn claim_deferred(
     let announced = deferred(s, t, row, now).map_err(stop_or_need)?;
     if announced.leaf != stack.leaf {
         return stop(format!("stack {key} was changed by somebody else after the approval"));
+    }
+    // What a stop has deleted is not made again, else it would stop and be deleted for ever.
+    let name = change_set_name(&s.uid, &stack.input, &baseline_of(row));
+    if let Some(why) = s.facts.discarded.get(&(key.clone(), name)) {
+        return stop(format!("the change set of stack {key} cannot be used: {why}"));
     }
     let prepared = wish.change_set(row, |kind, name| wanted(s, t, kind, name), now).map_err(stop_or_need)?;
     let beyond = prepared.changes.iter().find(|c| {

@@ -15,7 +15,7 @@ use crate::{
         ProposedStack, Reason, RequireApproval,
     },
     change::leaf,
-    effect::{Effect, Look, Pace, Seen, SetRef},
+    effect::{CONFIRM_WITHIN, Effect, Look, Pace, Seen, SetRef},
     facts::Looked,
     gate::PlanView,
     plan::by_rule,
@@ -139,6 +139,12 @@ fn claimable(
     let set = set_of(s, plan, stack);
     match s.facts.change_sets.get(&(key.clone(), set.clone())) {
         None | Some(Looked { seen: Seen::Unknown, .. }) => Err(Unclaimable::Need(look(s, stack, set, now))),
+        // People may have thought for days: a claim of what is gone meanwhile would use up their approval.
+        Some(Looked { seen: Seen::Present(_, at) | Seen::Absent(at), .. })
+            if now.duration_since(*at) > CONFIRM_WITHIN =>
+        {
+            Err(Unclaimable::Need(look(s, stack, set, now)))
+        }
         Some(Looked { seen: Seen::Absent(_), .. }) => {
             Err(Unclaimable::Lost(format!("the change set of stack {key} is gone")))
         }

@@ -22,6 +22,7 @@ impl World {
         match self.luck.random.below(7) {
             0 => self.update_by_hand(&key),
             1 => self.update_in_vain_by_hand(&key),
+            2 if self.gentle => {}
             2 => self.delete_by_hand(&key),
             3 => self.delete_set_by_hand(&key),
             4 => self.replace_set_by_hand(&key),

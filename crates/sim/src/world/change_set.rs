@@ -25,6 +25,8 @@ pub struct ChangeSet {
     pub description: String,
     /// The token that it was made with.
     pub token: String,
+    /// When it was made.
+    pub created: Timestamp,
     /// When its preparation ends.
     pub ready: Timestamp,
     /// Why it cannot be made, if so.
@@ -68,6 +70,7 @@ impl ChangeSet {
             arn: self.arn.clone(),
             name: self.name.clone(),
             stack_id: stack.clone(),
+            created: self.created,
             status,
             execution,
             empty: self.empty && status == ChangeSetStatus::Failed,
@@ -162,6 +165,7 @@ impl Cloud {
             name: wanted.name.clone(),
             description: wanted.description.clone(),
             token: wanted.token.clone(),
+            created: now,
             ready: now.saturating_add(fate.takes).unwrap_or(now),
             empty,
             failure,

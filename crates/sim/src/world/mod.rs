@@ -53,6 +53,8 @@ pub struct World {
     pub rejected: BTreeSet<String>,
     /// The accounts whose grant is withdrawn, and since when.
     pub withdrawn: BTreeMap<AccountId, u64>,
+    /// Other people delete no stacks.
+    pub gentle: bool,
     /// Mutating calls and Kubernetes writes by controllers.
     pub writes: u64,
     /// Lines that tell what happened, if somebody wants them.
@@ -70,8 +72,6 @@ pub enum Happened {
     SetDeleted(StackKey, Box<ChangeSet>),
     /// A stack was deleted by a controller; the stack as it was.
     StackDeleted(StackKey, Box<Stack>),
-    /// A plan was made.
-    Opened(String),
     /// Entries were added to a plan's ledger, from this place on.
     Appended(String, usize),
     /// The status of a Stage was written.
@@ -95,6 +95,7 @@ impl World {
             approved: BTreeSet::new(),
             rejected: BTreeSet::new(),
             withdrawn: BTreeMap::new(),
+            gentle: false,
             writes: 0,
             trace: None,
         }

@@ -81,7 +81,6 @@ impl World {
         match record {
             Record::OpenPlan(new) => {
                 let plan = self.cluster.open_plan(new, self.now)?;
-                self.happened.push(Happened::Opened(new.name.clone()));
                 self.happened.push(Happened::Appended(new.name.clone(), 0));
                 Ok(Receipt::Plan(Box::new(Arc::unwrap_or_clone(plan))))
             }
@@ -196,7 +195,7 @@ impl World {
         let is_new = !self.cloud.stacks.contains_key(&wanted.key);
         let fresh = (self.protocol == Protocol::FreshNames).then(|| {
             let name = ChangeSetName::ours(&Digest::of(format!("{} {}", wanted.name, self.moment)));
-            WantedChangeSet { token: name.to_string(), name, ..wanted.clone() }
+            WantedChangeSet { name, ..wanted.clone() }
         });
         let wanted = fresh.as_ref().unwrap_or(wanted);
         let (arn, id) = self.cloud.create_set(wanted, Deployed { template, digest }, fate, self.now)?;
