@@ -116,7 +116,8 @@ fn end(story: &Story) -> Result<()> {
         let lines = if lines.is_empty() { "(none)".to_owned() } else { lines.join("\n") };
         story.teller.command(&format!("aws cloudformation describe-stacks  # account {account}"), &lines);
     }
-    let all = story.world.proxy.recorded();
+    let calls = story.world.proxy.recorded().len();
+    story.teller.say(&format!("AWS calls of the whole demo: {calls}"));
     story.teller.say(&format!(
         "at most {} CloudFormation calls named a stack for one deployment (aim: 10)",
         story.most_calls_for_a_stack()
