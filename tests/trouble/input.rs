@@ -5,7 +5,7 @@ use rstest::{Context, rstest};
 use serde_json::json;
 use stackgate_testbed::scenario::{BUILD_ACCOUNT, Case, Expected, Kind};
 
-use super::{UNVERSIONED, world};
+use super::world;
 
 type Spoil = fn(&mut Case) -> Result<()>;
 
@@ -25,11 +25,7 @@ const fn stage(reason: &'static str, says: &'static str) -> Expected {
 #[case::no_manifest(|c: &mut Case| c.assembly.remove("manifest.json"), assembly("InvalidAssembly", "manifest.json is not at the root"))]
 #[case::template_missing(
     |c: &mut Case| { let path = c.assembly.template_path("DevApi")?; c.assembly.remove(&path) },
-    assembly("InvalidAssembly", "is not in the assembly")
-)]
-#[case::bucket_unversioned(
-    |c: &mut Case| { c.cloud_assembly["spec"]["source"]["s3"]["bucket"] = json!(UNVERSIONED); Ok(()) },
-    assembly("BucketNotVersioned", "turn versioning on")
+    stage("InvalidAssembly", "is not in the assembly")
 )]
 #[case::bucket_not_granted(
     |c: &mut Case| { c.cloud_assembly["spec"]["source"]["s3"]["bucket"] = json!("somebody-elses"); Ok(()) },

@@ -4,7 +4,29 @@ use anyhow::Result;
 use serde_json::json;
 use stackgate_testbed::scenario::{BUCKET, BUILD, Case, Expected, Kind, SHOP, SOON};
 
-use super::world;
+use super::{UNVERSIONED, world};
+
+#[test]
+fn a_bucket_that_keeps_no_versions_is_told() -> Result<()> {
+    let world = world()?;
+    let mut case = Case::new(world, "bucket-unversioned")?;
+    case.cloud_assembly["spec"]["source"]["s3"]["bucket"] = json!(UNVERSIONED);
+    world.aws.put_object(BUILD, UNVERSIONED, &case.key, &case.assembly.pack()?)?;
+    case.apply(world)?;
+    let expected = Expected {
+        kind: Kind::CloudAssembly,
+        condition: "Stalled",
+        reason: "BucketNotVersioned",
+        says: "turn versioning on",
+    };
+    case.shows(world, &expected)?;
+
+    let on = json!({ "Bucket": UNVERSIONED, "VersioningConfiguration": { "Status": "Enabled" } });
+    world.aws.call(BUILD, "s3", "PutBucketVersioning", &on)?;
+    world.aws.put_object(BUILD, UNVERSIONED, &case.key, &case.assembly.pack()?)?;
+    world.look_again(SHOP, &case.name)?;
+    case.waiting(world, None).map(drop)
+}
 
 #[test]
 fn what_is_no_archive_is_told_and_the_release_before_stays() -> Result<()> {
