@@ -1,5 +1,6 @@
 # Thin on purpose: what a target does lies in tools/ and crates/.
 CARGO ?= cargo
+TOOLS = $(or $(CARGO_TARGET_DIR),target)/tools
 .DEFAULT_GOAL := help
 
 .PHONY: help
@@ -7,19 +8,26 @@ help: ## say what there is
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1	\2/p' $(MAKEFILE_LIST)
 
 .PHONY: setup
-setup: ## fetch and build what tests and the demo start (nothing to do the second time)
+setup: ## fetch and build what the others need (nothing to do the second time)
 	@tools/setup
 
+# What tests and the demo start; setup has cargo-deny besides.
+.PHONY: running
+running:
+	@tools/setup k8s emulator cdk
+
 .PHONY: test
-test: setup ## all tests, against a real API server and an AWS emulator
+test: running ## all tests, against a real API server and an AWS emulator
 	$(CARGO) test --workspace --locked
 
 .PHONY: lint
-lint: ## format and clippy
+lint: ## format, clippy, and what may be among the dependencies
+	@tools/setup deny
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
+	$(TOOLS)/deny/bin/cargo-deny --locked check --hide-inclusion-graph bans licenses sources
 
 .PHONY: demo
-demo: setup ## the whole story, told as it goes; KEEP=1 leaves it running
+demo: running ## the whole story, told as it goes; KEEP=1 leaves it running
 	$(CARGO) build --workspace --bins --locked
 	$(CARGO) run --quiet --locked --package stackgate-testbed --bin demo

@@ -55,6 +55,8 @@ operations! {
     DeleteChangeSet = "cloudformation" "DeleteChangeSet",
     /// Deletes a stack.
     DeleteStack = "cloudformation" "DeleteStack",
+    /// Protects a stack against deletion.
+    UpdateTerminationProtection = "cloudformation" "UpdateTerminationProtection",
     /// Reads a template.
     GetTemplate = "cloudformation" "GetTemplate",
     /// Reads a page of events.

@@ -149,6 +149,7 @@ async fn change(aws: &Clients, mutation: &Mutation) -> Result<Receipt, Failed> {
         }
         Mutation::Execute(key, arn, _) => aws.execute_change_set(key, arn.get()).await?,
         Mutation::DeleteChangeSet(key, arn, _) => gone(aws.delete_change_set(key, arn).await)?,
+        Mutation::Protect(_, id, on, _) => aws.protect_stack(id.get(), *on).await?,
         Mutation::DeleteStack(_, id, _) => gone(aws.delete_stack(id.get()).await)?,
     }
     Ok(Receipt::Done)
@@ -165,7 +166,8 @@ fn access_of(mutation: &Mutation) -> &Access {
         Mutation::CreateChangeSet(wanted) => &wanted.access,
         Mutation::Execute(_, _, access)
         | Mutation::DeleteChangeSet(_, _, access)
-        | Mutation::DeleteStack(_, _, access) => access,
+        | Mutation::DeleteStack(_, _, access)
+        | Mutation::Protect(_, _, _, access) => access,
     }
 }
 

@@ -10,7 +10,7 @@ use stackgate_core::{
 pub const POLICY_LIMIT: usize = 2048;
 
 /// The CloudFormation calls that a deployment makes, all on one stack.
-const STACK_ACTIONS: [&str; 9] = [
+const STACK_ACTIONS: [&str; 10] = [
     "cloudformation:CreateChangeSet",
     "cloudformation:DeleteChangeSet",
     "cloudformation:DeleteStack",
@@ -20,6 +20,7 @@ const STACK_ACTIONS: [&str; 9] = [
     "cloudformation:ExecuteChangeSet",
     "cloudformation:GetTemplate",
     "cloudformation:ListChangeSets",
+    "cloudformation:UpdateTerminationProtection",
 ];
 
 /// The policy as JSON.

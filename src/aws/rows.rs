@@ -61,6 +61,7 @@ mod tests {
             status,
             updated: Timestamp::UNIX_EPOCH,
             exports: BTreeSet::new(),
+            protected: false,
             change_sets: None,
         };
         let at = |s| Timestamp::from_second(s).unwrap();

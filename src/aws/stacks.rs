@@ -91,6 +91,7 @@ impl Clients {
             status: status(stack.stack_status().map(|s| s.as_str()), id.as_str())?,
             updated: timestamp(updated)?,
             exports: stack.outputs().iter().filter_map(|o| o.export_name()).map(str::to_owned).collect(),
+            protected: stack.enable_termination_protection().unwrap_or_default(),
             change_sets: None,
             id,
         })
@@ -105,6 +106,17 @@ impl Clients {
             Err(failed) if failed.is_not_found() => Ok(None),
             Err(failed) => Err(failed),
         }
+    }
+
+    /// Protects a stack against deletion, or no longer. Setting what is set already changes nothing.
+    pub(super) async fn protect_stack(&self, id: &StackId, on: bool) -> Result<(), Failed> {
+        let call = self
+            .change
+            .update_termination_protection()
+            .stack_name(id.as_str())
+            .enable_termination_protection(on)
+            .send();
+        self.calls.make(Operation::UpdateTerminationProtection, &self.env, call).await.map(drop)
     }
 
     /// Deletes a stack, by its StackId: one that took its name meanwhile is not meant.

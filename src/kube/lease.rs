@@ -22,6 +22,9 @@ use crate::clock::SharedClock;
 /// The name of the Lease, in the controller's namespace.
 pub const LEASE: &str = "stackgate";
 
+/// The process has to end within 5 s of being asked to, of which running passes may take 3.
+const RELEASE_WITHIN: Duration = Duration::from_secs(1);
+
 /// How long a claim lasts and how often it is renewed.
 #[derive(Clone, Copy, Debug)]
 pub struct Timing {
@@ -145,7 +148,7 @@ impl Election {
 
     /// Lets others lead at once. What fails here ends by itself when the claim runs out.
     pub async fn release(&self) {
-        match timeout(self.timing.retry, self.try_release()).await {
+        match timeout(RELEASE_WITHIN, self.try_release()).await {
             Ok(Ok(())) => info!("the Lease is released"),
             Ok(Err(error)) => warn!(%error, "the Lease was not released"),
             Err(_) => warn!("the Lease was not released in time"),

@@ -161,6 +161,8 @@ pub enum Mutation {
     Execute(StackKey, Confirmed<ChangeSetArn>, Access),
     /// DeleteChangeSet, by ARN.
     DeleteChangeSet(StackKey, ChangeSetArn, Access),
+    /// UpdateTerminationProtection, on or off.
+    Protect(StackKey, Confirmed<StackId>, bool, Access),
     /// DeleteStack, of one in REVIEW_IN_PROGRESS without change sets that a fresh look has confirmed.
     DeleteStack(StackKey, Confirmed<StackId>, Access),
 }
@@ -406,6 +408,9 @@ impl Effect {
                 Mutation::CreateChangeSet(w) => format!("create change set {} {}", w.key, w.name),
                 Mutation::Execute(k, arn, _) => format!("execute change set {k} {}", arn.get()),
                 Mutation::DeleteChangeSet(k, arn, _) => format!("delete change set {k} {arn}"),
+                Mutation::Protect(k, id, on, _) => {
+                    format!("{} stack {k} {}", if *on { "protect" } else { "unprotect" }, id.get())
+                }
                 Mutation::DeleteStack(k, id, _) => format!("delete stack {k} {}", id.get()),
             },
         }

@@ -32,8 +32,8 @@ pub struct Facts {
     pub discarded: BTreeMap<(StackKey, ChangeSetName), String>,
     /// Templates of deployed stacks.
     pub templates: BTreeMap<StackId, Seen<Arc<str>>>,
-    /// Why an operation failed.
-    pub failures: BTreeMap<StackId, (Option<FailedResource>, Timestamp)>,
+    /// Why the last operation failed; an execution forgets it. No time of ours is held against one of AWS.
+    pub failures: BTreeMap<StackId, Option<FailedResource>>,
     /// Bootstrap versions.
     pub toolkits: BTreeMap<Env, Seen<u32>>,
     /// The source as last seen.
@@ -158,7 +158,7 @@ impl Facts {
                 self.templates.insert(id.clone(), seen(t, at));
             }
             (Look::Failure(_, id, _), Fact::Failure(f)) => {
-                self.failures.insert(id.clone(), (f, at));
+                self.failures.insert(id.clone(), f);
             }
             (Look::Toolkit(env, _, _), Fact::Toolkit(v)) => {
                 self.toolkits.insert(env.clone(), seen(v, at));
@@ -200,6 +200,7 @@ impl Facts {
             }
             Effect::Mutate(Mutation::Execute(k, arn, _)) => {
                 self.executed.insert(arn.get().clone(), now);
+                self.failures.clear();
                 self.stacks.remove(k);
             }
             Effect::Mutate(Mutation::DeleteChangeSet(k, arn, _)) => {
@@ -233,7 +234,7 @@ impl Facts {
                 }
                 self.stacks.remove(k);
             }
-            Effect::Mutate(Mutation::DeleteStack(k, _, _)) => {
+            Effect::Mutate(Mutation::DeleteStack(k, _, _) | Mutation::Protect(k, ..)) => {
                 self.stacks.remove(k);
             }
             Effect::Look(_) => {}
@@ -249,7 +250,8 @@ impl Facts {
             Effect::Mutate(
                 Mutation::Execute(k, _, _)
                 | Mutation::DeleteChangeSet(k, _, _)
-                | Mutation::DeleteStack(k, _, _),
+                | Mutation::DeleteStack(k, _, _)
+                | Mutation::Protect(k, ..),
             ) => {
                 self.stacks.remove(k);
                 self.change_sets.retain(|(key, _), _| key != k);

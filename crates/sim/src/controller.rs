@@ -168,11 +168,7 @@ impl Controller {
         let Some(object) = ready.get(place).map(|k| (*k).clone()) else { return false };
         self.due.remove(&object);
         self.watched.remove(&object);
-        self.decide(
-            world,
-            Active { object, steps: 0, queue: VecDeque::new(), status: None },
-            installation,
-        );
+        self.decide(world, Active { object, steps: 0, queue: VecDeque::new(), status: None }, installation);
         true
     }
 
@@ -191,7 +187,8 @@ impl Controller {
             }
             Some(Decided::Wait(why, wake, status)) => {
                 let place = self.place;
-                let status = status.map(|object| as_read(object, world.cluster.views.get(place), &active.object));
+                let status =
+                    status.map(|object| as_read(object, world.cluster.views.get(place), &active.object));
                 world.tell(|| format!("[{place}] {:?}: waits: {why}", active.object));
                 if let Some(at) = wake.at {
                     self.due.insert(active.object.clone(), at.max(world.now));

@@ -82,7 +82,9 @@ impl Judge {
         }
         let shown = self.shown.get(plan).and_then(|v| v.get(key)).copied().unwrap_or(0);
         if set.version != shown {
-            return Err(format!("I2: {key} was changed by others after plan {plan} was made, and executed all the same"));
+            return Err(format!(
+                "I2: {key} was changed by others after plan {plan} was made, and executed all the same"
+            ));
         }
         let stack = world.cloud.stacks.get(key);
         if stack.is_none_or(|s| !s.ours || s.id != claim.stack_id) {
@@ -116,9 +118,7 @@ impl Judge {
                 self.claimed_at.insert(claim.change_set_arn.clone(), world.moment);
             }
             if entry.claimed.is_some() {
-                let stops = |(k, v): (&String, &String)| {
-                    matches!(parse_annotation(k, v), Some(Ok(d)) if d.action == Action::Reject && d.id == plan.spec.proposal.id)
-                };
+                let stops = |(k, v): (&String, &String)| matches!(parse_annotation(k, v), Some(Ok(d)) if d.action == Action::Reject && d.id == plan.spec.proposal.id);
                 if plan.metadata.annotations.iter().flatten().any(stops) {
                     return Err(format!("I2: plan {name} was claimed while a reject stands on it"));
                 }
@@ -193,9 +193,7 @@ fn only_empty(key: &StackKey, stack: &Stack) -> Result<(), Violation> {
 /// I8, at the record: what is recorded as a success is one.
 fn succeeded_is_true(world: &World, plan: &ChangePlan, key: &StackKey) -> Result<(), Violation> {
     let opened = plan.spec.ledger.iter().filter_map(|e| e.opened.as_ref()).last();
-    let wanted = opened
-        .and_then(|o| o.release.as_ref())
-        .and_then(|r| bundle::template_of(r.digest, key));
+    let wanted = opened.and_then(|o| o.release.as_ref()).and_then(|r| bundle::template_of(r.digest, key));
     let Some(stack) = world.cloud.stacks.get(key) else { return Ok(()) };
     let is = stack.deployed.as_ref().map(|d| d.digest);
     if !world.cloud.meddled.contains(key) && (is != wanted || stack.running.is_some()) {
@@ -207,11 +205,13 @@ fn succeeded_is_true(world: &World, plan: &ChangePlan, key: &StackKey) -> Result
 /// A plan is closed only when nothing of it can be executed any more.
 fn fence_stands(world: &World, plan: &ChangePlan, reason: CloseReason) -> Result<(), Violation> {
     for claim in plan.spec.ledger.iter().flat_map(|e| claims(Some(e))) {
-        let set = world
-            .cloud
-            .set(&claim.key(), &stackgate_core::effect::SetRef::Arn(claim.change_set_arn.clone()));
+        let set =
+            world.cloud.set(&claim.key(), &stackgate_core::effect::SetRef::Arn(claim.change_set_arn.clone()));
         if set.is_some_and(|(_, s)| s.is_available(world.now)) {
-            return Err(format!("I2: closed ({reason:?}), but {} can still be executed", claim.change_set_arn));
+            return Err(format!(
+                "I2: closed ({reason:?}), but {} can still be executed",
+                claim.change_set_arn
+            ));
         }
     }
     Ok(())
@@ -232,7 +232,9 @@ fn ready_is_true(world: &World, name: &str) -> Result<(), Violation> {
         .map(|b| bundle::stacks(b, stage.spec.cdk_stage.as_deref().unwrap_or_default()));
     for artifact in stacks.into_iter().flatten() {
         let key = artifact.key();
-        let Some(stack) = world.cloud.stacks.get(&key).filter(|_| !world.cloud.meddled.contains(&key)) else { continue };
+        let Some(stack) = world.cloud.stacks.get(&key).filter(|_| !world.cloud.meddled.contains(&key)) else {
+            continue;
+        };
         if stack.deployed.as_ref().map(|d| d.digest) != Some(artifact.template_file.digest()) {
             return Err(format!("I8: {name} says Ready, but {key} does not have release {}", deployed.name));
         }

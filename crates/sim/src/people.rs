@@ -122,9 +122,10 @@ impl People {
             let is_this = plan.release.as_ref().map(|r| r.digest) == release;
             self.decide(world, stage, &plan, if is_this { vote } else { Vote::OnPlan });
             let over = plan.is_complete()
-                || plan.closed.as_ref().is_some_and(|c| {
-                    matches!(c.reason, CloseReason::Rejected | CloseReason::Failed)
-                });
+                || plan
+                    .closed
+                    .as_ref()
+                    .is_some_and(|c| matches!(c.reason, CloseReason::Rejected | CloseReason::Failed));
             if !(is_this && over) {
                 ended = false;
                 break;

@@ -10,7 +10,7 @@ use stackgate_core::{
     words::StackKey,
 };
 
-use crate::world::{Object, Cloud, Objects};
+use crate::world::{Cloud, Object, Objects};
 
 /// What the controllers do.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -80,7 +80,12 @@ impl Protocol {
     }
 
     /// What a controller makes of its memory after an effect.
-    pub fn misremember(self, before: Option<(LiveGate, jiff::Timestamp)>, facts: &mut Facts, now: jiff::Timestamp) {
+    pub fn misremember(
+        self,
+        before: Option<(LiveGate, jiff::Timestamp)>,
+        facts: &mut Facts,
+        now: jiff::Timestamp,
+    ) {
         match self {
             Self::LookBeforeClaim => {
                 let kept = facts.gate.take().or(before);
@@ -98,7 +103,9 @@ impl Protocol {
             (Self::EarlySuccess, S::CreateInProgress) => row.status = S::CreateComplete,
             (Self::EarlySuccess, S::UpdateInProgress) => row.status = S::UpdateComplete,
             (Self::BaselineLeftOut, _) => {
-                if let Some(stack) = cloud.stacks.get(key).filter(|s| s.id == row.id && cloud.meddled.contains(key)) {
+                if let Some(stack) =
+                    cloud.stacks.get(key).filter(|s| s.id == row.id && cloud.meddled.contains(key))
+                {
                     row.updated = stack.updated_by_us;
                 }
             }

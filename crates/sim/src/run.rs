@@ -101,8 +101,7 @@ pub fn run(setting: &Setting) -> Result<Report, Box<Failure>> {
 
 impl Run {
     fn new(setting: &Setting) -> Self {
-        let luck =
-            Luck { random: Random::new(setting.seed), weather: setting.weather, vary: setting.vary };
+        let luck = Luck { random: Random::new(setting.seed), weather: setting.weather, vary: setting.vary };
         let mut world = World::new(luck, setting.protocol);
         world.trace = setting.trace.then(Vec::new);
         world.cluster.views = vec![View::default(); setting.controllers];
@@ -114,10 +113,7 @@ impl Run {
             controllers: (0..setting.controllers).map(|n| Controller::new(n, setting.budget, now)).collect(),
             people: People::new(setting.stages, setting.chapters.clone(), now),
             judge: Judge::default(),
-            installation: Installation {
-                namespace: "stackgate".to_owned(),
-                key: HmacKey::new([7; 32]),
-            },
+            installation: Installation { namespace: "stackgate".to_owned(), key: HmacKey::new([7; 32]) },
             setting: setting.clone(),
             world,
             effects: 0,
@@ -143,9 +139,7 @@ impl Run {
         Ok(Report {
             effects,
             writes,
-            deployed: deployed
-                .filter_map(|(k, s)| Some((k.clone(), s.deployed.as_ref()?.digest)))
-                .collect(),
+            deployed: deployed.filter_map(|(k, s)| Some((k.clone(), s.deployed.as_ref()?.digest))).collect(),
             trace: self.world.trace.take().unwrap_or_default(),
         })
     }
@@ -258,7 +252,8 @@ impl Run {
         let wanted = self.people.last_release();
         for (name, (cdk_stage, _)) in STAGES.iter().zip(bundle::STAGES).take(self.setting.stages) {
             let plan = newest(&self.world, name);
-            let Some(plan) = plan.filter(|p| p.is_complete() && p.release.as_ref().map(|r| r.digest) == wanted)
+            let Some(plan) =
+                plan.filter(|p| p.is_complete() && p.release.as_ref().map(|r| r.digest) == wanted)
             else {
                 return Err(format!("L1: {name} has not deployed the last release"));
             };

@@ -4,6 +4,7 @@
 //! Nothing that is started here outlives the process that started it, however that ends: see [`Process`].
 //! The calls block; they may be made from async tests, too, since nothing here runs on the caller's runtime.
 
+mod aws;
 mod certificate;
 mod cluster;
 mod controller;
@@ -14,7 +15,9 @@ mod port;
 mod process;
 mod proxy;
 mod ready;
+pub mod scenario;
 
+pub use aws::{Aws, CallFailed, Keys};
 pub use certificate::Certificate;
 pub use cluster::{Cluster, Kubectl, KubectlOutput, User};
 pub use controller::{Controller, ControllerLaunch};

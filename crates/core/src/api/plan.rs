@@ -159,6 +159,9 @@ pub struct ProposedStack {
     /// When the stack that this builds on was last updated (or created).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub baseline_updated_time: Option<MicroTime>,
+    /// Whether the stack shall be protected against deletion; absent leaves that as it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub termination_protection: Option<bool>,
     /// The digest of everything that goes into the change-set call.
     pub input: Digest,
     /// The stack's share of the id: input, baseline and what would happen.

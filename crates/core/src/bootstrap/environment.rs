@@ -165,6 +165,7 @@ impl<'a> Toolkit<'a> {
             baseline: &Baseline::None,
             claim,
             access: &self.access,
+            protect: None,
         };
         match running.drive(true, || Ok(None), now) {
             Progress::Need(need) => EnvironmentState::Need(need),

@@ -16,7 +16,9 @@ use crate::{
 /// How old a row of a running stack may get before the stack is looked at by name.
 const ROW_OVERDUE: SignedDuration = SignedDuration::from_secs(10);
 /// How long a stack may look as if an accepted execution had not begun, before the change set is asked.
-const START_OVERDUE: SignedDuration = SignedDuration::from_mins(5);
+const START_OVERDUE: SignedDuration = SignedDuration::from_secs(30);
+/// How long nothing is concluded from not seeing it: nobody says how old an answer of AWS may be.
+const GIVE_UP_AFTER: SignedDuration = SignedDuration::from_mins(5);
 /// How long an answer holds that leaves an execution open.
 const ASK_AGAIN: SignedDuration = SignedDuration::from_mins(1);
 
@@ -46,6 +48,8 @@ pub struct Running<'a> {
     pub claim: &'a ClaimedStack,
     /// How CloudFormation is called.
     pub access: &'a Access,
+    /// Whether the stack shall be protected against deletion; absent leaves that as it is.
+    pub protect: Option<bool>,
 }
 
 impl Running<'_> {
@@ -141,10 +145,6 @@ impl Running<'_> {
 
     /// The execution was accepted at `since`, or was seen going on then: what do the stack's rows say?
     fn follow(&self, since: Timestamp, now: Timestamp) -> Progress {
-        let kind = match self.baseline {
-            Baseline::None => ChangeSetKind::Create,
-            Baseline::Stack(..) => ChangeSetKind::Update,
-        };
         let (row, seen_at) = match self.row() {
             Seen::Present(row, at) if *at >= since => (Some(row), *at),
             Seen::Absent(at) if *at >= since => (None, *at),
@@ -153,14 +153,12 @@ impl Running<'_> {
         let overdue = seen_at.saturating_add(ROW_OVERDUE).unwrap_or(seen_at);
         let row = row.filter(|r| r.id == self.claim.stack_id);
         let state = match row.map(|r| Ok((r, self.updated_since(r, now)?))).transpose() {
-            Ok(seen) => seen.map_or(Run::NotStarted, |(r, moved)| run(kind, r.status, moved)),
+            Ok(seen) => seen.map_or(Run::NotStarted, |(r, moved)| run(self.kind(), r.status, moved)),
             Err(need) => return Progress::Need(need),
         };
         match (state, row) {
             (Run::Ended(outcome), Some(r)) => self.settle(r, outcome, now),
-            (Run::NotStarted, _) if now.duration_since(since) > START_OVERDUE => {
-                self.never_began(since, now)
-            }
+            (Run::NotStarted, _) if now.duration_since(since) > START_OVERDUE => self.never_began(since, now),
             (Run::Running | Run::NotStarted | Run::Ended(_), _) if now < overdue => Progress::Need(
                 Need::Wait(Reason::Executing, format!("stack {} is changing", self.key), Some(overdue)),
             ),
@@ -178,6 +176,7 @@ impl Running<'_> {
             let what = format!("stack {} does not show the execution yet", self.key);
             Progress::Need(Need::Wait(Reason::Executing, what, Some(again)))
         };
+        let sure = now.duration_since(since) > GIVE_UP_AFTER;
         let (row, row_at) = match self.row() {
             Seen::Present(row, at) if recent(*at) => (Some(row).filter(|r| r.id == self.claim.stack_id), *at),
             Seen::Absent(at) if recent(*at) => (None, *at),
@@ -185,10 +184,15 @@ impl Running<'_> {
                 return Progress::Need(self.look_at_stack(now));
             }
         };
-        let stop = || Progress::Stop(format!("the change set of stack {} was never executed", self.key));
+        let stop = || match sure {
+            true => Progress::Stop(format!("the change set of stack {} was never executed", self.key)),
+            false => wait(row_at),
+        };
         match (self.facts.change_sets.get(&(self.key.clone(), self.set())), row) {
             // One answer may be behind; a stack is gone when its change sets are gone with it.
-            (Some(Looked { seen: Seen::Absent(at), .. }), None) if recent(*at) => self.gone(row_at),
+            (Some(Looked { seen: Seen::Absent(at), .. }), None) if recent(*at) => {
+                if sure { self.gone(row_at) } else { wait(row_at) }
+            }
             (Some(Looked { seen: Seen::Absent(at), .. }), Some(_)) if recent(*at) => stop(),
             (Some(Looked { seen: Seen::Present(set, at), .. }), row) if recent(*at) => match set.state() {
                 SetState::Executing => wait(row_at),
@@ -196,7 +200,7 @@ impl Running<'_> {
                     self.settle_unmoved(*at)
                 }
                 // The clocks of CloudFormation's two answers may differ: here the states alone count.
-                SetState::Executed => match row.map(|r| (run(ChangeSetKind::Create, r.status, true), r)) {
+                SetState::Executed => match row.map(|r| (run(self.kind(), r.status, true), r)) {
                     Some((Run::Ended(outcome), r)) => self.settle(r, outcome, now),
                     Some((Run::Running | Run::NotStarted, _)) | None => wait(row_at),
                 },
@@ -226,6 +230,13 @@ impl Running<'_> {
         }))
     }
 
+    fn kind(&self) -> ChangeSetKind {
+        match self.baseline {
+            Baseline::None => ChangeSetKind::Create,
+            Baseline::Stack(..) => ChangeSetKind::Update,
+        }
+    }
+
     /// Whether the stack was updated after the change set was made. Not: after the baseline. A read that was behind may
     /// have made an older state the baseline; then a second such read would show somebody else's update as ours. After
     /// the change set was made, only its own execution updates the stack: any other makes it obsolete.
@@ -243,7 +254,10 @@ impl Running<'_> {
     /// Records how the stack came out; why it failed is asked first.
     pub fn settle(&self, row: &StackRow, outcome: SettledAs, now: Timestamp) -> Progress {
         let message = if outcome == SettledAs::Succeeded {
-            None
+            match self.protected(row, now) {
+                Ok(message) => message,
+                Err(need) => return Progress::Need(need),
+            }
         } else {
             match self.why_failed(row, now) {
                 Ok(message) => message,
@@ -251,6 +265,23 @@ impl Running<'_> {
             }
         };
         Progress::Settle(Box::new(settled(self.claim, row, outcome, message)))
+    }
+
+    /// Sets the protection as the assembly wants it, as the CDK CLI does. That it cannot be set is told, and keeps nothing
+    /// from going on.
+    fn protected(&self, row: &StackRow, now: Timestamp) -> Step<Option<String>> {
+        let Some(wanted) = self.protect.filter(|p| *p != row.protected) else { return Ok(None) };
+        let as_of = self.row().as_of().unwrap_or(now);
+        let Some(id) = Confirmed::by_look(row.id.clone(), as_of, now) else {
+            return Err(self.look_at_stack(now));
+        };
+        let effect = Mutation::Protect(self.key.clone(), id, wanted, self.access.clone());
+        match ask(self.facts, Effect::Mutate(effect), now) {
+            Need::Do(effect) => Err(Need::Do(effect)),
+            Need::Wait(_, m, _) | Need::Stuck(_, m, _) => {
+                Ok(Some(format!("termination protection could not be set: {m}").chars().take(1000).collect()))
+            }
+        }
     }
 
     fn settle_unmoved(&self, at: Timestamp) -> Progress {
@@ -273,9 +304,7 @@ impl Running<'_> {
 
     /// The first failed resource. Not being able to ask is no reason to wait for ever.
     fn why_failed(&self, row: &StackRow, now: Timestamp) -> Step<Option<String>> {
-        if let Some((failure, at)) = self.facts.failures.get(&row.id)
-            && *at >= row.updated
-        {
+        if let Some(failure) = self.facts.failures.get(&row.id) {
             return Ok(failure.as_ref().map(|f| {
                 format!("{} ({}): {}", f.logical_id, f.resource_type, f.reason).chars().take(1000).collect()
             }));

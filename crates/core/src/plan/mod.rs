@@ -74,7 +74,7 @@ pub fn status(plan: &Arc<ChangePlan>, now: Timestamp) -> Option<ChangePlanStatus
     let before = plan.status.as_ref().map_or(&[][..], |s| &s.conditions);
     let list = Conditions::new(before, plan.metadata.generation, now);
     let is_bootstrap = view.proposal().bootstrap.is_some();
-    let approved = view.approved(now).is_some();
+    let approved = view.approved(now).is_some() && view.rejected().is_none();
     let (state, list) = if let Some(closed) = &view.closed {
         let (state, reason) = match closed.reason {
             CloseReason::Rejected => ("Rejected", Reason::Rejected),

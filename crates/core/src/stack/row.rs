@@ -18,6 +18,8 @@ pub struct StackRow {
     pub updated: Timestamp,
     /// The names that its outputs are exported under.
     pub exports: BTreeSet<String>,
+    /// Whether it is protected against deletion.
+    pub protected: bool,
     /// For a stack in REVIEW_IN_PROGRESS that was looked at by name: how many change sets it has.
     pub change_sets: Option<u32>,
 }

@@ -16,8 +16,8 @@ use super::{
 use crate::{
     account::Accounts,
     api::{Claimed, ClaimedStack, CloseReason, PlannedAs, ProposedStack, Reason, Settled, SettledAs},
-    drive::{Progress, Running},
     change::change_set_name,
+    drive::{Progress, Running},
     effect::{CONFIRM_WITHIN, Effect, LiveGate, Look, Pace, baseline_of},
     gate::PlanView,
     verdict::{Need, Step, Verdict, ask, fold},
@@ -135,6 +135,7 @@ fn drive(
         baseline: &baseline(stack),
         claim,
         access: &access_to(s, stack),
+        protect: stack.termination_protection,
     };
     running.drive(may_start, || gate_stands(s, stack, now), now)
 }

@@ -202,6 +202,7 @@ fn proposed(t: &Target, p: &Prepared, targets: &Targets) -> ProposedStack {
             .map(|set| set.stack_id.clone()),
         baseline_stack_id,
         baseline_updated_time,
+        termination_protection: t.artifact.termination_protection,
         input: t.digest,
         leaf: p.leaf,
         count: count_changes(&p.changes),

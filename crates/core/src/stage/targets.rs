@@ -28,6 +28,8 @@ pub(super) const CAPABILITIES: [&str; 3] =
 
 /// How old a look at the bootstrap version may be.
 const TOOLKIT_FRESH: SignedDuration = SignedDuration::from_secs(60);
+/// How long an environment is believed not to be bootstrapped.
+const NOT_THERE_FRESH: SignedDuration = SignedDuration::from_secs(5);
 
 /// One stack that the release wants.
 #[derive(Clone, Debug)]
@@ -246,7 +248,7 @@ pub(super) fn bootstrapped(s: &Snapshot<'_>, t: &Target, now: Timestamp) -> Step
     let needed = t.artifact.requires_bootstrap_version.unwrap_or(0);
     let env = &t.key.env;
     let look = Effect::Look(Look::Toolkit(env.clone(), t.names.version_parameter(), t.access.clone()));
-    let again = now.saturating_add(SignedDuration::from_secs(15)).ok();
+    let again = now.saturating_add(NOT_THERE_FRESH).ok();
     match s.facts.toolkits.get(env) {
         Some(Seen::Present(found, _)) if *found >= needed => Ok(()),
         Some(Seen::Present(found, at)) if now.duration_since(*at) < TOOLKIT_FRESH => Err(Need::Stuck(
@@ -256,7 +258,7 @@ pub(super) fn bootstrapped(s: &Snapshot<'_>, t: &Target, now: Timestamp) -> Step
             ),
             again,
         )),
-        Some(Seen::Absent(at)) if now.duration_since(*at) < SignedDuration::from_secs(15) => Err(Need::Wait(
+        Some(Seen::Absent(at)) if now.duration_since(*at) < NOT_THERE_FRESH => Err(Need::Wait(
             Reason::NotBootstrapped,
             format!("{env} has no SSM parameter {}: it is not bootstrapped yet", t.names.version_parameter()),
             again,

@@ -156,7 +156,10 @@ impl World {
         }
         let Some(set) = self.some_set(key) else { return };
         let takes = SignedDuration::from_secs(3);
-        if self.cloud.execute_set(key, &set, takes, false, self.now).is_ok() {
+        if let Ok(executed) = self.cloud.execute_set(key, &set, takes, false, self.now) {
+            if self.claimed_in(&executed.arn).is_some() {
+                self.cloud.unrecorded.insert(key.clone());
+            }
             self.tell(|| format!("  [people] execute a change set of {key} by hand"));
             self.cloud.meddled.insert(key.clone());
         }

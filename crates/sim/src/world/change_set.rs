@@ -76,7 +76,11 @@ impl ChangeSet {
             empty: self.empty && status == ChangeSetStatus::Failed,
             reason: self.failure.clone().unwrap_or_default(),
             description: self.description.clone(),
-            changes: if status == ChangeSetStatus::CreateComplete { self.changes.clone() } else { Vec::new() },
+            changes: if status == ChangeSetStatus::CreateComplete {
+                self.changes.clone()
+            } else {
+                Vec::new()
+            },
         }
     }
 
@@ -131,8 +135,12 @@ impl Cloud {
                 self.stacks.insert(key.clone(), empty_stack(id, now));
             }
             (ChangeSetKind::Create, Some(s)) if s.status == StackStatus::ReviewInProgress => {}
-            (ChangeSetKind::Create, Some(_)) => return refuse(RefusalKind::Invalid, "the stack exists already"),
-            (ChangeSetKind::Update, None) => return refuse(RefusalKind::NotFound, "the stack does not exist"),
+            (ChangeSetKind::Create, Some(_)) => {
+                return refuse(RefusalKind::Invalid, "the stack exists already");
+            }
+            (ChangeSetKind::Update, None) => {
+                return refuse(RefusalKind::NotFound, "the stack does not exist");
+            }
             (ChangeSetKind::Update, Some(s)) if s.is_stable() => {}
             (ChangeSetKind::Update, Some(_)) => {
                 return refuse(RefusalKind::Conflict, "the stack is in the wrong state");
@@ -198,10 +206,7 @@ impl Cloud {
         let Some(stack) = self.stacks.get_mut(key) else { return Ok(None) };
         let Some(place) = stack.sets.iter().position(|s| s.is(set)) else { return Ok(None) };
         if stack.sets.get(place).is_some_and(|s| s.execution == ExecutionStatus::ExecuteInProgress) {
-            return Err(Refusal {
-                kind: RefusalKind::Conflict,
-                message: "it is being executed".to_owned(),
-            });
+            return Err(Refusal { kind: RefusalKind::Conflict, message: "it is being executed".to_owned() });
         }
         Ok(Some(stack.sets.remove(place)))
     }
@@ -221,6 +226,7 @@ fn empty_stack(id: StackId, now: Timestamp) -> Stack {
         sets: Vec::new(),
         running: None,
         failure: None,
+        protected: false,
         ours: false,
         updated_by_us: now,
     }
@@ -228,10 +234,8 @@ fn empty_stack(id: StackId, now: Timestamp) -> Stack {
 
 #[expect(clippy::expect_used, reason = "made of words that are valid already")]
 fn stack_id(key: &StackKey, n: u64) -> StackId {
-    let text = format!(
-        "arn:aws:cloudformation:{}:{}:stack/{}/{n:08}",
-        key.env.region, key.env.account, key.name
-    );
+    let text =
+        format!("arn:aws:cloudformation:{}:{}:stack/{}/{n:08}", key.env.region, key.env.account, key.name);
     text.parse().expect("a StackId")
 }
 
@@ -265,7 +269,11 @@ fn changes(old: Option<&Template>, new: &Template) -> Vec<Change> {
                 resource_type: d.resource_type,
                 action: d.kind.as_str().to_owned(),
                 replacement: if modify { "False".to_owned() } else { String::new() },
-                policy_action: if d.kind == DifferenceKind::Remove { "Delete".to_owned() } else { String::new() },
+                policy_action: if d.kind == DifferenceKind::Remove {
+                    "Delete".to_owned()
+                } else {
+                    String::new()
+                },
                 scope: if modify { BTreeSet::from(["Properties".to_owned()]) } else { BTreeSet::new() },
                 details: if modify { BTreeSet::from([property]) } else { BTreeSet::new() },
                 values: modify.then(|| Digest::of(values)),

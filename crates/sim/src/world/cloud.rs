@@ -1,6 +1,9 @@
 //! CloudFormation: stacks, what is deployed in them, and the operations that run.
 
-use std::{collections::{BTreeMap, BTreeSet}, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use jiff::{SignedDuration, Timestamp};
 use stackgate_core::{
@@ -54,6 +57,8 @@ pub struct Stack {
     pub running: Option<Operation>,
     /// The first failed resource of the last operation.
     pub failure: Option<FailedResource>,
+    /// Whether it is protected against deletion.
+    pub protected: bool,
     /// Whether an execution by a controller made it.
     pub ours: bool,
     /// When the last execution by a controller began.
@@ -90,6 +95,7 @@ impl Stack {
             status: self.status,
             updated: self.updated,
             exports,
+            protected: self.protected,
             change_sets: (self.status == StackStatus::ReviewInProgress)
                 .then(|| u32::try_from(self.sets.len()).unwrap_or(u32::MAX)),
         }
@@ -162,8 +168,10 @@ impl Cloud {
             }
             changed.push((key.clone(), stack.row()));
             let create = stack.deployed.is_none();
-            let rolling_back =
-                matches!(stack.status, StackStatus::RollbackInProgress | StackStatus::UpdateRollbackInProgress);
+            let rolling_back = matches!(
+                stack.status,
+                StackStatus::RollbackInProgress | StackStatus::UpdateRollbackInProgress
+            );
             if op.fails && !rolling_back {
                 stack.status = if create {
                     StackStatus::RollbackInProgress
@@ -186,11 +194,8 @@ impl Cloud {
                 (false, true) => StackStatus::UpdateRollbackComplete,
             };
             for set in stack.sets.iter_mut().filter(|s| Some(&s.arn) == op.set.as_ref()) {
-                set.execution = if op.fails {
-                    ExecutionStatus::ExecuteFailed
-                } else {
-                    ExecutionStatus::ExecuteComplete
-                };
+                set.execution =
+                    if op.fails { ExecutionStatus::ExecuteFailed } else { ExecutionStatus::ExecuteComplete };
             }
             if !op.fails {
                 stack.deployed = Some(op.to);
@@ -214,7 +219,8 @@ impl Cloud {
     /// Whether everything that a template imports is exported in its environment.
     pub fn missing_import<'a>(&self, key: &StackKey, template: &'a Template) -> Option<&'a String> {
         template.imports.literal.iter().find(|name| {
-            let exports = |s: &Stack| s.deployed.as_ref().is_some_and(|d| d.template.exports.literal.contains(*name));
+            let exports =
+                |s: &Stack| s.deployed.as_ref().is_some_and(|d| d.template.exports.literal.contains(*name));
             !self.stacks.iter().any(|(k, s)| k.env == key.env && exports(s))
         })
     }

@@ -49,9 +49,7 @@ impl World {
             Look::Template(key, id, _) => {
                 let stack = self.cloud.stacks.get(key).filter(|s| s.id == *id);
                 Fact::Template(
-                    stack
-                        .and_then(|s| s.deployed.as_ref())
-                        .map(|d| Arc::from(d.template.json.to_string())),
+                    stack.and_then(|s| s.deployed.as_ref()).map(|d| Arc::from(d.template.json.to_string())),
                 )
             }
             Look::Failure(key, id, _) => {
@@ -133,10 +131,9 @@ impl World {
             Mutation::Execute(key, confirmed, _) => {
                 let arn = confirmed.get();
                 let set = match self.protocol {
-                    Protocol::ExecuteByName => name_in(arn.as_str()).map_or_else(
-                        || SetRef::Arn(arn.clone()),
-                        SetRef::Name,
-                    ),
+                    Protocol::ExecuteByName => {
+                        name_in(arn.as_str()).map_or_else(|| SetRef::Arn(arn.clone()), SetRef::Name)
+                    }
                     _ => SetRef::Arn(arn.clone()),
                 };
                 let fails = self.luck.random.chance(self.luck.weather.fails);
@@ -163,6 +160,12 @@ impl World {
                 }
                 if let Some(set) = self.cloud.delete_set(key, &SetRef::Arn(arn.clone()))? {
                     self.happened.push(Happened::SetDeleted(key.clone(), Box::new(set)));
+                }
+                Ok(Receipt::Done)
+            }
+            Mutation::Protect(key, id, on, _) => {
+                if let Some(stack) = self.cloud.stacks.get_mut(key).filter(|s| s.id == *id.get()) {
+                    stack.protected = *on;
                 }
                 Ok(Receipt::Done)
             }
@@ -203,7 +206,9 @@ impl World {
         if is_new && reads > 0 {
             self.cloud.stale.insert(wanted.key.clone(), (None, reads));
         }
-        debug_assert!(self.cloud.stacks.get(&wanted.key).is_some_and(|s| s.status != StackStatus::DeleteComplete));
+        debug_assert!(
+            self.cloud.stacks.get(&wanted.key).is_some_and(|s| s.status != StackStatus::DeleteComplete)
+        );
         self.happened.push(Happened::SetMade(wanted.key.clone()));
         Ok(Receipt::ChangeSet(arn, id))
     }

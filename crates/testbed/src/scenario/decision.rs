@@ -1,0 +1,123 @@
+//! Decisions, as people make them: with kubectl.
+
+use std::time::Duration;
+
+use anyhow::Result;
+
+use super::{Kind, World};
+
+/// A plan that waits for somebody.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Waiting {
+    /// The namespace.
+    pub namespace: String,
+    /// The Stage.
+    pub stage: String,
+    /// The ChangePlan.
+    pub plan: String,
+    /// Its id.
+    pub id: String,
+}
+
+/// What is typed after `kubectl`.
+fn annotate(namespace: &str, what: &str, name: &str, annotation: &str) -> Vec<String> {
+    ["-n", namespace, "annotate", what, name, annotation].map(str::to_owned).to_vec()
+}
+
+/// A command as a person would type it.
+#[must_use]
+pub fn kubectl_line(args: &[String]) -> String {
+    format!("kubectl {}", args.join(" "))
+}
+
+impl Waiting {
+    /// The command that lets the plan run, on the plan itself.
+    #[must_use]
+    pub fn approve_on_plan(&self) -> Vec<String> {
+        annotate(&self.namespace, "plan", &self.plan, &format!("gate.stackgate.dev/approve={}", self.id))
+    }
+
+    /// The command that lets the plan run, on its Stage, in the slot of this id.
+    #[must_use]
+    pub fn approve_on_stage(&self) -> Vec<String> {
+        let digits = self.id.split_once('-').map_or(self.id.as_str(), |(_, digits)| digits);
+        let slot = digits.get(..8).unwrap_or(digits);
+        let annotation = format!("gate.stackgate.dev/approve.{slot}={}", self.id);
+        annotate(&self.namespace, "cdkstage", &self.stage, &annotation)
+    }
+
+    /// The command that rejects the plan.
+    #[must_use]
+    pub fn reject(&self, reason: &str) -> Vec<String> {
+        let annotation = format!("gate.stackgate.dev/reject={};by=alice;reason={reason}", self.id);
+        annotate(&self.namespace, "plan", &self.plan, &annotation)
+    }
+}
+
+impl World {
+    /// Waits until a Stage has a plan that waits for a decision; for this release where its digest is given.
+    ///
+    /// # Errors
+    /// When there is none in time.
+    pub fn waiting(&self, namespace: &str, stage: &str, release: Option<&str>) -> Result<Waiting> {
+        let what = format!("Stage {stage} waits for an approval");
+        self.until((Kind::Stage, namespace, stage), &what, super::SOON, |object| {
+            let digest = object.text("/status/pending/digest");
+            let (plan, id) = (object.text("/status/pending/plan"), object.text("/status/pending/id"));
+            let waits = object.is("Waiting", Some("AwaitingApproval")) && !plan.is_empty() && !id.is_empty();
+            (waits && release.is_none_or(|release| release == digest)).then(|| Waiting {
+                namespace: namespace.to_owned(),
+                stage: stage.to_owned(),
+                plan: plan.to_owned(),
+                id: id.to_owned(),
+            })
+        })
+    }
+
+    /// Runs one of the commands of [`Waiting`].
+    ///
+    /// # Errors
+    /// When kubectl fails.
+    pub fn decide(&self, command: &[String]) -> Result<String> {
+        let args: Vec<&str> = command.iter().map(String::as_str).collect();
+        self.kubectl().run(&args)
+    }
+
+    /// Waits until a Stage has deployed a release, by its digest, and nothing newer waits.
+    ///
+    /// # Errors
+    /// When it has not in time.
+    pub fn deployed(&self, namespace: &str, stage: &str, release: &str, within: Duration) -> Result<String> {
+        let what = format!("Stage {stage} has deployed release {release}");
+        self.until((Kind::Stage, namespace, stage), &what, within, |object| {
+            let done = object.text("/status/deployed/digest") == release
+                && object.is("Ready", None)
+                && object.is("UpToDate", None);
+            done.then(|| object.text("/status/deployed/plan").to_owned())
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_commands_are_what_people_type() {
+        let waiting = Waiting {
+            namespace: "shop".into(),
+            stage: "dev".into(),
+            plan: "dev-0123".into(),
+            id: "c1-0123456789abcdef0123456789abcdef01234567".into(),
+        };
+        assert_eq!(
+            kubectl_line(&waiting.approve_on_stage()),
+            "kubectl -n shop annotate cdkstage dev \
+             gate.stackgate.dev/approve.01234567=c1-0123456789abcdef0123456789abcdef01234567"
+        );
+        assert!(waiting.approve_on_plan().ends_with(&[
+            "dev-0123".into(),
+            "gate.stackgate.dev/approve=c1-0123456789abcdef0123456789abcdef01234567".into()
+        ]));
+    }
+}
