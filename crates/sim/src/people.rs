@@ -180,7 +180,7 @@ impl People {
         let decided = plan.approved(world.now).is_some()
             || self.voted.get(&plan.name).is_some_and(|(then, at)| {
                 // Who sees no effect for long signs again: something may have wiped the annotation.
-                *then == length && world.now.duration_since(*at) < SignedDuration::from_mins(10)
+                *then == length && world.now.duration_since(*at) < SignedDuration::from_mins(4)
             });
         if plan.is_claimed() || plan.is_complete() || decided {
             return;

@@ -191,7 +191,11 @@ impl Running<'_> {
         match (self.facts.change_sets.get(&(self.key.clone(), self.set())), row) {
             // One answer may be behind; a stack is gone when its change sets are gone with it.
             (Some(Looked { seen: Seen::Absent(at), .. }), None) if recent(*at) => {
-                if sure { self.gone(row_at) } else { wait(row_at) }
+                if sure {
+                    self.gone(row_at)
+                } else {
+                    wait(row_at)
+                }
             }
             (Some(Looked { seen: Seen::Absent(at), .. }), Some(_)) if recent(*at) => stop(),
             (Some(Looked { seen: Seen::Present(set, at), .. }), row) if recent(*at) => match set.state() {

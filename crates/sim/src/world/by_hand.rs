@@ -65,7 +65,8 @@ impl World {
     /// Whether somebody may update it by hand: not between the end of our own execution and its record. Such an update is
     /// recorded as ours, since nothing that DescribeStacks always tells sets the two apart (docs/adr/0003).
     fn may_be_updated(&self, key: &StackKey) -> bool {
-        !self.cloud.unrecorded.contains(key) && self.cloud.stacks.get(key).is_some_and(super::Stack::is_stable)
+        !self.cloud.unrecorded.contains(key)
+            && self.cloud.stacks.get(key).is_some_and(super::Stack::is_stable)
     }
 
     fn begin_by_hand(&mut self, key: &StackKey, to: Deployed) {
