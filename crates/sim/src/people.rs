@@ -49,6 +49,7 @@ pub struct People {
     at: Option<usize>,
     since: Timestamp,
     looked_at: u64,
+    looked: Timestamp,
     slots: u64,
     afterthoughts: BTreeMap<String, ()>,
     voted: BTreeMap<String, (usize, Timestamp)>,
@@ -70,6 +71,7 @@ impl People {
             at: None,
             since: now,
             looked_at: 0,
+            looked: now,
             slots: 0,
             afterthoughts: BTreeMap::new(),
             voted: BTreeMap::new(),
@@ -97,11 +99,12 @@ impl People {
 
     /// Looks, and acts.
     pub fn act(&mut self, world: &mut World) {
-        let ripe = world.now.duration_since(self.since) >= CHAPTER;
+        let ripe = world.now.duration_since(self.since) >= CHAPTER
+            && world.now.duration_since(self.looked) >= SignedDuration::from_mins(1);
         if self.at.is_some() && self.looked_at == world.cluster.version && !ripe {
             return;
         }
-        self.looked_at = world.cluster.version;
+        (self.looked_at, self.looked) = (world.cluster.version, world.now);
         let Some(at) = self.at else { return self.begin(0, world) };
         let Some(chapter) = self.chapters.get(at).copied() else {
             self.mend(world);
@@ -177,7 +180,7 @@ impl People {
         let decided = plan.approved(world.now).is_some()
             || self.voted.get(&plan.name).is_some_and(|(then, at)| {
                 // Who sees no effect for long signs again: something may have wiped the annotation.
-                *then == length && world.now.duration_since(*at) < SignedDuration::from_mins(10)
+                *then == length && world.now.duration_since(*at) < SignedDuration::from_mins(4)
             });
         if plan.is_claimed() || plan.is_complete() || decided {
             return;

@@ -76,8 +76,8 @@ pub struct Failure {
 
 /// The most ticks of a run; a run that needs more goes in circles.
 const MOST_TICKS: u64 = 20_000;
-/// How long nothing may happen before a run counts as quiet.
-const QUIET: SignedDuration = SignedDuration::from_mins(12);
+/// How long nothing may happen before a run counts as quiet: longer than anything that the controllers wait for.
+const QUIET: SignedDuration = SignedDuration::from_secs(400);
 
 /// A run under way.
 pub struct Run {
@@ -122,13 +122,13 @@ impl Run {
     }
 
     fn all(&mut self) -> Result<Report, Violation> {
-        self.until_quiet()?;
-        self.world.calm();
-        self.until_quiet()?;
+        self.until(SignedDuration::ZERO)?;
+        self.clear_up();
+        self.until(QUIET)?;
         self.end_state()?;
         let (effects, writes) = (self.effects, self.world.writes);
         self.setting.strike = None;
-        self.again("another twelve minutes", writes)?;
+        self.again("a while", writes)?;
         for place in 0..self.controllers.len() {
             if let Some(c) = self.controllers.get_mut(place) {
                 c.crash(&mut self.world);
@@ -145,15 +145,15 @@ impl Run {
     }
 
     fn again(&mut self, what: &str, writes: u64) -> Result<(), Violation> {
-        self.until_quiet()?;
+        self.until(QUIET)?;
         if self.world.writes == writes {
             return Ok(());
         }
         Err(format!("quiet: {} writes after {what}, where nothing had changed", self.world.writes - writes))
     }
 
-    /// Goes on until people are done and nothing is written for a while.
-    fn until_quiet(&mut self) -> Result<(), Violation> {
+    /// Goes on until people are done and nothing is written for that long.
+    fn until(&mut self, quiet: SignedDuration) -> Result<(), Violation> {
         let mut since = (self.world.writes, self.world.cluster.version, self.world.now);
         loop {
             self.ticks += 1;
@@ -163,12 +163,12 @@ impl Run {
             let now_at = (self.world.writes, self.world.cluster.version);
             if now_at != (since.0, since.1) || !self.people.are_done() {
                 since = (now_at.0, now_at.1, self.world.now);
-            } else if self.world.now.duration_since(since.2) > QUIET {
+            } else if self.world.now.duration_since(since.2) > quiet {
                 return Ok(());
             }
             if self.effects >= self.setting.clears_after && self.world.luck.weather != Weather::CALM {
                 self.world.tell(|| "  [weather] clears up".to_owned());
-                self.world.calm();
+                self.clear_up();
             }
             self.deliver();
             self.people.act(&mut self.world);
@@ -176,6 +176,13 @@ impl Run {
             if !self.tick()? {
                 self.wait();
             }
+        }
+    }
+
+    fn clear_up(&mut self) {
+        self.world.calm();
+        for controller in &mut self.controllers {
+            controller.rests_until = self.world.now;
         }
     }
 
@@ -353,7 +360,7 @@ fn objects(stages: usize) -> Vec<Object> {
         region: word(bundle::REGION),
         version_id: None,
     };
-    let spec = CloudAssemblySpec { source: AssemblySource::S3(source), interval: Some("3m".to_owned()) };
+    let spec = CloudAssemblySpec { source: AssemblySource::S3(source), interval: Some("5m".to_owned()) };
     let mut assembly = CloudAssembly::new("shop", spec);
     assembly.metadata.namespace = Some(NAMESPACE.to_owned());
     assembly.metadata.uid = Some("assembly-shop".to_owned());

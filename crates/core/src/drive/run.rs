@@ -178,11 +178,8 @@ impl Running<'_> {
         };
         let sure = now.duration_since(since) > GIVE_UP_AFTER;
         let (row, row_at) = match self.row() {
-            Seen::Absent(at) if recent(*at) => return if sure { self.gone(*at) } else { wait(*at) },
-            Seen::Present(row, at) if recent(*at) && row.id != self.claim.stack_id => {
-                return if sure { self.gone(*at) } else { wait(*at) };
-            }
-            Seen::Present(row, at) if recent(*at) => (row, *at),
+            Seen::Present(row, at) if recent(*at) => (Some(row).filter(|r| r.id == self.claim.stack_id), *at),
+            Seen::Absent(at) if recent(*at) => (None, *at),
             Seen::Present(..) | Seen::Absent(_) | Seen::Unknown => {
                 return Progress::Need(self.look_at_stack(now));
             }
@@ -191,17 +188,25 @@ impl Running<'_> {
             true => Progress::Stop(format!("the change set of stack {} was never executed", self.key)),
             false => wait(row_at),
         };
-        match self.facts.change_sets.get(&(self.key.clone(), self.set())) {
-            Some(Looked { seen: Seen::Absent(at), .. }) if recent(*at) => stop(),
-            Some(Looked { seen: Seen::Present(set, at), .. }) if recent(*at) => match set.state() {
+        match (self.facts.change_sets.get(&(self.key.clone(), self.set())), row) {
+            // One answer may be behind; a stack is gone when its change sets are gone with it.
+            (Some(Looked { seen: Seen::Absent(at), .. }), None) if recent(*at) => {
+                if sure {
+                    self.gone(row_at)
+                } else {
+                    wait(row_at)
+                }
+            }
+            (Some(Looked { seen: Seen::Absent(at), .. }), Some(_)) if recent(*at) => stop(),
+            (Some(Looked { seen: Seen::Present(set, at), .. }), row) if recent(*at) => match set.state() {
                 SetState::Executing => wait(row_at),
                 SetState::Executed if set.execution == ExecutionStatus::ExecuteFailed => {
                     self.settle_unmoved(*at)
                 }
                 // The clocks of CloudFormation's two answers may differ: here the states alone count.
-                SetState::Executed => match run(self.kind(), row.status, true) {
-                    Run::Ended(outcome) => self.settle(row, outcome, now),
-                    Run::Running | Run::NotStarted => wait(row_at),
+                SetState::Executed => match row.map(|r| (run(self.kind(), r.status, true), r)) {
+                    Some((Run::Ended(outcome), r)) => self.settle(r, outcome, now),
+                    Some((Run::Running | Run::NotStarted, _)) | None => wait(row_at),
                 },
                 SetState::Ready
                 | SetState::Preparing
@@ -210,7 +215,7 @@ impl Running<'_> {
                 | SetState::Obsolete
                 | SetState::Gone => stop(),
             },
-            None | Some(_) => Progress::Need(self.look_at_set(now)),
+            (None | Some(_), _) => Progress::Need(self.look_at_set(now)),
         }
     }
 

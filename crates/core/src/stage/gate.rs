@@ -1,6 +1,6 @@
 //! The gate: decisions are recorded as they come; a plan that has what it needs is claimed.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use kube::ResourceExt;
 
 use super::{
@@ -20,7 +20,7 @@ use crate::{
     gate::PlanView,
     plan::by_rule,
     stack::SetState,
-    verdict::{Need, Phase, Verdict, ask, fold},
+    verdict::{Need, Phase, Step, Verdict, ask, fold},
 };
 
 /// Decisions that one plan takes; beyond that only rejects are recorded.
@@ -59,7 +59,11 @@ pub(super) fn gate(s: &Snapshot<'_>, plan: &PlanView, now: Timestamp) -> Verdict
     if !passes {
         return wait_for_approval(s, plan);
     }
-    let mut needs = Vec::new();
+    let mut needs: Vec<Need> =
+        plan.proposal().stacks.iter().filter_map(|stack| seen_since(s, plan, stack, now).err()).collect();
+    if !needs.is_empty() {
+        return fold(needs, Reason::Executing, "looking at the stacks that were approved to change");
+    }
     let mut claims = Vec::new();
     for stack in plan.proposal().stacks.iter().filter(|p| p.plan == PlannedAs::Prepared) {
         match claimable(s, plan, stack, now) {
@@ -122,6 +126,23 @@ pub(super) fn moved(s: &Snapshot<'_>, plan: &PlanView) -> Option<String> {
             }
         }
     })
+}
+
+/// Whether the stack that a change set updates was looked at after the plan was opened. The change set was there by then,
+/// so what that look shows is what it was made from: an update between the look of the planning and the change set
+/// would show. Mostly the poll has looked while people thought.
+fn seen_since(s: &Snapshot<'_>, plan: &PlanView, stack: &ProposedStack, now: Timestamp) -> Step<()> {
+    // Times of a ledger have whole seconds.
+    let since = plan.settled_time.saturating_add(SignedDuration::from_secs(1)).unwrap_or(plan.settled_time);
+    let updates = stack.plan == PlannedAs::Prepared && stack.baseline_stack_id.is_some();
+    if !updates || s.row(&stack.key()).as_of().is_some_and(|at| at >= since) {
+        return Ok(());
+    }
+    if now < since {
+        let what = "waiting for the clock to pass the opening of the plan".to_owned();
+        return Err(Need::Wait(Reason::Executing, what, Some(since)));
+    }
+    Err(ask(s.facts, Effect::Look(Look::Stack(stack.key(), access_to(s, stack))), now))
 }
 
 enum Unclaimable {

@@ -70,7 +70,8 @@ fn ignored(s: &Snapshot<'_>) -> Vec<String> {
     annotations.filter_map(unreadable).take(8).map(|text| text.chars().take(512).collect()).collect()
 }
 
-/// Whether a stack is known not to have what this plan deployed: a later change failed half-way, or it is gone.
+/// Whether a stack is known not to have what this plan deployed: a later change failed half-way, or it is
+/// gone, or somebody else has changed it.
 fn amiss(s: &Snapshot<'_>, plan: &PlanView) -> Option<String> {
     let owned = s.owned();
     plan.proposal().stacks.iter().find_map(|stack| {
@@ -83,6 +84,9 @@ fn amiss(s: &Snapshot<'_>, plan: &PlanView) -> Option<String> {
             Seen::Absent(_) => Some(format!("stack {key} is gone")),
             Seen::Present(row, _) if !row.exists() || row.id != left.stack_id => {
                 Some(format!("stack {key} is gone"))
+            }
+            Seen::Present(row, _) if left.updated_time.as_ref().is_some_and(|t| t.0 != row.updated) => {
+                Some(format!("stack {key} was changed by somebody else"))
             }
             Seen::Present(..) | Seen::Unknown => None,
         }

@@ -6,7 +6,7 @@ use jiff::SignedDuration;
 use stackgate_core::{
     api::NamespaceGrant,
     effect::SetRef,
-    stack::StackStatus,
+    stack::{ExecutionStatus, StackStatus},
     words::{AccountId, Digest, StackKey},
 };
 
@@ -62,6 +62,13 @@ impl World {
         self.cluster.put(Object::Account(object));
     }
 
+    /// Whether somebody may update it by hand: not between the end of our own execution and its record. Such an update is
+    /// recorded as ours, since nothing that DescribeStacks always tells sets the two apart (docs/adr/0003).
+    fn may_be_updated(&self, key: &StackKey) -> bool {
+        !self.cloud.unrecorded.contains(key)
+            && self.cloud.stacks.get(key).is_some_and(super::Stack::is_stable)
+    }
+
     fn begin_by_hand(&mut self, key: &StackKey, to: Deployed) {
         let reads = self.stale_reads();
         self.cloud.about_to_change(key, reads);
@@ -72,7 +79,7 @@ impl World {
 
     /// UpdateStack with another property.
     fn update_by_hand(&mut self, key: &StackKey) {
-        let Some(stack) = self.cloud.stacks.get(key).filter(|s| s.is_stable()) else { return };
+        let Some(stack) = self.cloud.stacks.get(key).filter(|_| self.may_be_updated(key)) else { return };
         let Some(mut to) = stack.deployed.clone() else { return };
         let template = Arc::make_mut(&mut to.template);
         let Some(resource) = template.resources.values_mut().next() else { return };
@@ -85,7 +92,7 @@ impl World {
 
     /// UpdateStack that changes nothing but the time of the last update.
     fn update_in_vain_by_hand(&mut self, key: &StackKey) {
-        let Some(stack) = self.cloud.stacks.get(key).filter(|s| s.is_stable()) else { return };
+        let Some(stack) = self.cloud.stacks.get(key).filter(|_| self.may_be_updated(key)) else { return };
         let Some(to) = stack.deployed.clone() else { return };
         self.tell(|| format!("  [people] update {key} by hand, in vain"));
         self.begin_by_hand(key, to);
@@ -116,7 +123,12 @@ impl World {
     fn delete_set_by_hand(&mut self, key: &StackKey) {
         if let Some(set) = self.some_set(key) {
             self.tell(|| format!("  [people] delete a change set of {key} by hand"));
-            let _ = self.cloud.delete_set(key, &set);
+            if let Ok(Some(deleted)) = self.cloud.delete_set(key, &set)
+                && deleted.execution != ExecutionStatus::Available
+            {
+                // With it the only proof goes that this was ours.
+                self.cloud.meddled.insert(key.clone());
+            }
         }
     }
 
@@ -140,12 +152,15 @@ impl World {
     /// Executes a change set of a stack that is there.
     fn execute_by_hand(&mut self, key: &StackKey) {
         let is_review = |s: &super::Stack| s.status == StackStatus::ReviewInProgress;
-        if self.cloud.stacks.get(key).is_none_or(is_review) {
+        if self.cloud.stacks.get(key).is_none_or(is_review) || !self.may_be_updated(key) {
             return;
         }
         let Some(set) = self.some_set(key) else { return };
         let takes = SignedDuration::from_secs(3);
-        if self.cloud.execute_set(key, &set, takes, false, self.now).is_ok() {
+        if let Ok(executed) = self.cloud.execute_set(key, &set, takes, false, self.now) {
+            if self.claimed_in(&executed.arn).is_some() {
+                self.cloud.unrecorded.insert(key.clone());
+            }
             self.tell(|| format!("  [people] execute a change set of {key} by hand"));
             self.cloud.meddled.insert(key.clone());
         }

@@ -23,6 +23,8 @@ pub struct Cloud {
     pub versions: BTreeMap<StackKey, u64>,
     /// The stacks that somebody else changed or deleted after our last execution.
     pub meddled: BTreeSet<StackKey>,
+    /// The stacks whose last execution is not recorded as settled yet.
+    pub unrecorded: BTreeSet<StackKey>,
     /// Rows from before the last change, and how many reads they are still told for.
     pub stale: BTreeMap<StackKey, (Option<StackRow>, u64)>,
     /// Numbers ids.

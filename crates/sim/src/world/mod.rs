@@ -53,6 +53,8 @@ pub struct World {
     pub rejected: BTreeSet<String>,
     /// The accounts whose grant is withdrawn, and since when.
     pub withdrawn: BTreeMap<AccountId, u64>,
+    /// Whether reads of stacks may be behind in this run.
+    pub reads_lag: bool,
     /// Other people delete no stacks.
     pub gentle: bool,
     /// Mutating calls and Kubernetes writes by controllers.
@@ -83,6 +85,7 @@ impl World {
     #[must_use]
     pub fn new(luck: Luck, protocol: Protocol) -> Self {
         Self {
+            reads_lag: luck.weather.stale > 0,
             now: Timestamp::from_second(1_800_000_000).unwrap_or(Timestamp::UNIX_EPOCH),
             cluster: Cluster::default(),
             cloud: Cloud::default(),

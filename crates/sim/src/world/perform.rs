@@ -91,6 +91,9 @@ impl World {
                 let from = self.cluster.plan(plan).map_or(0, |p| p.spec.ledger.len());
                 let swap = self.protocol != Protocol::NoCompareAndSwap;
                 let stored = self.cluster.append(plan, resource_version, entries, swap)?;
+                for settled in entries.iter().filter_map(|e| e.settled.as_ref()) {
+                    self.cloud.unrecorded.remove(&settled.key());
+                }
                 self.happened.push(Happened::Appended(plan.clone(), from));
                 Ok(Receipt::Plan(Box::new(Arc::unwrap_or_clone(stored))))
             }
@@ -147,6 +150,7 @@ impl World {
                     stack.updated_by_us = now;
                 }
                 self.cloud.meddled.remove(key);
+                self.cloud.unrecorded.insert(key.clone());
                 self.happened.push(Happened::Executed(key.clone(), Box::new(set)));
                 Ok(Receipt::Done)
             }
