@@ -359,7 +359,8 @@ impl<T> Confirmed<T> {
     /// Confirms a value by a look that began at `as_of`, if that is fresh enough.
     #[must_use]
     pub fn by_look(value: T, as_of: Timestamp, now: Timestamp) -> Option<Self> {
-        (now.duration_since(as_of) <= CONFIRM_WITHIN).then_some(Self(value))
+        // A look from the future is one from before the clock was set back.
+        (as_of <= now && now.duration_since(as_of) <= CONFIRM_WITHIN).then_some(Self(value))
     }
     /// The value.
     #[must_use]

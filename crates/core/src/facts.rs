@@ -15,7 +15,7 @@ use crate::{
         SourceSeen,
     },
     stack::{ChangeSetRow, FailedResource, SetState, StackRow},
-    words::{ChangeSetArn, ChangeSetName, Env, StackId, StackKey},
+    words::{ChangeSetArn, ChangeSetName, Digest, Env, StackId, StackKey},
 };
 
 /// The volatile memory of one object.
@@ -34,16 +34,16 @@ pub struct Facts {
     pub templates: BTreeMap<StackId, Seen<Arc<str>>>,
     /// Why the last operation failed; an execution forgets it. No time of ours is held against one of AWS.
     pub failures: BTreeMap<StackId, Option<FailedResource>>,
-    /// Bootstrap versions.
-    pub toolkits: BTreeMap<Env, Seen<u32>>,
+    /// Bootstrap versions, by the parameter that holds them.
+    pub toolkits: BTreeMap<(Env, String), Seen<u32>>,
     /// The source as last seen.
     pub source: Option<SourceLook>,
     /// Assemblies, or why they are none.
     pub bundles: BTreeMap<PinnedSource, Result<Arc<Bundle>, String>>,
     /// The gate, live.
     pub gate: Option<(LiveGate, Timestamp)>,
-    /// Assets that lie in their bucket.
-    pub published: BTreeMap<String, Timestamp>,
+    /// Assets that lie in their bucket: bucket, key and the digest of the entries.
+    pub published: BTreeSet<(String, String, Digest)>,
     /// When an accepted execution was asked for.
     pub executed: BTreeMap<ChangeSetArn, Timestamp>,
     /// The resourceVersion of the object that our finalizer was written to; the watch may be behind.
@@ -160,8 +160,8 @@ impl Facts {
             (Look::Failure(_, id, _), Fact::Failure(f)) => {
                 self.failures.insert(id.clone(), f);
             }
-            (Look::Toolkit(env, _, _), Fact::Toolkit(v)) => {
-                self.toolkits.insert(env.clone(), seen(v, at));
+            (Look::Toolkit(env, parameter, _), Fact::Toolkit(v)) => {
+                self.toolkits.insert((env.clone(), parameter.clone()), seen(v, at));
             }
             (Look::Source(source, request, _), Fact::Source(seen)) => {
                 self.source = Some(SourceLook { source: source.clone(), request: request.clone(), seen, at });
@@ -193,7 +193,7 @@ impl Facts {
                 }
             }
             Effect::Mutate(Mutation::Publish(u)) => {
-                self.published.insert(format!("{}/{}", u.bucket, u.key), now);
+                self.published.insert((u.bucket.to_string(), u.key.clone(), u.asset.digest));
             }
             Effect::Mutate(Mutation::CreateChangeSet(w)) => {
                 self.change_sets.remove(&(w.key.clone(), SetRef::Name(w.name.clone())));
@@ -246,6 +246,8 @@ impl Facts {
         match effect {
             Effect::Mutate(Mutation::CreateChangeSet(w)) => {
                 self.change_sets.remove(&(w.key.clone(), SetRef::Name(w.name.clone())));
+                // Perhaps somebody has tidied the bucket: what lies there is looked at again.
+                self.published.clear();
             }
             Effect::Mutate(
                 Mutation::Execute(k, _, _)

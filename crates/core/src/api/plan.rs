@@ -258,6 +258,10 @@ pub struct Opened {
     /// The release that it is opened for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub release: Option<ReleaseRef>,
+    /// The CDK Stage that it is opened for; absent for the stacks at the root.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 256))]
+    pub cdk_stage: Option<String>,
     /// The stacks that are ours, carried forward from the plan before.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 256))]
@@ -339,12 +343,23 @@ pub struct Decided {
     pub reason: Option<String>,
 }
 
+impl Decided {
+    /// Who decided and why, in a few words.
+    #[must_use]
+    pub fn told(&self) -> String {
+        let by = if self.by.is_empty() { "somebody" } else { self.by.as_str() };
+        let why = self.reason.as_deref().map(|r| format!(": {r}")).unwrap_or_default();
+        format!("by {by} (unverified){why}")
+    }
+}
+
 /// Stacks that may run from here on.
 #[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq)]
 #[serde(rename_all = "camelCase")]
 pub struct Claimed {
-    /// The stacks.
-    #[schemars(length(min = 1, max = 256))]
+    /// The stacks; none where all that changes is deferred.
+    #[serde(default)]
+    #[schemars(length(max = 256))]
     pub stacks: Vec<ClaimedStack>,
 }
 

@@ -100,7 +100,9 @@ fn newest_version(
     let request = s.assembly.annotations().get(ANNOTATION_REQUESTED_AT);
     let fresh = s.facts.source.as_ref().filter(|look| {
         let young = now.duration_since(look.at) < interval(&s.assembly);
-        let overtaken = overtaken(&s.assembly, &look.seen, look.at);
+        // A clock ahead of ours must not make us look without a pause.
+        let pause = SignedDuration::from_secs(10);
+        let overtaken = now.duration_since(look.at) >= pause && overtaken(&s.assembly, &look.seen, look.at);
         look.source == *source && look.request.as_ref() == request && young && !overtaken
     });
     let Some(SourceLook { seen, at, .. }) = fresh else {

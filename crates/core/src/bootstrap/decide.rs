@@ -116,7 +116,7 @@ fn open(s: &Snapshot<'_>, wanted: &BootstrapProposal, now: Timestamp) -> Verdict
     let id = b1(&s.uid, None, wanted.toolkit_stack_name.as_str(), &wanted.template, &wanted.parameters);
     let order = s.newest().map_or(1, |p| p.order.saturating_add(1));
     let ledger = Ledger::new(now)
-        .with(|e| e.opened = Some(Opened { order, release: None, owned: Vec::new() }))
+        .with(|e| e.opened = Some(Opened { order, release: None, cdk_stage: None, owned: Vec::new() }))
         .entries();
     let plan = NewPlan {
         namespace: s.installation.namespace.clone(),

@@ -106,11 +106,22 @@ impl<'a> Toolkit<'a> {
                 Err(need) => EnvironmentState::Need(need),
             },
             (Some(claim), None) => self.running(claim, now),
+            (_, Some(x)) if now < self.pause() => EnvironmentState::Need(Need::Wait(
+                Reason::Retrying,
+                format!("stack {}: {}", self.key, x.message.as_deref().unwrap_or("the last try failed")),
+                Some(self.pause()),
+            )),
             (_, failed) => match self.prepare(failed, now) {
                 Ok(claim) => EnvironmentState::Claim(Box::new(claim)),
                 Err(need) => EnvironmentState::Need(need),
             },
         }
+    }
+
+    /// Until when nothing new is tried after a try that failed.
+    fn pause(&self) -> Timestamp {
+        let since = self.plan.settled_time;
+        since.saturating_add(SignedDuration::from_mins(1)).unwrap_or(since)
     }
 
     /// What the account and the other Bootstraps leave to this one.
@@ -262,7 +273,7 @@ impl<'a> Toolkit<'a> {
             ToolkitNames { qualifier: self.s.bootstrap.spec.qualifier.clone(), env: self.key.env.clone() };
         let look = Look::Toolkit(self.key.env.clone(), names.version_parameter(), self.access.clone());
         let again = SignedDuration::from_secs(15);
-        match self.s.facts.toolkits.get(&self.key.env) {
+        match self.s.facts.toolkits.get(&(self.key.env.clone(), names.version_parameter())) {
             Some(Seen::Present(version, _)) => Ok(*version),
             Some(Seen::Absent(at)) if now.duration_since(*at) < again => Err(Need::Wait(
                 Reason::Executing,

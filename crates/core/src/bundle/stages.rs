@@ -61,7 +61,7 @@ impl Bundle {
         let root = Manifest::read(&tree, &TreePath::root(), "the archive")?;
         report::check(&tree, &root.dir)?;
         let mut nested = Vec::new();
-        collect(&tree, &root, None, &mut nested)?;
+        collect(&tree, &root, None, &mut nested, &mut BTreeSet::new())?;
         nested.sort_by(|a, b| a.display_path.cmp(&b.display_path));
         let mut ids = BTreeSet::new();
         if let Some(twin) = nested.iter().find(|n| !ids.insert(n.id.as_str())) {
@@ -137,9 +137,15 @@ fn collect(
     parent: &Manifest,
     outer: Option<(&str, &str)>,
     into: &mut Vec<Nested>,
+    seen: &mut BTreeSet<TreePath>,
 ) -> Result<(), BundleError> {
     for (id, artifact) in parent.artifacts.iter().filter(|(_, a)| a.kind == NESTED) {
         let directory = directory(parent, id, artifact)?;
+        // Two names for one directory, at each of many levels, would double the work at every level.
+        if !seen.insert(directory.clone()) {
+            let why = format!("{id}: another artifact has the same directoryName");
+            return Err(BundleError::Malformed { path: parent.path.clone(), why });
+        }
         let manifest = Manifest::read(tree, &directory, id)?;
         report::check(tree, &manifest.dir)?;
         let display_path = match outer {
@@ -149,7 +155,7 @@ fn collect(
                 format!("{outer_path}/{own}")
             }
         };
-        collect(tree, &manifest, Some((id, &display_path)), into)?;
+        collect(tree, &manifest, Some((id, &display_path)), into, seen)?;
         let display_name = artifact
             .display_name
             .clone()

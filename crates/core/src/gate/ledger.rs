@@ -28,10 +28,14 @@ pub struct PlanView {
     pub order: u64,
     /// The release that it was last opened for.
     pub release: Option<ReleaseRef>,
+    /// The CDK Stage that it was last opened for.
+    pub cdk_stage: Option<String>,
     /// The stacks that were ours then.
     pub owned: Vec<OwnedStack>,
     /// Every reject, and the approvals that no execution has used up yet.
     pub decisions: Vec<Decided>,
+    /// Whether it was claimed; where all that changes is deferred, the claim names no stack yet.
+    pub claimed: bool,
     /// The stacks that may run.
     pub claims: BTreeMap<StackKey, ClaimedStack>,
     /// The stacks that came to an end, and when.
@@ -53,8 +57,10 @@ impl PlanView {
             plan: Arc::clone(&plan),
             order: 0,
             release: None,
+            cdk_stage: None,
             owned: Vec::new(),
             decisions: Vec::new(),
+            claimed: false,
             claims: BTreeMap::new(),
             settled: BTreeMap::new(),
             settled_time: first.time.0,
@@ -68,13 +74,15 @@ impl PlanView {
 
     fn take(&mut self, entry: &LedgerEntry) {
         if let Some(opened) = &entry.opened {
-            if !self.claims.is_empty() {
+            if self.claimed {
                 // What was approved has been tried: an approval counts for one execution.
                 self.decisions.retain(|d| d.action == Action::Reject);
             }
             self.order = opened.order;
             self.release.clone_from(&opened.release);
+            self.cdk_stage.clone_from(&opened.cdk_stage);
             self.owned.clone_from(&opened.owned);
+            self.claimed = false;
             self.claims.clear();
             self.settled.clear();
             self.settled_time = entry.time.0;
@@ -84,6 +92,7 @@ impl PlanView {
             self.decisions.push(decided.clone());
         }
         if let Some(Claimed { stacks }) = &entry.claimed {
+            self.claimed = true;
             for claim in stacks {
                 // A stack that is claimed again starts over.
                 self.settled.remove(&claim.key());
@@ -131,10 +140,30 @@ impl PlanView {
             .find(|d| d.action == Action::Approve && d.until.as_ref().is_none_or(|u| now < u.0))
     }
 
+    /// Whether it was opened for this release of this CDK Stage.
+    #[must_use]
+    pub fn is_for(&self, release: &ReleaseRef, cdk_stage: Option<&str>) -> bool {
+        self.release.as_ref().is_some_and(|r| r.digest == release.digest)
+            && self.cdk_stage.as_deref() == cdk_stage
+    }
+
+    /// Whether a person's approval is among those that count.
+    #[must_use]
+    pub fn approved_by_a_person(&self) -> bool {
+        self.decisions.iter().any(|d| d.action == Action::Approve && d.identity != Identity::System)
+    }
+
+    /// How many approvals of people the ledger holds, used up or not.
+    #[must_use]
+    pub fn approvals_ever(&self) -> usize {
+        let decided = self.plan.spec.ledger.iter().filter_map(|e| e.decided.as_ref());
+        decided.filter(|d| d.action == Action::Approve && d.identity != Identity::System).count()
+    }
+
     /// Whether any stack was claimed.
     #[must_use]
     pub fn is_claimed(&self) -> bool {
-        !self.claims.is_empty()
+        self.claimed
     }
 
     /// Whether every stack of a Stage's plan is as planned.

@@ -40,11 +40,8 @@ fn under_way(s: &Snapshot<'_>, now: Timestamp) -> Option<Verdict> {
     if plan.is_claimed() {
         return Some(execute(s, plan, now));
     }
-    plan.rejected().map(|d| {
-        let by = if d.by.is_empty() { "somebody" } else { d.by.as_str() };
-        let why = d.reason.as_deref().map(|r| format!(": {r}")).unwrap_or_default();
-        close(s, plan, CloseReason::Rejected, &format!("rejected by {by} (unverified){why}"), true, now)
-    })
+    plan.rejected()
+        .map(|d| close(s, plan, CloseReason::Rejected, &format!("rejected {}", d.told()), true, now))
 }
 
 fn towards_the_candidate(s: &Snapshot<'_>, now: Timestamp) -> Verdict {
@@ -56,7 +53,7 @@ fn towards_the_candidate(s: &Snapshot<'_>, now: Timestamp) -> Verdict {
         Err(need) => return fold(vec![need], Reason::Planning, "looking for a release"),
     };
     let Some(newest) = s.newest() else { return plan(s, &release, now) };
-    let same = newest.release.as_ref().is_some_and(|r| r.digest == release.digest);
+    let same = newest.is_for(&release, s.stage.spec.cdk_stage.as_deref());
     match &newest.closed {
         Some(closed) => after_closing(s, newest, closed, &release, same, now),
         None if newest.is_complete() => after_completion(s, newest, &release, same, now),

@@ -13,7 +13,10 @@ use super::{
 };
 use crate::{
     account::Accounts,
-    api::{Claimed, ClaimedStack, CloseReason, PlannedAs, ProposedStack, Reason, Settled, SettledAs},
+    api::{
+        Claimed, ClaimedStack, CloseReason, PlannedAs, ProposedStack, Reason, RequireApproval, Settled,
+        SettledAs,
+    },
     change::change_set_name,
     drive::{Progress, Running},
     effect::{CONFIRM_WITHIN, Effect, LiveGate, Look, Pace, baseline_of},
@@ -25,8 +28,9 @@ use crate::{
 /// Drives a claimed plan to its end.
 pub(super) fn execute(s: &Snapshot<'_>, plan: &PlanView, now: Timestamp) -> Verdict {
     let failed = plan.failed().next().map(failure_text);
-    let first = sweep(s, plan, failed.is_none(), now);
-    let stop = failed.clone().or_else(|| first.stop());
+    let rejected = plan.rejected().map(|d| format!("rejected after it had begun, {}", d.told()));
+    let first = sweep(s, plan, failed.is_none() && rejected.is_none(), now);
+    let stop = failed.clone().or(rejected).or_else(|| first.stop());
     // Once something stands against it, a second sweep starts nothing.
     let sweep = if stop.is_some() && failed.is_none() { sweep(s, plan, false, now) } else { first };
     let Sweep { mut needs, settled, claims, .. } = sweep;
@@ -103,7 +107,7 @@ fn sweep(s: &Snapshot<'_>, plan: &PlanView, may_start: bool, now: Timestamp) -> 
         }
         let ready = stack.after.iter().all(|a| done.get(a.as_str()).copied().unwrap_or(true));
         let progress = match plan.claims.get(&stack.key()) {
-            Some(claim) => drive(s, stack, claim, may_start && ready, now),
+            Some(claim) => drive(s, plan, stack, claim, may_start && ready, now),
             None if may_start && ready => match claim_deferred(s, plan, stack, now) {
                 Ok(claim) => {
                     out.claims.push(claim);
@@ -131,6 +135,7 @@ fn is_done(plan: &PlanView, stack: &ProposedStack) -> bool {
 /// A stack that was claimed: confirm, execute, watch, settle.
 fn drive(
     s: &Snapshot<'_>,
+    plan: &PlanView,
     stack: &ProposedStack,
     claim: &ClaimedStack,
     may_start: bool,
@@ -144,12 +149,17 @@ fn drive(
         access: &access_to(s, stack),
         protect: stack.termination_protection,
     };
-    running.drive(may_start, || gate_stands(s, stack, now), now)
+    running.drive(may_start, || gate_stands(s, plan, stack, now), now)
 }
 
 /// The objects that may still stop it, looked at live after the claim. `Some`: one does.
-fn gate_stands(s: &Snapshot<'_>, stack: &ProposedStack, now: Timestamp) -> Step<Option<String>> {
-    live_gate(s, now).map(|live| stops(s, stack, live))
+fn gate_stands(
+    s: &Snapshot<'_>,
+    plan: &PlanView,
+    stack: &ProposedStack,
+    now: Timestamp,
+) -> Step<Option<String>> {
+    live_gate(s, now).map(|live| stops(s, plan, stack, live))
 }
 
 /// The gate as a look after the claim showed it; a record forgets what was seen before it.
@@ -171,10 +181,17 @@ fn looks_at_change_set(need: &Need) -> bool {
     matches!(need, Need::Do(effect) if matches!(**effect, Effect::Look(Look::ChangeSet(..))))
 }
 
-fn stops(s: &Snapshot<'_>, stack: &ProposedStack, live: &LiveGate) -> Option<String> {
+fn stops(s: &Snapshot<'_>, plan: &PlanView, stack: &ProposedStack, live: &LiveGate) -> Option<String> {
     let Some(stage) = &live.stage else { return Some("the Stage is gone".to_owned()) };
     if stage.uid().as_deref() != Some(s.uid.as_str()) || stage.metadata.deletion_timestamp.is_some() {
         return Some("the Stage is being deleted, or was made anew".to_owned());
+    }
+    if stage.spec.cdk_stage != plan.cdk_stage {
+        return Some("spec.cdkStage was changed".to_owned());
+    }
+    let gate = stage.spec.gate.as_ref().and_then(|g| g.require_approval).unwrap_or_default();
+    if gate == RequireApproval::AnyChange && !plan.approved_by_a_person() {
+        return Some("the gate asks for an approval now".to_owned());
     }
     let now_there = Accounts::new(live.accounts.iter().cloned().map(Arc::new).collect());
     let key = stack.key();

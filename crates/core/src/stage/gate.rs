@@ -16,7 +16,7 @@ use crate::{
     change::leaf,
     effect::{CONFIRM_WITHIN, Effect, Look, Pace, Seen, SetRef},
     facts::Looked,
-    gate::PlanView,
+    gate::{Decision, PlanView},
     plan::{append, by_rule},
     stack::SetState,
     verdict::{Need, Phase, Step, Verdict, ask, fold},
@@ -27,14 +27,20 @@ const MAX_DECISIONS: usize = 100;
 
 /// Records decisions that the ledger does not hold yet.
 pub(super) fn latch(s: &Snapshot<'_>, plan: &PlanView, now: Timestamp) -> Option<Verdict> {
-    if plan.closed.is_some() || plan.is_claimed() || plan.is_complete() {
+    if plan.closed.is_some() || plan.is_complete() {
         return None;
     }
+    // Once it runs, only a reject still says something: what has not started stays so.
+    let counts = |d: &Decision| match d.action {
+        Action::Reject => true,
+        Action::Approve => !plan.is_claimed() && d.until.is_none_or(|until| now < until),
+    };
     let (on_plan, _) = plan.annotations(plan.plan.metadata.annotations.as_ref());
     let (on_stage, _) = plan.annotations(s.stage.metadata.annotations.as_ref());
-    let on_stage = on_stage.into_iter().filter(|d| d.action == Action::Approve);
+    let on_stage = on_stage.into_iter().filter(|d| d.action == Action::Approve && counts(d));
     let new: Vec<Decided> = on_plan
         .into_iter()
+        .filter(counts)
         .map(|d| d.recorded(DecisionSource::ChangePlan))
         .chain(on_stage.map(|d| d.recorded(DecisionSource::Stage)))
         .filter(|d| !plan.decisions.contains(d))
@@ -86,9 +92,15 @@ pub(super) fn gate(s: &Snapshot<'_>, plan: &PlanView, now: Timestamp) -> Verdict
 
 fn wait_for_approval(s: &Snapshot<'_>, plan: &PlanView) -> Verdict {
     let id = plan.id();
-    let command = format!("kubectl -n {} annotate plan {} {GATE_PREFIX}approve={id}", s.namespace, plan.name);
+    // An approval that an earlier try has used up stays recorded: a new one needs a slot of its own.
+    let (slot, again) = match plan.approvals_ever() {
+        0 => (String::new(), String::new()),
+        n => (format!(".again-{n}"), format!("-again-{n}")),
+    };
+    let command =
+        format!("kubectl -n {} annotate plan {} {GATE_PREFIX}approve{slot}={id}", s.namespace, plan.name);
     let on_stage = format!(
-        "kubectl -n {} annotate cdkstage {} {GATE_PREFIX}approve.{}={id}",
+        "kubectl -n {} annotate cdkstage {} {GATE_PREFIX}approve.{}{again}={id}",
         s.namespace,
         s.stage.name_any(),
         id.digits().get(..8).unwrap_or_default()

@@ -216,6 +216,7 @@ fn opened(s: &Snapshot<'_>, release: &ReleaseRef) -> Opened {
     Opened {
         order: s.newest().map_or(1, |p| p.order.saturating_add(1)),
         release: Some(release.clone()),
+        cdk_stage: s.stage.spec.cdk_stage.clone(),
         owned: owned.into_values().collect(),
     }
 }

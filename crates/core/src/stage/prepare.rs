@@ -38,7 +38,8 @@ pub(super) fn unpublished(s: &Snapshot<'_>, t: &Target, now: Timestamp) -> Vec<N
         .files
         .iter()
         .filter(|f| {
-            !s.facts.published.contains_key(&format!("{}/{}", f.destination.bucket, f.destination.key))
+            let (bucket, key) = (f.destination.bucket.to_string(), f.destination.key.clone());
+            !s.facts.published.contains(&(bucket, key, f.digest))
         })
         .map(|f| {
             let upload = Upload {

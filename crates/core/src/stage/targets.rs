@@ -249,7 +249,7 @@ pub(super) fn bootstrapped(s: &Snapshot<'_>, t: &Target, now: Timestamp) -> Step
     let env = &t.key.env;
     let look = Effect::Look(Look::Toolkit(env.clone(), t.names.version_parameter(), t.access.clone()));
     let again = now.saturating_add(NOT_THERE_FRESH).ok();
-    match s.facts.toolkits.get(env) {
+    match s.facts.toolkits.get(&(env.clone(), t.names.version_parameter())) {
         Some(Seen::Present(found, _)) if *found >= needed => Ok(()),
         Some(Seen::Present(found, at)) if now.duration_since(*at) < TOOLKIT_FRESH => Err(Need::Stuck(
             Reason::NotBootstrapped,

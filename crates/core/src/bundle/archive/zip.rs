@@ -14,6 +14,8 @@ const END: &[u8] = b"PK\x05\x06";
 const ZIP64_LOCATOR: &[u8] = b"PK\x06\x07";
 /// The zip64 locator stands directly before the end record and has this size.
 const LOCATOR_BYTES: usize = 20;
+/// The longest that locator, end record (22 bytes) and comment can be.
+const LAST_BYTES: usize = LOCATOR_BYTES + 22 + 0xffff;
 
 /// The file type in the upper bits of a Unix mode.
 const TYPE_MASK: u32 = 0o170_000;
@@ -21,7 +23,10 @@ const TYPE_MASK: u32 = 0o170_000;
 pub(in super::super) fn read(bytes: &[u8], meter: &mut Meter) -> Result<Tree, ArchiveError> {
     // Nothing within the caps needs zip64, and its entry count could make the reader allocate before it reads.
     let zip64 = |window: &[u8]| window.starts_with(ZIP64_LOCATOR) && window.ends_with(END);
-    if bytes.windows(LOCATOR_BYTES + END.len()).any(zip64) {
+    // The end record is the last thing but for a comment; earlier ones belong to archives inside this one.
+    let from = bytes.len().saturating_sub(LAST_BYTES);
+    let last = bytes.get(from..).unwrap_or_default();
+    if last.windows(LOCATOR_BYTES + END.len()).any(zip64) {
         return Err(ArchiveError::Damaged(
             "it is a zip64 archive; pack it as a plain zip or tar.gz".to_owned(),
         ));
