@@ -75,14 +75,16 @@ impl Judge {
         if leaf(key, &proposed.input, &on, &set.changes) != claim.leaf {
             return Err(format!("I2: {} of {key} does not have the leaf that was claimed", set.arn));
         }
-        let opened = ledger.iter().take(place).filter_map(|e| e.opened.as_ref()).last();
+        let opened = ledger.iter().take(place).filter_map(|e| e.opened.as_ref()).next_back();
         let release = opened.and_then(|o| o.release.as_ref());
         if release.and_then(|r| bundle::template_of(r.digest, key)) != Some(set.to.digest) {
             return Err(format!("I2: {} of {key} deploys another release than plan {plan}", set.arn));
         }
         let shown = self.shown.get(plan).and_then(|v| v.get(key)).copied().unwrap_or(0);
         // Where reads may be behind, a plan can rest on a state that is over: nothing that AWS tells sets the two apart.
-        if set.version != shown && !world.reads_lag {
+        // No stack is the same as no stack, whatever was there in between.
+        let makes = world.cloud.stacks.get(key).is_none_or(|s| s.deployed.is_none());
+        if set.version != shown && !makes && !world.reads_lag {
             return Err(format!(
                 "I2: {key} was changed by others after plan {plan} was made, and executed all the same"
             ));
@@ -193,7 +195,7 @@ fn only_empty(key: &StackKey, stack: &Stack) -> Result<(), Violation> {
 
 /// I8, at the record: what is recorded as a success is one.
 fn succeeded_is_true(world: &World, plan: &ChangePlan, key: &StackKey) -> Result<(), Violation> {
-    let opened = plan.spec.ledger.iter().filter_map(|e| e.opened.as_ref()).last();
+    let opened = plan.spec.ledger.iter().filter_map(|e| e.opened.as_ref()).next_back();
     let wanted = opened.and_then(|o| o.release.as_ref()).and_then(|r| bundle::template_of(r.digest, key));
     let Some(stack) = world.cloud.stacks.get(key) else { return Ok(()) };
     let is = stack.deployed.as_ref().map(|d| d.digest);
