@@ -25,6 +25,12 @@ macro_rules! operations {
             pub fn service(self) -> &'static str {
                 match self { $(Self::$variant => $service,)+ }
             }
+            /// Whether it changes something in an account.
+            #[must_use]
+            pub fn changes(self) -> bool {
+                let reads = ["Assume", "Get", "Describe", "List", "Head"];
+                !reads.iter().any(|verb| self.name().starts_with(verb))
+            }
             /// The operation's name.
             #[must_use]
             pub fn name(self) -> &'static str {
@@ -145,13 +151,12 @@ impl Calls {
         let (account, region) = (env.account.as_str(), env.region.as_str());
         let (outcome, result) = match answer {
             Ok(output) => {
-                tracing::debug!(
-                    operation = name,
-                    account,
-                    region,
-                    request_id = output.request_id(),
-                    "AWS answered"
-                );
+                let request_id = output.request_id();
+                if operation.changes() {
+                    tracing::info!(operation = name, account, region, request_id, "AWS accepted");
+                } else {
+                    tracing::debug!(operation = name, account, region, request_id, "AWS answered");
+                }
                 (CallOutcome::Ok, Ok(output))
             }
             Err(error) => {

@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use stackgate_core::{cluster::Installation, effect::Next};
+use tracing::Instrument;
 
 pub use self::memory::Memory;
 use self::subject::{Decision, decide};
@@ -58,6 +59,12 @@ pub enum PassError {
 /// # Errors
 /// When the status could not be written; nothing but the status is lost by that.
 pub async fn pass(cx: Arc<Context>, key: Key) -> Result<Option<Timestamp>, PassError> {
+    // Every line that is logged meanwhile, down to the calls of AWS, names the object.
+    let span = tracing::info_span!("pass", object = %key);
+    run(cx, key).instrument(span).await
+}
+
+async fn run(cx: Arc<Context>, key: Key) -> Result<Option<Timestamp>, PassError> {
     let mut facts = cx.memory.take(&key);
     for stack in cx.memory.watched(&key) {
         facts.learn_stack(&stack, cx.rows.get(&stack));
@@ -70,7 +77,7 @@ pub async fn pass(cx: Arc<Context>, key: Key) -> Result<Option<Timestamp>, PassE
             return Ok(None);
         };
         match next {
-            Next::Do(effects) => perform::perform_all(&cx, &key, effects, &mut facts).await,
+            Next::Do(effects) => perform::perform_all(&cx, effects, &mut facts).await,
             Next::Wait(wake) => {
                 let watched = cx.memory.put(&key, facts, &wake);
                 watch_regions(&cx, &key, watched);

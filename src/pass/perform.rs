@@ -17,16 +17,13 @@ use super::{
     Context,
     shown::{self, Note},
 };
-use crate::{
-    aws::{Asked, asked},
-    queue::Key,
-};
+use crate::aws::{Asked, asked};
 
 /// How many effects of one step run at once.
 const PARALLEL: usize = 8;
 
 /// Performs the effects of one step and remembers what came of each.
-pub(super) async fn perform_all(cx: &Context, key: &Key, effects: Vec<Effect>, facts: &mut Facts) {
+pub(super) async fn perform_all(cx: &Context, effects: Vec<Effect>, facts: &mut Facts) {
     // A record builds on the plan that was decided on; the notes of the others may come in while it is written.
     let plans = facts.plans.clone();
     let plans = &plans;
@@ -39,7 +36,7 @@ pub(super) async fn perform_all(cx: &Context, key: &Key, effects: Vec<Effect>, f
         .buffer_unordered(PARALLEL);
     while let Some((effect, outcome, started)) = done.next().await {
         let now = cx.clock.now();
-        log(key, &effect, &outcome, started, now);
+        log(&effect, &outcome, started, now);
         tell(cx, &effect, &outcome).await;
         facts.note(&effect, outcome, started, now);
     }
@@ -86,21 +83,21 @@ async fn record(cx: &Context, record: &Record, plans: &Plans) -> Outcome {
     }
 }
 
-fn log(key: &Key, effect: &Effect, outcome: &Outcome, started: Timestamp, now: Timestamp) {
+fn log(effect: &Effect, outcome: &Outcome, started: Timestamp, now: Timestamp) {
     let took_ms = now.duration_since(started).as_millis();
     let effect_name = effect.key();
     match (effect, outcome) {
         (_, Outcome::Refused(r)) => {
-            warn!(object = %key, effect = effect_name, kind = ?r.kind, message = r.message, took_ms, "refused");
+            warn!(effect = effect_name, kind = ?r.kind, message = r.message, took_ms, "refused");
         }
         (_, Outcome::Unsure(why)) => {
-            warn!(object = %key, effect = effect_name, why, took_ms, "no reply; a look will tell");
+            warn!(effect = effect_name, why, took_ms, "no reply; a look will tell");
         }
         (Effect::Look(_), Outcome::Learnt(_) | Outcome::Accepted(_)) => {
-            debug!(object = %key, effect = effect_name, took_ms, "looked");
+            debug!(effect = effect_name, took_ms, "looked");
         }
         (Effect::Record(_) | Effect::Mutate(_), Outcome::Learnt(_) | Outcome::Accepted(_)) => {
-            info!(object = %key, effect = effect_name, took_ms, "done");
+            info!(effect = effect_name, took_ms, "done");
         }
     }
 }

@@ -21,7 +21,7 @@ fn source(key: &str) -> S3Source {
 }
 
 async fn seen(world: &World, source: S3Source) -> SourceSeen {
-    match world.look(Look::Source(source, access(BUILD, &[]))).await {
+    match world.look(Look::Source(source, None, access(BUILD, &[]))).await {
         Outcome::Learnt(Fact::Source(seen)) => seen,
         other => panic!("not seen: {other:?}"),
     }

@@ -1,5 +1,7 @@
 //! The checks can fail: each deliberate defect of the protocol is found within a number of seeds.
 
+#![expect(clippy::panic, clippy::print_stdout, reason = "a function that every test calls")]
+
 use stackgate_sim::{many::many, protocol::Protocol, scenario::harsh};
 
 /// A defect counts as found when the invariant that it breaks says so; that it also hinders progress does not count.

@@ -1,6 +1,8 @@
 //! Schedules made from seeds: late views, crashes, lost replies, refusals, stale rows, failing stacks, two leaders, and
 //! other people. `SIM_SEEDS=<from>..<to>` chooses others.
 
+#![expect(clippy::disallowed_methods, reason = "a test may be told which seeds to run")]
+
 use stackgate_sim::{many::many, protocol::Protocol, scenario::from_seed};
 
 #[test]

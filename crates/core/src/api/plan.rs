@@ -2,12 +2,14 @@
 
 use std::collections::BTreeMap;
 
+use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, MicroTime, Time};
 use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::assembly::ReleaseRef;
+use crate::stack::ChangeSetRow;
 use crate::words::{
     AccountId, ChangeId, ChangeSetArn, Digest, Env, Qualifier, Region, ReleaseId, StackId, StackKey,
     StackName, Uid,
@@ -369,6 +371,20 @@ pub struct ClaimedStack {
 }
 
 impl ClaimedStack {
+    /// A claim of the stack at `key` for exactly this change set.
+    #[must_use]
+    pub fn of(key: &StackKey, set: &ChangeSetRow, leaf: Digest, input: Digest) -> Self {
+        Self {
+            account: key.env.account.clone(),
+            region: key.env.region.clone(),
+            stack_name: key.name.clone(),
+            stack_id: set.stack_id.clone(),
+            change_set_arn: set.arn.clone(),
+            leaf,
+            input,
+        }
+    }
+
     /// Where the stack lives.
     #[must_use]
     pub fn key(&self) -> StackKey {
@@ -419,6 +435,27 @@ pub struct Settled {
 }
 
 impl Settled {
+    /// The end of an operation on the stack at `key`.
+    #[must_use]
+    pub fn of(
+        key: &StackKey,
+        stack_id: StackId,
+        outcome: SettledAs,
+        (status, updated): (&str, Timestamp),
+        message: Option<String>,
+    ) -> Self {
+        Self {
+            account: key.env.account.clone(),
+            region: key.env.region.clone(),
+            stack_name: key.name.clone(),
+            stack_id,
+            outcome,
+            status: status.to_owned(),
+            updated_time: MicroTime(updated),
+            message: message.map(|m| m.chars().take(1000).collect()),
+        }
+    }
+
     /// Where the stack lives.
     #[must_use]
     pub fn key(&self) -> StackKey {

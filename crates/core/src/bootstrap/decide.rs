@@ -15,7 +15,7 @@ use crate::{
     change::b1,
     effect::{Effect, NewPlan, Record},
     gate::{Ledger, PlanView},
-    plan::by_rule,
+    plan::{append, by_rule},
     verdict::{Need, Phase, Verdict, ask, fold},
     words::ChangeId,
 };
@@ -82,7 +82,8 @@ fn next(
             }
             ledger = ledger.with(|e| e.claimed = Some(Claimed { stacks: claims }));
         }
-        return append(s, plan, ledger, now);
+        let namespace = &s.installation.namespace;
+        return append(s.facts, namespace, plan, ledger, Reason::Executing, "recording", now);
     }
     // Environments do not wait for each other: what can be done is done, whoever else is stuck.
     let (doing, rest): (Vec<Need>, Vec<Need>) = needs.into_iter().partition(|n| matches!(n, Need::Do(_)));
@@ -96,22 +97,6 @@ fn next(
         );
     }
     fold(rest, Reason::Executing, "bootstrapping").waiting_for(format!("{} of {total}", total - ready))
-}
-
-fn append(s: &Snapshot<'_>, plan: &PlanView, ledger: Ledger, now: Timestamp) -> Verdict {
-    if !ledger.fits() {
-        return Verdict::rest(
-            Phase::Stalled(Reason::LedgerFull),
-            format!("the ledger of plan {} is full", plan.name),
-        );
-    }
-    let effect = Effect::Record(Record::Ledger {
-        namespace: s.installation.namespace.clone(),
-        plan: plan.name.clone(),
-        resource_version: plan.resource_version(),
-        entries: ledger.entries(),
-    });
-    fold(vec![ask(s.facts, effect, now)], Reason::Executing, "recording")
 }
 
 /// The spec asks for something else than the plan holds.

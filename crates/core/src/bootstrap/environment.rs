@@ -9,12 +9,12 @@ use super::{Snapshot, template::template_body};
 use crate::{
     api::{AwsAccount, BootstrapProposal, ClaimedStack, EnvironmentStatus, Reason, Settled, SettledAs},
     change::{Baseline, StackInput, create_token},
-    drive::{Progress, Running, Wish, settled},
+    drive::{Progress, Running, Wish},
     effect::{
         Access, Effect, Look, Mutation, Pace, Seen, TemplateSource, WantedChangeSet, Watched, session_name,
     },
     gate::PlanView,
-    stack::{ChangeSetKind, StackRow},
+    stack::{ChangeSetKind, StackRow, StackStatus},
     verdict::{Need, Step, ask},
     words::{ChangeSetName, Digest, Env, StackKey, ToolkitNames},
 };
@@ -172,10 +172,13 @@ impl<'a> Toolkit<'a> {
             Progress::Settle(x) => EnvironmentState::Settle(x),
             // Nothing was executed: the claim ends here, and the stack is prepared anew.
             Progress::Stop(why) => match self.fresh_row(now) {
-                Ok(Some(row)) => {
-                    EnvironmentState::Settle(Box::new(settled(claim, row, SettledAs::Gone, Some(why))))
+                Ok(row) => {
+                    let gone = (StackStatus::DeleteComplete.as_str(), now);
+                    let state = row.map_or(gone, |r| (r.status.as_str(), r.updated));
+                    let id = row.map_or(&claim.stack_id, |r| &r.id).clone();
+                    let settled = Settled::of(&self.key, id, SettledAs::Gone, state, Some(why));
+                    EnvironmentState::Settle(Box::new(settled))
                 }
-                Ok(None) => EnvironmentState::Settle(Box::new(gone(claim, why, now))),
                 Err(need) => EnvironmentState::Need(need),
             },
             Progress::Idle => EnvironmentState::Need(Need::Wait(
@@ -231,15 +234,7 @@ impl<'a> Toolkit<'a> {
         let set = prepared
             .set
             .ok_or_else(|| Need::stuck(Reason::PlanFailed, "the bootstrap template makes nothing"))?;
-        Ok(ClaimedStack {
-            account: self.key.env.account.clone(),
-            region: self.key.env.region.clone(),
-            stack_name: self.key.name.clone(),
-            stack_id: set.stack_id,
-            change_set_arn: set.arn,
-            leaf: prepared.leaf,
-            input: self.input,
-        })
+        Ok(ClaimedStack::of(&self.key, &set, prepared.leaf, self.input))
     }
 
     fn wanted_change_set(&self, kind: ChangeSetKind, name: ChangeSetName) -> Mutation {
@@ -281,18 +276,5 @@ impl<'a> Toolkit<'a> {
     /// The stack, for the poll of its region. Nothing but the way of bootstrapping leads there yet.
     pub(super) fn watched(&self) -> Watched {
         Watched { key: self.key.clone(), pace: Pace::Fast, access: self.access.clone() }
-    }
-}
-
-fn gone(claim: &ClaimedStack, why: String, now: Timestamp) -> Settled {
-    Settled {
-        account: claim.account.clone(),
-        region: claim.region.clone(),
-        stack_name: claim.stack_name.clone(),
-        stack_id: claim.stack_id.clone(),
-        outcome: SettledAs::Gone,
-        status: "DELETE_COMPLETE".to_owned(),
-        updated_time: k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime(now),
-        message: Some(why.chars().take(1000).collect()),
     }
 }

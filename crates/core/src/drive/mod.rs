@@ -5,4 +5,4 @@ mod prepare;
 mod run;
 
 pub use prepare::{Prepared, Wish};
-pub use run::{Progress, Running, settled};
+pub use run::{Progress, Running};

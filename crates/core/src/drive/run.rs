@@ -1,7 +1,6 @@
 //! One claimed stack: confirm, execute, watch, and tell how it came out.
 
 use jiff::{SignedDuration, Timestamp};
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
 
 use crate::{
     api::{ClaimedStack, Reason, Settled, SettledAs},
@@ -221,17 +220,9 @@ impl Running<'_> {
 
     /// The stack that was executed on is not there any more.
     fn gone(&self, at: Timestamp) -> Progress {
-        let claim = self.claim;
-        Progress::Settle(Box::new(Settled {
-            account: claim.account.clone(),
-            region: claim.region.clone(),
-            stack_name: claim.stack_name.clone(),
-            stack_id: claim.stack_id.clone(),
-            outcome: SettledAs::Gone,
-            status: StackStatus::DeleteComplete.as_str().to_owned(),
-            updated_time: MicroTime(at),
-            message: None,
-        }))
+        let gone = StackStatus::DeleteComplete.as_str();
+        let id = self.claim.stack_id.clone();
+        Progress::Settle(Box::new(Settled::of(self.key, id, SettledAs::Gone, (gone, at), None)))
     }
 
     fn kind(&self) -> ChangeSetKind {
@@ -268,7 +259,8 @@ impl Running<'_> {
                 Err(need) => return Progress::Need(need),
             }
         };
-        Progress::Settle(Box::new(settled(self.claim, row, outcome, message)))
+        let state = (row.status.as_str(), row.updated);
+        Progress::Settle(Box::new(Settled::of(self.key, row.id.clone(), outcome, state, message)))
     }
 
     /// Sets the protection as the assembly wants it, as the CDK CLI does. That it cannot be set is told, and keeps nothing
@@ -293,17 +285,9 @@ impl Running<'_> {
             Seen::Present(row, _) => (row.status.as_str(), row.updated),
             Seen::Absent(_) | Seen::Unknown => ("EXECUTE_FAILED", at),
         };
-        let claim = self.claim;
-        Progress::Settle(Box::new(Settled {
-            account: claim.account.clone(),
-            region: claim.region.clone(),
-            stack_name: claim.stack_name.clone(),
-            stack_id: claim.stack_id.clone(),
-            outcome: SettledAs::Failed,
-            status: status.to_owned(),
-            updated_time: MicroTime(updated),
-            message: Some("the change set could not be executed".to_owned()),
-        }))
+        let why = Some("the change set could not be executed".to_owned());
+        let id = self.claim.stack_id.clone();
+        Progress::Settle(Box::new(Settled::of(self.key, id, SettledAs::Failed, (status, updated), why)))
     }
 
     /// The first failed resource. Not being able to ask is no reason to wait for ever.
@@ -320,20 +304,5 @@ impl Running<'_> {
                 Ok(Some(format!("its events could not be read: {m}")))
             }
         }
-    }
-}
-
-/// The entry for a claimed stack that is in this state now.
-#[must_use]
-pub fn settled(claim: &ClaimedStack, row: &StackRow, outcome: SettledAs, message: Option<String>) -> Settled {
-    Settled {
-        account: claim.account.clone(),
-        region: claim.region.clone(),
-        stack_name: claim.stack_name.clone(),
-        stack_id: row.id.clone(),
-        outcome,
-        status: row.status.as_str().to_owned(),
-        updated_time: MicroTime(row.updated),
-        message,
     }
 }

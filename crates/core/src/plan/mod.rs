@@ -11,8 +11,10 @@ use crate::{
         DecisionSource, GATE_PREFIX, Identity, ProposedStack, Reason,
     },
     change::risk_classes,
+    effect::{Effect, Record},
     facts::Facts,
-    gate::PlanView,
+    gate::{Ledger, PlanView},
+    verdict::{Phase, Verdict, ask, fold},
     words::Uid,
 };
 
@@ -39,6 +41,29 @@ pub(crate) fn views(watched: Vec<Arc<ChangePlan>>, ours: Option<&Facts>, uid: &U
 /// Kubernetes ≥ 1.35 guarantees that resource versions of one resource type compare as numbers; older ones do so with etcd.
 fn version(plan: &ChangePlan) -> u128 {
     plan.metadata.resource_version.as_deref().and_then(|v| v.parse().ok()).unwrap_or(0)
+}
+
+/// Appends to a plan's ledger.
+pub(crate) fn append(
+    facts: &Facts,
+    namespace: &str,
+    plan: &PlanView,
+    ledger: Ledger,
+    reason: Reason,
+    doing: &str,
+    now: Timestamp,
+) -> Verdict {
+    if !ledger.fits() {
+        let full = format!("the ledger of plan {} is full", plan.name);
+        return Verdict::rest(Phase::Stalled(Reason::LedgerFull), full);
+    }
+    let effect = Effect::Record(Record::Ledger {
+        namespace: namespace.to_owned(),
+        plan: plan.name.clone(),
+        resource_version: plan.resource_version(),
+        entries: ledger.entries(),
+    });
+    fold(vec![ask(facts, effect, now)], reason, doing)
 }
 
 /// A decision of the controller itself.
@@ -113,7 +138,9 @@ pub fn status(plan: &Arc<ChangePlan>, now: Timestamp) -> Option<ChangePlanStatus
     } else if approved {
         ("Approved", list.with(ConditionType::Reconciling, true, Reason::Executing, "about to run"))
     } else {
-        let command = format!("kubectl annotate plan {} {GATE_PREFIX}approve={}", view.name, view.id());
+        let namespace = plan.metadata.namespace.as_deref().unwrap_or_default();
+        let command =
+            format!("kubectl -n {namespace} annotate plan {} {GATE_PREFIX}approve={}", view.name, view.id());
         ("AwaitingApproval", list.with(ConditionType::Waiting, true, Reason::AwaitingApproval, command))
     };
     let waits = state == "AwaitingApproval";

@@ -3,13 +3,11 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use jiff::Timestamp;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
 use kube::ResourceExt;
 
 use super::{
     Snapshot,
     fence::{baseline, close},
-    plan::append,
     prepare::{deferred, wanted, wish},
     targets::{access_to, allowed, targets, watched},
 };
@@ -20,6 +18,7 @@ use crate::{
     drive::{Progress, Running},
     effect::{CONFIRM_WITHIN, Effect, LiveGate, Look, Pace, baseline_of},
     gate::PlanView,
+    plan::append,
     verdict::{Need, Step, Verdict, ask, fold},
 };
 
@@ -36,7 +35,15 @@ pub(super) fn execute(s: &Snapshot<'_>, plan: &PlanView, now: Timestamp) -> Verd
         if !claims.is_empty() {
             ledger = ledger.with(|e| e.claimed = Some(Claimed { stacks: claims }));
         }
-        return append(s, plan, ledger, Reason::Executing, "recording how the stacks came out", now);
+        return append(
+            s.facts,
+            &s.namespace,
+            plan,
+            ledger,
+            Reason::Executing,
+            "recording how the stacks came out",
+            now,
+        );
     }
     if stop.is_none() && needs.iter().any(looks_at_change_set) {
         // The gate is looked at beside the change sets, not after them.
@@ -217,26 +224,13 @@ fn claim_deferred(
         ));
     }
     match (prepared.set, row) {
-        (Some(set), _) => Ok(ClaimedStack {
-            account: stack.account.clone(),
-            region: stack.region.clone(),
-            stack_name: stack.stack_name.clone(),
-            stack_id: set.stack_id,
-            change_set_arn: set.arn,
-            leaf: prepared.leaf,
-            input: stack.input,
-        }),
+        (Some(set), _) => Ok(ClaimedStack::of(&key, &set, prepared.leaf, stack.input)),
         // Nothing differs after all.
-        (None, Some(row)) => Err(Progress::Settle(Box::new(Settled {
-            account: stack.account.clone(),
-            region: stack.region.clone(),
-            stack_name: stack.stack_name.clone(),
-            stack_id: row.id.clone(),
-            outcome: SettledAs::Succeeded,
-            status: row.status.as_str().to_owned(),
-            updated_time: MicroTime(row.updated),
-            message: None,
-        }))),
+        (None, Some(row)) => {
+            let state = (row.status.as_str(), row.updated);
+            let settled = Settled::of(&key, row.id.clone(), SettledAs::Succeeded, state, None);
+            Err(Progress::Settle(Box::new(settled)))
+        }
         (None, None) => stop(format!("stack {key} has neither a change set nor a stack")),
     }
 }

@@ -2,13 +2,14 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{Snapshot, plan::append, targets::access_to};
+use super::{Snapshot, targets::access_to};
 use crate::{
     api::{CloseReason, Closed, PlannedAs, ProposedStack, Reason},
     change::{Baseline, change_set_name},
     effect::{Confirmed, Effect, Look, Mutation, Seen, SetRef},
     facts::Looked,
     gate::PlanView,
+    plan::append,
     stack::{SetState, StackStatus},
     verdict::{Need, Step, Verdict, ask, fold, look_again_at},
 };
@@ -33,7 +34,15 @@ pub(super) fn close(
     }
     let closed = Closed { reason, message: message.chars().take(1000).collect() };
     let ledger = plan.ledger(now).with(|e| e.closed = Some(closed));
-    append(s, plan, ledger, Reason::Withdrawing, &format!("closing plan {}", plan.name), now)
+    append(
+        s.facts,
+        &s.namespace,
+        plan,
+        ledger,
+        Reason::Withdrawing,
+        &format!("closing plan {}", plan.name),
+        now,
+    )
 }
 
 /// What a plan's stack builds on.

@@ -6,7 +6,6 @@ use kube::ResourceExt;
 use super::{
     Snapshot,
     fence::{baseline, close, set_of},
-    plan::append,
     targets::{access_to, watched},
 };
 use crate::{
@@ -18,7 +17,7 @@ use crate::{
     effect::{CONFIRM_WITHIN, Effect, Look, Pace, Seen, SetRef},
     facts::Looked,
     gate::PlanView,
-    plan::by_rule,
+    plan::{append, by_rule},
     stack::SetState,
     verdict::{Need, Phase, Step, Verdict, ask, fold},
 };
@@ -47,7 +46,7 @@ pub(super) fn latch(s: &Snapshot<'_>, plan: &PlanView, now: Timestamp) -> Option
         return None;
     }
     let ledger = new.into_iter().fold(plan.ledger(now), |l, d| l.with(|e| e.decided = Some(d)));
-    Some(append(s, plan, ledger, Reason::AwaitingApproval, "recording a decision", now))
+    Some(append(s.facts, &s.namespace, plan, ledger, Reason::AwaitingApproval, "recording a decision", now))
 }
 
 /// Waits for what is missing, or claims.
@@ -82,7 +81,7 @@ pub(super) fn gate(s: &Snapshot<'_>, plan: &PlanView, now: Timestamp) -> Verdict
         ledger = ledger.with(|e| e.decided = Some(by_rule("requireApproval: Never")));
     }
     let ledger = ledger.with(|e| e.claimed = Some(Claimed { stacks: claims }));
-    append(s, plan, ledger, Reason::Executing, "claiming the stacks", now)
+    append(s.facts, &s.namespace, plan, ledger, Reason::Executing, "claiming the stacks", now)
 }
 
 fn wait_for_approval(s: &Snapshot<'_>, plan: &PlanView) -> Verdict {
@@ -177,15 +176,7 @@ fn claimable(
                     "the change set of stack {key} is not what was planned"
                 )));
             }
-            Ok(ClaimedStack {
-                account: stack.account.clone(),
-                region: stack.region.clone(),
-                stack_name: stack.stack_name.clone(),
-                stack_id: row.stack_id.clone(),
-                change_set_arn: row.arn.clone(),
-                leaf: stack.leaf,
-                input: stack.input,
-            })
+            Ok(ClaimedStack::of(&key, row, stack.leaf, stack.input))
         }
     }
 }

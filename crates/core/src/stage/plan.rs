@@ -24,7 +24,7 @@ use crate::{
     drive::Prepared,
     effect::{Effect, NewPlan, Record, baseline_of},
     gate::{Ledger, PlanView, owned_key},
-    plan::by_rule,
+    plan::{append, by_rule},
     verdict::{Need, Verdict, ask, fold},
     words::{ChangeId, StackKey},
 };
@@ -227,29 +227,5 @@ fn reopen(s: &Snapshot<'_>, plan: &PlanView, release: &ReleaseRef, carry: bool, 
         entry.owned = plan.owned_now();
     }
     let ledger = plan.ledger(now).with(|e| e.opened = Some(entry));
-    append(s, plan, ledger, Reason::Planning, "opening the plan for this release", now)
-}
-
-/// Appends to a plan's ledger.
-pub(super) fn append(
-    s: &Snapshot<'_>,
-    plan: &PlanView,
-    ledger: Ledger,
-    reason: Reason,
-    doing: &str,
-    now: Timestamp,
-) -> Verdict {
-    if !ledger.fits() {
-        return Verdict::rest(
-            crate::verdict::Phase::Stalled(Reason::LedgerFull),
-            format!("the ledger of plan {} is full", plan.name),
-        );
-    }
-    let effect = Effect::Record(Record::Ledger {
-        namespace: s.namespace.clone(),
-        plan: plan.name.clone(),
-        resource_version: plan.resource_version(),
-        entries: ledger.entries(),
-    });
-    fold(vec![ask(s.facts, effect, now)], reason, doing)
+    append(s.facts, &s.namespace, plan, ledger, Reason::Planning, "opening the plan for this release", now)
 }

@@ -7,7 +7,10 @@ fn main() -> std::process::ExitCode {
     let mut arguments = std::env::args().skip(1);
     let seed = arguments.next().and_then(|s| s.parse::<u64>().ok());
     let Some(seed) = seed else {
-        println!("usage: replay <seed> [{}] [harsh]", Protocol::MUTANTS.map(|m| format!("{m:?}")).join(" | "));
+        println!(
+            "usage: replay <seed> [{}] [harsh]",
+            Protocol::MUTANTS.map(|m| format!("{m:?}")).join(" | ")
+        );
         return std::process::ExitCode::FAILURE;
     };
     let rest: Vec<String> = arguments.collect();

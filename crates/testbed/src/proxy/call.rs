@@ -17,6 +17,8 @@ pub struct Call {
     pub region: String,
     /// The access key id it was signed with; empty when unsigned.
     pub access_key_id: String,
+    /// The account of the session it was signed with; empty for base credentials.
+    pub account: String,
     /// The form fields (`Parameters.member.1.ParameterKey`), the top-level fields of a JSON body, or for S3 `Bucket`, `Key` and
     /// the query.
     pub params: BTreeMap<String, String>,
@@ -48,6 +50,7 @@ impl Call {
             service: scope.service,
             region: scope.region,
             access_key_id: scope.access_key_id,
+            account: String::new(), // only the records know sessions
             operation: method.to_string(),
             params: query,
             headers: shown(headers),

@@ -94,6 +94,11 @@ impl Records {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// The account of the session with this access key; empty when it is none that was learnt.
+    pub(super) fn account_of(&self, access_key_id: &str) -> String {
+        self.lock().sessions.get(access_key_id).map(|actor| actor.account.clone()).unwrap_or_default()
+    }
+
     /// Notes a request; returns its number.
     pub(super) fn arrived(&self, call: Call, fault: Option<Fault>) -> u64 {
         let mut inner = self.lock();

@@ -95,7 +95,8 @@ async fn connection(tcp: TcpStream, tls: TlsAcceptor, state: Arc<State>) -> anyh
 async fn answer(request: Request<Incoming>, state: Arc<State>) -> io::Result<Response<Body>> {
     let (parts, body) = request.into_parts();
     let body = body.collect().await.map_err(io::Error::other)?.to_bytes();
-    let call = Call::parse(&parts.method, &parts.uri, &parts.headers, &body);
+    let mut call = Call::parse(&parts.method, &parts.uri, &parts.headers, &body);
+    call.account = state.records.account_of(&call.access_key_id);
     let rule = state.pick(&call);
     // From here on in a task of its own: a client that hangs up does not stop AWS either.
     let exchange = Exchange { request: Request::from_parts(parts, body), call, rule, state };

@@ -24,10 +24,15 @@ fn annotate(namespace: &str, what: &str, name: &str, annotation: &str) -> Vec<St
     ["-n", namespace, "annotate", what, name, annotation].map(str::to_owned).to_vec()
 }
 
-/// A command as a person would type it.
+/// A command as a person would type it into a shell.
 #[must_use]
-pub fn kubectl_line(args: &[String]) -> String {
-    format!("kubectl {}", args.join(" "))
+pub fn kubectl_line<S: AsRef<str>>(args: &[S]) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=:,".contains(c);
+    let quoted = |arg: &S| match arg.as_ref() {
+        arg if arg.chars().all(plain) => arg.to_owned(),
+        arg => format!("'{arg}'"), // none of ours holds a quote
+    };
+    format!("kubectl {}", args.iter().map(quoted).collect::<Vec<_>>().join(" "))
 }
 
 impl Waiting {
@@ -115,6 +120,7 @@ mod tests {
             "kubectl -n shop annotate cdkstage dev \
              gate.stackgate.dev/approve.01234567=c1-0123456789abcdef0123456789abcdef01234567"
         );
+        assert!(kubectl_line(&waiting.reject("not now")).ends_with(";by=alice;reason=not now'"));
         assert!(waiting.approve_on_plan().ends_with(&[
             "dev-0123".into(),
             "gate.stackgate.dev/approve=c1-0123456789abcdef0123456789abcdef01234567".into()

@@ -2,6 +2,7 @@
 //!
 //! [`World`] is everything that is started; [`Story`] goes through it step by step.
 
+mod case;
 mod cdk_out;
 mod decision;
 mod object;
@@ -14,10 +15,11 @@ mod teller;
 mod wait;
 mod world;
 
+pub use case::{BUILD_ACCOUNT, Case, Expected, shared};
 pub use cdk_out::CdkOut;
 pub use decision::{Waiting, kubectl_line};
 pub use object::{Condition, Kind, Object};
-pub use seed::{WAY_IN, bucket, controller_user, way_in};
+pub use seed::{WAY_IN, bucket, controller_user, let_in, way_in};
 pub use stacks::StackLine;
 pub use steps::{STEPS, Step, Story};
 pub use synth::{Target, deploy_probe, release, shop};

@@ -50,13 +50,26 @@ fn policy(more_buckets: &[&str]) -> Result<Value> {
 /// # Errors
 /// When AWS refuses.
 pub fn way_in(aws: &Aws, account: &str, trusted: &str) -> Result<()> {
-    let trust = json!({ "Version": "2012-10-17", "Statement": [{ "Effect": "Allow", "Action": "sts:AssumeRole",
-        "Principal": { "AWS": format!("arn:aws:iam::{trusted}:root") } }] });
-    let role = json!({ "RoleName": WAY_IN, "AssumeRolePolicyDocument": trust.to_string() });
+    let role = json!({ "RoleName": WAY_IN, "AssumeRolePolicyDocument": trust(trusted) });
     aws.call(account, "iam", "CreateRole", &role)?;
     let policy = json!({ "RoleName": WAY_IN, "PolicyArn": "arn:aws:iam::aws:policy/AdministratorAccess" });
     aws.call(account, "iam", "AttachRolePolicy", &policy)?;
     Ok(())
+}
+
+/// Lets somebody else into the account instead.
+///
+/// # Errors
+/// When AWS refuses.
+pub fn let_in(aws: &Aws, account: &str, trusted: &str) -> Result<()> {
+    let trust = json!({ "RoleName": WAY_IN, "PolicyDocument": trust(trusted) });
+    aws.call(account, "iam", "UpdateAssumeRolePolicy", &trust).map(drop)
+}
+
+fn trust(trusted: &str) -> String {
+    json!({ "Version": "2012-10-17", "Statement": [{ "Effect": "Allow", "Action": "sts:AssumeRole",
+        "Principal": { "AWS": format!("arn:aws:iam::{trusted}:root") } }] })
+    .to_string()
 }
 
 /// Makes a bucket in the build account.

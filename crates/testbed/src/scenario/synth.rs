@@ -5,6 +5,7 @@ use std::{
     io::ErrorKind,
     path::{Path, PathBuf},
     process::{self, Command, Stdio},
+    sync::{Mutex, PoisonError},
 };
 
 use anyhow::{Context, Result, ensure};
@@ -27,6 +28,9 @@ pub fn shop() -> PathBuf {
 /// # Errors
 /// When the CDK is not installed (`make setup` was not run) or fails; with what it said.
 pub fn release(number: u8) -> Result<CdkOut> {
+    // One at a time in this process; another process has a folder of its own.
+    static TURN: Mutex<()> = Mutex::new(());
+    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
     let app = shop();
     let made = target_dir().join("shop").join(format!("{}-release-{number}", digest(&app)?));
     if !made.exists() {

@@ -24,6 +24,7 @@ pub(crate) fn running(story: &Story) -> Result<()> {
     export("AWS_CA_BUNDLE", &path(world.emulator.authority()));
     export("SSL_CERT_FILE", &path(world.emulator.authority()));
     export("AWS_REGION", REGION);
+    export("AWS_DEFAULT_REGION", REGION);
     story.teller.plain("# the 12 digits of an account are the key of its root user; any secret will do");
     export("AWS_ACCESS_KEY_ID", stackgate_testbed::scenario::DEV);
     export("AWS_SECRET_ACCESS_KEY", "root");

@@ -106,7 +106,7 @@ impl Story {
     /// Runs kubectl and tells it.
     fn kubectl(&self, args: &[&str]) -> Result<String> {
         let output = self.world.kubectl().run(args)?;
-        self.teller.command(&format!("kubectl {}", args.join(" ")), &output);
+        self.teller.command(&super::kubectl_line(args), &output);
         Ok(output)
     }
 

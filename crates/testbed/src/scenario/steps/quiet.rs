@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::{STAGES, Story};
 use crate::{
     Exchange,
-    scenario::{BUILD, Kind, SOON, Tally, World, account_of},
+    scenario::{BUILD, Kind, SOON, World, account_of},
 };
 
 /// A while in which the controller would do what it has to do.
@@ -116,12 +116,8 @@ fn end(story: &Story) -> Result<()> {
         let lines = if lines.is_empty() { "(none)".to_owned() } else { lines.join("\n") };
         story.teller.command(&format!("aws cloudformation describe-stacks  # account {account}"), &lines);
     }
-    let all = story.world.proxy.recorded();
-    let totals = Tally::of(&all);
-    story.teller.say(&format!("AWS calls of the whole demo: {}", all.len()));
-    if let Some(apart) = totals.lines().pop() {
-        story.teller.say(&apart);
-    }
+    let calls = story.world.proxy.recorded().len();
+    story.teller.say(&format!("AWS calls of the whole demo: {calls}"));
     story.teller.say(&format!(
         "at most {} CloudFormation calls named a stack for one deployment (aim: 10)",
         story.most_calls_for_a_stack()

@@ -62,6 +62,7 @@ fn are_updates(story: &Story, stage: StageOf, release: &Release) -> Result<()> {
 
 fn reject(story: &Story, waiting: &Waiting) -> Result<()> {
     let command = waiting.reject("not before the holidays");
+    story.teller.say("and this rejects it for good:");
     story.teller.command(&kubectl_line(&command), &story.world.decide(&command)?);
     is_rejected(story, waiting)?;
     story.show(&["get", "cdkstage", "-n", SHOP])?;
@@ -70,6 +71,7 @@ fn reject(story: &Story, waiting: &Waiting) -> Result<()> {
         ensure!(left.is_empty(), "change sets of {stack} are left: {left:?}");
     }
     story.teller.holds("its change sets are deleted");
+    story.teller.say("whatever is annotated afterwards with that id:");
     for command in [waiting.approve_on_plan(), waiting.approve_on_stage()] {
         story.teller.command(&kubectl_line(&command), &story.world.decide(&command)?);
     }

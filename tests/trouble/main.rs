@@ -1,0 +1,36 @@
+//! Bad input and trouble, each with a clear condition and Event, and nothing lost. All cases share one world, with accounts
+//! and objects of their own.
+
+mod decisions;
+mod input;
+mod lost_calls;
+mod source;
+mod stacks;
+
+use std::sync::OnceLock;
+
+use anyhow::{Result, anyhow};
+use stackgate_testbed::scenario::{BUCKET, World, WorldOptions, shared};
+
+/// A bucket that keeps no versions.
+const UNVERSIONED: &str = "shop-cdk-out-flat";
+
+/// The world of all cases, started by the first one.
+fn world() -> Result<&'static World> {
+    static WORLD: OnceLock<Result<World, String>> = OnceLock::new();
+    WORLD
+        .get_or_init(|| start().map_err(|error| format!("{error:#}")))
+        .as_ref()
+        .map_err(|error| anyhow!("{error}"))
+}
+
+fn start() -> Result<World> {
+    let mut world = World::start(WorldOptions {
+        binary: Some(env!("CARGO_BIN_EXE_stackgate").into()),
+        accounts: Vec::new(),
+        buckets: vec![(UNVERSIONED.to_owned(), false)],
+    })?;
+    world.start_controller()?;
+    shared(&world, &[BUCKET, UNVERSIONED])?;
+    Ok(world)
+}
