@@ -79,3 +79,27 @@ pub fn from_seed(seed: u64, protocol: Protocol) -> Setting {
         seed: random.bits(),
     }
 }
+
+/// A schedule made from a seed for one stage, in which people change their minds, wipe annotations and write wrong ones,
+/// and others meddle all the time: what the mutants are shown, and the real protocol beside them.
+#[must_use]
+pub fn harsh(seed: u64, protocol: Protocol) -> Setting {
+    let calmer = from_seed(seed, protocol);
+    let mut random = Random::new(!seed);
+    let mut vote = || match random.below(3) {
+        0 => Vote::Reject,
+        1 => Vote::Both,
+        _ => Vote::OnPlan,
+    };
+    let second = Chapter { release: 1, votes: [vote(), vote(), vote()] };
+    let first = Chapter { release: 0, votes: [Vote::OnPlan; 3] };
+    let last = Chapter { release: 3, votes: [Vote::OnPlan; 3] };
+    Setting {
+        // There and back: a rejected change is wanted again when the baseline has not moved.
+        chapters: vec![first, second, first, second, last],
+        weather: Weather { late: 500, outside: 20, noise: 60, ..calmer.weather },
+        clears_after: 400,
+        stages: 1,
+        ..calmer
+    }
+}

@@ -2,19 +2,26 @@
 
 #![expect(clippy::panic, clippy::print_stdout, reason = "a function that every test calls")]
 
-use stackgate_sim::{many::many, protocol::Protocol, scenario::from_seed};
+use stackgate_sim::{many::many, protocol::Protocol, scenario::harsh};
 
 /// A defect counts as found when the invariant that it breaks says so; that it also hinders progress does not count.
 fn found(protocol: Protocol, invariant: &str) {
     for from in (0..6_000).step_by(8) {
-        let tally = many(from, from + 8, |seed| from_seed(seed, protocol));
+        let tally = many(from, from + 8, |seed| harsh(seed, protocol));
         if let Some((seed, violation)) = tally.failures.iter().find(|(_, v)| v.starts_with(invariant)) {
             println!("{protocol:?}: seed {seed}: {violation}");
-            println!("  replay: cargo run -p stackgate-sim --bin replay -- {seed} {protocol:?}");
+            println!("  replay: cargo run -p stackgate-sim --bin replay -- {seed} {protocol:?} harsh");
             return;
         }
     }
     panic!("{protocol:?} was not found in 6,000 schedules");
+}
+
+#[test]
+fn the_protocol_as_designed_withstands_the_same() {
+    let tally = many(0, 1_000, |seed| harsh(seed, Protocol::AsDesigned));
+    println!("as designed: {} schedules, {} effects", tally.runs, tally.effects);
+    assert!(tally.failures.is_empty(), "{:?}", tally.failures);
 }
 
 macro_rules! mutants {

@@ -1,4 +1,4 @@
-//! Repeats one schedule and prints everything that happens: `replay <seed> [mutant]`.
+//! Repeats one schedule and prints everything that happens: `replay <seed> [mutant] [harsh]`.
 
 use stackgate_sim::{protocol::Protocol, run::run, scenario};
 
@@ -7,12 +7,18 @@ fn main() -> std::process::ExitCode {
     let mut arguments = std::env::args().skip(1);
     let seed = arguments.next().and_then(|s| s.parse::<u64>().ok());
     let Some(seed) = seed else {
-        println!("usage: replay <seed> [{}]", Protocol::MUTANTS.map(|m| format!("{m:?}")).join(" | "));
+        println!(
+            "usage: replay <seed> [{}] [harsh]",
+            Protocol::MUTANTS.map(|m| format!("{m:?}")).join(" | ")
+        );
         return std::process::ExitCode::FAILURE;
     };
-    let name = arguments.next().unwrap_or_default();
-    let protocol = Protocol::MUTANTS.into_iter().find(|m| format!("{m:?}") == name);
-    let mut setting = scenario::from_seed(seed, protocol.unwrap_or(Protocol::AsDesigned));
+    let rest: Vec<String> = arguments.collect();
+    let protocol = Protocol::MUTANTS.into_iter().find(|m| rest.contains(&format!("{m:?}")));
+    let protocol = protocol.unwrap_or(Protocol::AsDesigned);
+    let harsh = rest.iter().any(|word| word == "harsh");
+    let mut setting =
+        if harsh { scenario::harsh(seed, protocol) } else { scenario::from_seed(seed, protocol) };
     setting.trace = true;
     println!("{setting:#?}");
     let (trace, end) = match run(&setting) {

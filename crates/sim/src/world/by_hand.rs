@@ -19,7 +19,7 @@ impl World {
         let keys: Vec<StackKey> = self.cloud.stacks.keys().cloned().collect();
         let place = self.luck.random.place(keys.len());
         let Some(key) = keys.get(place).cloned() else { return };
-        match self.luck.random.below(7) {
+        match self.luck.random.below(9) {
             0 => self.update_by_hand(&key),
             1 => self.update_in_vain_by_hand(&key),
             2 if self.gentle => {}
