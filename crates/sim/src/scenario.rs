@@ -97,7 +97,7 @@ pub fn harsh(seed: u64, protocol: Protocol) -> Setting {
     Setting {
         // There and back: a rejected change is wanted again when the baseline has not moved.
         chapters: vec![first, second, first, second, last],
-        weather: Weather { late: 500, outside: 20, noise: 60, ..calmer.weather },
+        weather: Weather { late: 800, outside: 25, noise: 60, pause: 0, ..calmer.weather },
         clears_after: 400,
         stages: 1,
         ..calmer
