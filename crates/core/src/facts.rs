@@ -110,6 +110,11 @@ impl Facts {
     /// Takes in what came of an effect that began at `started` and ended at `now`.
     pub fn note(&mut self, effect: &Effect, outcome: Outcome, started: Timestamp, now: Timestamp) {
         let key = effect.attempt();
+        if matches!(effect, Effect::Record(Record::OpenPlan(_) | Record::Ledger { .. })) {
+            // Claim, then look: what was seen of the gate before a record does not count after it, also where the reply
+            // was lost and the watch tells of it.
+            self.gate = None;
+        }
         match outcome {
             Outcome::Refused(refusal) => {
                 self.forget_what_a_refusal_contradicts(effect, refusal.kind);
@@ -183,8 +188,6 @@ impl Facts {
                 self.finalizer_written = Some(resource_version.clone());
             }
             Effect::Record(Record::OpenPlan(_) | Record::Ledger { .. }) => {
-                // Claim, then look: what was seen of the gate before a record does not count after it.
-                self.gate = None;
                 self.discarded.clear();
                 if let Receipt::Plan(plan) = receipt
                     && let Some(name) = plan.metadata.name.clone()

@@ -38,6 +38,8 @@ pub struct PlanView {
     pub claimed: bool,
     /// The stacks that may run.
     pub claims: BTreeMap<StackKey, ClaimedStack>,
+    /// When the last claim was made, cut to whole seconds.
+    pub claimed_time: Timestamp,
     /// The stacks that came to an end, and when.
     pub settled: BTreeMap<StackKey, Settled>,
     /// When the last of them did, or the plan was opened.
@@ -62,6 +64,7 @@ impl PlanView {
             decisions: Vec::new(),
             claimed: false,
             claims: BTreeMap::new(),
+            claimed_time: first.time.0,
             settled: BTreeMap::new(),
             settled_time: first.time.0,
             closed: None,
@@ -92,6 +95,7 @@ impl PlanView {
             self.decisions.push(decided.clone());
         }
         if let Some(Claimed { stacks }) = &entry.claimed {
+            self.claimed_time = entry.time.0;
             self.claimed = true;
             for claim in stacks {
                 // A stack that is claimed again starts over.
@@ -186,9 +190,13 @@ impl PlanView {
     pub fn owned_now(&self) -> Vec<OwnedStack> {
         let mut owned: BTreeMap<StackKey, OwnedStack> =
             self.owned.iter().map(|o| (owned_key(o), o.clone())).collect();
-        // Before a plan is closed, what was claimed and has not run can no longer be executed: that stack is as it was.
-        let ran = |key: &StackKey| self.closed.is_none() || self.settled.contains_key(key);
-        for (key, claim) in self.claims.iter().filter(|(key, _)| ran(key)) {
+        for (key, claim) in &self.claims {
+            // Before a plan is closed, what was claimed and has not run can no longer be executed: a stack that we had
+            // is as it was. One that we had not stays claimed: who deletes an executed change set does not take it away.
+            let ran = self.closed.is_none() || self.settled.contains_key(key);
+            if !ran && owned.get(key).is_some_and(|o| o.stack_id == claim.stack_id) {
+                continue;
+            }
             owned.insert(
                 key.clone(),
                 OwnedStack {

@@ -51,7 +51,7 @@ pub(super) fn execute(s: &Snapshot<'_>, plan: &PlanView, now: Timestamp) -> Verd
     }
     if stop.is_none() && needs.iter().any(looks_at_change_set) {
         // The gate is looked at beside the change sets, not after them.
-        needs.extend(live_gate(s, now).err());
+        needs.extend(live_gate(s, plan, now).err());
     }
     if !needs.is_empty() {
         return watch(fold(needs, Reason::Executing, &format!("executing plan {}", plan.name)), plan);
@@ -159,13 +159,13 @@ fn gate_stands(
     stack: &ProposedStack,
     now: Timestamp,
 ) -> Step<Option<String>> {
-    live_gate(s, now).map(|live| stops(s, plan, stack, live))
+    live_gate(s, plan, now).map(|live| stops(s, plan, stack, live))
 }
 
 /// The gate as a look after the claim showed it; a record forgets what was seen before it.
-fn live_gate<'a>(s: &'a Snapshot<'_>, now: Timestamp) -> Step<&'a LiveGate> {
+fn live_gate<'a>(s: &'a Snapshot<'_>, plan: &PlanView, now: Timestamp) -> Step<&'a LiveGate> {
     match &s.facts.gate {
-        Some((live, at)) if now.duration_since(*at) <= CONFIRM_WITHIN => Ok(live),
+        Some((live, at)) if now.duration_since(*at) <= CONFIRM_WITHIN && *at >= plan.claimed_time => Ok(live),
         Some(_) | None => {
             let look = Look::LiveGate {
                 namespace: s.namespace.clone(),

@@ -94,6 +94,12 @@ impl World {
                 for settled in entries.iter().filter_map(|e| e.settled.as_ref()) {
                     self.cloud.unrecorded.remove(&settled.key());
                 }
+                if entries.iter().any(|e| e.closed.is_some()) {
+                    let keys = stored.spec.proposal.stacks.iter().map(|s| s.key());
+                    keys.for_each(|key| {
+                        self.cloud.unrecorded.remove(&key);
+                    });
+                }
                 self.happened.push(Happened::Appended(plan.clone(), from));
                 Ok(Receipt::Plan(Box::new(Arc::unwrap_or_clone(stored))))
             }
