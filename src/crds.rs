@@ -6,7 +6,7 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
     CustomResourceDefinition, JSON, JSONSchemaProps, JSONSchemaPropsOrArray, JSONSchemaPropsOrBool,
 };
 use kube::CustomResourceExt as _;
-use stackgate_core::api::{AwsAccount, Bootstrap, ChangePlan, CloudAssembly, Stage};
+use stackgate_core::api::{AwsAccount, Bootstrap, ChangePlan, CloudAssembly, Freeze, Stage};
 
 /// Why they could not be written.
 #[derive(Debug, thiserror::Error)]
@@ -26,9 +26,16 @@ pub enum CrdError {
 
 /// All of them.
 #[must_use]
-pub fn all() -> [CustomResourceDefinition; 5] {
-    [AwsAccount::crd(), Bootstrap::crd(), CloudAssembly::crd(), Stage::crd(), ChangePlan::crd()]
-        .map(published)
+pub fn all() -> [CustomResourceDefinition; 6] {
+    [
+        AwsAccount::crd(),
+        Bootstrap::crd(),
+        CloudAssembly::crd(),
+        Stage::crd(),
+        ChangePlan::crd(),
+        Freeze::crd(),
+    ]
+    .map(published)
 }
 
 /// What the derived definition says too much or too little of.

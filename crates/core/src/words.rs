@@ -109,6 +109,46 @@ word!(
     Uid, "uid", "1 to 64 of letters, digits and hyphen", r"^[A-Za-z0-9-]{1,64}$", 64,     |s| (1..=64).contains(&s.len()) && s.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
 );
 
+word!(
+    /// A span of time as GEP-2257 of the Kubernetes Gateway API writes it, such as `24h` or `1h30m`.
+    Span, "duration", "up to four numbers with h, m, s or ms, such as 1h30m", r"^([0-9]{1,5}(h|m|s|ms)){1,4}$", 32, |s| span(s).is_some()
+);
+
+impl Span {
+    /// How long that is; at most 99,999 hours for each number.
+    #[must_use]
+    pub fn get(&self) -> jiff::SignedDuration {
+        span(&self.0).unwrap_or_default()
+    }
+}
+
+fn span(text: &str) -> Option<jiff::SignedDuration> {
+    let mut rest = text;
+    let mut millis: i64 = 0;
+    for part in 0.. {
+        if rest.is_empty() {
+            return (part > 0).then(|| jiff::SignedDuration::from_millis(millis));
+        }
+        let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
+        let (number, unit) = rest.split_at(digits);
+        let letters = unit.bytes().take_while(u8::is_ascii_lowercase).count();
+        let (unit, more) = unit.split_at(letters);
+        let factor = match unit {
+            "h" => 3_600_000,
+            "m" => 60_000,
+            "s" => 1_000,
+            "ms" => 1,
+            _ => return None,
+        };
+        if part == 4 || digits > 5 {
+            return None;
+        }
+        millis = millis.checked_add(number.parse::<i64>().ok()?.checked_mul(factor)?)?;
+        rest = more;
+    }
+    None
+}
+
 macro_rules! arn {
     ($(#[$doc:meta])* $name:ident, $what:literal, $rule:literal, $pattern:literal, $service:literal, $prefix:literal) => {
         word!($(#[$doc])* $name, $what, $rule, $pattern, 2048, |s| {
@@ -249,6 +289,53 @@ impl schemars::JsonSchema for ChangeId {
     }
     fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
         schemars::json_schema!({"type": "string", "pattern": "^[cb]1-[0-9a-f]{40}$", "maxLength": 43})
+    }
+}
+
+/// What an annotation names: a change, or a release before its change is known.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub enum DecisionId {
+    /// One change, whole.
+    Change(ChangeId),
+    /// A release for one Stage, whatever its change will be.
+    Release(ReleaseId),
+}
+
+impl fmt::Display for DecisionId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Change(id) => id.fmt(f),
+            Self::Release(id) => id.fmt(f),
+        }
+    }
+}
+impl TryFrom<String> for DecisionId {
+    type Error = BadWord;
+    fn try_from(s: String) -> Result<Self, BadWord> {
+        s.parse()
+    }
+}
+impl FromStr for DecisionId {
+    type Err = BadWord;
+    fn from_str(s: &str) -> Result<Self, BadWord> {
+        if s.starts_with("a1-") { s.parse().map(Self::Release) } else { s.parse().map(Self::Change) }
+    }
+}
+impl From<DecisionId> for String {
+    fn from(id: DecisionId) -> String {
+        id.to_string()
+    }
+}
+impl schemars::JsonSchema for DecisionId {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "DecisionId".into()
+    }
+    fn inline_schema() -> bool {
+        true
+    }
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({"type": "string", "pattern": "^[abc]1-[0-9a-f]{40}$", "maxLength": 43})
     }
 }
 

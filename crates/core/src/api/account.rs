@@ -5,6 +5,7 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::gate::MinimumGate;
 use crate::words::{AccountId, BucketName, Qualifier, Region, RoleArn};
 
 /// An AWS account that Stackgate may work in. An account belongs to no namespace until it is granted to one.
@@ -59,6 +60,10 @@ pub struct AwsAccountSpec {
     /// What a Bootstrap may at most ask for here. Absent: anything.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub allowed_bootstrap: Option<AllowedBootstrap>,
+    /// What the gate of every Stage is at least that deploys here. Absent: any change needs an approval and every risk an
+    /// acknowledgement; the rest is as the Stage says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub minimum_gate: Option<MinimumGate>,
 }
 
 /// One role on the way to an account.

@@ -7,7 +7,7 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::stage::RequireApproval;
+use super::gate::RequireApproval;
 use crate::words::{AccountId, Qualifier, Region, StackName};
 
 /// What `cdk bootstrap` would do, for one qualifier, in many accounts.

@@ -33,6 +33,10 @@ names! {
         Waiting,
         /// Nothing goes on until somebody changes something. Present only while True.
         Stalled,
+        /// A Freeze holds changes up now.
+        Active,
+        /// The admission policies that prove who decided are in force.
+        ApprovalsEnforced,
     }
 }
 
@@ -65,6 +69,28 @@ names! {
         AwaitingUpstream,
         /// A decision is awaited.
         AwaitingApproval,
+        /// The upstream stage has not carried the release for long enough yet.
+        Soaking,
+        /// The report of a check is awaited.
+        AwaitingCheck,
+        /// A Freeze is active.
+        Frozen,
+        /// The Stage is held by `spec.suspend`.
+        Suspended,
+        /// The plan waited longer than `planTTL`.
+        Expired,
+        /// A check has failed, or has not reported in time.
+        CheckFailed,
+        /// `spec.pin` names a release that is not known.
+        PinNotFound,
+        /// An account demands `promoteFrom`.
+        PromotionRequired,
+        /// It holds nothing up now.
+        Inactive,
+        /// The admission policies are in force, as tried by wrong requests.
+        PoliciesInForce,
+        /// An admission policy or its binding is missing, changed, or does not refuse what it should.
+        PoliciesNotInForce,
         /// The assembly has no release yet.
         AwaitingAssembly,
         /// The environment has no toolkit stack, or an older one than needed.

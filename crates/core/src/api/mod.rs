@@ -6,6 +6,8 @@ mod account;
 mod assembly;
 mod bootstrap;
 mod condition;
+mod freeze;
+mod gate;
 mod plan;
 mod stage;
 
@@ -18,13 +20,16 @@ pub use bootstrap::{
     AccountSelection, Bootstrap, BootstrapGate, BootstrapSpec, BootstrapStatus, EnvironmentStatus, LabelMatch,
 };
 pub use condition::{ConditionType, Conditions, Reason};
+pub use freeze::{Freeze, FreezeSchedule, FreezeSpec, FreezeStatus};
+pub use gate::{Gate, IdentityNeeded, MinimumGate, Promotion, RequireApproval, RiskClass};
 pub use plan::{
-    Action, BootstrapProposal, ChangeCount, ChangePlan, ChangePlanSpec, ChangePlanStatus, Claimed,
-    ClaimedStack, CloseReason, Closed, Decided, DecisionSource, Identity, LedgerEntry, Opened, Operation,
-    OwnedStack, PlannedAs, Proposal, ProposalKind, ProposedStack, ResourceChange, Settled, SettledAs,
+    Action, BootstrapProposal, ChangeCount, ChangePlan, ChangePlanSpec, ChangePlanStatus, CheckResult,
+    Checked, Claimed, ClaimedStack, CloseReason, Closed, Compared, Decided, DecisionSource, Identity,
+    LedgerEntry, Opened, Operation, OwnedStack, PlannedAs, Proposal, ProposalKind, ProposedStack,
+    ResourceChange, Risk, Settled, SettledAs,
 };
 pub use stage::{
-    AssemblyRef, DeployedRelease, Gate, PendingChange, RequireApproval, Stage, StageSpec, StageStatus,
+    AssemblyRef, Check, DeployedRelease, GateField, PendingChange, Pin, Stage, StageSpec, StageStatus,
     Upstream,
 };
 

@@ -8,11 +8,11 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::assembly::ReleaseRef;
+use super::{assembly::ReleaseRef, gate::RiskClass};
 use crate::stack::ChangeSetRow;
 use crate::words::{
-    AccountId, ChangeId, ChangeSetArn, Digest, Env, Qualifier, Region, ReleaseId, StackId, StackKey,
-    StackName, Uid,
+    AccountId, ChangeId, ChangeSetArn, DecisionId, Digest, Env, Qualifier, Region, ReleaseId, StackId,
+    StackKey, StackName, Uid,
 };
 
 /// A proposed change. Written by the controller alone: the proposal never changes, the ledger only grows.
@@ -70,6 +70,8 @@ pub enum ProposalKind {
 pub enum Operation {
     /// Deploy a release.
     Deploy,
+    /// Deploy a release again that was deployed before the one that is there.
+    Rollback,
     /// Make or change toolkit stacks.
     Bootstrap,
 }
@@ -95,6 +97,16 @@ pub struct Proposal {
     /// Names the release for this Stage.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub a1: Option<ReleaseId>,
+    /// The release that is deployed now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replaces: Option<ReleaseRef>,
+    /// What is dangerous about it: all of it, however long the list of changes is.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 4096))]
+    pub risks: Vec<Risk>,
+    /// How it compares with what an upstream stage has executed and verified.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub compared: Option<Compared>,
     /// The stacks, in an order that their dependencies allow.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 256))]
@@ -102,6 +114,55 @@ pub struct Proposal {
     /// What is put into the toolkit stacks.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bootstrap: Option<BootstrapProposal>,
+}
+
+/// One danger: an acknowledgement of its class covers exactly this resource of this stack.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[serde(rename_all = "camelCase")]
+pub struct Risk {
+    /// The class.
+    pub class: RiskClass,
+    /// The artifact id of the stack.
+    #[schemars(length(max = 256))]
+    pub stack: String,
+    /// The logical id of the resource, with those of the nested stacks around it, such as `Network/Vpc`; for what concerns
+    /// the whole stack empty.
+    #[serde(rename = "logicalID", default, skip_serializing_if = "String::is_empty")]
+    #[schemars(length(max = 512))]
+    pub logical_id: String,
+    /// Its type, such as `AWS::IAM::Role`.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    #[schemars(length(max = 255))]
+    pub resource_type: String,
+    /// What makes it dangerous, in a few words; never a value.
+    #[schemars(length(max = 256))]
+    pub cause: String,
+    /// What becomes of the old resource, as CloudFormation says it: `Delete`, `Retain`, `Snapshot` …
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 32))]
+    pub policy: Option<String>,
+    /// The path of the construct in the CDK app.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 512))]
+    pub construct_path: Option<String>,
+}
+
+/// A plan beside what an upstream stage has executed and verified.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct Compared {
+    /// The upstream Stage.
+    #[schemars(length(max = 50))]
+    pub stage: String,
+    /// Its plan.
+    #[schemars(length(max = 253))]
+    pub plan: String,
+    /// When it was verified.
+    pub time: Time,
+    /// What differs, at most 32 lines; empty: nothing but accounts, regions and names.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 32), inner(length(max = 512)))]
+    pub differences: Vec<String>,
 }
 
 /// The content of the toolkit stacks, the same in every environment.
@@ -168,6 +229,17 @@ pub struct ProposedStack {
     pub input: Digest,
     /// The stack's share of the id: input, baseline and what would happen.
     pub leaf: Digest,
+    /// The stack's share of the id without account, region and baseline: equal where two stages do the same.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sameness: Option<Digest>,
+    /// The change set, in the console of CloudFormation.
+    #[serde(rename = "consoleURL", default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 4096))]
+    pub console_url: Option<String>,
+    /// Warnings of validations and hooks, and of the assembly.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 32), inner(length(max = 512)))]
+    pub warnings: Vec<String>,
     /// How many resources change.
     pub count: ChangeCount,
     /// What changes, riskiest first; at most 200, `count` has them all.
@@ -187,6 +259,11 @@ impl ProposedStack {
     }
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde asks for")]
+fn is_zero(n: &u32) -> bool {
+    *n == 0
+}
+
 /// Numbers of resources.
 #[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
@@ -201,6 +278,9 @@ pub struct ChangeCount {
     pub replace: u32,
     /// Resources that may be replaced.
     pub maybe_replace: u32,
+    /// Of those that are changed in place: how many get other code and nothing else. They are not listed.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub code: u32,
 }
 
 /// One resource of a proposal.
@@ -238,6 +318,9 @@ pub struct LedgerEntry {
     /// Somebody decided.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub decided: Option<Decided>,
+    /// A check reported.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub checked: Option<Checked>,
     /// Stacks were claimed: from here on they may run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub claimed: Option<Claimed>,
@@ -258,6 +341,10 @@ pub struct Opened {
     /// The release that it is opened for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub release: Option<ReleaseRef>,
+    /// The last request to plan anew that this answers (annotation `stackgate.dev/requestedAt` of the Stage).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 256))]
+    pub request: Option<String>,
     /// The CDK Stage that it is opened for; absent for the stacks at the root.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 256))]
@@ -296,11 +383,21 @@ pub enum Action {
     Approve,
     /// Never let it run.
     Reject,
+    /// Take back an own approval, before the plan is claimed.
+    Revoke,
+    /// Plan anew what was rolled back, and let the approvals count if nothing else has changed.
+    Retry,
+    /// Start in spite of a Freeze; one approval is enough.
+    Override,
 }
 
 /// How sure we are who it was.
 #[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Identity {
+    /// The API server made sure that `by` is who wrote the annotation.
+    Verified,
+    /// A GitOps controller that is listed wrote it; `by` is who it says has merged it.
+    Git,
     /// `by` is what the annotation claims, nothing proves it.
     Unverified,
     /// The controller itself, by a rule.
@@ -334,7 +431,18 @@ pub struct Decided {
     /// The annotation's slot, empty for none.
     #[schemars(length(max = 40))]
     pub slot: String,
-    /// Until when it counts; absent for ever.
+    /// The classes of risk that are acknowledged.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 7))]
+    pub acks: Vec<RiskClass>,
+    /// The id that it named, where that is not the id of this plan: a release that was approved beforehand, or the change whose
+    /// retry this is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub under: Option<DecisionId>,
+    /// When it was first seen, where that was before this entry.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<Time>,
+    /// Until when it counts; absent: as long as the gate says.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub until: Option<Time>,
     /// Why, in the words of whoever decided.
@@ -351,6 +459,35 @@ impl Decided {
         let why = self.reason.as_deref().map(|r| format!(": {r}")).unwrap_or_default();
         format!("by {by} (unverified){why}")
     }
+}
+
+/// What a check says of a deployment.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CheckResult {
+    /// All is well.
+    Passed,
+    /// It is not.
+    Failed,
+}
+
+/// The report of a check, as first seen.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct Checked {
+    /// The name of the check.
+    #[schemars(length(max = 40))]
+    pub name: String,
+    /// What it says.
+    pub result: CheckResult,
+    /// Who reports.
+    #[schemars(length(max = 256))]
+    pub by: String,
+    /// Whether that is proven.
+    pub identity: Identity,
+    /// Why, in the words of whoever reports.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 200))]
+    pub reason: Option<String>,
 }
 
 /// Stacks that may run from here on.
@@ -492,6 +629,8 @@ pub enum CloseReason {
     Withdrawn,
     /// A stack failed, so the rest was not started.
     Failed,
+    /// It waited longer than `planTTL`.
+    Expired,
 }
 
 /// The plan is closed: its change sets were deleted before this was written.
@@ -532,6 +671,9 @@ pub struct ChangePlanStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 256))]
     pub needs: Option<String>,
+    /// When it expires, or the approvals that it has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_time: Option<Time>,
     /// What changes, such as `+3 ~1 -0`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 64))]

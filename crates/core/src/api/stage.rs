@@ -5,7 +5,8 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::words::{ChangeId, Digest};
+use super::gate::Gate;
+use crate::words::{ChangeId, Digest, ReleaseId, Span};
 
 /// A deployment stage.
 #[derive(CustomResource, KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
@@ -51,9 +52,47 @@ pub struct StageSpec {
     #[schemars(length(max = 16))]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
     pub promote_from: Vec<Upstream>,
-    /// What needs an approval. Absent: any change.
+    /// What others have to say about a deployment before it counts as verified. Absent: nothing.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 16))]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
+    pub checks: Vec<Check>,
+    /// Who lets changes through. Absent: one person, for any change, who acknowledges every risk.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gate: Option<Gate>,
+    /// Whether this stage is held: nothing is planned and nothing starts. What runs already runs to its end.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub suspend: bool,
+    /// The release to go back to, or to stay on. It takes the place of what `promoteFrom` and the assembly offer; plan and
+    /// gate stay.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pin: Option<Pin>,
+}
+
+/// What others report on a deployment, through `gate.stackgate.dev/check.<name>` on the plan.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct Check {
+    /// Its name.
+    #[schemars(length(min = 1, max = 40), regex(pattern = r"^[a-z0-9-]+$"))]
+    pub name: String,
+    /// How long its report is awaited. Absent: 1h.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timeout: Option<Span>,
+}
+
+/// A release that a stage is held on.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct Pin {
+    /// The digest of the release: whole, or its first 12 digits or more, as columns show them. It has to be one that this stage or
+    /// an upstream has had, or that the assembly has now.
+    #[schemars(length(min = 12, max = 64), regex(pattern = "^[0-9a-f]+$"))]
+    pub digest: String,
+    /// Why.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 200))]
+    pub reason: Option<String>,
 }
 
 /// The name of a CloudAssembly in the same namespace.
@@ -72,25 +111,9 @@ pub struct Upstream {
     /// The name of a Stage in the same namespace.
     #[schemars(length(min = 1, max = 50))]
     pub name: String,
-}
-
-/// Who lets changes through.
-#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, Default, PartialEq)]
-#[serde(rename_all = "camelCase")]
-pub struct Gate {
-    /// Which changes need an approval. Absent: any.
+    /// How long it must have carried a verified release before that comes here. Absent: not at all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub require_approval: Option<RequireApproval>,
-}
-
-/// Which changes need an approval.
-#[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum RequireApproval {
-    /// Every change.
-    #[default]
-    AnyChange,
-    /// None: what is planned runs.
-    Never,
+    pub soak: Option<Span>,
 }
 
 /// What is deployed, what waits, and for whom.
@@ -122,10 +145,29 @@ pub struct StageStatus {
     /// The change that is planned, waits or runs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pending: Option<PendingChange>,
+    /// The gate in force: field by field the stricter of this Stage's own and of the accounts it deploys into.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 16), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["field"]))]
+    pub effective_gate: Vec<GateField>,
     /// Annotations that look like decisions and cannot be read, each with the reason; at most 8.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 8), inner(length(max = 512)))]
     pub ignored: Vec<String>,
+}
+
+/// One field of the gate in force, and where it comes from.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct GateField {
+    /// The field.
+    #[schemars(length(max = 32))]
+    pub field: String,
+    /// Its value.
+    #[schemars(length(max = 128))]
+    pub value: String,
+    /// The object that demands it, such as `AwsAccount shop-prod`, or `default`.
+    #[schemars(length(max = 320))]
+    pub source: String,
 }
 
 /// A release that a stage has deployed.
@@ -160,6 +202,9 @@ pub struct PendingChange {
     /// The id to approve or reject.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub id: Option<ChangeId>,
+    /// The id that approves the release for this stage, whatever its change turns out to be.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub a1: Option<ReleaseId>,
     /// What changes, such as `+3 ~1 -0`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 64))]

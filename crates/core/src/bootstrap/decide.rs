@@ -116,7 +116,10 @@ fn open(s: &Snapshot<'_>, wanted: &BootstrapProposal, now: Timestamp) -> Verdict
     let id = b1(&s.uid, None, wanted.toolkit_stack_name.as_str(), &wanted.template, &wanted.parameters);
     let order = s.newest().map_or(1, |p| p.order.saturating_add(1));
     let ledger = Ledger::new(now)
-        .with(|e| e.opened = Some(Opened { order, release: None, cdk_stage: None, owned: Vec::new() }))
+        .with(|e| {
+            e.opened =
+                Some(Opened { order, release: None, request: None, cdk_stage: None, owned: Vec::new() })
+        })
         .entries();
     let plan = NewPlan {
         namespace: s.installation.namespace.clone(),
@@ -129,6 +132,9 @@ fn open(s: &Snapshot<'_>, wanted: &BootstrapProposal, now: Timestamp) -> Verdict
             id: ChangeId::Bootstrap(id),
             release: None,
             a1: None,
+            replaces: None,
+            risks: Vec::new(),
+            compared: None,
             stacks: Vec::new(),
             bootstrap: Some(wanted.clone()),
         },

@@ -293,6 +293,7 @@ impl Ledger {
             time: Time(self.now),
             opened: None,
             decided: None,
+            checked: None,
             claimed: None,
             settled: None,
             closed: None,
@@ -325,6 +326,9 @@ impl Decision {
             identity: Identity::Unverified,
             source,
             slot: self.slot.clone(),
+            acks: Vec::new(),
+            under: None,
+            since: None,
             until: self.until.map(Time),
             reason: self.reason.clone(),
         }

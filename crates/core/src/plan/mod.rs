@@ -75,6 +75,9 @@ pub(crate) fn by_rule(reason: &str) -> Decided {
         identity: Identity::System,
         source: DecisionSource::Rule,
         slot: String::new(),
+        acks: Vec::new(),
+        under: None,
+        since: None,
         until: None,
         reason: Some(reason.to_owned()),
     }
@@ -106,6 +109,7 @@ pub fn status(plan: &Arc<ChangePlan>, now: Timestamp) -> Option<ChangePlanStatus
             CloseReason::Superseded => ("Superseded", Reason::ChangePending),
             CloseReason::Withdrawn => ("Withdrawn", Reason::ChangePending),
             CloseReason::Failed => ("Failed", Reason::RolledBack),
+            CloseReason::Expired => ("Expired", Reason::Expired),
         };
         (state, list.with(ConditionType::Ready, false, reason, &closed.message))
     } else if view.failed().next().is_some() {
@@ -153,6 +157,7 @@ pub fn status(plan: &Arc<ChangePlan>, now: Timestamp) -> Option<ChangePlanStatus
         release: view.release.as_ref().map(|r| r.name.clone()),
         approvals: Some(if approved { "1/1" } else { "0/1" }.to_owned()),
         needs: waits.then(|| "approval".to_owned()),
+        expires_time: None,
         change: (!is_bootstrap).then(|| change_text(&view.proposal().stacks)),
         risk: (!risk.is_empty()).then_some(risk),
         ignored: bad

@@ -108,9 +108,11 @@ fn after_closing(
                 .waiting_for("a new release")
                 .watching(watch)
         }
-        CloseReason::Rejected | CloseReason::Failed | CloseReason::Superseded | CloseReason::Withdrawn => {
-            plan(s, release, now)
-        }
+        CloseReason::Rejected
+        | CloseReason::Failed
+        | CloseReason::Superseded
+        | CloseReason::Withdrawn
+        | CloseReason::Expired => plan(s, release, now),
     }
 }
 

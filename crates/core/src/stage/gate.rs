@@ -33,6 +33,7 @@ pub(super) fn latch(s: &Snapshot<'_>, plan: &PlanView, now: Timestamp) -> Option
     // Once it runs, only a reject still says something: what has not started stays so.
     let counts = |d: &Decision| match d.action {
         Action::Reject => true,
+        Action::Revoke | Action::Retry | Action::Override => false,
         Action::Approve => !plan.is_claimed() && d.until.is_none_or(|until| now < until),
     };
     let (on_plan, _) = plan.annotations(plan.plan.metadata.annotations.as_ref());

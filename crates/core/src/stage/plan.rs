@@ -172,6 +172,9 @@ fn open(
             id,
             release: Some(release.clone()),
             a1: Some(targets.a1.clone()),
+            replaces: None,
+            risks: Vec::new(),
+            compared: None,
             stacks,
             bootstrap: None,
         },
@@ -205,6 +208,9 @@ fn proposed(t: &Target, p: &Prepared, targets: &Targets) -> ProposedStack {
         termination_protection: t.artifact.termination_protection,
         input: t.digest,
         leaf: p.leaf,
+        sameness: None,
+        console_url: None,
+        warnings: Vec::new(),
         count: count_changes(&p.changes),
         changes: shown_changes(&p.changes),
     }
@@ -216,6 +222,7 @@ fn opened(s: &Snapshot<'_>, release: &ReleaseRef) -> Opened {
     Opened {
         order: s.newest().map_or(1, |p| p.order.saturating_add(1)),
         release: Some(release.clone()),
+        request: None,
         cdk_stage: s.stage.spec.cdk_stage.clone(),
         owned: owned.into_values().collect(),
     }

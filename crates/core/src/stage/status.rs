@@ -53,6 +53,7 @@ pub fn status(s: &Snapshot<'_>, v: &Verdict, now: Timestamp) -> StageStatus {
         after: (!after.is_empty()).then(|| after.join(",")),
         deployed,
         pending,
+        effective_gate: Vec::new(),
         ignored: ignored(s),
     }
 }
@@ -111,6 +112,7 @@ fn pending(plan: &PlanView) -> Option<PendingChange> {
         digest: release.digest,
         plan: Some(plan.name.clone()),
         id: Some(plan.id().clone()),
+        a1: plan.proposal().a1.clone(),
         change: Some(change_text(&plan.proposal().stacks)),
         risk: (!risk.is_empty()).then_some(risk),
     })
