@@ -9,12 +9,12 @@ mod status;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use kube::{
     Api, Client, Resource, ResourceExt,
-    api::{ObjectMeta, Patch, PatchParams, PostParams},
+    api::{ListParams, ObjectMeta, Patch, PatchParams, PostParams},
     core::NamespaceResourceScope,
 };
 use serde_json::json;
 use stackgate_core::{
-    api::{AwsAccount, ChangePlan, ChangePlanSpec, FINALIZER, GROUP, LedgerEntry, Stage},
+    api::{AwsAccount, ChangePlan, ChangePlanSpec, FINALIZER, Freeze, GROUP, LedgerEntry, Stage},
     effect::{Fact, LiveGate, NewPlan, Outcome, Receipt, RefusalKind},
 };
 
@@ -123,19 +123,25 @@ impl Writes {
         }
     }
 
-    /// Stage and AwsAccounts as they are in the API server now; one that is gone is left out.
+    /// Stage, AwsAccounts and Freezes as they are in the API server now; one that is gone is left out.
     pub async fn live_gate(&self, namespace: &str, stage: &str, accounts: &[String]) -> Outcome {
         let stages: Api<Stage> = self.namespaced(namespace);
         let all: Api<AwsAccount> = Api::all(self.client.clone());
         let accounts = accounts.iter().map(|name| answered(all.get_opt(name)));
-        let (stage, accounts) =
-            tokio::join!(answered(stages.get_opt(stage)), futures::future::try_join_all(accounts));
-        match (stage, accounts) {
-            (Ok(stage), Ok(accounts)) => Outcome::Learnt(Fact::LiveGate(Box::new(LiveGate {
+        let freezes: Api<Freeze> = Api::all(self.client.clone());
+        let everything = ListParams::default();
+        let (stage, accounts, freezes) = tokio::join!(
+            answered(stages.get_opt(stage)),
+            futures::future::try_join_all(accounts),
+            answered(freezes.list(&everything)),
+        );
+        match (stage, accounts, freezes) {
+            (Ok(stage), Ok(accounts), Ok(freezes)) => Outcome::Learnt(Fact::LiveGate(Box::new(LiveGate {
                 stage,
                 accounts: accounts.into_iter().flatten().collect(),
+                freezes: freezes.items,
             }))),
-            (Err(error), _) | (_, Err(error)) => when_reading(error),
+            (Err(error), _, _) | (_, Err(error), _) | (_, _, Err(error)) => when_reading(error),
         }
     }
 
