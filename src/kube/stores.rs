@@ -12,6 +12,9 @@ use stackgate_core::{
     gate::{Enforcement, PlanView},
 };
 
+use super::triggers::gated;
+use crate::queue::Key;
+
 /// All objects of the six kinds, as last seen; clones share them. Lists are ordered by namespace and name.
 #[derive(Clone, Debug)]
 pub struct Stores {
@@ -117,12 +120,15 @@ impl Stores {
         self.plans_of_stage(namespace, stage).into_iter().filter(open).collect()
     }
 
-    /// Says how the admission policies stand. `true`: that is something else than before.
-    pub fn set_enforcement(&self, now: Enforcement) -> bool {
-        let mut slot = self.enforcement.write().unwrap_or_else(PoisonError::into_inner);
-        let differs = *slot != now;
-        *slot = now;
-        differs
+    /// Says how the admission policies stand; wakes whatever waits before a gate if that is something else than before.
+    pub fn enforce(&self, now: Enforcement, wake: impl Fn(Key)) {
+        let differs = {
+            let mut slot = self.enforcement.write().unwrap_or_else(PoisonError::into_inner);
+            std::mem::replace(&mut *slot, now.clone()) != now
+        };
+        if differs {
+            gated(self).for_each(wake);
+        }
     }
 
     /// The CloudAssemblies of all namespaces.

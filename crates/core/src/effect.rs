@@ -287,6 +287,8 @@ pub struct LiveGate {
     pub accounts: Vec<AwsAccount>,
     /// All Freezes.
     pub freezes: Vec<Freeze>,
+    /// Which objects the admission policies are, and in which generation; absent where they cannot be read.
+    pub policies: Option<Digest>,
 }
 
 /// What an accepted effect left behind.

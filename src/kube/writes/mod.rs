@@ -20,7 +20,7 @@ use stackgate_core::{
 
 pub use self::hmac_key::{HMAC_SECRET, HmacKeyError};
 use self::outcome::{answered, refused, when_reading, when_writing};
-use super::client::Clients;
+use super::{client::Clients, policies::installed};
 
 /// Writes to the API server, and the reads that must not come from a cache. Clones share the connection.
 #[derive(Clone)]
@@ -123,23 +123,25 @@ impl Writes {
         }
     }
 
-    /// Stage, AwsAccounts and Freezes as they are in the API server now; one that is gone is left out.
+    /// Stage, AwsAccounts, Freezes and admission policies as they are in the API server now; what is gone is left out.
     pub async fn live_gate(&self, namespace: &str, stage: &str, accounts: &[String]) -> Outcome {
         let stages: Api<Stage> = self.namespaced(namespace);
         let all: Api<AwsAccount> = Api::all(self.client.clone());
         let accounts = accounts.iter().map(|name| answered(all.get_opt(name)));
         let freezes: Api<Freeze> = Api::all(self.client.clone());
         let everything = ListParams::default();
-        let (stage, accounts, freezes) = tokio::join!(
+        let (stage, accounts, freezes, policies) = tokio::join!(
             answered(stages.get_opt(stage)),
             futures::future::try_join_all(accounts),
             answered(freezes.list(&everything)),
+            answered(installed(&self.client)),
         );
         match (stage, accounts, freezes) {
             (Ok(stage), Ok(accounts), Ok(freezes)) => Outcome::Learnt(Fact::LiveGate(Box::new(LiveGate {
                 stage,
                 accounts: accounts.into_iter().flatten().collect(),
                 freezes: freezes.items,
+                policies: policies.ok().map(|p| p.fingerprint),
             }))),
             (Err(error), _, _) | (_, Err(error), _) | (_, _, Err(error)) => when_reading(error),
         }
@@ -165,7 +167,8 @@ fn stale<K: Resource>(base: &K, resource_version: &str) -> Option<Outcome> {
     })
 }
 
-fn plan_object(new: &NewPlan) -> ChangePlan {
+/// A plan as it is created.
+pub(super) fn plan_object(new: &NewPlan) -> ChangePlan {
     let (kind, name, uid) = &new.owner;
     let spec = ChangePlanSpec { proposal: new.proposal.clone(), ledger: new.ledger.clone() };
     ChangePlan {

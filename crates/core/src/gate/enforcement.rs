@@ -11,6 +11,8 @@ pub struct Enforcement {
     pub state: InForceState,
     /// In a sentence, for people.
     pub message: String,
+    /// Which objects the policies are, and in which generation, while they are in force.
+    pub fingerprint: Option<Digest>,
     /// Annotations that were there before the policies were known to be in force: nothing proves who wrote them.
     pub tainted: Arc<BTreeSet<Digest>>,
 }

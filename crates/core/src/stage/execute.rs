@@ -8,7 +8,7 @@ use kube::ResourceExt;
 use super::{
     Snapshot,
     fence::{baseline, close},
-    gate::{freezes, told},
+    gate::{freezes, rests_on_policies, told},
     prepare::{deferred, wanted, wish},
     targets::{access_to, allowed, targets, watched},
 };
@@ -202,6 +202,14 @@ fn stops(
     let tally = tally(plan, &gate, plan.claimed_time.min(now));
     if !tally.passes() {
         return Some(format!("the gate asks for {} now", tally.missing()));
+    }
+    if rests_on_policies(&gate, &tally)
+        && (s.enforcement.fingerprint.is_none() || live.policies != s.enforcement.fingerprint)
+    {
+        return Some(
+            "the admission policies that prove who decided are not those any more that were in force then"
+                .to_owned(),
+        );
     }
     // What runs already runs to its end: these two stop a beginning.
     if plan.settled.is_empty() {

@@ -10,12 +10,14 @@ use super::{
 };
 use crate::{
     account::Accounts,
-    api::{Claimed, ClaimedStack, CloseReason, GATE_PREFIX, PlannedAs, ProposedStack, Reason},
+    api::{
+        Claimed, ClaimedStack, CloseReason, GATE_PREFIX, IdentityNeeded, PlannedAs, ProposedStack, Reason,
+    },
     change::leaf,
     effect::{CONFIRM_WITHIN, Effect, Look, Pace, Seen, SetRef},
     facts::Looked,
     freeze::{Held, Touched, held},
-    gate::{PlanView, Tally, approval_value, tally},
+    gate::{InForce, InForceState, PlanView, Tally, approval_value, tally},
     plan::{append, by_rule},
     stack::SetState,
     verdict::{Need, Phase, Step, Verdict, ask, fold},
@@ -38,6 +40,9 @@ pub(super) fn gate(s: &Snapshot<'_>, plan: &PlanView, now: Timestamp) -> Verdict
             Some(at) => wait.until(at),
             None => wait,
         };
+    }
+    if let Some(v) = unproven(s, plan, &tally) {
+        return v;
     }
     if let Some(v) = frozen(s, plan, &tally, now) {
         return v;
@@ -66,6 +71,29 @@ pub(super) fn gate(s: &Snapshot<'_>, plan: &PlanView, now: Timestamp) -> Verdict
     }
     let ledger = ledger.with(|e| e.claimed = Some(Claimed { stacks: claims }));
     append(s.facts, &s.namespace, plan, ledger, Reason::Executing, "claiming the stacks", now)
+}
+
+/// Whether the gate wants to know who decides, and nothing proves that now. Decisions of before do not open it either.
+pub(super) fn rests_on_policies(gate: &InForce, tally: &Tally) -> bool {
+    tally.by_rule.is_none() && gate.identity.value == IdentityNeeded::Verified
+}
+
+fn unproven(s: &Snapshot<'_>, plan: &PlanView, tally: &Tally) -> Option<Verdict> {
+    if !rests_on_policies(&s.gate, tally) || s.enforcement.state == InForceState::InForce {
+        return None;
+    }
+    let watch = plan.proposal().stacks.iter().map(|p| watched(p, Pace::Slow));
+    let why = if s.enforcement.message.is_empty() {
+        "the admission policies have not been tried yet"
+    } else {
+        &s.enforcement.message
+    };
+    let message = format!("it is approved, and waits: the gate wants verified identities, and {why}");
+    Some(
+        Verdict::rest(Phase::Waiting(Reason::PoliciesNotInForce), message)
+            .waiting_for("admission policies")
+            .watching(watch),
+    )
 }
 
 /// The freezes that hold the plan up, unless somebody has overridden them; and when that may change by itself.

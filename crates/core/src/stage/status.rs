@@ -7,7 +7,7 @@ use super::Snapshot;
 use crate::{
     api::{Action, ConditionType, Conditions, DeployedRelease, PendingChange, Reason, StageStatus},
     effect::Seen,
-    gate::{Annotation, PlanView, parse_annotation},
+    gate::{Annotation, InForceState, PlanView, parse_annotation},
     plan::{change_text, risk_text},
     verdict::{Phase, Verdict},
 };
@@ -37,6 +37,18 @@ pub fn status(s: &Snapshot<'_>, v: &Verdict, now: Timestamp) -> StageStatus {
         if up_to_date { Reason::Deployed } else { Reason::ChangePending },
         if up_to_date { "nothing newer waits".to_owned() } else { v.message.clone() },
     );
+    let list = match s.enforcement.state {
+        InForceState::InForce => {
+            list.with(ConditionType::ApprovalsEnforced, true, Reason::PoliciesInForce, &s.enforcement.message)
+        }
+        InForceState::NotInForce => list.with(
+            ConditionType::ApprovalsEnforced,
+            false,
+            Reason::PoliciesNotInForce,
+            &s.enforcement.message,
+        ),
+        InForceState::Unknown => list,
+    };
     let list = match v.phase {
         Phase::Done(_) => list,
         Phase::Working(r) => list.with(ConditionType::Reconciling, true, r, &v.message),

@@ -19,6 +19,7 @@ use stackgate_core::{
     cluster::ClusterView,
     effect::{NewPlan, Refusal, RefusalKind},
     gate::{Enforcement, InForceState},
+    words::Digest,
 };
 
 /// The namespace of the application team.
@@ -338,7 +339,11 @@ impl ClusterView for Objects {
         self.list(|o| if let Object::Freeze(f) = o { Some(Arc::clone(f)) } else { None })
     }
     fn enforcement(&self) -> Enforcement {
-        Enforcement { state: InForceState::InForce, ..Enforcement::default() }
+        Enforcement {
+            state: InForceState::InForce,
+            fingerprint: Some(Digest::of("policies")),
+            ..Enforcement::default()
+        }
     }
     fn plans_of_stage(&self, _: &str, stage: &str) -> Vec<Arc<ChangePlan>> {
         self.list(|o| match o {

@@ -74,6 +74,7 @@ impl World {
                     .map(Arc::unwrap_or_clone)
                     .collect(),
                 freezes: self.cluster.objects.freezes().into_iter().map(Arc::unwrap_or_clone).collect(),
+                policies: self.cluster.objects.enforcement().fingerprint,
             })),
         }
     }
