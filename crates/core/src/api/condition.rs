@@ -183,6 +183,14 @@ impl<'a> Conditions<'a> {
         self
     }
 
+    /// Keeps a condition as the object shows it now: nothing newer is known of it.
+    #[must_use]
+    pub fn keep(mut self, kind: ConditionType) -> Self {
+        let old = self.before.iter().find(|c| c.type_ == kind.as_str()).cloned();
+        self.list.extend(old.map(|c| Condition { observed_generation: self.generation, ..c }));
+        self
+    }
+
     /// The finished list.
     #[must_use]
     pub fn build(self) -> Vec<Condition> {

@@ -47,7 +47,8 @@ pub fn status(s: &Snapshot<'_>, v: &Verdict, now: Timestamp) -> StageStatus {
             Reason::PoliciesNotInForce,
             &s.enforcement.message,
         ),
-        InForceState::Unknown => list,
+        // Who has just started says nothing else before the policies were tried: a restart writes nothing.
+        InForceState::Unknown => list.keep(ConditionType::ApprovalsEnforced),
     };
     let list = match v.phase {
         Phase::Done(_) => list,
