@@ -5,11 +5,11 @@ mod change_set;
 mod cloud;
 mod cluster;
 mod perform;
+pub mod platform;
+mod policies;
+pub mod said;
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::Arc,
-};
+use std::{collections::BTreeMap, sync::Arc};
 
 use jiff::Timestamp;
 use stackgate_core::{
@@ -47,16 +47,18 @@ pub struct World {
     pub happened: Vec<Happened>,
     /// Counts what happened.
     pub moment: u64,
-    /// The ids that people have approved, written out exactly.
-    pub approved: BTreeSet<String>,
-    /// The ids that people have rejected, written out exactly.
-    pub rejected: BTreeSet<String>,
+    /// Every annotation that anybody has written, in order.
+    pub said: Vec<said::Said>,
+    /// The admission policies.
+    pub policies: policies::Policies,
+    /// The freezes, as they are meant.
+    pub freezes: BTreeMap<String, platform::Meant>,
+    /// The controller that acts, and when it has decided to.
+    pub acting: (usize, Timestamp),
     /// The accounts whose grant is withdrawn, and since when.
     pub withdrawn: BTreeMap<AccountId, u64>,
     /// Whether reads of stacks may be behind in this run.
     pub reads_lag: bool,
-    /// Other people delete no stacks.
-    pub gentle: bool,
     /// Mutating calls and Kubernetes writes by controllers.
     pub writes: u64,
     /// Lines that tell what happened, if somebody wants them.
@@ -76,6 +78,8 @@ pub enum Happened {
     StackDeleted(StackKey, Box<Stack>),
     /// Entries were added to a plan's ledger, from this place on.
     Appended(String, usize),
+    /// Somebody looked at the gate, live.
+    Looked(Timestamp),
     /// The status of a Stage was written.
     StageStatus(String),
 }
@@ -95,10 +99,11 @@ impl World {
             protocol,
             happened: Vec::new(),
             moment: 0,
-            approved: BTreeSet::new(),
-            rejected: BTreeSet::new(),
+            said: Vec::new(),
+            policies: policies::Policies::default(),
+            freezes: BTreeMap::new(),
+            acting: (0, Timestamp::UNIX_EPOCH),
             withdrawn: BTreeMap::new(),
-            gentle: false,
             writes: 0,
             trace: None,
         }
@@ -148,6 +153,7 @@ impl World {
     pub fn calm(&mut self) {
         self.luck.weather = Weather::CALM;
         self.cloud.stale.clear();
+        self.let_go();
         for cut in std::mem::take(&mut self.withdrawn).into_keys() {
             self.grant(&cut, true);
         }
