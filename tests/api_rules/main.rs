@@ -76,7 +76,7 @@ async fn the_api_server_refuses_what_breaks_a_rule_and_accepts_the_rest() -> Res
 async fn try_out(client: &Client, case: &Case) -> Result<()> {
     let kind = case.good["kind"].as_str().context("no kind")?;
     let resource = ApiResource::from_gvk(&GroupVersionKind::gvk("stackgate.dev", "v1alpha1", kind));
-    let api: Api<DynamicObject> = if ["AwsAccount", "Bootstrap"].contains(&kind) {
+    let api: Api<DynamicObject> = if ["AwsAccount", "Bootstrap", "Freeze"].contains(&kind) {
         Api::all_with(client.clone(), &resource)
     } else {
         Api::namespaced_with(client.clone(), "default", &resource)

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use crate::{
-    api::{AwsAccount, ChangePlan, LedgerEntry, PinnedSource, Proposal, S3Source, Stage},
+    api::{AwsAccount, ChangePlan, Freeze, LedgerEntry, PinnedSource, Proposal, S3Source, Stage},
     bundle::{Bundle, FileAsset},
     change::Baseline,
     stack::{ChangeSetKind, ChangeSetRow, FailedResource, StackRow},
@@ -84,7 +84,7 @@ pub enum Look {
     Source(S3Source, Option<String>, Access),
     /// The archive under a pinned reference.
     Bundle(PinnedSource, Access),
-    /// Stage, AwsAccounts and plan as they are now in the API server, past all caches.
+    /// Stage, AwsAccounts and Freezes as they are now in the API server, past all caches.
     LiveGate {
         /// Namespace of the Stage.
         namespace: String,
@@ -92,6 +92,8 @@ pub enum Look {
         stage: String,
         /// Names of the AwsAccounts.
         accounts: Vec<String>,
+        /// The plan that has been claimed, and its resourceVersion: what is seen counts for that version alone.
+        plan: (String, String),
     },
 }
 
@@ -283,6 +285,10 @@ pub struct LiveGate {
     pub stage: Option<Stage>,
     /// The AwsAccounts that are there.
     pub accounts: Vec<AwsAccount>,
+    /// All Freezes.
+    pub freezes: Vec<Freeze>,
+    /// Which objects the admission policies are, and in which generation; absent where they cannot be read.
+    pub policies: Option<Digest>,
 }
 
 /// What an accepted effect left behind.

@@ -41,7 +41,7 @@ pub struct Facts {
     /// Assemblies, or why they are none.
     pub bundles: BTreeMap<PinnedSource, Result<Arc<Bundle>, String>>,
     /// The gate, live.
-    pub gate: Option<(LiveGate, Timestamp)>,
+    pub gate: Option<SeenGate>,
     /// Assets that lie in their bucket: bucket, key and the digest of the entries.
     pub published: BTreeSet<(String, String, Digest)>,
     /// When an accepted execution was asked for.
@@ -52,6 +52,17 @@ pub struct Facts {
     pub plans: BTreeMap<String, Arc<ChangePlan>>,
     /// What was refused, by [`Effect::attempt`].
     pub refusals: BTreeMap<String, Refused>,
+}
+
+/// The gate as a look showed it.
+#[derive(Clone, Debug)]
+pub struct SeenGate {
+    /// What was seen.
+    pub live: LiveGate,
+    /// When the looking began.
+    pub at: Timestamp,
+    /// The plan, and its resourceVersion, that the looking came after: a claim in it was there by then.
+    pub after: (String, String),
 }
 
 /// A thing that is asked for again and again until it is ready.
@@ -176,7 +187,9 @@ impl Facts {
                 self.bundles.retain(|k, _| k == p);
                 self.bundles.insert(p.clone(), b);
             }
-            (Look::LiveGate { .. }, Fact::LiveGate(g)) => self.gate = Some((*g, at)),
+            (Look::LiveGate { plan, .. }, Fact::LiveGate(g)) => {
+                self.gate = Some(SeenGate { live: *g, at, after: plan.clone() });
+            }
             // A fact of another kind than was asked for is a mistake of the performer; it teaches nothing.
             _ => {}
         }

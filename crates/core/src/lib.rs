@@ -14,6 +14,7 @@ pub mod cluster;
 pub mod drive;
 pub mod effect;
 pub mod facts;
+pub mod freeze;
 pub mod gate;
 pub mod plan;
 pub mod stack;

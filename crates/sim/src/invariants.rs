@@ -6,8 +6,8 @@ use stackgate_core::{
     api::{Action, ChangePlan, ClaimedStack, CloseReason, Identity, LedgerEntry, SettledAs},
     change::{Baseline, leaf},
     cluster::ClusterView,
-    gate::parse_annotation,
-    words::{ChangeSetArn, StackKey},
+    gate::{Annotation, parse_annotation},
+    words::{ChangeSetArn, DecisionId, StackKey},
 };
 
 use crate::{
@@ -121,7 +121,7 @@ impl Judge {
                 self.claimed_at.insert(claim.change_set_arn.clone(), world.moment);
             }
             if entry.claimed.is_some() {
-                let stops = |(k, v): (&String, &String)| matches!(parse_annotation(k, v), Some(Ok(d)) if d.action == Action::Reject && d.id == plan.spec.proposal.id);
+                let stops = |(k, v): (&String, &String)| matches!(parse_annotation(k, v), Some(Ok(Annotation::Decision(d))) if d.action == Action::Reject && d.id == DecisionId::Change(plan.spec.proposal.id.clone()));
                 if plan.metadata.annotations.iter().flatten().any(stops) {
                     return Err(format!("I2: plan {name} was claimed while a reject stands on it"));
                 }
@@ -171,6 +171,7 @@ fn gate_was_open(world: &World, plan: &ChangePlan, claim: usize) -> Result<(), V
                     return Err(format!("I2: {id} counts as approved, but nobody has signed exactly that"));
                 }
                 Action::Approve => approved = true,
+                Action::Revoke | Action::Retry | Action::Override => {}
             }
         }
     }

@@ -1,7 +1,7 @@
 //! What an approver is shown of a change list.
 
 use crate::{
-    api::{ChangeCount, ProposedStack, ResourceChange},
+    api::{ChangeCount, ProposedStack, ResourceChange, RiskClass},
     bundle::{DifferenceKind, ResourceDifference},
     stack::Change,
 };
@@ -66,16 +66,14 @@ fn rank(c: &ResourceChange) -> u8 {
     }
 }
 
-/// The classes of risk of a proposal that CloudFormation itself names: `replace`, `maybe-replace`, `delete`.
-#[must_use]
-pub fn risk_classes(stacks: &[ProposedStack]) -> Vec<&'static str> {
+/// The classes of risk that CloudFormation itself names, from the numbers alone: `replace`, `maybe-replace`, `delete`.
+pub fn risk_classes(stacks: &[ProposedStack]) -> impl Iterator<Item = RiskClass> + '_ {
     let any = |f: fn(&ChangeCount) -> u32| stacks.iter().any(|s| f(&s.count) > 0);
     [
-        ("replace", any(|c| c.replace)),
-        ("maybe-replace", any(|c| c.maybe_replace)),
-        ("delete", any(|c| c.remove)),
+        (RiskClass::Delete, any(|c| c.remove)),
+        (RiskClass::Replace, any(|c| c.replace)),
+        (RiskClass::MaybeReplace, any(|c| c.maybe_replace)),
     ]
     .into_iter()
     .filter_map(|(class, is)| is.then_some(class))
-    .collect()
 }

@@ -8,19 +8,17 @@ use kube::ResourceExt;
 use super::{
     Snapshot,
     fence::{baseline, close},
+    gate::{freezes, rests_on_policies, told},
     prepare::{deferred, wanted, wish},
     targets::{access_to, allowed, targets, watched},
 };
 use crate::{
     account::Accounts,
-    api::{
-        Claimed, ClaimedStack, CloseReason, PlannedAs, ProposedStack, Reason, RequireApproval, Settled,
-        SettledAs,
-    },
+    api::{Claimed, ClaimedStack, CloseReason, Freeze, PlannedAs, ProposedStack, Reason, Settled, SettledAs},
     change::change_set_name,
     drive::{Progress, Running},
     effect::{CONFIRM_WITHIN, Effect, LiveGate, Look, Pace, baseline_of},
-    gate::PlanView,
+    gate::{PlanView, in_force, tally},
     plan::append,
     verdict::{Need, Step, Verdict, ask, fold},
 };
@@ -159,18 +157,21 @@ fn gate_stands(
     stack: &ProposedStack,
     now: Timestamp,
 ) -> Step<Option<String>> {
-    live_gate(s, plan, now).map(|live| stops(s, plan, stack, live))
+    live_gate(s, plan, now).map(|live| stops(s, plan, stack, live, now))
 }
 
-/// The gate as a look after the claim showed it; a record forgets what was seen before it.
+/// The gate as a look after the claim showed it. Whatever its clock says: the look named the version of the plan that the
+/// claim stands in, so it came after it.
 fn live_gate<'a>(s: &'a Snapshot<'_>, plan: &PlanView, now: Timestamp) -> Step<&'a LiveGate> {
+    let after = (plan.name.clone(), plan.resource_version());
     match &s.facts.gate {
-        Some((live, at)) if now.duration_since(*at) <= CONFIRM_WITHIN && *at >= plan.claimed_time => Ok(live),
+        Some(seen) if now.duration_since(seen.at) <= CONFIRM_WITHIN && seen.after == after => Ok(&seen.live),
         Some(_) | None => {
             let look = Look::LiveGate {
                 namespace: s.namespace.clone(),
                 stage: s.stage.name_any(),
                 accounts: s.stage.spec.accounts.clone(),
+                plan: after,
             };
             Err(ask(s.facts, Effect::Look(look), now))
         }
@@ -181,7 +182,13 @@ fn looks_at_change_set(need: &Need) -> bool {
     matches!(need, Need::Do(effect) if matches!(**effect, Effect::Look(Look::ChangeSet(..))))
 }
 
-fn stops(s: &Snapshot<'_>, plan: &PlanView, stack: &ProposedStack, live: &LiveGate) -> Option<String> {
+fn stops(
+    s: &Snapshot<'_>,
+    plan: &PlanView,
+    stack: &ProposedStack,
+    live: &LiveGate,
+    now: Timestamp,
+) -> Option<String> {
     let Some(stage) = &live.stage else { return Some("the Stage is gone".to_owned()) };
     if stage.uid().as_deref() != Some(s.uid.as_str()) || stage.metadata.deletion_timestamp.is_some() {
         return Some("the Stage is being deleted, or was made anew".to_owned());
@@ -189,11 +196,32 @@ fn stops(s: &Snapshot<'_>, plan: &PlanView, stack: &ProposedStack, live: &LiveGa
     if stage.spec.cdk_stage != plan.cdk_stage {
         return Some("spec.cdkStage was changed".to_owned());
     }
-    let gate = stage.spec.gate.as_ref().and_then(|g| g.require_approval).unwrap_or_default();
-    if gate == RequireApproval::AnyChange && !plan.approved_by_a_person() {
-        return Some("the gate asks for an approval now".to_owned());
-    }
     let now_there = Accounts::new(live.accounts.iter().cloned().map(Arc::new).collect());
+    // The gate was open at the claim; is it still, with what it demands now?
+    let gate = in_force(stage, now_there.named(&stage.spec.accounts));
+    let tally = tally(plan, &gate, plan.claimed_time.min(now));
+    if !tally.passes() {
+        return Some(format!("the gate asks for {} now", tally.missing()));
+    }
+    if rests_on_policies(&gate, &tally)
+        && (s.enforcement.fingerprint.is_none() || live.policies != s.enforcement.fingerprint)
+    {
+        return Some(
+            "the admission policies that prove who decided are not those any more that were in force then"
+                .to_owned(),
+        );
+    }
+    // What runs already runs to its end: these two stop a beginning.
+    if plan.settled.is_empty() {
+        if stage.spec.suspend {
+            return Some("spec.suspend holds the stage".to_owned());
+        }
+        let list: Vec<Arc<Freeze>> = live.freezes.iter().cloned().map(Arc::new).collect();
+        let (held, _) = freezes(s, plan, Some((&list, &now_there)), now);
+        if let Some(h) = held.first().filter(|_| !tally.overridden) {
+            return Some(told(h));
+        }
+    }
     let key = stack.key();
     [&now_there, &s.accounts]
         .into_iter()

@@ -11,12 +11,13 @@ use kube::ResourceExt;
 
 use super::{
     Snapshot,
+    carry::{beforehand, retried},
     prepare::{deferred, unpublished, wanted, wish},
     targets::{Target, Targets, bootstrapped, targets},
 };
 use crate::{
     api::{
-        LABEL_STAGE, Opened, Operation, OwnedStack, PlannedAs, Proposal, ProposalKind, ProposedStack, Reason,
+        Decided, LABEL_STAGE, Opened, OwnedStack, PlannedAs, Proposal, ProposalKind, ProposedStack, Reason,
         ReleaseRef,
     },
     bundle::{StackArtifact, defer},
@@ -26,7 +27,7 @@ use crate::{
     gate::{Ledger, PlanView, owned_key},
     plan::{append, by_rule},
     verdict::{Need, Verdict, ask, fold},
-    words::{ChangeId, StackKey},
+    words::{ChangeId, DecisionId, StackKey},
 };
 
 /// Plans the release: everything that has to be done before, and then the record.
@@ -50,7 +51,8 @@ pub(super) fn same_for_this_stage(
         Err(Need::Do(e)) => return Some(Verdict::act(Reason::Planning, "reading the release", vec![*e])),
         Err(Need::Wait(..) | Need::Stuck(..)) => return None,
     };
-    (newest.proposal().a1.as_ref() == Some(&targets.a1)).then(|| reopen(s, newest, release, false, now))
+    (newest.proposal().a1.as_ref() == Some(&targets.a1))
+        .then(|| reopen(s, newest, release, Vec::new(), false, now))
 }
 
 fn plan_targets(s: &Snapshot<'_>, release: &ReleaseRef, targets: &Targets, now: Timestamp) -> Verdict {
@@ -137,7 +139,7 @@ fn record(
     let leaves: BTreeMap<StackKey, _> = prepared.iter().map(|(t, p)| (t.key.clone(), p.leaf)).collect();
     let id = ChangeId::Stage(c1(&s.uid, &targets.a1, &leaves));
     if let Some(existing) = s.plans.iter().find(|p| *p.id() == id) {
-        return reopen(s, existing, release, true, now);
+        return reopen(s, existing, release, retried(s, prepared), true, now);
     }
     fold(
         vec![ask(s.facts, open(s, release, targets, prepared, id, now), now)],
@@ -160,6 +162,9 @@ fn open(
     let mut ledger = Ledger::new(now).with(|e| e.opened = Some(opened(s, release)));
     if nothing {
         ledger = ledger.with(|e| e.decided = Some(by_rule("nothing differs")));
+    } else {
+        let carried = retried(s, prepared).into_iter().chain(beforehand(s, &targets.a1));
+        ledger = carried.fold(ledger, |l, d| l.with(|e| e.decided = Some(d)));
     }
     Effect::Record(Record::OpenPlan(Box::new(NewPlan {
         namespace: s.namespace.clone(),
@@ -168,11 +173,11 @@ fn open(
             kind: ProposalKind::Stage,
             name: stage.clone(),
             uid: s.uid.clone(),
-            operation: Operation::Deploy,
+            operation: s.operation(&release.digest),
             id,
             release: Some(release.clone()),
             a1: Some(targets.a1.clone()),
-            replaces: None,
+            replaces: s.plans.iter().find(|p| p.is_complete()).and_then(|p| p.release.clone()),
             risks: Vec::new(),
             compared: None,
             stacks,
@@ -222,18 +227,29 @@ fn opened(s: &Snapshot<'_>, release: &ReleaseRef) -> Opened {
     Opened {
         order: s.newest().map_or(1, |p| p.order.saturating_add(1)),
         release: Some(release.clone()),
-        request: None,
+        request: s.request(),
         cdk_stage: s.stage.spec.cdk_stage.clone(),
         owned: owned.into_values().collect(),
     }
 }
 
 /// Opens a plan again: the same change as before, now for this release.
-fn reopen(s: &Snapshot<'_>, plan: &PlanView, release: &ReleaseRef, carry: bool, now: Timestamp) -> Verdict {
+fn reopen(
+    s: &Snapshot<'_>,
+    plan: &PlanView,
+    release: &ReleaseRef,
+    decisions: Vec<Decided>,
+    carry: bool,
+    now: Timestamp,
+) -> Verdict {
     let mut entry = opened(s, release);
     if !carry {
         entry.owned = plan.owned_now();
     }
     let ledger = plan.ledger(now).with(|e| e.opened = Some(entry));
+    let ledger = decisions
+        .into_iter()
+        .map(|d| Decided { under: d.under.filter(|id| *id != DecisionId::Change(plan.id().clone())), ..d })
+        .fold(ledger, |l, d| l.with(|e| e.decided = Some(d)));
     append(s.facts, &s.namespace, plan, ledger, Reason::Planning, "opening the plan for this release", now)
 }

@@ -238,7 +238,7 @@ fn covers(s: &Snapshot<'_>, bootstrap: &Bootstrap, key: &StackKey, qualifier: &Q
     bootstrap.spec.qualifier == *qualifier
         && bootstrap.metadata.deletion_timestamp.is_none()
         && s.accounts
-            .selected(bootstrap)
+            .selected(&bootstrap.spec.accounts)
             .iter()
             .any(|a| a.spec.account_id == key.env.account && a.spec.regions.contains(&key.env.region))
 }

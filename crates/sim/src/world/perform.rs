@@ -73,6 +73,8 @@ impl World {
                     .filter(|a| a.metadata.name.as_ref().is_some_and(|n| accounts.contains(n)))
                     .map(Arc::unwrap_or_clone)
                     .collect(),
+                freezes: self.cluster.objects.freezes().into_iter().map(Arc::unwrap_or_clone).collect(),
+                policies: self.cluster.objects.enforcement().fingerprint,
             })),
         }
     }
