@@ -9,7 +9,7 @@ use stackgate_testbed::{
 use crate::{
     fields::{annotation, nobody_fights, records, versions},
     git::{Git, Writer, all_lines_say, world},
-    words::{APPROVE_GIT, slot_of},
+    words::{APPROVE_GIT, approval_of, slot_of},
 };
 
 const WRITER: &str = "argocd-controller";
@@ -122,7 +122,7 @@ fn applied_by_a_person(
     writer.rounds(world, 2)?;
     case.keeps_waiting(world, &waiting)?; // the approval before is still there, and stale
     let mut stage = git.stage();
-    stage["metadata"]["annotations"]["gate.stackgate.dev/approve.alice"] = waiting.id.clone().into();
+    stage["metadata"]["annotations"]["gate.stackgate.dev/approve.alice"] = approval_of(&waiting).into();
     world.kubectl().apply(&stage.to_string())?;
     case.deployed(world, &release)?;
     writer.rounds(world, 2)?;
@@ -141,7 +141,7 @@ fn rejected(world: &World, case: &Case, git: &Git, writer: &Writer, before: &str
     let rejected =
         Expected { kind: Kind::Stage, condition: "Waiting", reason: "Rejected", says: "make a new release" };
     case.shows(world, &rejected)?;
-    git.annotate(APPROVE_GIT, Some(&waiting.id));
+    git.annotate(APPROVE_GIT, Some(&approval_of(&waiting)));
     writer.rounds(world, 2)?;
     ensure!(annotation(world, case, APPROVE_GIT)?.is_some(), "git's annotation did not arrive");
     case.shows(world, &rejected)?;

@@ -10,16 +10,9 @@ use stackgate_testbed::scenario::{Case, Kind, Object, SHOP, World};
 fn objects(world: &World, case: &Case) -> Result<Vec<Object>> {
     let kinds = [Kind::AwsAccount, Kind::Bootstrap, Kind::CloudAssembly, Kind::Stage];
     let get = |kind: Kind| {
-        let path = match kind {
-            Kind::CloudAssembly | Kind::Stage => format!("/namespaces/{SHOP}"),
-            _ => String::new(),
-        };
-        let path = format!("/apis/stackgate.dev/v1alpha1{path}/{}/{}", kind.plural(), case.name);
-        let text = world
-            .kubectl()
-            .run(&["get", "--show-managed-fields", "--raw", &path])
-            .or_else(|_| world.kubectl().run(&["get", "--raw", &path]))?;
-        Ok(Object(serde_json::from_str(&text)?))
+        world
+            .object(kind, SHOP, &case.name)?
+            .with_context(|| format!("{} {} is gone", kind.plural(), case.name))
     };
     kinds.into_iter().map(get).collect()
 }

@@ -15,7 +15,7 @@ use stackgate_testbed::{
 use crate::{
     fields::{annotation, nobody_fights, records, versions},
     git::{Git, Writer, all_lines_say, world},
-    words::{APPROVE_GIT, slot_of},
+    words::{APPROVE_GIT, approval_of, slot_of},
 };
 
 const WRITER: &str = "kustomize-controller";
@@ -171,12 +171,17 @@ fn lost_while_the_controller_is_away(
     Ok(release)
 }
 
-/// An approval that is committed, and stays in git: it counts for its own change alone.
+/// An approval of a release that is committed, and stays in git: it counts for that release alone.
 fn approved_in_git(world: &World, case: &Case, git: &Git, writer: &Writer, before: &str) -> Result<()> {
     case.upload(world, &case.release(1)?)?;
     let release = case.digest(world, Some(before))?;
     let waiting = case.waiting(world, Some(&release))?;
-    git.annotate(APPROVE_GIT, Some(&waiting.id));
+    let a1 = world
+        .object(Kind::Stage, SHOP, &case.name)?
+        .map(|stage| stage.text("/status/pending/a1").to_owned())
+        .filter(|id| id.starts_with("a1-"))
+        .context("the Stage shows no a1")?;
+    git.annotate(APPROVE_GIT, Some(&approval_of(&waiting).replace(&waiting.id, &a1)));
     case.deployed(world, &release)?;
     records(world, &waiting.plan, "Approve", "Stage")?;
 

@@ -5,9 +5,10 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use stackgate_core::{
-    api::{AwsAccount, Bootstrap, ChangePlan, CloudAssembly, Stage},
+    api::{AwsAccount, Bootstrap, ChangePlan, CloudAssembly, Freeze, Stage},
     change::HmacKey,
     cluster::{ClusterView, Installation},
+    gate::Enforcement,
 };
 
 pub const UID: &str = "5f0c2a51-7c1e-4a53-9d0e-1f2a3b4c5d6e";
@@ -29,6 +30,7 @@ pub struct Cluster {
     pub bootstrap: Option<Arc<Bootstrap>>,
     pub accounts: Vec<Arc<AwsAccount>>,
     pub plans: Vec<Arc<ChangePlan>>,
+    pub freezes: Vec<Arc<Freeze>>,
 }
 
 impl ClusterView for Cluster {
@@ -46,6 +48,12 @@ impl ClusterView for Cluster {
     }
     fn bootstraps(&self) -> Vec<Arc<Bootstrap>> {
         self.bootstrap.iter().cloned().collect()
+    }
+    fn freezes(&self) -> Vec<Arc<Freeze>> {
+        self.freezes.clone()
+    }
+    fn enforcement(&self) -> Enforcement {
+        Enforcement::default()
     }
     fn plans_of_stage(&self, _: &str, _: &str) -> Vec<Arc<ChangePlan>> {
         self.plans.clone()
@@ -74,6 +82,11 @@ pub fn digest(digit: char) -> String {
 pub fn release(digit: char) -> Value {
     json!({ "digest": digest(digit), "name": digit.to_string().repeat(12), "source": { "s3": {
         "account": "shop-build", "bucket": "shop-cdk-out", "key": "shop.tar.gz", "region": "ap-southeast-2", "versionID": "v1" } } })
+}
+
+/// The spec of the Stage `prod`.
+pub fn stage_spec() -> Value {
+    json!({ "assemblyRef": { "name": "shop" }, "cdkStage": "Prod", "accounts": ["shop-prod"], "gate": { "identity": "Any" } })
 }
 
 /// Where the one stack of every plan lives.

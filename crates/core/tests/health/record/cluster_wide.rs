@@ -5,9 +5,10 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 use stackgate_core::{
     account::{self, Accounts},
-    api::{ConditionType, Conditions, EnvironmentStatus, FreezeStatus, Reason},
+    api::{EnvironmentStatus, Reason},
     assembly, bootstrap,
     facts::Facts,
+    freeze,
     verdict::{Phase, Verdict},
 };
 
@@ -156,43 +157,23 @@ pub fn assemblies() -> Vec<Recorded> {
     with_variants(list)
 }
 
-/// Made here, with the types and conditions of `crates/core`: its own function needs the whole gate.
 pub fn freezes() -> Vec<Recorded> {
-    let spec = json!({ "reason": "INC-4711" });
-    let time = |text: &str| Some(serde_json::from_value(json!(text)).unwrap());
-    let case = |name: &str, ready: bool, active: Option<bool>| {
-        let list = Conditions::new(&[], Some(2), now()).with(
-            ConditionType::Ready,
-            ready,
-            if ready { Reason::Accepted } else { Reason::InvalidSpec },
-            if ready { "it can be understood" } else { "spec.schedule.cron: the hour is out of range" },
-        );
-        let list = match active {
-            Some(true) => list.with(ConditionType::Active, true, Reason::Frozen, "INC-4711"),
-            Some(false) => {
-                list.with(ConditionType::Active, false, Reason::Inactive, "it holds nothing up now")
-            }
-            None => list.with(
-                ConditionType::Stalled,
-                true,
-                Reason::InvalidSpec,
-                "spec.schedule.cron: the hour is out of range",
-            ),
-        };
-        let status = FreezeStatus {
-            observed_generation: Some(2),
-            conditions: list.build(),
-            until_time: if name == "active-until" { time("2026-11-25T06:00:00Z") } else { None },
-            next_time: if name == "inactive-scheduled" { time("2026-11-27T18:00:00Z") } else { None },
-        };
-        recorded(object("Freeze", "inc-4711", &spec), name, status)
+    let case = |name: &str, more: Value| {
+        let mut spec = json!({ "reason": "INC-4711" });
+        if let (Some(spec), Value::Object(more)) = (spec.as_object_mut(), more) {
+            spec.extend(more);
+        }
+        let object = object("Freeze", name, &spec);
+        let freeze = serde_json::from_value(object.clone()).unwrap();
+        recorded(object, name, freeze::status(&freeze, now()).0)
     };
+    let weekend = |cron: &str| json!({ "schedule": { "cron": cron, "duration": "62h" } });
     with_variants(vec![
-        new("Freeze", &spec),
-        case("active", true, Some(true)),
-        case("active-until", true, Some(true)),
-        case("inactive-scheduled", true, Some(false)),
-        case("inactive-over", true, Some(false)),
-        case("stalled-invalid-spec", false, None),
+        new("Freeze", &json!({ "reason": "INC-4711" })),
+        case("active", json!({})),
+        case("active-until", json!({ "endTime": "2026-11-25T06:00:00Z" })),
+        case("inactive-scheduled", weekend("0 18 * * FRI")),
+        case("inactive-over", json!({ "endTime": "2026-11-23T06:00:00Z" })),
+        case("stalled-invalid-spec", weekend("0 99 * * FRI")),
     ])
 }

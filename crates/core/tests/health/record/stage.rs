@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use serde_json::{Value, json};
+use serde_json::json;
 use stackgate_core::{
     api::Reason,
     effect::Seen,
@@ -12,7 +12,7 @@ use stackgate_core::{
 };
 
 use super::{Recorded, behind, new, recorded};
-use crate::world::{Cluster, Entry, installation, kebab, now, object, plan, stack};
+use crate::world::{Cluster, Entry, installation, kebab, now, object, plan, stack, stage_spec};
 
 pub const WORKING: [Reason; 4] = [Reason::Planning, Reason::Executing, Reason::Withdrawing, Reason::Retrying];
 pub const WAITING: [Reason; 11] = [
@@ -53,10 +53,6 @@ pub const STALLED: [Reason; 22] = [
     Reason::LedgerFull,
 ];
 
-fn spec() -> Value {
-    json!({ "assemblyRef": { "name": "shop" }, "cdkStage": "Prod", "accounts": ["shop-prod"] })
-}
-
 #[derive(Clone, Copy, PartialEq)]
 enum Before {
     Nothing,
@@ -66,7 +62,7 @@ enum Before {
 }
 
 fn stage(before: Before, phase: Phase, name: &str) -> Recorded {
-    let mut object = object("Stage", "prod", &spec());
+    let mut object = object("Stage", "prod", &stage_spec());
     object["metadata"]["finalizers"] = json!(["stackgate.dev/tidy"]);
     if phase.reason() == Reason::Deleting {
         object["metadata"]["deletionTimestamp"] = json!(crate::world::NOW);
@@ -121,8 +117,10 @@ fn no_plan(reason: Reason) -> bool {
 }
 
 pub fn stages() -> Vec<Recorded> {
-    let mut list =
-        vec![new("Stage", &spec()), stage(Before::Deployed, Phase::Done(Reason::Deployed), "up-to-date")];
+    let mut list = vec![
+        new("Stage", &stage_spec()),
+        stage(Before::Deployed, Phase::Done(Reason::Deployed), "up-to-date"),
+    ];
     for (before, prefix) in [(Before::Nothing, "first"), (Before::Deployed, "deployed")] {
         let mut add = |how: &str, phase: Phase| {
             list.push(stage(before, phase, &format!("{prefix}-{how}-{}", kebab(phase.reason().as_str()))));
