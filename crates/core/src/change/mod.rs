@@ -11,7 +11,4 @@ pub use ids::{
     release_id,
 };
 pub use proof::HmacKey;
-pub use summary::{
-    count_changes, count_changes_with, count_differences, count_differences_with, risk_classes,
-    shown_changes, shown_changes_with,
-};
+pub use summary::{count_changes, risk_classes, shown_changes};

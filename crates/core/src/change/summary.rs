@@ -4,74 +4,35 @@ use std::collections::BTreeSet;
 
 use crate::{
     api::{ChangeCount, ProposedStack, ResourceChange, RiskClass},
-    bundle::{DifferenceKind, ResourceDifference},
     stack::Change,
 };
 
 /// The most changes that a plan shows for one stack.
 const SHOWN: usize = 200;
 
-/// Counts a change list.
-#[must_use]
-pub fn count_changes(changes: &[Change]) -> ChangeCount {
-    count_changes_with(changes, &BTreeSet::new())
-}
-
 /// Counts a change list in which these resources get other code and nothing else (`risk::Assessment::code_only`).
 #[must_use]
-pub fn count_changes_with(changes: &[Change], code_only: &BTreeSet<String>) -> ChangeCount {
+pub fn count_changes(changes: &[Change], code_only: &BTreeSet<String>) -> ChangeCount {
     let mut n = ChangeCount::default();
     for c in changes.iter().filter(|c| c.resource_type != "AWS::CDK::Metadata") {
         match (c.action.as_str(), c.replacement.as_str()) {
             ("Add" | "Import", _) => n.add += 1,
             ("Remove", _) => n.remove += 1,
             (_, "True") => n.replace += 1,
-            (_, "Conditional") | ("Dynamic", _) => n.maybe_replace += 1,
-            _ => {
-                n.modify += 1;
-                n.code += u32::from(code_only.contains(&c.logical_id));
-            }
-        }
-    }
-    n
-}
-
-/// Counts a template difference. What is modified may be replaced: nobody knows before there is a change set.
-#[must_use]
-pub fn count_differences(differences: &[ResourceDifference]) -> ChangeCount {
-    count_differences_with(differences, &BTreeSet::new())
-}
-
-/// Counts a template difference in which these resources get other code and nothing else, which replaces none of them.
-#[must_use]
-pub fn count_differences_with(
-    differences: &[ResourceDifference],
-    code_only: &BTreeSet<String>,
-) -> ChangeCount {
-    let mut n = ChangeCount::default();
-    for d in differences {
-        match d.kind {
-            DifferenceKind::Add => n.add += 1,
-            DifferenceKind::Remove => n.remove += 1,
-            DifferenceKind::Modify if code_only.contains(&d.logical_id) => {
+            _ if code_only.contains(&c.logical_id) => {
                 n.modify += 1;
                 n.code += 1;
             }
-            DifferenceKind::Modify => n.maybe_replace += 1,
+            (_, "Conditional") | ("Dynamic", _) => n.maybe_replace += 1,
+            _ => n.modify += 1,
         }
     }
     n
-}
-
-/// The change list as a plan shows it, riskiest first.
-#[must_use]
-pub fn shown_changes(changes: &[Change]) -> Vec<ResourceChange> {
-    shown_changes_with(changes, &BTreeSet::new())
 }
 
 /// The change list as a plan shows it, without the resources that get other code and nothing else: those are a number.
 #[must_use]
-pub fn shown_changes_with(changes: &[Change], code_only: &BTreeSet<String>) -> Vec<ResourceChange> {
+pub fn shown_changes(changes: &[Change], code_only: &BTreeSet<String>) -> Vec<ResourceChange> {
     let mut list: Vec<ResourceChange> = changes
         .iter()
         .filter(|c| c.resource_type != "AWS::CDK::Metadata" && !code_only.contains(&c.logical_id))

@@ -214,8 +214,12 @@ impl PlanView {
     /// The classes of risk that it carries.
     #[must_use]
     pub fn risk_classes(&self) -> BTreeSet<RiskClass> {
-        let told = self.proposal().risks.iter().map(|r| r.class);
-        told.chain(risk_classes(&self.proposal().stacks)).collect()
+        let proposal = self.proposal();
+        match proposal.risks.as_slice() {
+            // A plan of an earlier version has numbers alone.
+            [] => risk_classes(&proposal.stacks).collect(),
+            told => told.iter().map(|r| r.class).collect(),
+        }
     }
 
     /// The stacks that it touches lie in these accounts.

@@ -9,12 +9,15 @@ use super::{
     Snapshot,
     fence::{baseline, close},
     gate::{freezes, rests_on_policies, told},
-    prepare::{deferred, wanted, wish},
+    prepare::{assessed, deferred, wanted, wish},
     targets::{access_to, allowed, targets, watched},
 };
 use crate::{
     account::Accounts,
-    api::{Claimed, ClaimedStack, CloseReason, Freeze, PlannedAs, ProposedStack, Reason, Settled, SettledAs},
+    api::{
+        Claimed, ClaimedStack, CloseReason, Freeze, PlannedAs, ProposedStack, Reason, Risk, RiskClass,
+        Settled, SettledAs,
+    },
     change::change_set_name,
     drive::{Progress, Running},
     effect::{CONFIRM_WITHIN, Effect, LiveGate, Look, Pace, baseline_of},
@@ -268,6 +271,13 @@ fn claim_deferred(
             c.action, c.logical_id, c.resource_type
         ));
     }
+    let risks = assessed(s, t, &prepared, now).map_err(stop_or_need)?.risks;
+    if let Some(risk) = risks.iter().find(|r| !is_announced(plan, r)) {
+        return stop(format!(
+            "the change set of stack {key} carries a risk that was not acknowledged: {} of {} ({}): {}",
+            risk.class, risk.logical_id, risk.resource_type, risk.cause
+        ));
+    }
     match (prepared.set, row) {
         (Some(set), _) => Ok(ClaimedStack::of(&key, &set, prepared.leaf, stack.input)),
         // Nothing differs after all.
@@ -278,6 +288,17 @@ fn claim_deferred(
         }
         (None, None) => stop(format!("stack {key} has neither a change set nor a stack")),
     }
+}
+
+/// Whether the plan told of this danger of this resource. Whoever acknowledged that it may be replaced has acknowledged that it is.
+fn is_announced(plan: &PlanView, risk: &Risk) -> bool {
+    let covers = |class: RiskClass| {
+        class == risk.class || (class == RiskClass::MaybeReplace && risk.class == RiskClass::Replace)
+    };
+    plan.proposal()
+        .risks
+        .iter()
+        .any(|told| told.stack == risk.stack && told.logical_id == risk.logical_id && covers(told.class))
 }
 
 /// After the claim, what would stall a plan stops it: the rest is fenced, and planned anew.

@@ -66,7 +66,9 @@ fn the_list_has_to_agree() {
     assert!(of(|_| {}));
     assert!(!of(|c| c.replacement = "Conditional".to_owned()));
     assert!(!of(|c| c.scope = ["Properties".to_owned(), "Tags".to_owned()].into()));
-    assert!(!of(|c| drop(c.details.insert(detail("Environment", "ParameterReference", "P")))));
+    assert!(!of(|c| {
+        c.details.insert(detail("Environment", "ParameterReference", "P"));
+    }));
 }
 
 #[test]
