@@ -236,11 +236,15 @@ impl PlanView {
             && self.cdk_stage.as_deref() == cdk_stage
     }
 
-    /// How many approvals of people the ledger holds, used up or not.
+    /// What an annotation of this action has to be called so that it is a new one: what was recorded before, used up or not,
+    /// stays on the object. Empty for the first, else `.again-` and a number.
     #[must_use]
-    pub fn approvals_ever(&self) -> usize {
+    pub fn next_slot(&self, action: Action) -> String {
         let decided = self.plan.spec.ledger.iter().filter_map(|e| e.decided.as_ref());
-        decided.filter(|d| d.action == Action::Approve && d.identity != Identity::System).count()
+        match decided.filter(|d| d.action == action && d.identity != Identity::System).count() {
+            0 => String::new(),
+            n => format!(".again-{n}"),
+        }
     }
 
     /// Whether any stack was claimed.

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use kube::ResourceExt;
 
 use super::{
@@ -15,13 +15,13 @@ use super::{
 use crate::{
     account::Accounts,
     api::{
-        Claimed, ClaimedStack, CloseReason, Freeze, PlannedAs, ProposedStack, Reason, Risk, RiskClass,
-        Settled, SettledAs,
+        Claimed, ClaimedStack, CloseReason, Freeze, IdentityNeeded, PlannedAs, ProposedStack, Reason, Risk,
+        RiskClass, Settled, SettledAs,
     },
     change::change_set_name,
     drive::{Progress, Running},
     effect::{CONFIRM_WITHIN, Effect, LiveGate, Look, Pace, baseline_of},
-    gate::{PlanView, in_force, tally},
+    gate::{InForceState, PlanView, in_force, tally},
     plan::append,
     verdict::{Need, Step, Verdict, ask, fold},
 };
@@ -160,7 +160,17 @@ fn gate_stands(
     stack: &ProposedStack,
     now: Timestamp,
 ) -> Step<Option<String>> {
-    live_gate(s, plan, now).map(|live| stops(s, plan, stack, live, now))
+    let live = live_gate(s, plan, now)?;
+    // After a restart nobody has tried the policies yet: that is no reason to withdraw what was claimed before.
+    if s.enforcement.state == InForceState::Unknown && s.gate.identity.value == IdentityNeeded::Verified {
+        let again = now.saturating_add(SignedDuration::from_secs(5)).ok();
+        return Err(Need::Wait(
+            Reason::Executing,
+            "the admission policies are being tried".to_owned(),
+            again,
+        ));
+    }
+    Ok(stops(s, plan, stack, live, now))
 }
 
 /// The gate as a look after the claim showed it. Whatever its clock says: the look named the version of the plan that the
@@ -206,16 +216,13 @@ fn stops(
     if !tally.passes() {
         return Some(format!("the gate asks for {} now", tally.missing()));
     }
-    if rests_on_policies(&gate, &tally)
-        && (s.enforcement.fingerprint.is_none() || live.policies != s.enforcement.fingerprint)
-    {
-        return Some(
-            "the admission policies that prove who decided are not those any more that were in force then"
-                .to_owned(),
-        );
-    }
-    // What runs already runs to its end: these two stop a beginning.
+    // What runs already runs to its end: these stop a beginning.
     if plan.settled.is_empty() {
+        if rests_on_policies(&gate, &tally) && live.policies != s.enforcement.fingerprint {
+            return Some(
+                "the admission policies that prove who decided are not those any more that did".to_owned(),
+            );
+        }
         if stage.spec.suspend {
             return Some("spec.suspend holds the stage".to_owned());
         }
