@@ -58,7 +58,7 @@ async fn the_api_server_refuses_what_breaks_a_rule_and_accepts_the_rest() -> Res
     let admin = cluster.kubectl(User::Admin);
     let applied = admin.output(&["apply", "-f", "-"], &stackgate::crds::stream()?)?;
     ensure!(applied.ok && applied.stderr.is_empty(), "{}", applied.stderr);
-    admin.run(&["wait", "--for=condition=Established", "--all", "crd", "--timeout=60s"])?;
+    admin.wait_for_kinds()?;
     let kubeconfig = Kubeconfig::read_from(cluster.kubeconfig(User::Admin))?;
     let config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await?;
     let client = Client::try_from(config)?;
