@@ -11,4 +11,7 @@ pub use ids::{
     release_id,
 };
 pub use proof::HmacKey;
-pub use summary::{count_changes, count_differences, risk_classes, shown_changes};
+pub use summary::{
+    count_changes, count_changes_with, count_differences, count_differences_with, risk_classes,
+    shown_changes, shown_changes_with,
+};
