@@ -16,6 +16,7 @@ pub mod effect;
 pub mod facts;
 pub mod gate;
 pub mod plan;
+pub mod risk;
 pub mod stack;
 pub mod stage;
 pub mod verdict;
