@@ -18,7 +18,7 @@ running:
 
 .PHONY: testing
 testing:
-	@tools/setup k8s controller-manager helm emulator cdk
+	@tools/setup k8s controller-manager helm health emulator cdk
 
 .PHONY: test
 test: testing ## all tests, against a real API server and an AWS emulator

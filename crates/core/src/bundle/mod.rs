@@ -6,6 +6,7 @@ mod canon;
 mod computed;
 mod defer;
 mod difference;
+mod drawn_in;
 mod entries;
 mod error;
 mod intrinsic;

@@ -21,6 +21,8 @@ pub struct StackInput {
     pub key: StackKey,
     /// The template's bytes.
     pub template: Digest,
+    /// The key in the assets bucket that CloudFormation reads it from; absent where it comes with the call.
+    pub template_key: Option<String>,
     /// The assets: key in the bucket, and the digest of their entries.
     pub assets: BTreeMap<String, Digest>,
     /// Parameter values.
@@ -44,6 +46,7 @@ impl StackInput {
         let Self {
             key,
             template,
+            template_key,
             assets,
             parameters,
             tags,
@@ -55,6 +58,7 @@ impl StackInput {
         let pair = |c: Canonical, (k, v): (&String, &String)| c.text("key", k).text("value", v);
         let c = stack_key(Canonical::new("stackgate stack input v1"), key)
             .bytes("template", template.bytes())
+            .maybe("templateKey", template_key.as_deref())
             .list("assets", assets.iter(), |c, (k, d)| c.text("key", k).bytes("entries", d.bytes()))
             .list("parameters", parameters.iter(), pair)
             .list("tags", tags.iter(), pair)

@@ -163,6 +163,7 @@ fn make(
     let input = StackInput {
         key: key.clone(),
         template: artifact.template_file.digest(),
+        template_key: Some(artifact.template_object.key.clone()),
         assets: artifact.assets.files.iter().map(|f| (f.destination.key.clone(), f.digest)).collect(),
         parameters: BTreeMap::new(),
         tags: artifact.tags.clone(),
