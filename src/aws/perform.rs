@@ -57,7 +57,7 @@ pub fn asked(look: &Look) -> Asked<'_> {
     Asked::Aws(match look {
         Look::Stack(key, access) => AwsLook::Stack(key, access),
         Look::ChangeSet(key, set, access) => AwsLook::ChangeSet(key, set, access),
-        Look::Template(_, id, access) => AwsLook::Template(id, access),
+        Look::Template(_, id, _, access) => AwsLook::Template(id, access),
         Look::Failure(_, id, access) => AwsLook::Failure(id, access),
         Look::Toolkit(env, parameter, access) => AwsLook::Toolkit(env, parameter, access),
         Look::Source(source, _, access) => AwsLook::Source(source, access),

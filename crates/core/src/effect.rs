@@ -74,8 +74,8 @@ pub enum Look {
     Stack(StackKey, Access),
     /// DescribeChangeSet, all pages, with property values turned into HMACs.
     ChangeSet(StackKey, SetRef, Access),
-    /// GetTemplate, as it was submitted.
-    Template(StackKey, StackId, Access),
+    /// GetTemplate, as it was submitted, of the stack as it was updated then.
+    Template(StackKey, StackId, Timestamp, Access),
     /// The first failed resource of the stack's last operation.
     Failure(StackKey, StackId, Access),
     /// The SSM parameter with the bootstrap version.

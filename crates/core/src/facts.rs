@@ -30,8 +30,8 @@ pub struct Facts {
     /// Change sets that were deleted though they could have been kept, and why: they cannot be used. Holds until the next
     /// record, which says what follows from it.
     pub discarded: BTreeMap<(StackKey, ChangeSetName), String>,
-    /// Templates of deployed stacks.
-    pub templates: BTreeMap<StackId, Seen<Arc<str>>>,
+    /// Templates of deployed stacks, each as it was updated then.
+    pub templates: BTreeMap<(StackId, Timestamp), Seen<Arc<str>>>,
     /// Why the last operation failed; an execution forgets it. No time of ours is held against one of AWS.
     pub failures: BTreeMap<StackId, Option<FailedResource>>,
     /// Bootstrap versions, by the parameter that holds them.
@@ -197,8 +197,9 @@ impl Facts {
                 slot.times = slot.times.saturating_add(1);
                 slot.seen = seen(row, at);
             }
-            (Look::Template(_, id, _), Fact::Template(t)) => {
-                self.templates.insert(id.clone(), seen(t, at));
+            (Look::Template(_, id, updated, _), Fact::Template(t)) => {
+                self.templates.retain(|(stack, _), _| stack != id);
+                self.templates.insert((id.clone(), *updated), seen(t, at));
             }
             (Look::Failure(_, id, _), Fact::Failure(f)) => {
                 self.failures.insert(id.clone(), f);

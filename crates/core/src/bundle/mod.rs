@@ -35,6 +35,7 @@ pub use archive::{ArchiveError, Caps};
 pub use asset_manifest::{FileAsset, FileDestination, ImageAsset, Packaging, StackAssets};
 pub use computed::{NotComputed, check_computed};
 pub use defer::defer;
+pub(crate) use difference::meaning;
 pub use difference::{DifferenceKind, ResourceDifference, difference};
 pub use entries::{AssetContent, ContentError, Entries};
 pub use error::BundleError;

@@ -11,7 +11,7 @@ pub use ids::{
     release_id,
 };
 pub use proof::HmacKey;
-pub use summary::{count_changes, count_differences, risk_classes, shown_changes};
+pub use summary::{count_changes, risk_classes, shown_changes};
 
 #[cfg(test)]
 mod tests {

@@ -216,8 +216,12 @@ impl PlanView {
     /// The classes of risk that it carries.
     #[must_use]
     pub fn risk_classes(&self) -> BTreeSet<RiskClass> {
-        let told = self.proposal().risks.iter().map(|r| r.class);
-        told.chain(risk_classes(&self.proposal().stacks)).collect()
+        let proposal = self.proposal();
+        match proposal.risks.as_slice() {
+            // A plan of an earlier version has numbers alone.
+            [] => risk_classes(&proposal.stacks).collect(),
+            told => told.iter().map(|r| r.class).collect(),
+        }
     }
 
     /// The stacks that it touches lie in these accounts.
@@ -234,11 +238,15 @@ impl PlanView {
             && self.cdk_stage.as_deref() == cdk_stage
     }
 
-    /// How many approvals of people the ledger holds, used up or not.
+    /// What an annotation of this action has to be called so that it is a new one: what was recorded before, used up or not,
+    /// stays on the object. Empty for the first, else `.again-` and a number.
     #[must_use]
-    pub fn approvals_ever(&self) -> usize {
+    pub fn next_slot(&self, action: Action) -> String {
         let decided = self.plan.spec.ledger.iter().filter_map(|e| e.decided.as_ref());
-        decided.filter(|d| d.action == Action::Approve && d.identity != Identity::System).count()
+        match decided.filter(|d| d.action == action && d.identity != Identity::System).count() {
+            0 => String::new(),
+            n => format!(".again-{n}"),
+        }
     }
 
     /// Whether any stack was claimed.

@@ -2,23 +2,26 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use kube::ResourceExt;
 
 use super::{
     Snapshot,
     fence::{baseline, close},
     gate::{freezes, rests_on_policies, told},
-    prepare::{deferred, wanted, wish},
+    prepare::{assessed, deferred, wanted, wish},
     targets::{access_to, allowed, targets, watched},
 };
 use crate::{
     account::Accounts,
-    api::{Claimed, ClaimedStack, CloseReason, Freeze, PlannedAs, ProposedStack, Reason, Settled, SettledAs},
+    api::{
+        Claimed, ClaimedStack, CloseReason, Freeze, IdentityNeeded, PlannedAs, ProposedStack, Reason, Risk,
+        RiskClass, Settled, SettledAs,
+    },
     change::change_set_name,
     drive::{Progress, Running},
     effect::{CONFIRM_WITHIN, Effect, LiveGate, Look, Pace, baseline_of},
-    gate::{PlanView, in_force, tally},
+    gate::{InForceState, PlanView, in_force, tally},
     plan::append,
     stack::Change,
     verdict::{Need, Step, Verdict, ask, fold},
@@ -158,7 +161,17 @@ fn gate_stands(
     stack: &ProposedStack,
     now: Timestamp,
 ) -> Step<Option<String>> {
-    live_gate(s, plan, now).map(|live| stops(s, plan, stack, live, now))
+    let live = live_gate(s, plan, now)?;
+    // After a restart nobody has tried the policies yet: that is no reason to withdraw what was claimed before.
+    if s.enforcement.state == InForceState::Unknown && s.gate.identity.value == IdentityNeeded::Verified {
+        let again = now.saturating_add(SignedDuration::from_secs(5)).ok();
+        return Err(Need::Wait(
+            Reason::Executing,
+            "the admission policies are being tried".to_owned(),
+            again,
+        ));
+    }
+    Ok(stops(s, plan, stack, live, now))
 }
 
 /// The gate as a look after the claim showed it. Whatever its clock says: the look named the version of the plan that the
@@ -204,16 +217,13 @@ fn stops(
     if !tally.passes() {
         return Some(format!("the gate asks for {} now", tally.missing()));
     }
-    if rests_on_policies(&gate, &tally)
-        && (s.enforcement.fingerprint.is_none() || live.policies != s.enforcement.fingerprint)
-    {
-        return Some(
-            "the admission policies that prove who decided are not those any more that were in force then"
-                .to_owned(),
-        );
-    }
-    // What runs already runs to its end: these two stop a beginning.
+    // What runs already runs to its end: these stop a beginning.
     if plan.settled.is_empty() {
+        if rests_on_policies(&gate, &tally) && live.policies != s.enforcement.fingerprint {
+            return Some(
+                "the admission policies that prove who decided are not those any more that did".to_owned(),
+            );
+        }
         if stage.spec.suspend {
             return Some("spec.suspend holds the stage".to_owned());
         }
@@ -264,6 +274,13 @@ fn claim_deferred(
             c.action, c.logical_id, c.resource_type
         ));
     }
+    let risks = assessed(s, t, &prepared, now).map_err(stop_or_need)?.risks;
+    if let Some(risk) = risks.iter().find(|r| !is_announced(plan, r)) {
+        return stop(format!(
+            "the change set of stack {key} carries a risk that was not acknowledged: {} of {} ({}): {}",
+            risk.class, risk.logical_id, risk.resource_type, risk.cause
+        ));
+    }
     match (prepared.set, row) {
         (Some(set), _) => Ok(ClaimedStack::of(&key, &set, prepared.leaf, stack.input)),
         // Nothing differs after all.
@@ -274,6 +291,17 @@ fn claim_deferred(
         }
         (None, None) => stop(format!("stack {key} has neither a change set nor a stack")),
     }
+}
+
+/// Whether the plan told of this danger of this resource. Whoever acknowledged that it may be replaced has acknowledged that it is.
+fn is_announced(plan: &PlanView, risk: &Risk) -> bool {
+    let covers = |class: RiskClass| {
+        class == risk.class || (class == RiskClass::MaybeReplace && risk.class == RiskClass::Replace)
+    };
+    plan.proposal()
+        .risks
+        .iter()
+        .any(|told| told.stack == risk.stack && told.logical_id == risk.logical_id && covers(told.class))
 }
 
 /// The first change that the template difference did not show.

@@ -11,7 +11,8 @@ use super::{
 use crate::{
     account::Accounts,
     api::{
-        Claimed, ClaimedStack, CloseReason, GATE_PREFIX, IdentityNeeded, PlannedAs, ProposedStack, Reason,
+        Action, Claimed, ClaimedStack, CloseReason, GATE_PREFIX, IdentityNeeded, PlannedAs, ProposedStack,
+        Reason,
     },
     change::leaf,
     effect::{CONFIRM_WITHIN, Effect, Look, Pace, Seen, SetRef},
@@ -157,10 +158,8 @@ fn no_room(plan: &PlanView, tally: &Tally) -> Verdict {
 fn wait_for_approval(s: &Snapshot<'_>, plan: &PlanView, tally: &Tally) -> Verdict {
     let value = approval_value(plan, tally);
     // An approval that is there already, counted or not, stays: another one needs a slot of its own.
-    let (slot, again) = match plan.approvals_ever() {
-        0 => (String::new(), String::new()),
-        n => (format!(".again-{n}"), format!("-again-{n}")),
-    };
+    let slot = plan.next_slot(Action::Approve);
+    let again = slot.replace('.', "-");
     let command =
         format!("kubectl -n {} annotate plan {} {GATE_PREFIX}approve{slot}={value}", s.namespace, plan.name);
     let on_stage = format!(

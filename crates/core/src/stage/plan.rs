@@ -12,13 +12,13 @@ use kube::ResourceExt;
 use super::{
     Snapshot,
     carry::{beforehand, retried},
-    prepare::{deferred, unpublished, wanted, wish},
+    prepare::{assessed, deferred, unpublished, wanted, wish},
     targets::{Target, Targets, bootstrapped, targets},
 };
 use crate::{
     api::{
         Decided, LABEL_STAGE, Opened, OwnedStack, PlannedAs, Proposal, ProposalKind, ProposedStack, Reason,
-        ReleaseRef,
+        ReleaseRef, Risk, RiskClass,
     },
     bundle::{StackArtifact, defer},
     change::{Baseline, c1, count_changes, shown_changes},
@@ -26,6 +26,7 @@ use crate::{
     effect::{Effect, NewPlan, Record, baseline_of},
     gate::{Ledger, PlanView, owned_key},
     plan::{append, by_rule},
+    risk::Assessment,
     verdict::{Need, Verdict, ask, fold},
     words::{ChangeId, DecisionId, StackKey},
 };
@@ -115,7 +116,28 @@ fn plan_targets(s: &Snapshot<'_>, release: &ReleaseRef, targets: &Targets, now: 
     if !needs.is_empty() {
         return doing(needs);
     }
-    record(s, release, targets, &prepared, now)
+    let mut planned = Vec::new();
+    for (t, p) in prepared {
+        match p.plan {
+            PlannedAs::Unchanged => planned.push(Planned { t, p, risks: Assessment::default() }),
+            PlannedAs::Prepared | PlannedAs::Deferred => match assessed(s, t, &p, now) {
+                Ok(risks) => planned.push(Planned { t, p, risks }),
+                Err(need) => needs.push(need),
+            },
+        }
+    }
+    if !needs.is_empty() {
+        return doing(needs);
+    }
+    let count: usize = planned.iter().map(|p| p.risks.risks.len()).sum();
+    if count > MOST_RISKS {
+        let why = format!(
+            "release {} carries {count} risks, and a plan shows {MOST_RISKS} at most: split the CDK Stage, since none is left out",
+            release.name
+        );
+        return doing(vec![Need::stuck(Reason::PlanFailed, why)]);
+    }
+    record(s, release, targets, &planned, now)
 }
 
 fn deferred_stacks(s: &Snapshot<'_>, targets: &Targets, now: Timestamp) -> Result<BTreeSet<StackKey>, Need> {
@@ -129,20 +151,33 @@ fn deferred_stacks(s: &Snapshot<'_>, targets: &Targets, now: Timestamp) -> Resul
     Ok(defer(&stacks, &deployed))
 }
 
+/// Risks that a plan holds (the schema's bound).
+const MOST_RISKS: usize = 4096;
+
+/// A stack that is planned, and what is dangerous about it.
+pub(super) struct Planned<'a> {
+    /// What is wanted.
+    pub t: &'a Target,
+    /// What would happen.
+    pub p: Prepared,
+    /// What is dangerous about it.
+    pub risks: Assessment,
+}
+
 fn record(
     s: &Snapshot<'_>,
     release: &ReleaseRef,
     targets: &Targets,
-    prepared: &[(&Target, Prepared)],
+    planned: &[Planned<'_>],
     now: Timestamp,
 ) -> Verdict {
-    let leaves: BTreeMap<StackKey, _> = prepared.iter().map(|(t, p)| (t.key.clone(), p.leaf)).collect();
+    let leaves: BTreeMap<StackKey, _> = planned.iter().map(|x| (x.t.key.clone(), x.p.leaf)).collect();
     let id = ChangeId::Stage(c1(&s.uid, &targets.a1, &leaves));
     if let Some(existing) = s.plans.iter().find(|p| *p.id() == id) {
-        return reopen(s, existing, release, retried(s, prepared), true, now);
+        return reopen(s, existing, release, retried(s, planned), true, now);
     }
     fold(
-        vec![ask(s.facts, open(s, release, targets, prepared, id, now), now)],
+        vec![ask(s.facts, open(s, release, targets, planned, id, now), now)],
         Reason::Planning,
         "writing the plan",
     )
@@ -152,18 +187,18 @@ fn open(
     s: &Snapshot<'_>,
     release: &ReleaseRef,
     targets: &Targets,
-    prepared: &[(&Target, Prepared)],
+    planned: &[Planned<'_>],
     id: ChangeId,
     now: Timestamp,
 ) -> Effect {
     let stage = s.stage.name_any();
-    let stacks: Vec<ProposedStack> = prepared.iter().map(|(t, p)| proposed(t, p, targets)).collect();
+    let stacks: Vec<ProposedStack> = planned.iter().map(|x| proposed(x, targets)).collect();
     let nothing = stacks.iter().all(|p| p.plan == PlannedAs::Unchanged);
     let mut ledger = Ledger::new(now).with(|e| e.opened = Some(opened(s, release)));
     if nothing {
         ledger = ledger.with(|e| e.decided = Some(by_rule("nothing differs")));
     } else {
-        let carried = retried(s, prepared).into_iter().chain(beforehand(s, &targets.a1));
+        let carried = retried(s, planned).into_iter().chain(beforehand(s, &targets.a1));
         ledger = carried.fold(ledger, |l, d| l.with(|e| e.decided = Some(d)));
     }
     Effect::Record(Record::OpenPlan(Box::new(NewPlan {
@@ -178,7 +213,7 @@ fn open(
             release: Some(release.clone()),
             a1: Some(targets.a1.clone()),
             replaces: s.plans.iter().find(|p| p.is_complete()).and_then(|p| p.release.clone()),
-            risks: Vec::new(),
+            risks: risks(planned),
             compared: None,
             stacks,
             bootstrap: None,
@@ -189,7 +224,15 @@ fn open(
     })))
 }
 
-fn proposed(t: &Target, p: &Prepared, targets: &Targets) -> ProposedStack {
+/// The risks of all stacks, the gravest first.
+fn risks(planned: &[Planned<'_>]) -> Vec<Risk> {
+    let mut all: Vec<Risk> = planned.iter().flat_map(|x| x.risks.risks.iter().cloned()).collect();
+    let rank = |r: &Risk| RiskClass::ALL.iter().position(|c| *c == r.class);
+    all.sort_by(|a, b| (rank(a), &a.stack, &a.logical_id).cmp(&(rank(b), &b.stack, &b.logical_id)));
+    all
+}
+
+fn proposed(Planned { t, p, risks }: &Planned<'_>, targets: &Targets) -> ProposedStack {
     let (baseline_stack_id, baseline_updated_time) = match &p.baseline {
         Baseline::None => (None, None),
         Baseline::Stack(id, at) => (Some(id.clone()), Some(MicroTime(*at))),
@@ -216,8 +259,8 @@ fn proposed(t: &Target, p: &Prepared, targets: &Targets) -> ProposedStack {
         sameness: None,
         console_url: None,
         warnings: Vec::new(),
-        count: count_changes(&p.changes),
-        changes: shown_changes(&p.changes),
+        count: count_changes(&p.changes, &risks.code_only),
+        changes: shown_changes(&p.changes, &risks.code_only),
     }
 }
 

@@ -46,7 +46,7 @@ impl World {
             Look::ChangeSet(key, set, _) => {
                 Fact::ChangeSet(self.cloud.set(key, set).map(|(stack, s)| s.row(&stack.id, self.now)))
             }
-            Look::Template(key, id, _) => {
+            Look::Template(key, id, ..) => {
                 let stack = self.cloud.stacks.get(key).filter(|s| s.id == *id);
                 Fact::Template(
                     stack.and_then(|s| s.deployed.as_ref()).map(|d| Arc::from(d.template.json.to_string())),
