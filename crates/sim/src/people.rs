@@ -202,6 +202,7 @@ impl People {
         let (verb, signed) = match action {
             Action::Approve => ("approve", &mut world.approved),
             Action::Reject => ("reject", &mut world.rejected),
+            Action::Revoke | Action::Retry | Action::Override => return,
         };
         signed.insert(id.to_owned());
         world.tell(|| format!("  [people] {verb} {id} on {key:?}"));

@@ -318,6 +318,7 @@ fn objects(stages: usize) -> Vec<Object> {
                 bootstrap_role_chain: None,
                 allowed_namespaces: vec![grant],
                 allowed_bootstrap: None,
+                minimum_gate: None,
             },
         );
         account.metadata.uid = Some(format!("account-{name}"));
@@ -375,8 +376,11 @@ fn objects(stages: usize) -> Vec<Object> {
                 assembly_ref: AssemblyRef { name: "shop".to_owned() },
                 cdk_stage: Some(cdk_stage.to_owned()),
                 accounts: vec![(*name).to_owned()],
-                promote_from: before.iter().map(|b| Upstream { name: (*b).to_owned() }).collect(),
+                promote_from: before.iter().map(|b| Upstream { name: (*b).to_owned(), soak: None }).collect(),
                 gate: None,
+                checks: Vec::new(),
+                pin: None,
+                suspend: false,
             },
         );
         stage.metadata.namespace = Some(NAMESPACE.to_owned());
