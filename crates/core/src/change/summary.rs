@@ -1,5 +1,6 @@
 //! What an approver is shown of a change list.
 
+use super::warning::{LENGTH, cut};
 use crate::{
     api::{ChangeCount, ProposedStack, ResourceChange},
     bundle::{DifferenceKind, ResourceDifference},
@@ -46,7 +47,7 @@ pub fn shown_changes(changes: &[Change]) -> Vec<ResourceChange> {
         .iter()
         .filter(|c| c.resource_type != "AWS::CDK::Metadata")
         .map(|c| ResourceChange {
-            logical_id: c.logical_id.clone(),
+            logical_id: cut(&c.logical_id, LENGTH),
             resource_type: c.resource_type.clone(),
             action: c.action.clone(),
             replacement: (!c.replacement.is_empty()).then(|| c.replacement.clone()),

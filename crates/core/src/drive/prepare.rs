@@ -1,13 +1,16 @@
 //! One stack on its way to a change set: looking at it, making the set, reading what it says.
 
+use std::collections::BTreeMap;
+
 use jiff::{SignedDuration, Timestamp};
 
+use super::content;
 use crate::{
     api::{OwnedStack, PlannedAs, Reason},
-    change::{Baseline, HmacKey, change_set_name, leaf},
+    change::{Baseline, HmacKey, change_set_name, leaf, unchanged_leaf, warnings_of},
     effect::{Access, Effect, Look, Mutation, Seen, SetRef, baseline_of},
     facts::{Facts, Looked},
-    stack::{Change, ChangeSetKind, ChangeSetRow, Preparation, SetState, StackRow, preparation},
+    stack::{Change, ChangeSetKind, ChangeSetRow, Preparation, SetContent, SetState, StackRow, preparation},
     verdict::{Need, Step, ask, look_again_at},
     words::{ChangeSetName, Digest, StackKey, Uid},
 };
@@ -26,8 +29,12 @@ pub struct Prepared {
     pub baseline: Baseline,
     /// Its share of the id.
     pub leaf: Digest,
-    /// What changes, as CloudFormation says; for a deferred stack as the templates say.
+    /// What changes, as CloudFormation says, nested stacks included; for a deferred stack as the templates say.
     pub changes: Vec<Change>,
+    /// What validations and hooks say to it.
+    pub warnings: Vec<String>,
+    /// SHA-256 of the processed templates, by path; see [`SetContent`].
+    pub processed: BTreeMap<String, Digest>,
     /// The change set, where there is one that can be executed.
     pub set: Option<ChangeSetRow>,
 }
@@ -113,9 +120,11 @@ impl<'a> Wish<'a> {
     pub fn unchanged(&self, baseline: Baseline) -> Prepared {
         Prepared {
             plan: PlannedAs::Unchanged,
-            leaf: leaf(self.key, self.input, &baseline, &[]),
+            leaf: unchanged_leaf(self.key, self.input, &baseline),
             baseline,
             changes: Vec::new(),
+            warnings: Vec::new(),
+            processed: BTreeMap::new(),
             set: None,
         }
     }
@@ -171,13 +180,19 @@ impl<'a> Wish<'a> {
         match found.state() {
             // Whoever remembers one from long ago may not have seen it go.
             SetState::Ready if now.duration_since(as_of) > FRESH => Err(look()),
-            SetState::Ready => Ok(Prepared {
-                plan: PlannedAs::Prepared,
-                leaf: leaf(key, input, &baseline, &found.changes),
-                baseline,
-                changes: found.changes.clone(),
-                set: Some(found.clone()),
-            }),
+            SetState::Ready => {
+                let inside = content(facts, key, found, access, now)?;
+                let SetContent { processed, changes, parameters: _, warnings: _ } = inside;
+                Ok(Prepared {
+                    plan: PlannedAs::Prepared,
+                    leaf: leaf(key, input, &baseline, found, inside),
+                    baseline,
+                    changes: found.changes.iter().chain(changes).cloned().collect(),
+                    warnings: warnings_of(found, inside),
+                    processed: processed.clone(),
+                    set: Some(found.clone()),
+                })
+            }
             SetState::Preparing => Err(look_later(format!("CloudFormation prepares {}", found.name))),
             SetState::Gone => Err(look_later(format!("deleted change set {} is going", found.name))),
             // An empty one has said what it can.

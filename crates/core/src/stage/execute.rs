@@ -240,6 +240,10 @@ fn claim_deferred(
             c.action, c.logical_id, c.resource_type
         ));
     }
+    // Nobody could see what validations and hooks say before there was a change set.
+    if let Some(warning) = prepared.warnings.first() {
+        return stop(format!("the change set of stack {key} comes with a warning: {warning}"));
+    }
     match (prepared.set, row) {
         (Some(set), _) => Ok(ClaimedStack::of(&key, &set, prepared.leaf, stack.input)),
         // Nothing differs after all.

@@ -1,6 +1,6 @@
 //! What planning one stack needs besides its change set: assets, the template difference, the call itself.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
@@ -94,12 +94,20 @@ pub(super) fn deferred(
             values: None,
         })
         .collect();
-    Ok(Prepared { plan: PlannedAs::Deferred, baseline, leaf, changes, set: None })
+    Ok(Prepared {
+        plan: PlannedAs::Deferred,
+        baseline,
+        leaf,
+        changes,
+        warnings: Vec::new(),
+        processed: BTreeMap::new(),
+        set: None,
+    })
 }
 
 /// The call that makes the change set.
 pub(super) fn wanted(s: &Snapshot<'_>, t: &Target, kind: ChangeSetKind, name: ChangeSetName) -> Mutation {
-    Mutation::CreateChangeSet(Box::new(WantedChangeSet {
+    let call = WantedChangeSet {
         key: t.key.clone(),
         kind,
         description: s.installation.key.description(&s.full_name(), name.as_str(), &t.digest),
@@ -113,5 +121,7 @@ pub(super) fn wanted(s: &Snapshot<'_>, t: &Target, kind: ChangeSetKind, name: Ch
         token: create_token(&name),
         name,
         access: t.access.clone(),
-    }))
+    };
+    debug_assert!(call.is_covered_by(&t.input), "an input of the call that its digest leaves out");
+    Mutation::CreateChangeSet(Box::new(call))
 }
