@@ -5,3 +5,7 @@
 mod differences;
 #[path = "ids/golden.rs"]
 mod golden;
+#[path = "ids/sameness.rs"]
+mod sameness;
+#[path = "ids/sample.rs"]
+mod sample;

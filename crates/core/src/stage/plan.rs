@@ -20,7 +20,7 @@ use crate::{
         ReleaseRef,
     },
     bundle::{StackArtifact, defer},
-    change::{Baseline, c1, console_url, count_changes, shown_changes, shown_warnings},
+    change::{Baseline, StageNames, c1, console_url, count_changes, shown_changes, shown_warnings},
     drive::Prepared,
     effect::{Effect, NewPlan, Record, baseline_of},
     gate::{Ledger, PlanView, owned_key},
@@ -155,7 +155,11 @@ fn open(
     now: Timestamp,
 ) -> Effect {
     let stage = s.stage.name_any();
-    let stacks: Vec<ProposedStack> = prepared.iter().map(|(t, p)| proposed(t, p, targets)).collect();
+    let names = StageNames::of(
+        s.stage.spec.cdk_stage.as_deref(),
+        targets.list.iter().map(|t| (&*t.artifact, &t.names.qualifier)),
+    );
+    let stacks: Vec<ProposedStack> = prepared.iter().map(|(t, p)| proposed(t, p, targets, &names)).collect();
     let nothing = stacks.iter().all(|p| p.plan == PlannedAs::Unchanged);
     let mut ledger = Ledger::new(now).with(|e| e.opened = Some(opened(s, release)));
     if nothing {
@@ -184,7 +188,7 @@ fn open(
     })))
 }
 
-fn proposed(t: &Target, p: &Prepared, targets: &Targets) -> ProposedStack {
+fn proposed(t: &Target, p: &Prepared, targets: &Targets, names: &StageNames) -> ProposedStack {
     let (baseline_stack_id, baseline_updated_time) = match &p.baseline {
         Baseline::None => (None, None),
         Baseline::Stack(id, at) => (Some(id.clone()), Some(MicroTime(*at))),
@@ -208,7 +212,7 @@ fn proposed(t: &Target, p: &Prepared, targets: &Targets) -> ProposedStack {
         termination_protection: t.artifact.termination_protection,
         input: t.digest,
         leaf: p.leaf,
-        sameness: None,
+        sameness: Some(names.sameness(&t.artifact, p.plan, &p.changes, &p.warnings, &p.processed)),
         console_url: p.set.as_ref().map(|set| console_url(&set.arn, &set.stack_id)),
         warnings: shown_warnings(&p.warnings),
         count: count_changes(&p.changes),
