@@ -18,6 +18,7 @@ running:
 
 .PHONY: test
 test: running ## all tests, against a real API server and an AWS emulator
+	@tools/setup health
 	$(CARGO) test --workspace --locked
 
 .PHONY: lint

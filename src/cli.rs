@@ -3,6 +3,7 @@
 use std::{net::SocketAddr, path::PathBuf};
 
 use clap::{Args, Parser, Subcommand};
+use stackgate_core::words::Digest;
 
 use crate::telemetry::logs::LogFormat;
 
@@ -60,6 +61,10 @@ pub struct RunArgs {
     #[arg(long, env = "STACKGATE_STEPS", value_name = "N", default_value_t = 64,
           value_parser = clap::value_parser!(u32).range(1..))]
     pub steps: u32,
+    /// The digest of the admission policies that the chart installs. Without it, or where they are others, nothing proves who
+    /// decides, and gates that ask for verified identities stay shut.
+    #[arg(long, env = "STACKGATE_POLICIES_DIGEST", value_name = "SHA-256")]
+    pub policies_digest: Option<Digest>,
     /// Leads at once, without a Lease. For tests: two such controllers do everything twice.
     #[arg(long)]
     pub no_leader_election: bool,

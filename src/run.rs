@@ -19,6 +19,7 @@ use crate::{
         client::{self, Clients},
         events::Events,
         lease::{Election, Timing},
+        policies::Policies,
         stores::Stores,
         writes::Writes,
     },
@@ -118,6 +119,7 @@ async fn work(s: Started, shutdown: &Shutdown) -> Result<()> {
         () = shutdown.requested() => return Ok(()),
     };
     let events = Events::new(&s.clients, &s.args.identity());
+    let policies = Policies::new(&s.clients, &s.args.namespace, s.args.policies_digest);
     let Started { args, clock, stores, queue, metrics, .. } = s;
     let settings = Settings::default();
     let base = Settings::load().await;
@@ -132,6 +134,10 @@ async fn work(s: Started, shutdown: &Shutdown) -> Result<()> {
         Regions::new(Arc::clone(&sessions), rows.clone(), Paces::default(), Arc::new(wake))
     };
     metrics.leads(true);
+    let looking_after = {
+        let (stores, queue) = (stores.clone(), queue.clone());
+        policies.look_after(move |found| stores.enforce(found, |key| queue.wake(key)))
+    };
     let context = Arc::new(pass::Context {
         stores,
         rows,
@@ -144,7 +150,12 @@ async fn work(s: Started, shutdown: &Shutdown) -> Result<()> {
         clock,
         steps: args.steps.try_into().unwrap_or(usize::MAX),
     });
-    queue.run(shutdown, |key| measured(Arc::clone(&context), queue.clone(), metrics.clone(), key)).await;
+    let passes =
+        queue.run(shutdown, |key| measured(Arc::clone(&context), queue.clone(), metrics.clone(), key));
+    tokio::select! {
+        () = passes => {}
+        () = looking_after => {}
+    }
     metrics.leads(false);
     Ok(())
 }

@@ -21,7 +21,7 @@ use super::{
 pub enum Asked<'a> {
     /// AWS does.
     Aws(AwsLook<'a>),
-    /// The API server does: Stage and AwsAccounts, live.
+    /// The API server does: Stage, AwsAccounts and Freezes, live.
     LiveGate {
         /// Namespace of the Stage.
         namespace: &'a str,
@@ -60,12 +60,12 @@ pub fn asked(look: &Look) -> Asked<'_> {
         Look::Stack(key, access) => AwsLook::Stack(key, access),
         Look::ChangeSet(key, set, access) => AwsLook::ChangeSet(key, set, access),
         Look::SetContent(key, arn, nested, access) => AwsLook::SetContent(key, arn, nested, access),
-        Look::Template(_, id, access) => AwsLook::Template(id, access),
+        Look::Template(_, id, _, access) => AwsLook::Template(id, access),
         Look::Failure(_, id, access) => AwsLook::Failure(id, access),
         Look::Toolkit(env, parameter, access) => AwsLook::Toolkit(env, parameter, access),
         Look::Source(source, _, access) => AwsLook::Source(source, access),
         Look::Bundle(PinnedSource::S3(pinned), access) => AwsLook::Bundle(pinned, access),
-        Look::LiveGate { namespace, stage, accounts } => {
+        Look::LiveGate { namespace, stage, accounts, plan: _ } => {
             return Asked::LiveGate { namespace, stage, accounts };
         }
     })

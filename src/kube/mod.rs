@@ -3,6 +3,7 @@
 pub mod client;
 pub mod events;
 pub mod lease;
+pub mod policies;
 pub mod stores;
 mod triggers;
 mod watch;

@@ -1,17 +1,21 @@
 //! What the watches last showed, without a call.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use kube::{
     ResourceExt,
     runtime::reflector::{ObjectRef, Store, store::Writer},
 };
 use stackgate_core::{
-    api::{AwsAccount, Bootstrap, ChangePlan, CloudAssembly, LABEL_BOOTSTRAP, LABEL_STAGE, Stage},
+    api::{AwsAccount, Bootstrap, ChangePlan, CloudAssembly, Freeze, LABEL_BOOTSTRAP, LABEL_STAGE, Stage},
     cluster::ClusterView,
+    gate::{Enforcement, PlanView},
 };
 
-/// All objects of the five kinds, as last seen; clones share them. Lists are ordered by namespace and name.
+use super::triggers::gated;
+use crate::queue::Key;
+
+/// All objects of the six kinds, as last seen; clones share them. Lists are ordered by namespace and name.
 #[derive(Clone, Debug)]
 pub struct Stores {
     controller_namespace: Arc<str>,
@@ -20,6 +24,8 @@ pub struct Stores {
     pub(super) assemblies: Store<CloudAssembly>,
     pub(super) stages: Store<Stage>,
     pub(super) plans: Store<ChangePlan>,
+    pub(super) freezes: Store<Freeze>,
+    enforcement: Arc<RwLock<Enforcement>>,
 }
 
 /// The other ends of the stores: what is written here is seen there.
@@ -35,6 +41,8 @@ pub struct Writers {
     pub stages: Writer<Stage>,
     /// Of ChangePlans.
     pub plans: Writer<ChangePlan>,
+    /// Of Freezes.
+    pub freezes: Writer<Freeze>,
 }
 
 /// The watches ended before everything was listed.
@@ -54,6 +62,8 @@ impl Stores {
             assemblies: writers.assemblies.as_reader(),
             stages: writers.stages.as_reader(),
             plans: writers.plans.as_reader(),
+            freezes: writers.freezes.as_reader(),
+            enforcement: Arc::default(),
         };
         (stores, writers)
     }
@@ -67,7 +77,8 @@ impl Stores {
         self.bootstraps.wait_until_ready().await.map_err(|_| NeverSynced)?;
         self.assemblies.wait_until_ready().await.map_err(|_| NeverSynced)?;
         self.stages.wait_until_ready().await.map_err(|_| NeverSynced)?;
-        self.plans.wait_until_ready().await.map_err(|_| NeverSynced)
+        self.plans.wait_until_ready().await.map_err(|_| NeverSynced)?;
+        self.freezes.wait_until_ready().await.map_err(|_| NeverSynced)
     }
 
     /// One AwsAccount.
@@ -92,6 +103,32 @@ impl Stores {
     #[must_use]
     pub fn all_stages(&self) -> Vec<Arc<Stage>> {
         ordered(self.stages.state())
+    }
+
+    /// One Freeze.
+    #[must_use]
+    pub fn freeze(&self, name: &str) -> Option<Arc<Freeze>> {
+        self.freezes.get(&ObjectRef::new(name))
+    }
+
+    /// The plans of a Stage that somebody may still have to decide on.
+    #[must_use]
+    pub fn open_plans(&self, namespace: &str, stage: &str) -> Vec<Arc<ChangePlan>> {
+        let open = |p: &Arc<ChangePlan>| {
+            PlanView::new(Arc::clone(p)).is_some_and(|v| v.closed.is_none() && !v.is_complete())
+        };
+        self.plans_of_stage(namespace, stage).into_iter().filter(open).collect()
+    }
+
+    /// Says how the admission policies stand; wakes whatever waits before a gate if that is something else than before.
+    pub fn enforce(&self, now: Enforcement, wake: impl Fn(Key)) {
+        let differs = {
+            let mut slot = self.enforcement.write().unwrap_or_else(PoisonError::into_inner);
+            std::mem::replace(&mut *slot, now.clone()) != now
+        };
+        if differs {
+            gated(self).for_each(wake);
+        }
     }
 
     /// The CloudAssemblies of all namespaces.
@@ -127,6 +164,14 @@ impl ClusterView for Stores {
 
     fn bootstraps(&self) -> Vec<Arc<Bootstrap>> {
         ordered(self.bootstraps.state())
+    }
+
+    fn freezes(&self) -> Vec<Arc<Freeze>> {
+        ordered(self.freezes.state())
+    }
+
+    fn enforcement(&self) -> Enforcement {
+        self.enforcement.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     fn plans_of_stage(&self, namespace: &str, stage: &str) -> Vec<Arc<ChangePlan>> {

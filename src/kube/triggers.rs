@@ -6,7 +6,8 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::{Resource, ResourceExt};
 use stackgate_core::{
     api::{
-        AssemblySource, AwsAccount, Bootstrap, ChangePlan, CloudAssembly, LABEL_BOOTSTRAP, LABEL_STAGE, Stage,
+        AssemblySource, AwsAccount, Bootstrap, ChangePlan, CloudAssembly, Freeze, LABEL_BOOTSTRAP,
+        LABEL_STAGE, Stage,
     },
     cluster::ClusterView,
 };
@@ -68,6 +69,7 @@ impl Trigger for AwsAccount {
         );
         let stages = stores.all_stages();
         let stages = stages.iter().filter(|s| s.spec.accounts.iter().any(|a| names.contains(a)));
+        let stages = stages.flat_map(|s| with_plans(stores, s));
         let assemblies = stores.all_assemblies();
         let assemblies = assemblies.iter().filter(|a| match &a.spec.source {
             AssemblySource::S3(source) => names.contains(&source.account),
@@ -75,7 +77,7 @@ impl Trigger for AwsAccount {
         let bootstraps = stores.bootstraps();
         (names.iter().map(|n| Key::cluster(Kind::AwsAccount, n)))
             .chain(bootstraps.iter().map(|b| Key::of(Kind::Bootstrap, &**b)))
-            .chain(stages.map(|s| Key::of(Kind::Stage, &**s)))
+            .chain(stages)
             .chain(assemblies.map(|a| Key::of(Kind::CloudAssembly, &**a)))
             .collect()
     }
@@ -106,7 +108,7 @@ impl Trigger for CloudAssembly {
 }
 
 impl Trigger for Stage {
-    /// Itself and every Stage downstream, however far: a circle is a matter of all that are in it.
+    /// Itself with its open plans, and every Stage downstream, however far: a circle is a matter of all that are in it.
     fn woken(change: Change<'_, Self>, stores: &Stores) -> BTreeSet<Key> {
         if !change.is_of_more_than_status() {
             return BTreeSet::new();
@@ -123,8 +125,33 @@ impl Trigger for Stage {
                 }
             }
         }
-        found.into_iter().map(|name| Key::namespaced(Kind::Stage, &namespace, name)).collect()
+        let plans = stores.open_plans(&namespace, &stage.name_any());
+        let plans = plans.iter().map(|p| Key::of(Kind::ChangePlan, &**p));
+        found.into_iter().map(|name| Key::namespaced(Kind::Stage, &namespace, name)).chain(plans).collect()
     }
+}
+
+impl Trigger for Freeze {
+    /// Itself, and every Stage with its open plans: what a freeze covers may be anything.
+    fn woken(change: Change<'_, Self>, stores: &Stores) -> BTreeSet<Key> {
+        let mut keys: BTreeSet<Key> = own(Kind::Freeze, change).collect();
+        if !keys.is_empty() {
+            keys.extend(gated(stores));
+        }
+        keys
+    }
+}
+
+/// Every Stage, and what waits before its gate.
+pub(super) fn gated(stores: &Stores) -> impl Iterator<Item = Key> {
+    stores.all_stages().into_iter().flat_map(|s| with_plans(stores, &s))
+}
+
+/// A Stage, and its plans that somebody may still have to decide on: they show what the gate demands.
+fn with_plans(stores: &Stores, stage: &Stage) -> Vec<Key> {
+    let plans = stores.open_plans(&stage.namespace().unwrap_or_default(), &stage.name_any());
+    let plans = plans.iter().map(|p| Key::of(Kind::ChangePlan, &**p));
+    std::iter::once(Key::of(Kind::Stage, stage)).chain(plans).collect()
 }
 
 impl Trigger for ChangePlan {

@@ -32,15 +32,16 @@ use crate::queue::Key;
 const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
 
 impl Stores {
-    /// Watches all five kinds and hands the keys of what changed to `wake`. Ends only when it is dropped.
+    /// Watches all six kinds and hands the keys of what changed to `wake`. Ends only when it is dropped.
     pub async fn watch(&self, clients: &Clients, writers: Writers, wake: impl Fn(Key)) {
-        let Writers { accounts, bootstraps, assemblies, stages, plans } = writers;
+        let Writers { accounts, bootstraps, assemblies, stages, plans, freezes } = writers;
         tokio::join!(
             self.follow(objects(clients), accounts, &self.accounts, &wake),
             self.follow(objects(clients), bootstraps, &self.bootstraps, &wake),
             self.follow(objects(clients), assemblies, &self.assemblies, &wake),
             self.follow(objects(clients), stages, &self.stages, &wake),
             self.follow(objects(clients), plans, &self.plans, &wake),
+            self.follow(objects(clients), freezes, &self.freezes, &wake),
         );
     }
 

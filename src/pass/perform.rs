@@ -6,7 +6,7 @@ use futures::{StreamExt, stream};
 use jiff::Timestamp;
 use kube::{Resource, ResourceExt};
 use stackgate_core::{
-    api::{Action, ChangePlan, CloseReason, LedgerEntry, SettledAs},
+    api::{Action, ChangePlan, CheckResult, CloseReason, LedgerEntry, SettledAs},
     cluster::ClusterView,
     effect::{Effect, Outcome, Receipt, Record, Refusal, RefusalKind},
     facts::Facts,
@@ -137,6 +137,18 @@ fn notes(plan: &ChangePlan, entry: &LedgerEntry) -> Vec<Note> {
         notes.push(match d.action {
             Action::Approve => Note::normal("Approved", by, format!("by {by} ({:?}){reason}", d.identity)),
             Action::Reject => Note::warning("Rejected", by, format!("by {by} ({:?}){reason}", d.identity)),
+            Action::Revoke => Note::normal("Revoked", by, format!("by {by} ({:?}){reason}", d.identity)),
+            Action::Retry => Note::normal("RetryAsked", by, format!("by {by} ({:?}){reason}", d.identity)),
+            Action::Override => {
+                Note::warning("Overridden", by, format!("by {by} ({:?}){reason}", d.identity))
+            }
+        });
+    }
+    if let Some(c) = &entry.checked {
+        let why = c.reason.as_deref().map(|r| format!(": {r}")).unwrap_or_default();
+        notes.push(match c.result {
+            CheckResult::Passed => Note::normal("CheckPassed", &c.name, format!("check {}{why}", c.name)),
+            CheckResult::Failed => Note::warning("CheckFailed", &c.name, format!("check {}{why}", c.name)),
         });
     }
     if let Some(c) = &entry.claimed {
@@ -163,6 +175,7 @@ fn notes(plan: &ChangePlan, entry: &LedgerEntry) -> Vec<Note> {
             CloseReason::Withdrawn => Note::warning("Withdrawn", "Close", c.message.clone()),
             CloseReason::Rejected => Note::normal("ClosedAsRejected", "Close", c.message.clone()),
             CloseReason::Failed => Note::warning("ClosedAsFailed", "Close", c.message.clone()),
+            CloseReason::Expired => Note::normal("Expired", "Close", c.message.clone()),
         });
     }
     notes

@@ -7,7 +7,7 @@ use kube::Resource;
 use stackgate_core::{
     api::{
         AwsAccount, AwsAccountStatus, Bootstrap, BootstrapStatus, ChangePlan, ChangePlanStatus,
-        CloudAssembly, CloudAssemblyStatus, Stage, StageStatus,
+        CloudAssembly, CloudAssemblyStatus, Freeze, FreezeStatus, Stage, StageStatus,
     },
     effect::{Outcome, RefusalKind},
     verdict::Phase,
@@ -24,6 +24,7 @@ pub(super) enum Show {
     Assembly(Arc<CloudAssembly>, Box<CloudAssemblyStatus>),
     Stage(Arc<Stage>, Box<StageStatus>),
     Plan(Arc<ChangePlan>, Box<ChangePlanStatus>),
+    Freeze(Arc<Freeze>, Box<FreezeStatus>),
 }
 
 /// An Event.
@@ -64,6 +65,7 @@ pub(super) async fn show(cx: &Context, show: Show, note: Option<Note>) -> Result
         Show::Assembly(o, s) => (cx.writes.status(&*o, &s).await, o.object_ref(&())),
         Show::Stage(o, s) => (cx.writes.status(&*o, &s).await, o.object_ref(&())),
         Show::Plan(o, s) => (cx.writes.status(&*o, &s).await, o.object_ref(&())),
+        Show::Freeze(o, s) => (cx.writes.cluster_status(&*o, &s).await, o.object_ref(&())),
     };
     match outcome {
         Outcome::Accepted(_) | Outcome::Learnt(_) => {

@@ -11,7 +11,7 @@ use stackgate_core::{
     cluster::ClusterView,
     effect::{Next, Wake},
     facts::Facts,
-    plan, stage,
+    freeze, plan, stage,
     verdict::Verdict,
 };
 
@@ -40,6 +40,7 @@ pub(super) fn decide(cx: &Context, key: &Key, facts: &Facts, now: Timestamp) -> 
         Kind::CloudAssembly => cloud_assembly(cx, namespace, &key.name, facts, now),
         Kind::Bootstrap => bootstraps(cx, &key.name, facts, now),
         Kind::Stage => stages(cx, namespace, &key.name, facts, now),
+        Kind::Freeze => freezes(cx, &key.name, now),
     }
 }
 
@@ -50,6 +51,14 @@ impl Decision {
             Next::Wait(_) => show(&verdict),
         };
         Self { next: verdict.next, show, note }
+    }
+
+    /// Looks again at the latest then.
+    fn until(mut self, at: Option<Timestamp>) -> Self {
+        if let Next::Wait(wake) = &mut self.next {
+            wake.at = at;
+        }
+        self
     }
 
     /// Nothing to do but to show something.
@@ -70,11 +79,30 @@ fn account(cx: &Context, name: &str, now: Timestamp) -> Option<Decision> {
 fn change_plan(cx: &Context, namespace: &str, name: &str, now: Timestamp) -> Option<Decision> {
     let object = cx.stores.plan(namespace, name)?;
     // A plan whose ledger does not begin as ours do shows nothing.
-    let Some(status) = plan::status(&object, now) else { return Some(Decision::only(None, None)) };
+    let gated = plan::gated(&cx.stores, &object, now);
+    let Some((status, changes)) = plan::status(&object, gated.as_ref(), now) else {
+        return Some(Decision::only(None, None));
+    };
     let before = object.status.clone().unwrap_or_default();
     let note = new_ignored(&before.ignored, &status.ignored);
     let show = (object.status.as_ref() != Some(&status)).then(|| Show::Plan(object, Box::new(status)));
-    Some(Decision::only(show, note))
+    Some(Decision::only(show, note).until(changes))
+}
+
+fn freezes(cx: &Context, name: &str, now: Timestamp) -> Option<Decision> {
+    let object = cx.stores.freeze(name)?;
+    let (status, changes) = freeze::status(&object, now);
+    let active =
+        |list: &[Condition]| list.iter().find(|c| c.type_ == ConditionType::Active.as_str()).cloned();
+    let before = object.status.as_ref().and_then(|s| active(&s.conditions));
+    let note = active(&status.conditions).filter(|c| before.is_none_or(|b| b.status != c.status)).map(|c| {
+        match c.status.as_str() {
+            "True" => Note::normal("Frozen", "Freeze", c.message),
+            _ => Note::normal("Inactive", "Freeze", c.message),
+        }
+    });
+    let show = (object.status.as_ref() != Some(&status)).then(|| Show::Freeze(object, Box::new(status)));
+    Some(Decision::only(show, note).until(changes))
 }
 
 fn cloud_assembly(

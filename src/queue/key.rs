@@ -17,12 +17,14 @@ pub enum Kind {
     Stage,
     /// `ChangePlan`.
     ChangePlan,
+    /// `Freeze`.
+    Freeze,
 }
 
 impl Kind {
     /// Every one of them.
-    pub const ALL: [Self; 5] =
-        [Self::AwsAccount, Self::Bootstrap, Self::CloudAssembly, Self::Stage, Self::ChangePlan];
+    pub const ALL: [Self; 6] =
+        [Self::AwsAccount, Self::Bootstrap, Self::CloudAssembly, Self::Stage, Self::ChangePlan, Self::Freeze];
 
     /// The kind as it stands in the object.
     #[must_use]
@@ -33,6 +35,7 @@ impl Kind {
             Self::CloudAssembly => "CloudAssembly",
             Self::Stage => "Stage",
             Self::ChangePlan => "ChangePlan",
+            Self::Freeze => "Freeze",
         }
     }
 }

@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
-use crate::api::{AwsAccount, Bootstrap, ChangePlan, CloudAssembly, Stage};
+use crate::{
+    api::{AwsAccount, Bootstrap, ChangePlan, CloudAssembly, Freeze, Stage},
+    gate::Enforcement,
+};
 
 /// The objects as the watches last showed them; they may be behind.
 pub trait ClusterView {
@@ -16,6 +19,10 @@ pub trait ClusterView {
     fn accounts(&self) -> Vec<Arc<AwsAccount>>;
     /// All Bootstraps.
     fn bootstraps(&self) -> Vec<Arc<Bootstrap>>;
+    /// All Freezes.
+    fn freezes(&self) -> Vec<Arc<Freeze>>;
+    /// Whether the policies that prove who decided are in force.
+    fn enforcement(&self) -> Enforcement;
     /// The ChangePlans labelled with this Stage.
     fn plans_of_stage(&self, namespace: &str, stage: &str) -> Vec<Arc<ChangePlan>>;
     /// The ChangePlans labelled with this Bootstrap, in the controller's namespace.

@@ -7,7 +7,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use jiff::Timestamp;
 
 use crate::{
-    api::{AwsAccount, ChangePlan, LedgerEntry, PinnedSource, Proposal, S3Source, Stage},
+    api::{AwsAccount, ChangePlan, Freeze, LedgerEntry, PinnedSource, Proposal, S3Source, Stage},
     bundle::{Bundle, FileAsset},
     change::{Baseline, ParameterValue, StackInput},
     stack::{ChangeSetKind, ChangeSetRow, FailedResource, SetContent, StackRow},
@@ -77,8 +77,8 @@ pub enum Look {
     /// What DescribeChangeSet does not tell of a change set that is ready: processed templates, nested change sets (by
     /// logical id, as its row tells them), what validations and hooks have said.
     SetContent(StackKey, ChangeSetArn, BTreeMap<String, ChangeSetArn>, Access),
-    /// GetTemplate, as it was submitted.
-    Template(StackKey, StackId, Access),
+    /// GetTemplate, as it was submitted, of the stack as it was updated then.
+    Template(StackKey, StackId, Timestamp, Access),
     /// The first failed resource of the stack's last operation.
     Failure(StackKey, StackId, Access),
     /// The SSM parameter with the bootstrap version.
@@ -87,7 +87,7 @@ pub enum Look {
     Source(S3Source, Option<String>, Access),
     /// The archive under a pinned reference.
     Bundle(PinnedSource, Access),
-    /// Stage, AwsAccounts and plan as they are now in the API server, past all caches.
+    /// Stage, AwsAccounts and Freezes as they are now in the API server, past all caches.
     LiveGate {
         /// Namespace of the Stage.
         namespace: String,
@@ -95,6 +95,8 @@ pub enum Look {
         stage: String,
         /// Names of the AwsAccounts.
         accounts: Vec<String>,
+        /// The plan that has been claimed, and its resourceVersion: what is seen counts for that version alone.
+        plan: (String, String),
     },
 }
 
@@ -239,6 +241,7 @@ impl WantedChangeSet {
         let StackInput {
             key: of,
             template: digest,
+            template_key,
             assets,
             parameters: values,
             tags: covered,
@@ -250,8 +253,10 @@ impl WantedChangeSet {
             import_existing: import,
         } = input;
         let same_template = match template {
-            TemplateSource::Inline(text) => Digest::of(text.as_bytes()) == *digest,
-            TemplateSource::Bucket(_, object) => assets.contains_key(object),
+            TemplateSource::Inline(text) => template_key.is_none() && Digest::of(text.as_bytes()) == *digest,
+            TemplateSource::Bucket(_, object) => {
+                template_key.as_ref() == Some(object) && assets.contains_key(object)
+            }
         };
         let value = |(name, value): &(String, Option<String>)| match (values.get(name), value) {
             (Some(ParameterValue::Plain(a)), Some(b)) => a == b,
@@ -347,6 +352,10 @@ pub struct LiveGate {
     pub stage: Option<Stage>,
     /// The AwsAccounts that are there.
     pub accounts: Vec<AwsAccount>,
+    /// All Freezes.
+    pub freezes: Vec<Freeze>,
+    /// Which objects the admission policies are, and in which generation; absent where they cannot be read.
+    pub policies: Option<Digest>,
 }
 
 /// What an accepted effect left behind.

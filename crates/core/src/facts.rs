@@ -33,8 +33,8 @@ pub struct Facts {
     /// Change sets that were deleted though they could have been kept, and why: they cannot be used. Holds until the next
     /// record, which says what follows from it.
     pub discarded: BTreeMap<(StackKey, ChangeSetName), String>,
-    /// Templates of deployed stacks.
-    pub templates: BTreeMap<StackId, Seen<Arc<str>>>,
+    /// Templates of deployed stacks, each as it was updated then.
+    pub templates: BTreeMap<(StackId, Timestamp), Seen<Arc<str>>>,
     /// Why the last operation failed; an execution forgets it. No time of ours is held against one of AWS.
     pub failures: BTreeMap<StackId, Option<FailedResource>>,
     /// Bootstrap versions, by the parameter that holds them.
@@ -44,7 +44,7 @@ pub struct Facts {
     /// Assemblies, or why they are none.
     pub bundles: BTreeMap<PinnedSource, Result<Arc<Bundle>, String>>,
     /// The gate, live.
-    pub gate: Option<(LiveGate, Timestamp)>,
+    pub gate: Option<SeenGate>,
     /// Assets that lie in their bucket: bucket, key and the digest of the entries.
     pub published: BTreeSet<(String, String, Digest)>,
     /// When an accepted execution was asked for.
@@ -55,6 +55,17 @@ pub struct Facts {
     pub plans: BTreeMap<String, Arc<ChangePlan>>,
     /// What was refused, by [`Effect::attempt`].
     pub refusals: BTreeMap<String, Refused>,
+}
+
+/// The gate as a look showed it.
+#[derive(Clone, Debug)]
+pub struct SeenGate {
+    /// What was seen.
+    pub live: LiveGate,
+    /// When the looking began.
+    pub at: Timestamp,
+    /// The plan, and its resourceVersion, that the looking came after: a claim in it was there by then.
+    pub after: (String, String),
 }
 
 /// A thing that is asked for again and again until it is ready.
@@ -165,8 +176,9 @@ impl Facts {
                 self.contents.insert(arn.clone(), content);
             }
             (Look::SetContent(k, arn, ..), Fact::SetContent(None)) => self.forget_set(k, arn),
-            (Look::Template(_, id, _), Fact::Template(t)) => {
-                self.templates.insert(id.clone(), seen(t, at));
+            (Look::Template(_, id, updated, _), Fact::Template(t)) => {
+                self.templates.retain(|(stack, _), _| stack != id);
+                self.templates.insert((id.clone(), *updated), seen(t, at));
             }
             (Look::Failure(_, id, _), Fact::Failure(f)) => {
                 self.failures.insert(id.clone(), f);
@@ -182,7 +194,9 @@ impl Facts {
                 self.bundles.retain(|k, _| k == p);
                 self.bundles.insert(p.clone(), b);
             }
-            (Look::LiveGate { .. }, Fact::LiveGate(g)) => self.gate = Some((*g, at)),
+            (Look::LiveGate { plan, .. }, Fact::LiveGate(g)) => {
+                self.gate = Some(SeenGate { live: *g, at, after: plan.clone() });
+            }
             // A fact of another kind than was asked for is a mistake of the performer; it teaches nothing.
             _ => {}
         }

@@ -111,7 +111,10 @@ impl Controller {
                     plan_of == stage.metadata.name.as_deref()
                         || stage.spec.promote_from.iter().any(|u| Some(u.name.as_str()) == plan_of)
                 }
-                ObjectKey::Account(_) | ObjectKey::Bootstrap(_) | ObjectKey::Assembly(_) => true,
+                ObjectKey::Account(_)
+                | ObjectKey::Bootstrap(_)
+                | ObjectKey::Assembly(_)
+                | ObjectKey::Freeze(_) => true,
                 ObjectKey::Stage(_) => false,
             };
             if concerned {
@@ -384,14 +387,15 @@ fn decide(
         }
         ObjectKey::Plan(_) => {
             let Some(Object::Plan(plan)) = view.0.get(key) else { return None };
-            let status = plan::status(plan, now)?;
+            let gated = plan::gated(view, plan, now);
+            let (status, changes) = plan::status(plan, gated.as_ref(), now)?;
             let write = (plan.status.as_ref() != Some(&status)).then(|| {
                 let mut object = Arc::clone(plan);
                 Arc::make_mut(&mut object).status = Some(status);
                 Object::Plan(object)
             });
-            Some(Decided::Wait(String::new(), Wake::default(), write))
+            Some(Decided::Wait(String::new(), Wake { at: changes, ..Wake::default() }, write))
         }
-        ObjectKey::Account(_) | ObjectKey::Bootstrap(_) => None,
+        ObjectKey::Account(_) | ObjectKey::Bootstrap(_) | ObjectKey::Freeze(_) => None,
     }
 }

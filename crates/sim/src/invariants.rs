@@ -6,8 +6,8 @@ use stackgate_core::{
     api::{Action, ChangePlan, ClaimedStack, CloseReason, Identity, LedgerEntry, SettledAs},
     change::{Baseline, leaf},
     cluster::ClusterView,
-    gate::parse_annotation,
-    words::{ChangeSetArn, StackKey},
+    gate::{Annotation, parse_annotation},
+    words::{ChangeSetArn, DecisionId, StackKey},
 };
 
 use crate::{
@@ -122,7 +122,7 @@ impl Judge {
                 self.claimed_at.insert(claim.change_set_arn.clone(), world.moment);
             }
             if entry.claimed.is_some() {
-                let stops = |(k, v): (&String, &String)| matches!(parse_annotation(k, v), Some(Ok(d)) if d.action == Action::Reject && d.id == plan.spec.proposal.id);
+                let stops = |(k, v): (&String, &String)| matches!(parse_annotation(k, v), Some(Ok(Annotation::Decision(d))) if d.action == Action::Reject && d.id == DecisionId::Change(plan.spec.proposal.id.clone()));
                 if plan.metadata.annotations.iter().flatten().any(stops) {
                     return Err(format!("I2: plan {name} was claimed while a reject stands on it"));
                 }

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use jiff::{SignedDuration, Timestamp};
 use stackgate_core::{
-    api::{Action, CloseReason, GATE_PREFIX, Stage},
+    api::{Action, CloseReason, GATE_PREFIX, RiskClass, Stage},
     cluster::ClusterView,
     gate::PlanView,
     words::Digest,
@@ -177,11 +177,12 @@ impl People {
             return;
         }
         let length = plan.plan.spec.ledger.len();
-        let decided = plan.approved(world.now).is_some()
-            || self.voted.get(&plan.name).is_some_and(|(then, at)| {
-                // Who sees no effect for long signs again: something may have wiped the annotation.
-                *then == length && world.now.duration_since(*at) < SignedDuration::from_mins(4)
-            });
+        let decided = plan.decisions.iter().any(|r| {
+            r.decided.action == Action::Approve && r.decided.until.as_ref().is_none_or(|u| world.now < u.0)
+        }) || self.voted.get(&plan.name).is_some_and(|(then, at)| {
+            // Who sees no effect for long signs again: something may have wiped the annotation.
+            *then == length && world.now.duration_since(*at) < SignedDuration::from_mins(4)
+        });
         if plan.is_claimed() || plan.is_complete() || decided {
             return;
         }
@@ -207,7 +208,8 @@ impl People {
         signed.insert(id.to_owned());
         world.tell(|| format!("  [people] {verb} {id} on {key:?}"));
         let name = format!("{GATE_PREFIX}{verb}.s{}", self.slots);
-        let value = format!("{id};by=alice;until=2099-01-01T00:00:00.5Z");
+        let classes: Vec<&str> = RiskClass::ALL.iter().map(|c| c.as_str()).collect();
+        let value = format!("{id};by=alice;ack={};until=2099-01-01T00:00:00.5Z", classes.join(","));
         world.cluster.annotate(key, &name, Some(&value));
     }
 

@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
+use kube::ResourceExt;
+
 use stackgate_core::{
     api::{Action, ChangePlan, GATE_PREFIX},
-    effect::LiveGate,
-    facts::Facts,
+    facts::{Facts, SeenGate},
     stack::StackRow,
     words::StackKey,
 };
@@ -83,16 +84,17 @@ impl Protocol {
     }
 
     /// What a controller makes of its memory after an effect.
-    pub fn misremember(
-        self,
-        before: Option<(LiveGate, jiff::Timestamp)>,
-        facts: &mut Facts,
-        now: jiff::Timestamp,
-    ) {
+    pub fn misremember(self, before: Option<SeenGate>, facts: &mut Facts, now: jiff::Timestamp) {
         match self {
             Self::LookBeforeClaim => {
-                let kept = facts.gate.take().or(before);
-                facts.gate = kept.map(|(gate, _)| (gate, now));
+                facts.gate = facts.gate.take().or(before);
+                // Whatever was seen of any version counts for the newest.
+                let newest =
+                    facts.plans.values().map(|p| (p.name_any(), p.resource_version().unwrap_or_default()));
+                if let Some(gate) = &mut facts.gate {
+                    gate.at = now;
+                    gate.after = newest.last().unwrap_or_else(|| gate.after.clone());
+                }
             }
             Self::ForgetRejections => facts.plans.values_mut().for_each(forget_rejections),
             _ => {}
@@ -121,7 +123,7 @@ fn complete_prefixes(object: &mut Object, ids: &[String]) {
     let annotations = match object {
         Object::Plan(p) => Arc::make_mut(p).metadata.annotations.as_mut(),
         Object::Stage(s) => Arc::make_mut(s).metadata.annotations.as_mut(),
-        Object::Account(_) | Object::Bootstrap(_) | Object::Assembly(_) => None,
+        Object::Account(_) | Object::Bootstrap(_) | Object::Assembly(_) | Object::Freeze(_) => None,
     };
     for (key, value) in annotations.into_iter().flatten() {
         if key.starts_with(GATE_PREFIX)

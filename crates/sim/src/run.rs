@@ -377,10 +377,10 @@ fn objects(stages: usize) -> Vec<Object> {
                 cdk_stage: Some(cdk_stage.to_owned()),
                 accounts: vec![(*name).to_owned()],
                 promote_from: before.iter().map(|b| Upstream { name: (*b).to_owned(), soak: None }).collect(),
-                gate: None,
                 checks: Vec::new(),
-                pin: None,
+                gate: None,
                 suspend: false,
+                pin: None,
             },
         );
         stage.metadata.namespace = Some(NAMESPACE.to_owned());

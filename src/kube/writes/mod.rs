@@ -9,18 +9,18 @@ mod status;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use kube::{
     Api, Client, Resource, ResourceExt,
-    api::{ObjectMeta, Patch, PatchParams, PostParams},
+    api::{ListParams, ObjectMeta, Patch, PatchParams, PostParams},
     core::NamespaceResourceScope,
 };
 use serde_json::json;
 use stackgate_core::{
-    api::{AwsAccount, ChangePlan, ChangePlanSpec, FINALIZER, GROUP, LedgerEntry, Stage},
+    api::{AwsAccount, ChangePlan, ChangePlanSpec, FINALIZER, Freeze, GROUP, LedgerEntry, Stage},
     effect::{Fact, LiveGate, NewPlan, Outcome, Receipt, RefusalKind},
 };
 
 pub use self::hmac_key::{HMAC_SECRET, HmacKeyError};
 use self::outcome::{answered, refused, when_reading, when_writing};
-use super::client::Clients;
+use super::{client::Clients, policies::installed};
 
 /// Writes to the API server, and the reads that must not come from a cache. Clones share the connection.
 #[derive(Clone)]
@@ -123,19 +123,27 @@ impl Writes {
         }
     }
 
-    /// Stage and AwsAccounts as they are in the API server now; one that is gone is left out.
+    /// Stage, AwsAccounts, Freezes and admission policies as they are in the API server now; what is gone is left out.
     pub async fn live_gate(&self, namespace: &str, stage: &str, accounts: &[String]) -> Outcome {
         let stages: Api<Stage> = self.namespaced(namespace);
         let all: Api<AwsAccount> = Api::all(self.client.clone());
         let accounts = accounts.iter().map(|name| answered(all.get_opt(name)));
-        let (stage, accounts) =
-            tokio::join!(answered(stages.get_opt(stage)), futures::future::try_join_all(accounts));
-        match (stage, accounts) {
-            (Ok(stage), Ok(accounts)) => Outcome::Learnt(Fact::LiveGate(Box::new(LiveGate {
+        let freezes: Api<Freeze> = Api::all(self.client.clone());
+        let everything = ListParams::default();
+        let (stage, accounts, freezes, policies) = tokio::join!(
+            answered(stages.get_opt(stage)),
+            futures::future::try_join_all(accounts),
+            answered(freezes.list(&everything)),
+            answered(installed(&self.client)),
+        );
+        match (stage, accounts, freezes) {
+            (Ok(stage), Ok(accounts), Ok(freezes)) => Outcome::Learnt(Fact::LiveGate(Box::new(LiveGate {
                 stage,
                 accounts: accounts.into_iter().flatten().collect(),
+                freezes: freezes.items,
+                policies: policies.ok().map(|p| p.fingerprint),
             }))),
-            (Err(error), _) | (_, Err(error)) => when_reading(error),
+            (Err(error), _, _) | (_, Err(error), _) | (_, _, Err(error)) => when_reading(error),
         }
     }
 
@@ -159,7 +167,8 @@ fn stale<K: Resource>(base: &K, resource_version: &str) -> Option<Outcome> {
     })
 }
 
-fn plan_object(new: &NewPlan) -> ChangePlan {
+/// A plan as it is created.
+pub(super) fn plan_object(new: &NewPlan) -> ChangePlan {
     let (kind, name, uid) = &new.owner;
     let spec = ChangePlanSpec { proposal: new.proposal.clone(), ledger: new.ledger.clone() };
     ChangePlan {

@@ -6,7 +6,9 @@ use jiff::Timestamp;
 use kube::ResourceExt;
 
 use crate::{
-    api::{AwsAccount, AwsAccountStatus, Bootstrap, ConditionType, Conditions, NamespaceGrant, Reason},
+    api::{
+        AccountSelection, AwsAccount, AwsAccountStatus, ConditionType, Conditions, NamespaceGrant, Reason,
+    },
     words::{AccountId, Env, Qualifier, StackName},
 };
 
@@ -59,6 +61,11 @@ impl Accounts {
         }
     }
 
+    /// Those of these names that are there.
+    pub fn named<'a>(&'a self, names: &'a [String]) -> impl Iterator<Item = &'a AwsAccount> {
+        self.0.iter().filter(|a| names.contains(&a.name_any())).map(Arc::as_ref)
+    }
+
     /// Another object with the same account id.
     #[must_use]
     pub fn twin(&self, account: &AwsAccount) -> Option<&AwsAccount> {
@@ -68,10 +75,9 @@ impl Accounts {
             .map(Arc::as_ref)
     }
 
-    /// The accounts that a Bootstrap selects, by name.
+    /// The accounts that are selected, by name.
     #[must_use]
-    pub fn selected(&self, bootstrap: &Bootstrap) -> Vec<&AwsAccount> {
-        let selection = &bootstrap.spec.accounts;
+    pub fn selected(&self, selection: &AccountSelection) -> Vec<&AwsAccount> {
         let mut list: Vec<&AwsAccount> = self
             .0
             .iter()

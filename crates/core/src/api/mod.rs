@@ -2,6 +2,9 @@
 //!
 //! Rules that need no other object are CEL rules of the schema, so that a bad object is refused when it is applied.
 
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+
 mod account;
 mod assembly;
 mod bootstrap;
@@ -32,6 +35,13 @@ pub use stage::{
     AssemblyRef, Check, DeployedRelease, GateField, PendingChange, Pin, Stage, StageSpec, StageStatus,
     Upstream,
 };
+
+/// An instant as Kubernetes keeps it, in whole seconds: what is read back has to equal what was written, else a status
+/// would be written again and again.
+#[must_use]
+pub fn whole_seconds(at: Timestamp) -> Time {
+    Time(Timestamp::from_second(at.as_second()).unwrap_or(at))
+}
 
 /// The API group of all kinds.
 pub const GROUP: &str = "stackgate.dev";

@@ -456,8 +456,29 @@ impl Decided {
     #[must_use]
     pub fn told(&self) -> String {
         let by = if self.by.is_empty() { "somebody" } else { self.by.as_str() };
+        let how = match self.identity {
+            Identity::Verified => "verified",
+            Identity::Git => "in git",
+            Identity::Unverified => "unverified",
+            Identity::System => "by rule",
+        };
         let why = self.reason.as_deref().map(|r| format!(": {r}")).unwrap_or_default();
-        format!("by {by} (unverified){why}")
+        format!("by {by} ({how}){why}")
+    }
+
+    /// Whether this is the same word of the same annotation; when it was seen, and what was known then of who wrote it,
+    /// may differ.
+    #[must_use]
+    pub fn says_the_same(&self, other: &Self) -> bool {
+        let Self { action, by, identity: _, source, slot, acks, under, since: _, until, reason } = self;
+        *action == other.action
+            && *by == other.by
+            && *source == other.source
+            && *slot == other.slot
+            && *acks == other.acks
+            && *under == other.under
+            && *until == other.until
+            && *reason == other.reason
     }
 }
 

@@ -85,9 +85,9 @@ pub struct Check {
 #[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq)]
 #[serde(rename_all = "camelCase")]
 pub struct Pin {
-    /// The digest of the release: whole, or its first 12 digits or more, as columns show them. It has to be one that this stage or
+    /// The digest of the release: whole, as status shows it, or its first 12 digits or more, as columns do. It has to be one that this stage or
     /// an upstream has had, or that the assembly has now.
-    #[schemars(length(min = 12, max = 64), regex(pattern = "^[0-9a-f]+$"))]
+    #[schemars(length(min = 12, max = 71), regex(pattern = "^(sha256:)?[0-9a-f]{12,64}$"))]
     pub digest: String,
     /// Why.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -79,6 +79,7 @@ impl<'a> Toolkit<'a> {
         let input = StackInput {
             key: key.clone(),
             template: wanted.template,
+            template_key: None,
             assets: std::collections::BTreeMap::new(),
             parameters: wanted
                 .parameters

@@ -93,7 +93,7 @@ impl Snapshot<'_> {
             self.accounts.by_name(name).map_err(|e| Need::stuck(Reason::InvalidSpec, e.to_string()))?;
         }
         let mut list = BTreeMap::new();
-        for account in self.accounts.selected(&self.bootstrap) {
+        for account in self.accounts.selected(&self.bootstrap.spec.accounts) {
             for region in &account.spec.regions {
                 let env = Env { account: account.spec.account_id.clone(), region: region.clone() };
                 list.insert(env, account);
@@ -115,7 +115,7 @@ impl Snapshot<'_> {
                     || b.spec.toolkit_stack_name == mine.toolkit_stack_name)
                 && self
                     .accounts
-                    .selected(b)
+                    .selected(&b.spec.accounts)
                     .iter()
                     .any(|a| a.spec.account_id == env.account && a.spec.regions.contains(&env.region))
         })

@@ -21,6 +21,8 @@ pub struct StackInput {
     pub key: StackKey,
     /// The template's bytes.
     pub template: Digest,
+    /// The key in the assets bucket that CloudFormation reads it from; absent where it comes with the call.
+    pub template_key: Option<String>,
     /// The assets: key in the bucket, and the digest of their entries.
     pub assets: BTreeMap<String, Digest>,
     /// Parameter values.
@@ -67,6 +69,7 @@ impl StackInput {
         let Self {
             key,
             template,
+            template_key,
             assets,
             parameters,
             tags,
@@ -83,6 +86,7 @@ impl StackInput {
         };
         let c = stack_key(Canonical::new("stackgate stack input v2"), key)
             .bytes("template", template.bytes())
+            .maybe("templateKey", template_key.as_deref())
             .list("assets", assets.iter(), |c, (k, d)| c.text("key", k).bytes("entries", d.bytes()))
             .list("parameters", parameters.iter(), parameter)
             .list("tags", tags.iter(), pair)

@@ -1,7 +1,5 @@
 //! One stack on its way to a change set: looking at it, making the set, reading what it says.
 
-use std::collections::BTreeMap;
-
 use jiff::{SignedDuration, Timestamp};
 
 use super::content;
@@ -33,10 +31,18 @@ pub struct Prepared {
     pub changes: Vec<Change>,
     /// What validations and hooks say to it.
     pub warnings: Vec<String>,
-    /// SHA-256 of the processed templates, by path; see [`SetContent`].
-    pub processed: BTreeMap<String, Digest>,
     /// The change set, where there is one that can be executed.
     pub set: Option<ChangeSetRow>,
+    /// What else it holds.
+    pub content: SetContent,
+}
+
+impl Prepared {
+    /// The leaf that the same change set would have on another baseline.
+    #[must_use]
+    pub fn leaf_on(&self, key: &StackKey, input: &Digest, on: &Baseline) -> Option<Digest> {
+        self.set.as_ref().map(|set| leaf(key, input, on, set, &self.content))
+    }
 }
 
 /// A stack that somebody wants to have.
@@ -124,8 +130,8 @@ impl<'a> Wish<'a> {
             baseline,
             changes: Vec::new(),
             warnings: Vec::new(),
-            processed: BTreeMap::new(),
             set: None,
+            content: SetContent::default(),
         }
     }
 
@@ -182,15 +188,14 @@ impl<'a> Wish<'a> {
             SetState::Ready if now.duration_since(as_of) > FRESH => Err(look()),
             SetState::Ready => {
                 let inside = content(facts, key, found, access, now)?;
-                let SetContent { processed, changes, parameters: _, warnings: _ } = inside;
                 Ok(Prepared {
                     plan: PlannedAs::Prepared,
                     leaf: leaf(key, input, &baseline, found, inside),
                     baseline,
-                    changes: found.changes.iter().chain(changes).cloned().collect(),
+                    changes: found.changes.iter().chain(&inside.changes).cloned().collect(),
                     warnings: warnings_of(found, inside),
-                    processed: processed.clone(),
                     set: Some(found.clone()),
+                    content: inside.clone(),
                 })
             }
             SetState::Preparing => Err(look_later(format!("CloudFormation prepares {}", found.name))),

@@ -1,17 +1,30 @@
 //! The grammar of decisions.
 //!
 //! ```text
-//! key   = "gate.stackgate.dev/" action [ "." slot ]      ; slot = 1*40( a-z 0-9 - )
-//! value = id *( ";" attr )                               ; the whole id, no prefix of it
-//! attr  = "by=" user / "ack=" class *( "," class ) / "until=" RFC 3339 / "reason=" 1*200 printable   ; each at most once
+//! key    = "gate.stackgate.dev/" action [ "." slot ]     ; slot = 1*40( a-z 0-9 - )
+//! action = "approve" / "reject" / "revoke" / "retry" / "override"
+//! value  = id *( ";" attr )                              ; the whole id, no prefix of it
+//! attr   = "by=" user / "ack=" class *( "," class ) / "until=" RFC 3339 / "reason=" 1*200 printable   ; each at most once
+//!
+//! key    = "gate.stackgate.dev/check." name              ; name = 1*40( a-z 0-9 - )
+//! value  = id ";result=" ( "passed" / "failed" ) *( ";" attr )      ; attr = "by=" / "reason="
 //! ```
 
 use jiff::Timestamp;
 
 use crate::{
-    api::{Action, GATE_PREFIX},
-    words::ChangeId,
+    api::{Action, CheckResult, GATE_PREFIX, RiskClass, whole_seconds},
+    words::{ChangeId, DecisionId},
 };
+
+/// What an annotation under our prefix says.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Annotation {
+    /// Somebody decides.
+    Decision(Decision),
+    /// A check reports.
+    Report(Report),
+}
 
 /// A decision, as an annotation says it.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -20,12 +33,29 @@ pub struct Decision {
     pub action: Action,
     /// Lets several people sign without overwriting each other; empty for none.
     pub slot: String,
-    /// The change that it is about.
-    pub id: ChangeId,
+    /// The change or release that it is about.
+    pub id: DecisionId,
     /// Who says so, as claimed; empty for nobody.
     pub by: String,
+    /// The classes of risk that are acknowledged, each once, in the order of [`RiskClass`].
+    pub acks: Vec<RiskClass>,
     /// Until when it counts.
     pub until: Option<Timestamp>,
+    /// Why.
+    pub reason: Option<String>,
+}
+
+/// The report of a check, as an annotation says it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Report {
+    /// The name of the check.
+    pub name: String,
+    /// The change that was deployed.
+    pub id: ChangeId,
+    /// What the check says.
+    pub result: CheckResult,
+    /// Who reports, as claimed; empty for nobody.
+    pub by: String,
     /// Why.
     pub reason: Option<String>,
 }
@@ -35,12 +65,9 @@ pub struct Decision {
 pub enum NotADecision {
     /// The part after the slash is wrong.
     #[error(
-        "the key must be {GATE_PREFIX}approve or {GATE_PREFIX}reject, with .<slot> of a-z, 0-9 and - if need be"
+        "the key must be {GATE_PREFIX}approve, reject, revoke, retry or override, with .<slot> of a-z, 0-9 and - if need be, or {GATE_PREFIX}check.<name>"
     )]
     Key,
-    /// An action that exists, but not in this version or not on this object.
-    #[error("{0} is not supported here")]
-    Unsupported(&'static str),
     /// The value does not start with an id.
     #[error("the value must start with the whole change id, such as c1- and 40 hexadecimal digits")]
     Id,
@@ -49,18 +76,19 @@ pub enum NotADecision {
         "bad attribute: want ;by=<you> ;ack=<class,...> ;until=<RFC 3339> ;reason=<1 to 200 printable characters>, each at most once"
     )]
     Attribute,
+    /// A report without a result.
+    #[error("a check reports <c1 id>;result=passed or ;result=failed, with ;reason=<why> if need be")]
+    Result,
 }
-
-const CLASSES: [&str; 7] = ["replace", "maybe-replace", "delete", "iam", "network", "opaque", "adopt"];
 
 /// Reads one annotation. `None`: its key is not under our prefix.
 #[must_use]
-pub fn parse_annotation(key: &str, value: &str) -> Option<Result<Decision, NotADecision>> {
+pub fn parse_annotation(key: &str, value: &str) -> Option<Result<Annotation, NotADecision>> {
     let rest = key.strip_prefix(GATE_PREFIX)?;
     Some(parse(rest, value))
 }
 
-fn parse(key: &str, value: &str) -> Result<Decision, NotADecision> {
+fn parse(key: &str, value: &str) -> Result<Annotation, NotADecision> {
     let (action, slot) = match key.split_once('.') {
         None => (key, ""),
         Some((_, "")) => return Err(NotADecision::Key),
@@ -70,43 +98,89 @@ fn parse(key: &str, value: &str) -> Result<Decision, NotADecision> {
     if slot.len() > 40 || !slot.bytes().all(slot_byte) {
         return Err(NotADecision::Key);
     }
+    let (id, attributes) = value.split_once(';').map_or((value, None), |(id, rest)| (id, Some(rest)));
+    let attributes = Attributes::parse(attributes)?;
+    if action == "check" && !slot.is_empty() {
+        return report(slot, id, attributes).map(Annotation::Report);
+    }
     let action = match action {
         "approve" => Action::Approve,
         "reject" => Action::Reject,
-        "revoke" => return Err(NotADecision::Unsupported("revoke")),
-        "retry" => return Err(NotADecision::Unsupported("retry")),
-        "override" => return Err(NotADecision::Unsupported("override")),
+        "revoke" => Action::Revoke,
+        "retry" => Action::Retry,
+        "override" => Action::Override,
         _ => return Err(NotADecision::Key),
     };
-    let mut parts = value.split(';');
-    let id = parts.next().and_then(|id| id.parse::<ChangeId>().ok()).ok_or(NotADecision::Id)?;
-    let mut decision =
-        Decision { action, slot: slot.to_owned(), id, by: String::new(), until: None, reason: None };
-    let mut seen = Vec::new();
-    for part in parts {
-        let (name, text) = part.split_once('=').ok_or(NotADecision::Attribute)?;
-        let printable = !text.is_empty() && !text.chars().any(char::is_control);
-        if seen.contains(&name) || !printable {
-            return Err(NotADecision::Attribute);
-        }
-        seen.push(name);
-        let length = text.chars().count();
-        match name {
-            "by" if length <= 256 => text.clone_into(&mut decision.by),
-            "reason" if length <= 200 => decision.reason = Some(text.to_owned()),
-            "until" => decision.until = Some(whole_seconds(text).ok_or(NotADecision::Attribute)?),
-            "ack" if text.split(',').all(|c| CLASSES.contains(&c)) => {}
-            _ => return Err(NotADecision::Attribute),
-        }
+    if attributes.result.is_some() {
+        return Err(NotADecision::Attribute);
     }
-    Ok(decision)
+    Ok(Annotation::Decision(Decision {
+        action,
+        slot: slot.to_owned(),
+        id: id.parse().map_err(|_| NotADecision::Id)?,
+        by: attributes.by,
+        acks: attributes.acks,
+        until: attributes.until,
+        reason: attributes.reason,
+    }))
 }
 
-/// An instant as the ledger can hold it: a Kubernetes `Time` has whole seconds, and what comes back from there has to
-/// equal what an annotation says, else the same decision would be recorded again and again.
-fn whole_seconds(text: &str) -> Option<Timestamp> {
-    let at: Timestamp = text.parse().ok()?;
-    Timestamp::from_second(at.as_second()).ok()
+fn report(name: &str, id: &str, attributes: Attributes) -> Result<Report, NotADecision> {
+    let id = id.parse().map_err(|_| NotADecision::Id)?;
+    if !attributes.acks.is_empty() || attributes.until.is_some() {
+        return Err(NotADecision::Attribute);
+    }
+    let result = attributes.result.ok_or(NotADecision::Result)?;
+    Ok(Report { name: name.to_owned(), id, result, by: attributes.by, reason: attributes.reason })
+}
+
+#[derive(Default)]
+struct Attributes {
+    by: String,
+    acks: Vec<RiskClass>,
+    until: Option<Timestamp>,
+    reason: Option<String>,
+    result: Option<CheckResult>,
+}
+
+impl Attributes {
+    fn parse(text: Option<&str>) -> Result<Self, NotADecision> {
+        let mut found = Self::default();
+        let mut seen = Vec::new();
+        for part in text.into_iter().flat_map(|t| t.split(';')) {
+            let (name, text) = part.split_once('=').ok_or(NotADecision::Attribute)?;
+            let printable = !text.is_empty() && !text.chars().any(char::is_control);
+            if seen.contains(&name) || !printable {
+                return Err(NotADecision::Attribute);
+            }
+            seen.push(name);
+            found.take(name, text).ok_or(NotADecision::Attribute)?;
+        }
+        Ok(found)
+    }
+
+    fn take(&mut self, name: &str, text: &str) -> Option<()> {
+        let length = text.chars().count();
+        match name {
+            "by" if length <= 256 => text.clone_into(&mut self.by),
+            "reason" if length <= 200 => self.reason = Some(text.to_owned()),
+            "until" => self.until = Some(whole_seconds(text.parse().ok()?).0),
+            "ack" => {
+                self.acks = text.split(',').map(|c| c.parse().ok()).collect::<Option<_>>()?;
+                self.acks.sort();
+                self.acks.dedup();
+            }
+            "result" => {
+                self.result = Some(match text {
+                    "passed" => CheckResult::Passed,
+                    "failed" => CheckResult::Failed,
+                    _ => return None,
+                });
+            }
+            _ => return None,
+        }
+        Some(())
+    }
 }
 
 #[cfg(test)]
@@ -129,7 +203,21 @@ mod tests {
     #[case("gate.stackgate.dev/approve.", ID, false)]
     #[case("gate.stackgate.dev/approve.A", ID, false)]
     #[case("gate.stackgate.dev/aprove", ID, false)]
-    #[case("gate.stackgate.dev/revoke", ID, false)]
+    #[case("gate.stackgate.dev/revoke", ID, true)]
+    #[case("gate.stackgate.dev/retry.a-1", ID, true)]
+    #[case("gate.stackgate.dev/override", ID, true)]
+    #[case("gate.stackgate.dev/approve", &ID.replace("c1", "a1"), true)]
+    #[case("gate.stackgate.dev/approve", &ID.replace("c1", "d1"), false)]
+    #[case("gate.stackgate.dev/approve", &format!("{ID};result=passed"), false)]
+    #[case("gate.stackgate.dev/approve", &format!("{ID};ack=iam,"), false)]
+    #[case("gate.stackgate.dev/approve", &format!("{ID};"), false)]
+    #[case("gate.stackgate.dev/check.smoke", &format!("{ID};result=passed"), true)]
+    #[case("gate.stackgate.dev/check.smoke", &format!("{ID};result=failed;reason=502;by=ci"), true)]
+    #[case("gate.stackgate.dev/check.smoke", ID, false)]
+    #[case("gate.stackgate.dev/check.smoke", &format!("{ID};result=ok"), false)]
+    #[case("gate.stackgate.dev/check.smoke", &format!("{ID};result=passed;ack=iam"), false)]
+    #[case("gate.stackgate.dev/check.smoke", &format!("{};result=passed", ID.replace("c1", "a1")), false)]
+    #[case("gate.stackgate.dev/check", &format!("{ID};result=passed"), false)]
     #[case("gate.stackgate.dev/approve", &format!("{ID};by=a;by=b"), false)]
     #[case("gate.stackgate.dev/approve", &format!("{ID};until=never"), false)]
     #[case("gate.stackgate.dev/approve", &format!("{ID};ack=everything"), false)]
@@ -142,8 +230,17 @@ mod tests {
     #[test]
     fn fractions_of_a_second_are_cut() {
         let value = format!("{ID};until=2030-01-01T00:00:00.9Z");
-        let decision = parse_annotation("gate.stackgate.dev/approve", &value).unwrap().unwrap();
+        let read = parse_annotation("gate.stackgate.dev/approve", &value).unwrap().unwrap();
+        let Annotation::Decision(decision) = read else { panic!("{read:?}") };
         assert_eq!(decision.until.unwrap().to_string(), "2030-01-01T00:00:00Z");
+    }
+
+    #[test]
+    fn acknowledged_classes_are_a_set() {
+        let value = format!("{ID};ack=iam,replace,iam");
+        let read = parse_annotation("gate.stackgate.dev/approve", &value).unwrap().unwrap();
+        let Annotation::Decision(decision) = read else { panic!("{read:?}") };
+        assert_eq!(decision.acks, [RiskClass::Replace, RiskClass::Iam]);
     }
 
     #[test]

@@ -1,21 +1,56 @@
 //! A ChangePlan as its ledger tells it.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
-use super::{Decision, parse_annotation};
+use super::{Annotation, Decision, Report, parse_annotation};
 use crate::{
     api::{
-        Action, ChangePlan, Claimed, ClaimedStack, Closed, Decided, DecisionSource, Identity, LedgerEntry,
-        OwnedStack, PlannedAs, Proposal, ReleaseRef, Settled, SettledAs,
+        Action, ChangePlan, Check, CheckResult, Checked, Claimed, ClaimedStack, Closed, Decided,
+        DecisionSource, Identity, IdentityNeeded, LedgerEntry, OwnedStack, PlannedAs, Proposal, ReleaseRef,
+        RiskClass, Settled, SettledAs,
     },
-    words::{ChangeId, Env, StackKey},
+    change::risk_classes,
+    words::{ChangeId, DecisionId, Env, StackKey},
 };
 
 /// Entries that a ledger may hold (the schema's bound).
 const MAX_ENTRIES: usize = 1024;
+
+/// A decision as the ledger holds it.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Recorded {
+    /// The decision.
+    pub decided: Decided,
+    /// When it was first seen.
+    pub since: Timestamp,
+    /// The place of its entry.
+    pub place: u32,
+}
+
+impl Recorded {
+    /// Who decided, for people.
+    #[must_use]
+    pub fn who(&self) -> String {
+        if self.decided.by.is_empty() { "somebody".to_owned() } else { self.decided.by.clone() }
+    }
+}
+
+/// What the annotations of an object say of one plan.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct Marks<'a> {
+    /// Decisions on it: key, value, and what they say.
+    pub decisions: Vec<(&'a str, &'a str, Decision)>,
+    /// Reports of checks on it.
+    pub reports: Vec<(&'a str, &'a str, Report)>,
+    /// What looks like one and is none, and why.
+    pub bad: Vec<(&'a str, String)>,
+}
 
 /// What the ledger says since the plan was last opened; decisions reach further back.
 #[derive(Clone, Debug)]
@@ -32,13 +67,21 @@ pub struct PlanView {
     pub cdk_stage: Option<String>,
     /// The stacks that were ours then.
     pub owned: Vec<OwnedStack>,
-    /// Every reject, and the approvals that no execution has used up yet.
-    pub decisions: Vec<Decided>,
+    /// When it was opened last.
+    pub opened_time: Timestamp,
+    /// The request to plan anew that the last opening answered.
+    pub request: Option<String>,
+    /// Every reject, and the other decisions that no execution has used up yet, oldest first.
+    pub decisions: Vec<Recorded>,
+    /// Approvals of releases that have no plan yet; kept here so that they are not lost.
+    pub beforehand: Vec<Recorded>,
+    /// What checks have reported since the last claim, the newest of each, and when.
+    pub checks: BTreeMap<String, (Checked, Timestamp)>,
     /// Whether it was claimed; where all that changes is deferred, the claim names no stack yet.
     pub claimed: bool,
     /// The stacks that may run.
     pub claims: BTreeMap<StackKey, ClaimedStack>,
-    /// When the last claim was made, cut to whole seconds.
+    /// When it was claimed first since then, cut to whole seconds; the gate was open at that time.
     pub claimed_time: Timestamp,
     /// The stacks that came to an end, and when.
     pub settled: BTreeMap<StackKey, Settled>,
@@ -61,7 +104,11 @@ impl PlanView {
             release: None,
             cdk_stage: None,
             owned: Vec::new(),
+            opened_time: first.time.0,
+            request: None,
             decisions: Vec::new(),
+            beforehand: Vec::new(),
+            checks: BTreeMap::new(),
             claimed: false,
             claims: BTreeMap::new(),
             claimed_time: first.time.0,
@@ -79,8 +126,10 @@ impl PlanView {
         if let Some(opened) = &entry.opened {
             if self.claimed {
                 // What was approved has been tried: an approval counts for one execution.
-                self.decisions.retain(|d| d.action == Action::Reject);
+                self.decisions.retain(|d| d.decided.action == Action::Reject);
             }
+            self.opened_time = entry.time.0;
+            self.request.clone_from(&opened.request);
             self.order = opened.order;
             self.release.clone_from(&opened.release);
             self.cdk_stage.clone_from(&opened.cdk_stage);
@@ -92,10 +141,26 @@ impl PlanView {
             self.closed = None;
         }
         if let Some(decided) = &entry.decided {
-            self.decisions.push(decided.clone());
+            let recorded = Recorded {
+                since: decided.since.as_ref().map_or(entry.time.0, |t| t.0.min(entry.time.0)),
+                decided: decided.clone(),
+                place: entry.seq,
+            };
+            match &decided.under {
+                Some(DecisionId::Release(a1)) if self.proposal().a1.as_ref() != Some(a1) => {
+                    self.beforehand.push(recorded);
+                }
+                Some(_) | None => self.decisions.push(recorded),
+            }
+        }
+        if let Some(checked) = &entry.checked {
+            self.checks.insert(checked.name.clone(), (checked.clone(), entry.time.0));
         }
         if let Some(Claimed { stacks }) = &entry.claimed {
-            self.claimed_time = entry.time.0;
+            if !self.claimed {
+                self.checks.clear();
+                self.claimed_time = entry.time.0;
+            }
             self.claimed = true;
             for claim in stacks {
                 // A stack that is claimed again starts over.
@@ -133,15 +198,35 @@ impl PlanView {
     /// Whether somebody rejected it, ever.
     #[must_use]
     pub fn rejected(&self) -> Option<&Decided> {
-        self.decisions.iter().find(|d| d.action == Action::Reject)
+        self.decisions.iter().map(|r| &r.decided).find(|d| d.action == Action::Reject)
     }
 
-    /// An approval that counts now.
+    /// The request to try again what has failed, if there is one that counts since the failure.
     #[must_use]
-    pub fn approved(&self, now: Timestamp) -> Option<&Decided> {
-        self.decisions
-            .iter()
-            .find(|d| d.action == Action::Approve && d.until.as_ref().is_none_or(|u| now < u.0))
+    pub fn retried(&self, needed: IdentityNeeded) -> Option<&Recorded> {
+        let counts = |identity: Identity| match (identity, needed) {
+            (Identity::Verified, _) | (Identity::Unverified, IdentityNeeded::Any) => true,
+            (Identity::Git | Identity::System, _) | (Identity::Unverified, IdentityNeeded::Verified) => false,
+        };
+        self.decisions.iter().rfind(|r| r.decided.action == Action::Retry && counts(r.decided.identity))
+    }
+
+    /// The classes of risk that it carries.
+    #[must_use]
+    pub fn risk_classes(&self) -> BTreeSet<RiskClass> {
+        let proposal = self.proposal();
+        match proposal.risks.as_slice() {
+            // A plan of an earlier version has numbers alone.
+            [] => risk_classes(&proposal.stacks).collect(),
+            told => told.iter().map(|r| r.class).collect(),
+        }
+    }
+
+    /// The stacks that it touches lie in these accounts.
+    #[must_use]
+    pub fn accounts(&self) -> Vec<crate::words::AccountId> {
+        let set: BTreeSet<_> = self.proposal().stacks.iter().map(|s| s.account.clone()).collect();
+        set.into_iter().collect()
     }
 
     /// Whether it was opened for this release of this CDK Stage.
@@ -151,17 +236,15 @@ impl PlanView {
             && self.cdk_stage.as_deref() == cdk_stage
     }
 
-    /// Whether a person's approval is among those that count.
+    /// What an annotation of this action has to be called so that it is a new one: what was recorded before, used up or not,
+    /// stays on the object. Empty for the first, else `.again-` and a number.
     #[must_use]
-    pub fn approved_by_a_person(&self) -> bool {
-        self.decisions.iter().any(|d| d.action == Action::Approve && d.identity != Identity::System)
-    }
-
-    /// How many approvals of people the ledger holds, used up or not.
-    #[must_use]
-    pub fn approvals_ever(&self) -> usize {
+    pub fn next_slot(&self, action: Action) -> String {
         let decided = self.plan.spec.ledger.iter().filter_map(|e| e.decided.as_ref());
-        decided.filter(|d| d.action == Action::Approve && d.identity != Identity::System).count()
+        match decided.filter(|d| d.action == action && d.identity != Identity::System).count() {
+            0 => String::new(),
+            n => format!(".again-{n}"),
+        }
     }
 
     /// Whether any stack was claimed.
@@ -232,28 +315,71 @@ impl PlanView {
         owned.into_values().collect()
     }
 
-    /// The decisions in the annotations that name this plan's id, and what is wrong with the others.
-    pub fn annotations<'a>(
-        &self,
-        annotations: Option<&'a BTreeMap<String, String>>,
-    ) -> (Vec<Decision>, Vec<(&'a str, String)>) {
-        let mut good = Vec::new();
-        let mut bad = Vec::new();
+    /// What annotations say of this plan. An approval of its release (a1) is one of it, too.
+    #[must_use]
+    pub fn marks<'a>(&self, annotations: Option<&'a BTreeMap<String, String>>) -> Marks<'a> {
+        let mut marks = Marks::default();
         for (key, value) in annotations.into_iter().flatten() {
+            let (key, value) = (key.as_str(), value.as_str());
             match parse_annotation(key, value) {
                 None => {}
-                Some(Err(why)) => bad.push((key.as_str(), why.to_string())),
-                Some(Ok(d)) if d.id == *self.id() => good.push(d),
-                Some(Ok(d)) => bad.push((key.as_str(), format!("{} is not the id of this plan", d.id))),
+                Some(Err(why)) => marks.bad.push((key, why.to_string())),
+                Some(Ok(Annotation::Report(r))) if r.id == *self.id() => marks.reports.push((key, value, r)),
+                Some(Ok(Annotation::Decision(d))) if self.is_named_by(&d) => {
+                    marks.decisions.push((key, value, d))
+                }
+                Some(Ok(Annotation::Report(r))) => {
+                    marks.bad.push((key, format!("{} is not the id of this plan", r.id)));
+                }
+                Some(Ok(Annotation::Decision(d))) => {
+                    marks.bad.push((key, format!("{} is not the id of this plan", d.id)));
+                }
             }
         }
-        (good, bad)
+        marks
     }
 
-    /// Whether the ledger holds this decision already.
+    fn is_named_by(&self, decision: &Decision) -> bool {
+        match &decision.id {
+            DecisionId::Change(id) => id == self.id(),
+            DecisionId::Release(id) => {
+                decision.action == Action::Approve && self.proposal().a1.as_ref() == Some(id)
+            }
+        }
+    }
+
+    /// Whether the ledger holds this decision already, whatever was known then of who it was.
     #[must_use]
     pub fn has_recorded(&self, decision: &Decided) -> bool {
-        self.plan.spec.ledger.iter().filter_map(|e| e.decided.as_ref()).any(|d| d == decision)
+        self.plan.spec.ledger.iter().filter_map(|e| e.decided.as_ref()).any(|d| d.says_the_same(decision))
+    }
+
+    /// The newest report of a check, and when it came. That something has failed counts whoever says so; that it has
+    /// passed only from whom the gate believes.
+    #[must_use]
+    pub fn check(&self, name: &str, needed: IdentityNeeded) -> Option<(&Checked, Timestamp)> {
+        let (checked, at) = self.checks.get(name)?;
+        let believed = match (checked.result, checked.identity, needed) {
+            (CheckResult::Failed, _, _) | (_, Identity::Verified, _) | (_, _, IdentityNeeded::Any) => true,
+            (
+                CheckResult::Passed,
+                Identity::Git | Identity::Unverified | Identity::System,
+                IdentityNeeded::Verified,
+            ) => false,
+        };
+        believed.then_some((checked, *at))
+    }
+
+    /// When it was carried out in full and every one of these checks had passed; `None`: that is not so.
+    #[must_use]
+    pub fn verified_time(&self, checks: &[Check], needed: IdentityNeeded) -> Option<Timestamp> {
+        if !self.is_complete() {
+            return None;
+        }
+        checks.iter().try_fold(self.settled_time, |latest, check| {
+            let (checked, at) = self.check(&check.name, needed)?;
+            (checked.result == CheckResult::Passed).then(|| latest.max(at))
+        })
     }
 
     /// A ledger to append to.
@@ -303,6 +429,12 @@ impl Ledger {
         self
     }
 
+    /// Whether there is nothing to append.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
     /// Whether the list can take them.
     #[must_use]
     pub fn fits(&self) -> bool {
@@ -317,19 +449,34 @@ impl Ledger {
 }
 
 impl Decision {
-    /// The decision as it is recorded: found on `source`, by somebody whose identity nothing proves.
+    /// The decision as it is recorded on a plan with this id: found on `source`, by somebody who is known so far.
     #[must_use]
-    pub fn recorded(&self, source: DecisionSource) -> Decided {
+    pub fn recorded(&self, source: DecisionSource, identity: Identity, id: &ChangeId) -> Decided {
+        let own = DecisionId::Change(id.clone());
         Decided {
             action: self.action,
             by: self.by.clone(),
-            identity: Identity::Unverified,
+            identity,
             source,
             slot: self.slot.clone(),
-            acks: Vec::new(),
-            under: None,
+            acks: self.acks.clone(),
+            under: (self.id != own).then(|| self.id.clone()),
             since: None,
             until: self.until.map(Time),
+            reason: self.reason.clone(),
+        }
+    }
+}
+
+impl Report {
+    /// The report as it is recorded.
+    #[must_use]
+    pub fn recorded(&self, identity: Identity) -> Checked {
+        Checked {
+            name: self.name.clone(),
+            result: self.result,
+            by: self.by.clone(),
+            identity,
             reason: self.reason.clone(),
         }
     }

@@ -1,7 +1,13 @@
-//! The gate: what people write, what the ledger says, and whether a change may run.
+//! The gate: what people write, what the ledger says, what is demanded, and whether a change may run.
 
 mod annotation;
+mod enforcement;
+mod in_force;
 mod ledger;
+mod tally;
 
-pub use annotation::{Decision, NotADecision, parse_annotation};
-pub use ledger::{Ledger, PlanView, owned_key};
+pub use annotation::{Annotation, Decision, NotADecision, Report, parse_annotation};
+pub use enforcement::{Enforcement, InForceState, annotation_digest};
+pub use in_force::{InForce, Sourced, in_force};
+pub use ledger::{Ledger, Marks, PlanView, Recorded, owned_key};
+pub use tally::{Tally, approval_value, tally};

@@ -6,17 +6,17 @@ use jiff::Timestamp;
 use kube::ResourceExt;
 
 use crate::{
-    api::{
-        Action, ChangePlan, ChangePlanStatus, CloseReason, ConditionType, Conditions, Decided,
-        DecisionSource, GATE_PREFIX, Identity, ProposedStack, Reason,
-    },
-    change::risk_classes,
+    api::{Action, ChangePlan, Decided, DecisionSource, Identity, ProposedStack, Reason},
     effect::{Effect, Record},
     facts::Facts,
     gate::{Ledger, PlanView},
     verdict::{Phase, Verdict, ask, fold},
     words::Uid,
 };
+
+mod status;
+
+pub use status::{Gated, gated, status};
 
 /// The plans of the object with that UID, newest first. A plan that we wrote ourselves may be newer than the watch.
 #[must_use]
@@ -95,75 +95,9 @@ pub fn change_text(stacks: &[ProposedStack]) -> String {
     format!("+{add} ~{modify} -{remove}")
 }
 
-/// The status of a plan.
+/// The classes of risk of a plan, for a column.
 #[must_use]
-pub fn status(plan: &Arc<ChangePlan>, now: Timestamp) -> Option<ChangePlanStatus> {
-    let view = PlanView::new(Arc::clone(plan))?;
-    let before = plan.status.as_ref().map_or(&[][..], |s| &s.conditions);
-    let list = Conditions::new(before, plan.metadata.generation, now);
-    let is_bootstrap = view.proposal().bootstrap.is_some();
-    let approved = view.approved(now).is_some() && view.rejected().is_none();
-    let (state, list) = if let Some(closed) = &view.closed {
-        let (state, reason) = match closed.reason {
-            CloseReason::Rejected => ("Rejected", Reason::Rejected),
-            CloseReason::Superseded => ("Superseded", Reason::ChangePending),
-            CloseReason::Withdrawn => ("Withdrawn", Reason::ChangePending),
-            CloseReason::Failed => ("Failed", Reason::RolledBack),
-            CloseReason::Expired => ("Expired", Reason::Expired),
-        };
-        (state, list.with(ConditionType::Ready, false, reason, &closed.message))
-    } else if view.failed().next().is_some() {
-        (
-            "Failing",
-            list.with(
-                ConditionType::Reconciling,
-                true,
-                Reason::Executing,
-                "a stack failed; the rest is not started",
-            ),
-        )
-    } else if view.is_complete()
-        && (!is_bootstrap || view.is_claimed())
-        && view.claims.len() == view.settled.len()
-    {
-        ("Succeeded", list.with(ConditionType::Ready, true, Reason::Deployed, "carried out"))
-    } else if view.is_claimed() {
-        ("Executing", list.with(ConditionType::Reconciling, true, Reason::Executing, "stacks are changing"))
-    } else if view.rejected().is_some() {
-        (
-            "Rejected",
-            list.with(
-                ConditionType::Ready,
-                false,
-                Reason::Rejected,
-                "rejected; change sets are being deleted",
-            ),
-        )
-    } else if approved {
-        ("Approved", list.with(ConditionType::Reconciling, true, Reason::Executing, "about to run"))
-    } else {
-        let namespace = plan.metadata.namespace.as_deref().unwrap_or_default();
-        let command =
-            format!("kubectl -n {namespace} annotate plan {} {GATE_PREFIX}approve={}", view.name, view.id());
-        ("AwaitingApproval", list.with(ConditionType::Waiting, true, Reason::AwaitingApproval, command))
-    };
-    let waits = state == "AwaitingApproval";
-    let risk = risk_classes(&view.proposal().stacks).join(",");
-    let (_, bad) = view.annotations(plan.metadata.annotations.as_ref());
-    Some(ChangePlanStatus {
-        observed_generation: plan.metadata.generation,
-        conditions: list.build(),
-        state: Some(state.to_owned()),
-        release: view.release.as_ref().map(|r| r.name.clone()),
-        approvals: Some(if approved { "1/1" } else { "0/1" }.to_owned()),
-        needs: waits.then(|| "approval".to_owned()),
-        expires_time: None,
-        change: (!is_bootstrap).then(|| change_text(&view.proposal().stacks)),
-        risk: (!risk.is_empty()).then_some(risk),
-        ignored: bad
-            .into_iter()
-            .take(8)
-            .map(|(key, why)| format!("{key}: {why}").chars().take(512).collect())
-            .collect(),
-    })
+pub fn risk_text(plan: &PlanView) -> Option<String> {
+    let classes: Vec<&str> = plan.risk_classes().into_iter().map(|c| c.as_str()).collect();
+    (!classes.is_empty()).then(|| classes.join(","))
 }

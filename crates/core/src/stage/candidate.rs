@@ -2,19 +2,43 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use jiff::{SignedDuration, Timestamp};
 use kube::ResourceExt;
 
-use super::Snapshot;
+use super::{Snapshot, snapshot::Upstream};
 use crate::{
-    api::{Reason, ReleaseRef, Stage},
-    gate::PlanView,
+    api::{Pin, Promotion, Reason, ReleaseRef, Stage},
     verdict::{Need, Step},
 };
 
-/// The assembly's current release for an entry stage; for any other the newest that every upstream stage has verified.
-pub(super) fn candidate(s: &Snapshot<'_>) -> Step<ReleaseRef> {
-    if s.stage.spec.promote_from.is_empty() {
-        return from_assembly(s);
+/// What the stage should have now, and what comes after.
+#[derive(Debug)]
+pub(super) struct Candidate {
+    /// The release.
+    pub release: ReleaseRef,
+    /// A newer one that its upstreams have verified and that has not soaked there yet, and when it will have.
+    pub soaking: Option<(ReleaseRef, Timestamp)>,
+}
+
+/// The assembly's current release for an entry stage; for any other the newest that every upstream stage has verified
+/// and carried for long enough. A pin takes the place of both.
+pub(super) fn candidate(s: &Snapshot<'_>, now: Timestamp) -> Step<Candidate> {
+    let only = |release| Candidate { release, soaking: None };
+    let spec = &s.stage.spec;
+    if spec.promote_from.is_empty() && s.gate.promotion.value == Promotion::Required {
+        return Err(Need::stuck(
+            Reason::PromotionRequired,
+            format!(
+                "{} demands that releases come from another stage: name one in promoteFrom",
+                s.gate.promotion.source
+            ),
+        ));
+    }
+    if let Some(pin) = &spec.pin {
+        return pinned(s, pin).map(only);
+    }
+    if spec.promote_from.is_empty() {
+        return from_assembly(s).map(only);
     }
     if let Some(circle) = circle(&s.stage.name_any(), &s.stages) {
         return Err(Need::stuck(
@@ -22,29 +46,69 @@ pub(super) fn candidate(s: &Snapshot<'_>) -> Step<ReleaseRef> {
             format!("promoteFrom leads in a circle: {}", circle.join(" → ")),
         ));
     }
-    let mut verified: Vec<Vec<&ReleaseRef>> = Vec::new();
+    promoted(s, now)
+}
+
+fn promoted(s: &Snapshot<'_>, now: Timestamp) -> Step<Candidate> {
+    let mut offers: Vec<Vec<Offer<'_>>> = Vec::new();
     for upstream in &s.stage.spec.promote_from {
-        let Some(plans) = s.upstream_plans.get(&upstream.name) else {
+        let Some(found) = s.upstreams.get(&upstream.name) else {
             return Err(Need::stuck(
                 Reason::UpstreamNotFound,
                 format!("promoteFrom names Stage {}, which is not in this namespace", upstream.name),
             ));
         };
-        verified.push(verified_releases(plans));
+        let soak = upstream.soak.as_ref().map_or(SignedDuration::ZERO, |s| s.get()).max(s.gate.soak.value);
+        offers.push(offered(found, soak));
     }
-    let first = verified.first().map_or(&[][..], Vec::as_slice);
-    first
-        .iter()
-        .find(|r| verified.iter().all(|list| list.iter().any(|o| o.digest == r.digest)))
-        .map(|r| (*r).clone())
-        .ok_or_else(|| {
-            let names: Vec<&str> = s.stage.spec.promote_from.iter().map(|u| u.name.as_str()).collect();
-            Need::Wait(
-                Reason::AwaitingUpstream,
-                format!("no release is verified in {} yet", names.join(" and ")),
-                None,
-            )
-        })
+    let mut soaking = None;
+    for offer in offers.first().map_or(&[][..], Vec::as_slice) {
+        // From when on every upstream lets it go; `None`: one of them never will.
+        let ripe = offers.iter().try_fold(Timestamp::MIN, |latest, list| {
+            let same = list.iter().filter(|o| o.release.digest == offer.release.digest);
+            Some(latest.max(same.filter_map(|o| o.ripe).min()?))
+        });
+        match ripe {
+            Some(at) if at <= now => return Ok(Candidate { release: offer.release.clone(), soaking }),
+            Some(at) if soaking.is_none() => soaking = Some((offer.release.clone(), at)),
+            Some(_) | None => {}
+        }
+    }
+    let names: Vec<&str> = s.stage.spec.promote_from.iter().map(|u| u.name.as_str()).collect();
+    let names = names.join(" and ");
+    Err(match soaking {
+        Some((release, at)) => Need::Wait(
+            Reason::Soaking,
+            format!("release {} is verified in {names} and soaks there until {at}", release.name),
+            Some(at),
+        ),
+        None => Need::Wait(Reason::AwaitingUpstream, format!("no release is verified in {names} yet"), None),
+    })
+}
+
+/// A release that a stage has verified.
+struct Offer<'a> {
+    release: &'a ReleaseRef,
+    /// When it has soaked, or will have; `None`: another took its place before.
+    ripe: Option<Timestamp>,
+}
+
+/// The releases that a stage has deployed in full and verified, newest first.
+fn offered(upstream: &Upstream, soak: SignedDuration) -> Vec<Offer<'_>> {
+    let mut replaced: Option<Timestamp> = None;
+    let mut list = Vec::new();
+    for plan in &upstream.plans {
+        if let (Some(at), Some(release)) =
+            (plan.verified_time(&upstream.checks, upstream.identity), plan.release.as_ref())
+        {
+            let ripe = at.saturating_add(soak).unwrap_or(at);
+            list.push(Offer { release, ripe: replaced.is_none_or(|end| ripe <= end).then_some(ripe) });
+        }
+        if plan.is_claimed() {
+            replaced = Some(plan.claimed_time);
+        }
+    }
+    list
 }
 
 fn from_assembly(s: &Snapshot<'_>) -> Step<ReleaseRef> {
@@ -60,9 +124,28 @@ fn from_assembly(s: &Snapshot<'_>) -> Step<ReleaseRef> {
     })
 }
 
-/// The releases that a stage has deployed in full, newest first.
-fn verified_releases(plans: &[PlanView]) -> Vec<&ReleaseRef> {
-    plans.iter().filter(|p| p.is_complete()).filter_map(|p| p.release.as_ref()).collect()
+/// The release that `spec.pin` names: one that this stage or an upstream has had, or that the assembly has now.
+fn pinned(s: &Snapshot<'_>, pin: &Pin) -> Step<ReleaseRef> {
+    let upstream = s.upstreams.values().flat_map(|u| &u.plans);
+    let known = s.plans.iter().chain(upstream).filter_map(|p| p.release.clone()).chain(from_assembly(s).ok());
+    let digits = pin.digest.strip_prefix("sha256:").unwrap_or(&pin.digest);
+    let found: BTreeMap<_, ReleaseRef> =
+        known.filter(|r| r.digest.hex().starts_with(digits)).map(|r| (r.digest, r)).collect();
+    let several = found.len() > 1;
+    match found.into_values().next() {
+        Some(release) if !several => Ok(release),
+        Some(_) => Err(Need::stuck(
+            Reason::PinNotFound,
+            format!("spec.pin.digest {} fits several releases: write more of it", pin.digest),
+        )),
+        None => Err(Need::stuck(
+            Reason::PinNotFound,
+            format!(
+                "spec.pin.digest {} is no release that this stage or one of promoteFrom has had, or that the assembly has now",
+                pin.digest
+            ),
+        )),
+    }
 }
 
 /// The circle that a stage is in, if it is in one.

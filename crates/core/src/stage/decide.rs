@@ -1,19 +1,22 @@
 //! The decision on a Stage: named checks in a fixed order.
 
 use jiff::Timestamp;
+use kube::ResourceExt;
 
 use super::{
     Snapshot,
-    candidate::candidate,
+    candidate::{Candidate, candidate},
     delete::{add_finalizer, delete},
     execute::{execute, failure_text},
     fence::close,
-    gate::{gate, latch, moved},
+    gate::{gate, moved},
+    latch::latch,
     plan::{plan, same_for_this_stage},
     targets::watched,
+    verify::unverified,
 };
 use crate::{
-    api::{CloseReason, Closed, Reason, ReleaseRef},
+    api::{ANNOTATION_REQUESTED_AT, Action, CloseReason, Closed, GATE_PREFIX, Reason, ReleaseRef, SettledAs},
     effect::{Pace, Seen},
     gate::{PlanView, owned_key},
     verdict::{Need, Phase, Verdict, fold},
@@ -45,39 +48,70 @@ fn under_way(s: &Snapshot<'_>, now: Timestamp) -> Option<Verdict> {
 }
 
 fn towards_the_candidate(s: &Snapshot<'_>, now: Timestamp) -> Verdict {
-    let release = match candidate(s) {
-        Ok(r) => r,
-        Err(Need::Wait(reason @ (Reason::AwaitingUpstream | Reason::AwaitingAssembly), message, _)) => {
-            return Verdict::rest(Phase::Waiting(reason), &message).waiting_for(message);
+    if s.stage.spec.suspend {
+        return slowly(
+            s,
+            Verdict::rest(
+                Phase::Waiting(Reason::Suspended),
+                "spec.suspend holds this stage: nothing is planned, nothing starts",
+            ),
+        )
+        .waiting_for("spec.suspend");
+    }
+    let candidate = match candidate(s, now) {
+        Ok(c) => c,
+        Err(Need::Wait(
+            reason @ (Reason::AwaitingUpstream | Reason::AwaitingAssembly | Reason::Soaking),
+            message,
+            at,
+        )) => {
+            let v = Verdict::rest(Phase::Waiting(reason), &message).waiting_for(message);
+            return slowly(s, at.map_or(v.clone(), |at| v.until(at)));
         }
         Err(need) => return fold(vec![need], Reason::Planning, "looking for a release"),
     };
-    let Some(newest) = s.newest() else { return plan(s, &release, now) };
-    let same = newest.is_for(&release, s.stage.spec.cdk_stage.as_deref());
+    let release = &candidate.release;
+    let Some(newest) = s.newest() else { return plan(s, release, now) };
+    let same = newest.is_for(release, s.stage.spec.cdk_stage.as_deref());
     match &newest.closed {
-        Some(closed) => after_closing(s, newest, closed, &release, same, now),
-        None if newest.is_complete() => after_completion(s, newest, &release, same, now),
+        Some(closed) => after_closing(s, newest, closed, release, same, now),
+        None if newest.is_complete() => after_completion(s, newest, &candidate, same, now),
         None if same => gate(s, newest, now),
-        None => same_for_this_stage(s, newest, &release, now).unwrap_or_else(|| {
+        None => same_for_this_stage(s, newest, release, now).unwrap_or_else(|| {
             let why = format!("release {} takes its place", release.name);
             close(s, newest, CloseReason::Superseded, &why, false, now)
         }),
     }
 }
 
+/// Has the stacks of the newest plan watched now and then.
+fn slowly(s: &Snapshot<'_>, v: Verdict) -> Verdict {
+    let stacks = s.newest().into_iter().flat_map(|p| &p.proposal().stacks);
+    v.watching(stacks.map(|p| watched(p, Pace::Slow)))
+}
+
 fn after_completion(
     s: &Snapshot<'_>,
     newest: &PlanView,
-    release: &ReleaseRef,
+    candidate: &Candidate,
     same: bool,
     now: Timestamp,
 ) -> Verdict {
+    let release = &candidate.release;
     if !same || moved_since(s, newest).is_some() {
         return plan(s, release, now);
     }
-    let watch = newest.proposal().stacks.iter().map(|p| watched(p, Pace::Slow));
-    Verdict::rest(Phase::Done(Reason::Deployed), format!("release {} is deployed", release.name))
-        .watching(watch)
+    if let Some(v) = unverified(s, newest, now) {
+        return slowly(s, v);
+    }
+    if let Some((newer, at)) = &candidate.soaking {
+        let message =
+            format!("release {} soaks upstream until {at}; release {} is deployed", newer.name, release.name);
+        return slowly(s, Verdict::rest(Phase::Waiting(Reason::Soaking), message))
+            .waiting_for(format!("release {} to soak until {at}", newer.name))
+            .until(*at);
+    }
+    slowly(s, Verdict::rest(Phase::Done(Reason::Deployed), format!("release {} is deployed", release.name)))
 }
 
 fn after_closing(
@@ -88,26 +122,46 @@ fn after_closing(
     same: bool,
     now: Timestamp,
 ) -> Verdict {
-    let watch = newest.proposal().stacks.iter().map(|p| watched(p, Pace::Slow));
     match closed.reason {
-        CloseReason::Rejected if same && moved(s, newest).is_none() => Verdict::rest(
-            Phase::Waiting(Reason::Rejected),
-            format!("change {} was {}; it stays so: make a new release", newest.id(), closed.message),
-        )
-        .waiting_for("a new release")
-        .watching(watch),
-        CloseReason::Failed if same && moved_since(s, newest).is_none() => {
+        CloseReason::Rejected if same && moved(s, newest).is_none() => slowly(
+            s,
+            Verdict::rest(
+                Phase::Waiting(Reason::Rejected),
+                format!("change {} was {}; it stays so: make a new release", newest.id(), closed.message),
+            )
+            .waiting_for("a new release"),
+        ),
+        CloseReason::Failed
+            if same && newest.retried(s.gate.identity.value).is_none() && moved_since(s, newest).is_none() =>
+        {
             let reason = newest.failed().next().map_or(Reason::RolledBack, |x| match x.outcome {
-                crate::api::SettledAs::RolledBack => Reason::RolledBack,
-                crate::api::SettledAs::Succeeded
-                | crate::api::SettledAs::Failed
-                | crate::api::SettledAs::Gone => Reason::RollbackFailed,
+                SettledAs::RolledBack => Reason::RolledBack,
+                SettledAs::Succeeded | SettledAs::Failed | SettledAs::Gone => Reason::RollbackFailed,
             });
             let what = newest.failed().next().map_or_else(|| closed.message.clone(), failure_text);
-            Verdict::rest(Phase::Stalled(reason), format!("{what}; mend the cause and make a new release"))
-                .waiting_for("a new release")
-                .watching(watch)
+            let message = format!(
+                "{what}; mend the cause, then make a new release, or try this one again: kubectl -n {} annotate plan {} {GATE_PREFIX}retry{}={}",
+                s.namespace,
+                newest.name,
+                newest.next_slot(Action::Retry),
+                newest.id()
+            );
+            slowly(s, Verdict::rest(Phase::Stalled(reason), message).waiting_for("retry, or a new release"))
         }
+        CloseReason::Expired if same && newest.request == s.request() => slowly(
+            s,
+            Verdict::rest(
+                Phase::Waiting(Reason::Expired),
+                format!(
+                    "change {} {}; to plan it again: kubectl -n {} annotate --overwrite cdkstage {} {ANNOTATION_REQUESTED_AT}=\"$(date)\"",
+                    newest.id(),
+                    closed.message,
+                    s.namespace,
+                    s.stage.name_any()
+                ),
+            )
+            .waiting_for("a request, or a new release"),
+        ),
         CloseReason::Rejected
         | CloseReason::Failed
         | CloseReason::Superseded

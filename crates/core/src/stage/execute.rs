@@ -2,26 +2,28 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use kube::ResourceExt;
 
 use super::{
     Snapshot,
     fence::{baseline, close},
-    prepare::{deferred, wanted, wish},
+    gate::{freezes, rests_on_policies, told},
+    prepare::{assessed, deferred, wanted, wish},
     targets::{access_to, allowed, targets, watched},
 };
 use crate::{
     account::Accounts,
     api::{
-        Claimed, ClaimedStack, CloseReason, PlannedAs, ProposedStack, Reason, RequireApproval, Settled,
-        SettledAs,
+        Claimed, ClaimedStack, CloseReason, Freeze, IdentityNeeded, PlannedAs, ProposedStack, Reason, Risk,
+        RiskClass, Settled, SettledAs,
     },
     change::change_set_name,
     drive::{Progress, Running},
     effect::{CONFIRM_WITHIN, Effect, LiveGate, Look, Pace, baseline_of},
-    gate::PlanView,
+    gate::{InForceState, PlanView, in_force, tally},
     plan::append,
+    stack::Change,
     verdict::{Need, Step, Verdict, ask, fold},
 };
 
@@ -159,18 +161,31 @@ fn gate_stands(
     stack: &ProposedStack,
     now: Timestamp,
 ) -> Step<Option<String>> {
-    live_gate(s, plan, now).map(|live| stops(s, plan, stack, live))
+    let live = live_gate(s, plan, now)?;
+    // After a restart nobody has tried the policies yet: that is no reason to withdraw what was claimed before.
+    if s.enforcement.state == InForceState::Unknown && s.gate.identity.value == IdentityNeeded::Verified {
+        let again = now.saturating_add(SignedDuration::from_secs(5)).ok();
+        return Err(Need::Wait(
+            Reason::Executing,
+            "the admission policies are being tried".to_owned(),
+            again,
+        ));
+    }
+    Ok(stops(s, plan, stack, live, now))
 }
 
-/// The gate as a look after the claim showed it; a record forgets what was seen before it.
+/// The gate as a look after the claim showed it. Whatever its clock says: the look named the version of the plan that the
+/// claim stands in, so it came after it.
 fn live_gate<'a>(s: &'a Snapshot<'_>, plan: &PlanView, now: Timestamp) -> Step<&'a LiveGate> {
+    let after = (plan.name.clone(), plan.resource_version());
     match &s.facts.gate {
-        Some((live, at)) if now.duration_since(*at) <= CONFIRM_WITHIN && *at >= plan.claimed_time => Ok(live),
+        Some(seen) if now.duration_since(seen.at) <= CONFIRM_WITHIN && seen.after == after => Ok(&seen.live),
         Some(_) | None => {
             let look = Look::LiveGate {
                 namespace: s.namespace.clone(),
                 stage: s.stage.name_any(),
                 accounts: s.stage.spec.accounts.clone(),
+                plan: after,
             };
             Err(ask(s.facts, Effect::Look(look), now))
         }
@@ -181,7 +196,13 @@ fn looks_at_change_set(need: &Need) -> bool {
     matches!(need, Need::Do(effect) if matches!(**effect, Effect::Look(Look::ChangeSet(..))))
 }
 
-fn stops(s: &Snapshot<'_>, plan: &PlanView, stack: &ProposedStack, live: &LiveGate) -> Option<String> {
+fn stops(
+    s: &Snapshot<'_>,
+    plan: &PlanView,
+    stack: &ProposedStack,
+    live: &LiveGate,
+    now: Timestamp,
+) -> Option<String> {
     let Some(stage) = &live.stage else { return Some("the Stage is gone".to_owned()) };
     if stage.uid().as_deref() != Some(s.uid.as_str()) || stage.metadata.deletion_timestamp.is_some() {
         return Some("the Stage is being deleted, or was made anew".to_owned());
@@ -189,11 +210,29 @@ fn stops(s: &Snapshot<'_>, plan: &PlanView, stack: &ProposedStack, live: &LiveGa
     if stage.spec.cdk_stage != plan.cdk_stage {
         return Some("spec.cdkStage was changed".to_owned());
     }
-    let gate = stage.spec.gate.as_ref().and_then(|g| g.require_approval).unwrap_or_default();
-    if gate == RequireApproval::AnyChange && !plan.approved_by_a_person() {
-        return Some("the gate asks for an approval now".to_owned());
-    }
     let now_there = Accounts::new(live.accounts.iter().cloned().map(Arc::new).collect());
+    // The gate was open at the claim; is it still, with what it demands now?
+    let gate = in_force(stage, now_there.named(&stage.spec.accounts));
+    let tally = tally(plan, &gate, plan.claimed_time.min(now));
+    if !tally.passes() {
+        return Some(format!("the gate asks for {} now", tally.missing()));
+    }
+    // What runs already runs to its end: these stop a beginning.
+    if plan.settled.is_empty() {
+        if rests_on_policies(&gate, &tally) && live.policies != s.enforcement.fingerprint {
+            return Some(
+                "the admission policies that prove who decided are not those any more that did".to_owned(),
+            );
+        }
+        if stage.spec.suspend {
+            return Some("spec.suspend holds the stage".to_owned());
+        }
+        let list: Vec<Arc<Freeze>> = live.freezes.iter().cloned().map(Arc::new).collect();
+        let (held, _) = freezes(s, plan, Some((&list, &now_there)), now);
+        if let Some(h) = held.first().filter(|_| !tally.overridden) {
+            return Some(told(h));
+        }
+    }
     let key = stack.key();
     [&now_there, &s.accounts]
         .into_iter()
@@ -229,12 +268,7 @@ fn claim_deferred(
         return stop(format!("the change set of stack {key} cannot be used: {why}"));
     }
     let prepared = wish.change_set(row, |kind, name| wanted(s, t, kind, name), now).map_err(stop_or_need)?;
-    let beyond = prepared.changes.iter().find(|c| {
-        // The template difference leaves out the notes of the CDK in `Metadata`; a change set shows them.
-        let notes = c.action == "Modify" && c.scope.iter().all(|s| s == "Metadata");
-        !notes && !announced.changes.iter().any(|a| a.logical_id == c.logical_id && a.action == c.action)
-    });
-    if let Some(c) = beyond {
+    if let Some(c) = beyond(&prepared.changes, &announced.changes) {
         return stop(format!(
             "the change set of stack {key} shows more than its template: {} of {} ({})",
             c.action, c.logical_id, c.resource_type
@@ -243,6 +277,13 @@ fn claim_deferred(
     // Nobody could see what validations and hooks say before there was a change set.
     if let Some(warning) = prepared.warnings.first() {
         return stop(format!("the change set of stack {key} comes with a warning: {warning}"));
+    }
+    let risks = assessed(s, t, &prepared, now).map_err(stop_or_need)?.risks;
+    if let Some(risk) = risks.iter().find(|r| !is_announced(plan, r)) {
+        return stop(format!(
+            "the change set of stack {key} carries a risk that was not acknowledged: {} of {} ({}): {}",
+            risk.class, risk.logical_id, risk.resource_type, risk.cause
+        ));
     }
     match (prepared.set, row) {
         (Some(set), _) => Ok(ClaimedStack::of(&key, &set, prepared.leaf, stack.input)),
@@ -256,10 +297,70 @@ fn claim_deferred(
     }
 }
 
+/// Whether the plan told of this danger of this resource. Whoever acknowledged that it may be replaced has acknowledged that it is.
+fn is_announced(plan: &PlanView, risk: &Risk) -> bool {
+    let covers = |class: RiskClass| {
+        class == risk.class || (class == RiskClass::MaybeReplace && risk.class == RiskClass::Replace)
+    };
+    plan.proposal()
+        .risks
+        .iter()
+        .any(|told| told.stack == risk.stack && told.logical_id == risk.logical_id && covers(told.class))
+}
+
+/// The first change that the template difference did not show.
+fn beyond<'a>(shown: &'a [Change], announced: &[Change]) -> Option<&'a Change> {
+    // What the template difference leaves out, and a change set shows: the notes of the CDK.
+    let notes = |c: &Change| {
+        let metadata = !c.scope.is_empty() && c.scope.iter().all(|s| s == "Metadata");
+        c.resource_type == "AWS::CDK::Metadata" || (c.action == "Modify" && metadata)
+    };
+    let same = |a: &Change, c: &Change| {
+        a.logical_id == c.logical_id && a.resource_type == c.resource_type && a.action == c.action
+    };
+    shown.iter().find(|c| !notes(c) && !announced.iter().any(|a| same(a, c)))
+}
+
 /// After the claim, what would stall a plan stops it: the rest is fenced, and planned anew.
 fn stop_or_need(need: Need) -> Progress {
     match need {
         Need::Stuck(_, why, _) => Progress::Stop(why),
         Need::Do(_) | Need::Wait(..) => Progress::Need(need),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use rstest::rstest;
+
+    use super::*;
+
+    fn change(logical_id: &str, resource_type: &str, action: &str, scope: &[&str]) -> Change {
+        Change {
+            logical_id: logical_id.to_owned(),
+            resource_type: resource_type.to_owned(),
+            action: action.to_owned(),
+            replacement: String::new(),
+            policy_action: String::new(),
+            scope: scope.iter().map(|s| (*s).to_owned()).collect(),
+            details: BTreeSet::new(),
+            values: None,
+        }
+    }
+
+    #[rstest]
+    #[case::as_announced(change("Topic", "AWS::SNS::Topic", "Add", &[]), true)]
+    #[case::another_type_under_the_same_name(change("Topic", "AWS::IAM::User", "Add", &[]), false)]
+    #[case::another_action(change("Topic", "AWS::SNS::Topic", "Remove", &[]), false)]
+    #[case::another_resource(change("User", "AWS::IAM::User", "Add", &[]), false)]
+    #[case::notes_of_the_cdk(change("Other", "AWS::S3::Bucket", "Modify", &["Metadata"]), true)]
+    #[case::more_than_notes(change("Other", "AWS::S3::Bucket", "Modify", &["Metadata", "Tags"]), false)]
+    #[case::nobody_says_what_changes(change("Other", "AWS::S3::Bucket", "Modify", &[]), false)]
+    #[case::which_library_made_it(change("CDKMetadata", "AWS::CDK::Metadata", "Modify", &["Properties"]), true)]
+    fn a_deferred_stack_shows_nothing_beyond_its_template(#[case] shown: Change, #[case] fine: bool) {
+        let announced = [change("Topic", "AWS::SNS::Topic", "Add", &[])];
+        assert_eq!(beyond(std::slice::from_ref(&shown), &announced).is_none(), fine);
     }
 }

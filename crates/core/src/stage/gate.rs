@@ -9,62 +9,45 @@ use super::{
     targets::{access_to, watched},
 };
 use crate::{
+    account::Accounts,
     api::{
-        Action, Claimed, ClaimedStack, CloseReason, Decided, DecisionSource, GATE_PREFIX, PlannedAs,
-        ProposedStack, Reason, RequireApproval,
+        Action, Claimed, ClaimedStack, CloseReason, GATE_PREFIX, IdentityNeeded, PlannedAs, ProposedStack,
+        Reason,
     },
     change::leaf,
     drive::content,
     effect::{CONFIRM_WITHIN, Effect, Look, Pace, Seen, SetRef},
     facts::Looked,
-    gate::{Decision, PlanView},
+    freeze::{Held, Touched, held},
+    gate::{InForce, InForceState, PlanView, Tally, approval_value, tally},
     plan::{append, by_rule},
     stack::SetState,
     verdict::{Need, Phase, Step, Verdict, ask, fold},
 };
-
-/// Decisions that one plan takes; beyond that only rejects are recorded.
-const MAX_DECISIONS: usize = 100;
-
-/// Records decisions that the ledger does not hold yet.
-pub(super) fn latch(s: &Snapshot<'_>, plan: &PlanView, now: Timestamp) -> Option<Verdict> {
-    if plan.closed.is_some() || plan.is_complete() {
-        return None;
-    }
-    // Once it runs, only a reject still says something: what has not started stays so.
-    let counts = |d: &Decision| match d.action {
-        Action::Reject => true,
-        Action::Revoke | Action::Retry | Action::Override => false,
-        Action::Approve => !plan.is_claimed() && d.until.is_none_or(|until| now < until),
-    };
-    let (on_plan, _) = plan.annotations(plan.plan.metadata.annotations.as_ref());
-    let (on_stage, _) = plan.annotations(s.stage.metadata.annotations.as_ref());
-    let on_stage = on_stage.into_iter().filter(|d| d.action == Action::Approve && counts(d));
-    let new: Vec<Decided> = on_plan
-        .into_iter()
-        .filter(counts)
-        .map(|d| d.recorded(DecisionSource::ChangePlan))
-        .chain(on_stage.map(|d| d.recorded(DecisionSource::Stage)))
-        .filter(|d| !plan.decisions.contains(d))
-        .filter(|d| d.action == Action::Reject || !plan.has_recorded(d))
-        .filter(|d| d.action == Action::Reject || plan.decisions.len() < MAX_DECISIONS)
-        .take(16)
-        .collect();
-    if new.is_empty() {
-        return None;
-    }
-    let ledger = new.into_iter().fold(plan.ledger(now), |l, d| l.with(|e| e.decided = Some(d)));
-    Some(append(s.facts, &s.namespace, plan, ledger, Reason::AwaitingApproval, "recording a decision", now))
-}
 
 /// Waits for what is missing, or claims.
 pub(super) fn gate(s: &Snapshot<'_>, plan: &PlanView, now: Timestamp) -> Verdict {
     if let Some(what) = moved(s, plan) {
         return close(s, plan, CloseReason::Superseded, &what, false, now);
     }
-    let passes = plan.approved(now).is_some() || s.require_approval() == RequireApproval::Never;
-    if !passes {
-        return wait_for_approval(s, plan);
+    let tally = tally(plan, &s.gate, now);
+    if !tally.passes() {
+        let expires = plan.opened_time.saturating_add(s.gate.plan_ttl.value).unwrap_or(Timestamp::MAX);
+        if now >= expires {
+            let why = format!("waited for {} longer than planTTL allows", tally.missing());
+            return close(s, plan, CloseReason::Expired, &why, true, now);
+        }
+        let wait = wait_for_approval(s, plan, &tally).until(expires);
+        return match tally.changes {
+            Some(at) => wait.until(at),
+            None => wait,
+        };
+    }
+    if let Some(v) = unproven(s, plan, &tally) {
+        return v;
+    }
+    if let Some(v) = frozen(s, plan, &tally, now) {
+        return v;
     }
     let mut needs: Vec<Need> =
         plan.proposal().stacks.iter().filter_map(|stack| seen_since(s, plan, stack, now).err()).collect();
@@ -85,37 +68,109 @@ pub(super) fn gate(s: &Snapshot<'_>, plan: &PlanView, now: Timestamp) -> Verdict
         return fold(needs, Reason::Executing, "looking at the change sets that were approved");
     }
     let mut ledger = plan.ledger(now);
-    if plan.approved(now).is_none() {
-        ledger = ledger.with(|e| e.decided = Some(by_rule("requireApproval: Never")));
+    if let Some(rule) = tally.by_rule {
+        ledger = ledger.with(|e| e.decided = Some(by_rule(rule)));
     }
     let ledger = ledger.with(|e| e.claimed = Some(Claimed { stacks: claims }));
     append(s.facts, &s.namespace, plan, ledger, Reason::Executing, "claiming the stacks", now)
 }
 
-fn wait_for_approval(s: &Snapshot<'_>, plan: &PlanView) -> Verdict {
-    let id = plan.id();
-    // An approval that an earlier try has used up stays recorded: a new one needs a slot of its own.
-    let (slot, again) = match plan.approvals_ever() {
-        0 => (String::new(), String::new()),
-        n => (format!(".again-{n}"), format!("-again-{n}")),
+/// Whether the gate wants to know who decides, and nothing proves that now. Decisions of before do not open it either.
+pub(super) fn rests_on_policies(gate: &InForce, tally: &Tally) -> bool {
+    tally.by_rule.is_none() && gate.identity.value == IdentityNeeded::Verified
+}
+
+fn unproven(s: &Snapshot<'_>, plan: &PlanView, tally: &Tally) -> Option<Verdict> {
+    if !rests_on_policies(&s.gate, tally) || s.enforcement.state == InForceState::InForce {
+        return None;
+    }
+    let watch = plan.proposal().stacks.iter().map(|p| watched(p, Pace::Slow));
+    let why = if s.enforcement.message.is_empty() {
+        "the admission policies have not been tried yet"
+    } else {
+        &s.enforcement.message
     };
+    let message = format!("it is approved, and waits: the gate wants verified identities, and {why}");
+    Some(
+        Verdict::rest(Phase::Waiting(Reason::PoliciesNotInForce), message)
+            .waiting_for("admission policies")
+            .watching(watch),
+    )
+}
+
+/// The freezes that hold the plan up, unless somebody has overridden them; and when that may change by itself.
+pub(super) fn freezes(
+    s: &Snapshot<'_>,
+    plan: &PlanView,
+    live: Option<(&[std::sync::Arc<crate::api::Freeze>], &Accounts)>,
+    now: Timestamp,
+) -> (Vec<Held>, Option<Timestamp>) {
+    let (list, accounts) = live.unwrap_or((&s.freezes, &s.accounts));
+    let touched =
+        Touched { namespace: &s.namespace, accounts: &plan.accounts(), operation: plan.proposal().operation };
+    held(list, accounts, touched, now)
+}
+
+/// A freeze in a sentence.
+pub(super) fn told(h: &Held) -> String {
+    let until = h.until.map_or_else(|| "it is deleted".to_owned(), |at| at.to_string());
+    format!("Freeze {} until {until}: {}", h.name, h.reason)
+}
+
+fn frozen(s: &Snapshot<'_>, plan: &PlanView, tally: &Tally, now: Timestamp) -> Option<Verdict> {
+    let (held, changes) = freezes(s, plan, None, now);
+    let first = held.first().filter(|_| !tally.overridden)?;
+    let names: Vec<&str> = held.iter().map(|h| h.name.as_str()).collect();
+    let list: Vec<String> = held.iter().map(told).collect();
+    let watch = plan.proposal().stacks.iter().map(|p| watched(p, Pace::Slow));
+    let message = format!(
+        "{}; it starts by itself then. In an emergency: kubectl -n {} annotate plan {} {GATE_PREFIX}override={}",
+        list.join("; "),
+        s.namespace,
+        plan.name,
+        plan.id()
+    );
+    let v = Verdict::rest(Phase::Waiting(Reason::Frozen), message)
+        .waiting_for(format!("freeze {}", if held.len() == 1 { first.name.clone() } else { names.join(",") }))
+        .watching(watch);
+    let v = match changes {
+        Some(at) => v.until(at),
+        None => v,
+    };
+    Some(match tally.changes {
+        Some(at) => v.until(at),
+        None => v,
+    })
+}
+
+fn wait_for_approval(s: &Snapshot<'_>, plan: &PlanView, tally: &Tally) -> Verdict {
+    let value = approval_value(plan, tally);
+    // An approval that is there already, counted or not, stays: another one needs a slot of its own.
+    let slot = plan.next_slot(Action::Approve);
+    let again = slot.replace('.', "-");
     let command =
-        format!("kubectl -n {} annotate plan {} {GATE_PREFIX}approve{slot}={id}", s.namespace, plan.name);
+        format!("kubectl -n {} annotate plan {} {GATE_PREFIX}approve{slot}={value}", s.namespace, plan.name);
     let on_stage = format!(
-        "kubectl -n {} annotate cdkstage {} {GATE_PREFIX}approve.{}{again}={id}",
+        "kubectl -n {} annotate cdkstage {} {GATE_PREFIX}approve.{}{again}={value}",
         s.namespace,
         s.stage.name_any(),
-        id.digits().get(..8).unwrap_or_default()
+        plan.id().digits().get(..8).unwrap_or_default()
     );
     let watch = plan.proposal().stacks.iter().map(|p| watched(p, Pace::Slow));
+    let not_counted = match tally.not_counted.as_slice() {
+        [] => String::new(),
+        list => format!(" (does not count: {})", list.join("; ")),
+    };
     Verdict::rest(
         Phase::Waiting(Reason::AwaitingApproval),
         format!(
-            "read it: kubectl -n {} describe plan {}; let it run: {command}  or  {on_stage}",
-            s.namespace, plan.name
+            "needs {}{not_counted}; read it: kubectl -n {} describe plan {}; let it run: {command}  or  {on_stage}",
+            tally.missing(),
+            s.namespace,
+            plan.name
         ),
     )
-    .waiting_for("approval 0/1")
+    .waiting_for(tally.missing())
     .watching(watch)
 }
 

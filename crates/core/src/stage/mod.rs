@@ -3,16 +3,19 @@
 //! `decide` is an ordered list of checks, a file each; the first that has something to say decides.
 
 mod candidate;
+mod carry;
 mod decide;
 mod delete;
 mod execute;
 mod fence;
 mod gate;
+mod latch;
 mod plan;
 mod prepare;
 mod snapshot;
 mod status;
 mod targets;
+mod verify;
 
 pub use decide::decide;
 pub use snapshot::{Snapshot, observe};

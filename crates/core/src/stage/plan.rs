@@ -11,13 +11,14 @@ use kube::ResourceExt;
 
 use super::{
     Snapshot,
-    prepare::{deferred, unpublished, wanted, wish},
+    carry::{beforehand, retried},
+    prepare::{assessed, deferred, unpublished, wanted, wish},
     targets::{Target, Targets, bootstrapped, targets},
 };
 use crate::{
     api::{
-        LABEL_STAGE, Opened, Operation, OwnedStack, PlannedAs, Proposal, ProposalKind, ProposedStack, Reason,
-        ReleaseRef,
+        Decided, LABEL_STAGE, Opened, OwnedStack, PlannedAs, Proposal, ProposalKind, ProposedStack, Reason,
+        ReleaseRef, Risk, RiskClass,
     },
     bundle::{StackArtifact, defer},
     change::{Baseline, StageNames, c1, console_url, count_changes, shown_changes, shown_warnings},
@@ -25,8 +26,9 @@ use crate::{
     effect::{Effect, NewPlan, Record, baseline_of},
     gate::{Ledger, PlanView, owned_key},
     plan::{append, by_rule},
+    risk::Assessment,
     verdict::{Need, Verdict, ask, fold},
-    words::{ChangeId, StackKey},
+    words::{ChangeId, DecisionId, StackKey},
 };
 
 /// Plans the release: everything that has to be done before, and then the record.
@@ -50,7 +52,8 @@ pub(super) fn same_for_this_stage(
         Err(Need::Do(e)) => return Some(Verdict::act(Reason::Planning, "reading the release", vec![*e])),
         Err(Need::Wait(..) | Need::Stuck(..)) => return None,
     };
-    (newest.proposal().a1.as_ref() == Some(&targets.a1)).then(|| reopen(s, newest, release, false, now))
+    (newest.proposal().a1.as_ref() == Some(&targets.a1))
+        .then(|| reopen(s, newest, release, Vec::new(), false, now))
 }
 
 fn plan_targets(s: &Snapshot<'_>, release: &ReleaseRef, targets: &Targets, now: Timestamp) -> Verdict {
@@ -113,7 +116,28 @@ fn plan_targets(s: &Snapshot<'_>, release: &ReleaseRef, targets: &Targets, now: 
     if !needs.is_empty() {
         return doing(needs);
     }
-    record(s, release, targets, &prepared, now)
+    let mut planned = Vec::new();
+    for (t, p) in prepared {
+        match p.plan {
+            PlannedAs::Unchanged => planned.push(Planned { t, p, risks: Assessment::default() }),
+            PlannedAs::Prepared | PlannedAs::Deferred => match assessed(s, t, &p, now) {
+                Ok(risks) => planned.push(Planned { t, p, risks }),
+                Err(need) => needs.push(need),
+            },
+        }
+    }
+    if !needs.is_empty() {
+        return doing(needs);
+    }
+    let count: usize = planned.iter().map(|p| p.risks.risks.len()).sum();
+    if count > MOST_RISKS {
+        let why = format!(
+            "release {} carries {count} risks, and a plan shows {MOST_RISKS} at most: split the CDK Stage, since none is left out",
+            release.name
+        );
+        return doing(vec![Need::stuck(Reason::PlanFailed, why)]);
+    }
+    record(s, release, targets, &planned, now)
 }
 
 fn deferred_stacks(s: &Snapshot<'_>, targets: &Targets, now: Timestamp) -> Result<BTreeSet<StackKey>, Need> {
@@ -127,20 +151,33 @@ fn deferred_stacks(s: &Snapshot<'_>, targets: &Targets, now: Timestamp) -> Resul
     Ok(defer(&stacks, &deployed))
 }
 
+/// Risks that a plan holds (the schema's bound).
+const MOST_RISKS: usize = 4096;
+
+/// A stack that is planned, and what is dangerous about it.
+pub(super) struct Planned<'a> {
+    /// What is wanted.
+    pub t: &'a Target,
+    /// What would happen.
+    pub p: Prepared,
+    /// What is dangerous about it.
+    pub risks: Assessment,
+}
+
 fn record(
     s: &Snapshot<'_>,
     release: &ReleaseRef,
     targets: &Targets,
-    prepared: &[(&Target, Prepared)],
+    planned: &[Planned<'_>],
     now: Timestamp,
 ) -> Verdict {
-    let leaves: BTreeMap<StackKey, _> = prepared.iter().map(|(t, p)| (t.key.clone(), p.leaf)).collect();
+    let leaves: BTreeMap<StackKey, _> = planned.iter().map(|x| (x.t.key.clone(), x.p.leaf)).collect();
     let id = ChangeId::Stage(c1(&s.uid, &targets.a1, &leaves));
     if let Some(existing) = s.plans.iter().find(|p| *p.id() == id) {
-        return reopen(s, existing, release, true, now);
+        return reopen(s, existing, release, retried(s, planned), true, now);
     }
     fold(
-        vec![ask(s.facts, open(s, release, targets, prepared, id, now), now)],
+        vec![ask(s.facts, open(s, release, targets, planned, id, now), now)],
         Reason::Planning,
         "writing the plan",
     )
@@ -150,7 +187,7 @@ fn open(
     s: &Snapshot<'_>,
     release: &ReleaseRef,
     targets: &Targets,
-    prepared: &[(&Target, Prepared)],
+    planned: &[Planned<'_>],
     id: ChangeId,
     now: Timestamp,
 ) -> Effect {
@@ -159,11 +196,14 @@ fn open(
         s.stage.spec.cdk_stage.as_deref(),
         targets.list.iter().map(|t| (&*t.artifact, &t.names.qualifier)),
     );
-    let stacks: Vec<ProposedStack> = prepared.iter().map(|(t, p)| proposed(t, p, targets, &names)).collect();
+    let stacks: Vec<ProposedStack> = planned.iter().map(|x| proposed(x, targets, &names)).collect();
     let nothing = stacks.iter().all(|p| p.plan == PlannedAs::Unchanged);
     let mut ledger = Ledger::new(now).with(|e| e.opened = Some(opened(s, release)));
     if nothing {
         ledger = ledger.with(|e| e.decided = Some(by_rule("nothing differs")));
+    } else {
+        let carried = retried(s, planned).into_iter().chain(beforehand(s, &targets.a1));
+        ledger = carried.fold(ledger, |l, d| l.with(|e| e.decided = Some(d)));
     }
     Effect::Record(Record::OpenPlan(Box::new(NewPlan {
         namespace: s.namespace.clone(),
@@ -172,12 +212,12 @@ fn open(
             kind: ProposalKind::Stage,
             name: stage.clone(),
             uid: s.uid.clone(),
-            operation: Operation::Deploy,
+            operation: s.operation(&release.digest),
             id,
             release: Some(release.clone()),
             a1: Some(targets.a1.clone()),
-            replaces: None,
-            risks: Vec::new(),
+            replaces: s.plans.iter().find(|p| p.is_complete()).and_then(|p| p.release.clone()),
+            risks: risks(planned),
             compared: None,
             stacks,
             bootstrap: None,
@@ -188,7 +228,15 @@ fn open(
     })))
 }
 
-fn proposed(t: &Target, p: &Prepared, targets: &Targets, names: &StageNames) -> ProposedStack {
+/// The risks of all stacks, the gravest first.
+fn risks(planned: &[Planned<'_>]) -> Vec<Risk> {
+    let mut all: Vec<Risk> = planned.iter().flat_map(|x| x.risks.risks.iter().cloned()).collect();
+    let rank = |r: &Risk| RiskClass::ALL.iter().position(|c| *c == r.class);
+    all.sort_by(|a, b| (rank(a), &a.stack, &a.logical_id).cmp(&(rank(b), &b.stack, &b.logical_id)));
+    all
+}
+
+fn proposed(Planned { t, p, risks }: &Planned<'_>, targets: &Targets, names: &StageNames) -> ProposedStack {
     let (baseline_stack_id, baseline_updated_time) = match &p.baseline {
         Baseline::None => (None, None),
         Baseline::Stack(id, at) => (Some(id.clone()), Some(MicroTime(*at))),
@@ -212,11 +260,11 @@ fn proposed(t: &Target, p: &Prepared, targets: &Targets, names: &StageNames) -> 
         termination_protection: t.artifact.termination_protection,
         input: t.digest,
         leaf: p.leaf,
-        sameness: Some(names.sameness(&t.artifact, p.plan, &p.changes, &p.warnings, &p.processed)),
+        sameness: Some(names.sameness(&t.artifact, p.plan, &p.changes, &p.warnings, &p.content.processed)),
         console_url: p.set.as_ref().map(|set| console_url(&set.arn, &set.stack_id)),
         warnings: shown_warnings(&p.warnings),
-        count: count_changes(&p.changes),
-        changes: shown_changes(&p.changes),
+        count: count_changes(&p.changes, &risks.code_only),
+        changes: shown_changes(&p.changes, &risks.code_only),
     }
 }
 
@@ -226,18 +274,29 @@ fn opened(s: &Snapshot<'_>, release: &ReleaseRef) -> Opened {
     Opened {
         order: s.newest().map_or(1, |p| p.order.saturating_add(1)),
         release: Some(release.clone()),
-        request: None,
+        request: s.request(),
         cdk_stage: s.stage.spec.cdk_stage.clone(),
         owned: owned.into_values().collect(),
     }
 }
 
 /// Opens a plan again: the same change as before, now for this release.
-fn reopen(s: &Snapshot<'_>, plan: &PlanView, release: &ReleaseRef, carry: bool, now: Timestamp) -> Verdict {
+fn reopen(
+    s: &Snapshot<'_>,
+    plan: &PlanView,
+    release: &ReleaseRef,
+    decisions: Vec<Decided>,
+    carry: bool,
+    now: Timestamp,
+) -> Verdict {
     let mut entry = opened(s, release);
     if !carry {
         entry.owned = plan.owned_now();
     }
     let ledger = plan.ledger(now).with(|e| e.opened = Some(entry));
+    let ledger = decisions
+        .into_iter()
+        .map(|d| Decided { under: d.under.filter(|id| *id != DecisionId::Change(plan.id().clone())), ..d })
+        .fold(ledger, |l, d| l.with(|e| e.decided = Some(d)));
     append(s.facts, &s.namespace, plan, ledger, Reason::Planning, "opening the plan for this release", now)
 }

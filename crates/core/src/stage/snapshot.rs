@@ -6,11 +6,14 @@ use kube::ResourceExt;
 
 use crate::{
     account::Accounts,
-    api::{Bootstrap, CloudAssembly, OwnedStack, ProposalKind, RequireApproval, Stage},
+    api::{
+        ANNOTATION_REQUESTED_AT, Bootstrap, Check, CloudAssembly, Freeze, IdentityNeeded, Operation,
+        OwnedStack, ProposalKind, Stage,
+    },
     cluster::{ClusterView, Installation},
     effect::Seen,
     facts::Facts,
-    gate::{PlanView, owned_key},
+    gate::{Enforcement, InForce, PlanView, in_force, owned_key},
     plan::views,
     stack::StackRow,
     words::{StackKey, Uid},
@@ -33,14 +36,31 @@ pub struct Snapshot<'a> {
     pub bootstraps: Vec<Arc<Bootstrap>>,
     /// The stages of the namespace, by name.
     pub stages: BTreeMap<String, Arc<Stage>>,
-    /// The plans of each upstream stage that is there, newest first.
-    pub upstream_plans: BTreeMap<String, Vec<PlanView>>,
+    /// The upstream stages that are there, by name.
+    pub upstreams: BTreeMap<String, Upstream>,
     /// Our own plans, newest first.
     pub plans: Vec<PlanView>,
+    /// The gate in force.
+    pub gate: InForce,
+    /// All freezes.
+    pub freezes: Vec<Arc<Freeze>>,
+    /// Whether it is proven who decides.
+    pub enforcement: Enforcement,
     /// What is remembered.
     pub facts: &'a Facts,
     /// The controller.
     pub installation: &'a Installation,
+}
+
+/// A stage that releases come from.
+#[derive(Clone, Debug)]
+pub struct Upstream {
+    /// Its plans, newest first.
+    pub plans: Vec<PlanView>,
+    /// What others have to say there before a release counts as verified.
+    pub checks: Vec<Check>,
+    /// Whose word counts there.
+    pub identity: IdentityNeeded,
 }
 
 /// Gathers what a decision needs; `None`: the object is gone.
@@ -55,25 +75,32 @@ pub fn observe<'a>(
     let uid: Uid = stage.uid()?.parse().ok()?;
     let stages: BTreeMap<String, Arc<Stage>> =
         cluster.stages(namespace).into_iter().map(|s| (s.name_any(), s)).collect();
-    let upstream_plans = stage
+    let accounts = Accounts::new(cluster.accounts());
+    let upstreams = stage
         .spec
         .promote_from
         .iter()
         .filter_map(|u| {
-            let uid: Uid = stages.get(&u.name)?.uid()?.parse().ok()?;
-            Some((u.name.clone(), views(cluster.plans_of_stage(namespace, &u.name), None, &uid)))
+            let upstream = stages.get(&u.name)?;
+            let uid: Uid = upstream.uid()?.parse().ok()?;
+            let plans = views(cluster.plans_of_stage(namespace, &u.name), None, &uid);
+            let identity = in_force(upstream, accounts.named(&upstream.spec.accounts)).identity.value;
+            Some((u.name.clone(), Upstream { plans, checks: upstream.spec.checks.clone(), identity }))
         })
         .collect();
     Some(Snapshot {
         plans: views(cluster.plans_of_stage(namespace, name), Some(facts), &uid),
         assembly: cluster.assembly(namespace, &stage.spec.assembly_ref.name),
-        accounts: Accounts::new(cluster.accounts()),
+        gate: in_force(&stage, accounts.named(&stage.spec.accounts)),
+        accounts,
+        freezes: cluster.freezes(),
+        enforcement: cluster.enforcement(),
         bootstraps: cluster.bootstraps(),
         namespace: namespace.to_owned(),
         stage,
         uid,
         stages,
-        upstream_plans,
+        upstreams,
         facts,
         installation,
     })
@@ -98,10 +125,21 @@ impl Snapshot<'_> {
         self.facts.stacks.get(key).unwrap_or(&Seen::Unknown)
     }
 
-    /// Which changes need an approval.
+    /// What somebody has asked to be planned anew, if anybody has.
     #[must_use]
-    pub fn require_approval(&self) -> RequireApproval {
-        self.stage.spec.gate.as_ref().and_then(|g| g.require_approval).unwrap_or_default()
+    pub fn request(&self) -> Option<String> {
+        let asked = self.stage.annotations().get(ANNOTATION_REQUESTED_AT)?;
+        Some(asked.chars().take(256).collect())
+    }
+
+    /// What deploying this release would be: going back, if it was carried out before the one that is there.
+    #[must_use]
+    pub fn operation(&self, release: &crate::words::Digest) -> Operation {
+        let mut carried_out =
+            self.plans.iter().filter(|p| p.is_complete()).filter_map(|p| p.release.as_ref());
+        let now = carried_out.next().map(|r| r.digest);
+        let earlier = carried_out.any(|r| r.digest == *release);
+        if earlier && now != Some(*release) { Operation::Rollback } else { Operation::Deploy }
     }
 
     /// `namespace/name`, for descriptions.

@@ -6,10 +6,9 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use super::Snapshot;
 use crate::{
     api::{Action, ConditionType, Conditions, DeployedRelease, PendingChange, Reason, StageStatus},
-    change::risk_classes,
     effect::Seen,
-    gate::{PlanView, parse_annotation},
-    plan::change_text,
+    gate::{Annotation, InForceState, PlanView, parse_annotation},
+    plan::{change_text, risk_text},
     verdict::{Phase, Verdict},
 };
 
@@ -38,6 +37,18 @@ pub fn status(s: &Snapshot<'_>, v: &Verdict, now: Timestamp) -> StageStatus {
         if up_to_date { Reason::Deployed } else { Reason::ChangePending },
         if up_to_date { "nothing newer waits".to_owned() } else { v.message.clone() },
     );
+    let list = match s.enforcement.state {
+        InForceState::InForce => {
+            list.with(ConditionType::ApprovalsEnforced, true, Reason::PoliciesInForce, &s.enforcement.message)
+        }
+        InForceState::NotInForce => list.with(
+            ConditionType::ApprovalsEnforced,
+            false,
+            Reason::PoliciesNotInForce,
+            &s.enforcement.message,
+        ),
+        InForceState::Unknown => list,
+    };
     let list = match v.phase {
         Phase::Done(_) => list,
         Phase::Working(r) => list.with(ConditionType::Reconciling, true, r, &v.message),
@@ -53,7 +64,7 @@ pub fn status(s: &Snapshot<'_>, v: &Verdict, now: Timestamp) -> StageStatus {
         after: (!after.is_empty()).then(|| after.join(",")),
         deployed,
         pending,
-        effective_gate: Vec::new(),
+        effective_gate: s.gate.shown(),
         ignored: ignored(s),
     }
 }
@@ -62,10 +73,10 @@ pub fn status(s: &Snapshot<'_>, v: &Verdict, now: Timestamp) -> StageStatus {
 fn ignored(s: &Snapshot<'_>) -> Vec<String> {
     let unreadable = |(key, value): (&String, &String)| match parse_annotation(key, value)? {
         Err(why) => Some(format!("{key}: {why}")),
-        Ok(d) if d.action != Action::Approve => {
+        Ok(Annotation::Decision(d)) if d.action == Action::Approve => None,
+        Ok(Annotation::Decision(_) | Annotation::Report(_)) => {
             Some(format!("{key}: only approve counts here, the rest on the plan"))
         }
-        Ok(_) => None,
     };
     let annotations = s.stage.metadata.annotations.iter().flatten();
     annotations.filter_map(unreadable).take(8).map(|text| text.chars().take(512).collect()).collect()
@@ -106,7 +117,7 @@ fn deployed(plan: &PlanView) -> Option<DeployedRelease> {
 
 fn pending(plan: &PlanView) -> Option<PendingChange> {
     let release = plan.release.as_ref()?;
-    let risk = risk_classes(&plan.proposal().stacks).join(",");
+    let risk = risk_text(plan);
     Some(PendingChange {
         name: release.name.clone(),
         digest: release.digest,
@@ -114,6 +125,6 @@ fn pending(plan: &PlanView) -> Option<PendingChange> {
         id: Some(plan.id().clone()),
         a1: plan.proposal().a1.clone(),
         change: Some(change_text(&plan.proposal().stacks)),
-        risk: (!risk.is_empty()).then_some(risk),
+        risk,
     })
 }

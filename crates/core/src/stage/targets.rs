@@ -165,6 +165,7 @@ fn make(
     let input = StackInput {
         key: key.clone(),
         template: artifact.template_file.digest(),
+        template_key: Some(artifact.template_object.key.clone()),
         assets: artifact.assets.files.iter().map(|f| (f.destination.key.clone(), f.digest)).collect(),
         parameters: BTreeMap::new(),
         tags: artifact.tags.clone(),
@@ -242,7 +243,7 @@ fn covers(s: &Snapshot<'_>, bootstrap: &Bootstrap, key: &StackKey, qualifier: &Q
     bootstrap.spec.qualifier == *qualifier
         && bootstrap.metadata.deletion_timestamp.is_none()
         && s.accounts
-            .selected(bootstrap)
+            .selected(&bootstrap.spec.accounts)
             .iter()
             .any(|a| a.spec.account_id == key.env.account && a.spec.regions.contains(&key.env.region))
 }

@@ -57,6 +57,7 @@ fn inputs() -> Mutants<StackInput> {
     let mut list = mutants!(StackInput of input() =>
         key: [],
         template: [|f| *f = digest("other template")],
+        template_key: [|f| *f = None, |f| *f = Some("c0de.zip".to_owned())],
         assets: [
             |f| f.insert("more.zip".to_owned(), digest("code")),
             |f| f.remove("c0de.zip"),

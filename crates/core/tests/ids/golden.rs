@@ -21,13 +21,13 @@ fn is(actual: &impl ToString, expected: &str) {
 
 #[test]
 fn the_input_of_a_stack() {
-    is(&input().digest().hex(), "0bb47d36ac2d400683be334f2754b4c130b299e427cd6f13d79af4b391f0bd28");
+    is(&input().digest().hex(), "6a95c0612c436c5fea0f88cfe88c10d4985b8f05fa4be5b5767b3b11a46611c6");
 }
 
 #[test]
 fn a1() {
     let inputs = BTreeMap::from([(key("Prod-Api"), input().digest()), (key("Prod-Store"), digest("store"))]);
-    is(&release_id(&uid(), &inputs), "a1-e7640d8b3bbcd83be25eb5a1493f42780b23f99e");
+    is(&release_id(&uid(), &inputs), "a1-af52ffcaca38f0c7242cb972783a447d1a5e4802");
 }
 
 #[test]
@@ -35,15 +35,15 @@ fn leaves() {
     let (key, input) = (key("Prod-Api"), input().digest());
     is(
         &leaf(&key, &input, &baseline(), &set(), &content()).hex(),
-        "467ec1c97d206fab6374d8857cf959591c55807d36d8ef54561f7ceeaa971684",
+        "8cfd4a6f0534e80b0a2cf9a211ca786d75db689f80c61e24f0830c2556d35043",
     );
     is(
         &leaf(&key, &input, &Baseline::None, &set(), &content()).hex(),
-        "0f16e2d8974cd37e868825ba89d4a32cd2de84808910dcbd78fd2de96c4e1128",
+        "0c1faed377c0b3dc94b4bac1acec901b6cf280f80856f14aefacbc35f943ae91",
     );
     is(
         &unchanged_leaf(&key, &input, &baseline()).hex(),
-        "088d3721c34781a1a0b77e2442a81026a721acab1bf31fec1d73c58180027cb9",
+        "a33b8eb3eb9862b94b64b7dbbc8a23c8467638bb088857d697dd32f7a809b6e7",
     );
     let difference = [
         ResourceDifference {
@@ -59,7 +59,7 @@ fn leaves() {
     ];
     is(
         &deferred_leaf(&key, &input, &baseline(), &difference).hex(),
-        "24de0f06e6b9c05411da2a7e3b7f53b979b670a18cb6bef09665ce4b01d1eb72",
+        "494065a03319f56ad78a2bdd6d467248ba39b51c5f7dc4c1d861abdcc00631dd",
     );
 }
 
@@ -67,7 +67,7 @@ fn leaves() {
 fn c1_of_two_stacks() {
     let release = release_id(&uid(), &BTreeMap::from([(key("Prod-Api"), input().digest())]));
     let leaves = BTreeMap::from([(key("Prod-Api"), digest("one")), (key("Prod-Store"), digest("two"))]);
-    is(&c1(&uid(), &release, &leaves), "c1-e5d4bc558adf3b3ad901b1430cfcc8311b4178c1");
+    is(&c1(&uid(), &release, &leaves), "c1-2d6cba9f753c9e59bff7a3a4117f08e709c5f774");
 }
 
 #[test]

@@ -199,8 +199,8 @@ impl Place {
                 sameness: Some(names.sameness(s, plan, &list, &[], &BTreeMap::new())),
                 console_url: None,
                 warnings: Vec::new(),
-                count: count_changes(&list),
-                changes: shown_changes(&list),
+                count: count_changes(&list, &BTreeSet::new()),
+                changes: shown_changes(&list, &BTreeSet::new()),
             }
         };
         Proposal {

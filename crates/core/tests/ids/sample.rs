@@ -41,6 +41,7 @@ pub fn input() -> StackInput {
     StackInput {
         key: key("Prod-Api"),
         template: digest("template"),
+        template_key: Some("t.json".to_owned()),
         assets: BTreeMap::from([("c0de.zip".to_owned(), digest("code")), ("t.json".to_owned(), digest("t"))]),
         parameters: BTreeMap::from([
             ("Size".to_owned(), ParameterValue::of("Size", "3", false, &hmac())),

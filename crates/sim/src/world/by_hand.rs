@@ -19,7 +19,7 @@ impl World {
         let keys: Vec<StackKey> = self.cloud.stacks.keys().cloned().collect();
         let place = self.luck.random.place(keys.len());
         let Some(key) = keys.get(place).cloned() else { return };
-        match self.luck.random.below(11) {
+        match self.luck.random.below(10) {
             0 => self.update_by_hand(&key),
             1 => self.update_in_vain_by_hand(&key),
             2 if self.gentle => {}
@@ -27,11 +27,12 @@ impl World {
             3 => self.delete_set_by_hand(&key),
             4 => self.replace_set_by_hand(&key),
             5 => self.execute_by_hand(&key),
-            6 => self.change_outside(&key),
-            7 => {
-                // An SSM parameter, a macro, a nested template, a hook: and the change set has to be made again.
+            6 => {
+                // An SSM parameter, a macro, a nested template, a hook: and often the change set has to be made again.
                 self.change_outside(&key);
-                self.delete_set_by_hand(&key);
+                if self.luck.random.chance(700) {
+                    self.delete_set_by_hand(&key);
+                }
             }
             _ => {
                 let there = !self.withdrawn.contains_key(&key.env.account);

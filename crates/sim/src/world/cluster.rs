@@ -12,9 +12,14 @@ use k8s_openapi::{
 };
 use kube::{Resource, ResourceExt};
 use stackgate_core::{
-    api::{AwsAccount, Bootstrap, ChangePlan, ChangePlanSpec, CloudAssembly, FINALIZER, LedgerEntry, Stage},
+    api::{
+        AwsAccount, Bootstrap, ChangePlan, ChangePlanSpec, CloudAssembly, FINALIZER, Freeze, LedgerEntry,
+        Stage,
+    },
     cluster::ClusterView,
     effect::{NewPlan, Refusal, RefusalKind},
+    gate::{Enforcement, InForceState},
+    words::Digest,
 };
 
 /// The namespace of the application team.
@@ -33,6 +38,8 @@ pub enum ObjectKey {
     Stage(String),
     /// A ChangePlan.
     Plan(String),
+    /// A Freeze.
+    Freeze(String),
 }
 
 /// An object of one of our kinds.
@@ -48,6 +55,8 @@ pub enum Object {
     Stage(Arc<Stage>),
     /// A ChangePlan.
     Plan(Arc<ChangePlan>),
+    /// A Freeze.
+    Freeze(Arc<Freeze>),
 }
 
 /// What somebody sees: the API server itself, or a controller's caches, which may be behind.
@@ -97,6 +106,7 @@ macro_rules! meta {
             Object::Assembly($o) => $e,
             Object::Stage($o) => $e,
             Object::Plan($o) => $e,
+            Object::Freeze($o) => $e,
         }
     };
 }
@@ -111,6 +121,7 @@ impl Object {
             Self::Assembly(o) => ObjectKey::Assembly(o.name_any()),
             Self::Stage(o) => ObjectKey::Stage(o.name_any()),
             Self::Plan(o) => ObjectKey::Plan(o.name_any()),
+            Self::Freeze(o) => ObjectKey::Freeze(o.name_any()),
         }
     }
 
@@ -241,10 +252,11 @@ impl Cluster {
             Object::Plan(mut o) => {
                 if let Some(s) = &mut Arc::make_mut(&mut o).status {
                     conditions(&mut s.conditions);
+                    s.expires_time = s.expires_time.take().map(seconds);
                 }
                 Object::Plan(o)
             }
-            other @ (Object::Account(_) | Object::Bootstrap(_)) => other,
+            other @ (Object::Account(_) | Object::Bootstrap(_) | Object::Freeze(_)) => other,
         });
         Ok(())
     }
@@ -296,6 +308,7 @@ fn stored(mut entry: LedgerEntry) -> LedgerEntry {
     entry.time = seconds(entry.time);
     if let Some(d) = &mut entry.decided {
         d.until = d.until.take().map(seconds);
+        d.since = d.since.take().map(seconds);
     }
     entry
 }
@@ -321,6 +334,16 @@ impl ClusterView for Objects {
     }
     fn bootstraps(&self) -> Vec<Arc<Bootstrap>> {
         self.list(|o| if let Object::Bootstrap(b) = o { Some(Arc::clone(b)) } else { None })
+    }
+    fn freezes(&self) -> Vec<Arc<Freeze>> {
+        self.list(|o| if let Object::Freeze(f) = o { Some(Arc::clone(f)) } else { None })
+    }
+    fn enforcement(&self) -> Enforcement {
+        Enforcement {
+            state: InForceState::InForce,
+            fingerprint: Some(Digest::of("policies")),
+            ..Enforcement::default()
+        }
     }
     fn plans_of_stage(&self, _: &str, stage: &str) -> Vec<Arc<ChangePlan>> {
         self.list(|o| match o {

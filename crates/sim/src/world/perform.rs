@@ -56,7 +56,7 @@ impl World {
                     _ => content,
                 }))
             }
-            Look::Template(key, id, _) => {
+            Look::Template(key, id, ..) => {
                 let stack = self.cloud.stacks.get(key).filter(|s| s.id == *id);
                 Fact::Template(
                     stack.and_then(|s| s.deployed.as_ref()).map(|d| Arc::from(d.template.json.to_string())),
@@ -83,6 +83,8 @@ impl World {
                     .filter(|a| a.metadata.name.as_ref().is_some_and(|n| accounts.contains(n)))
                     .map(Arc::unwrap_or_clone)
                     .collect(),
+                freezes: self.cluster.objects.freezes().into_iter().map(Arc::unwrap_or_clone).collect(),
+                policies: self.cluster.objects.enforcement().fingerprint,
             })),
         }
     }

@@ -77,8 +77,7 @@ impl World {
         let namespace = json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": SYSTEM } });
         kubectl.apply(&namespace.to_string())?;
         kubectl.run(&["apply", "-f", &file("deploy/rbac.yaml")])?;
-        kubectl.run(&["wait", "--for=condition=Established", "crd", "--all", "--timeout=60s"])?;
-        Ok(())
+        kubectl.wait_for_kinds()
     }
 
     /// kubectl as the administrator.

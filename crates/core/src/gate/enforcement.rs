@@ -1,0 +1,72 @@
+//! Whether the admission policies that prove who decided are in force, and what that makes of a decision.
+
+use std::{collections::BTreeSet, sync::Arc};
+
+use crate::{api::Identity, change::Canonical, words::Digest};
+
+/// What is known of the policies.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Enforcement {
+    /// How they stand.
+    pub state: InForceState,
+    /// In a sentence, for people.
+    pub message: String,
+    /// Which objects the policies are, and in which generation, while they are in force.
+    pub fingerprint: Option<Digest>,
+    /// Annotations that were there before the policies were known to be in force: nothing proves who wrote them.
+    pub tainted: Arc<BTreeSet<Digest>>,
+}
+
+/// How the policies stand.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum InForceState {
+    /// Nobody has tried yet.
+    #[default]
+    Unknown,
+    /// They refuse what they should, and have done so all along.
+    InForce,
+    /// They do not.
+    NotInForce,
+}
+
+/// Names one annotation of one object, value included.
+#[must_use]
+pub fn annotation_digest(uid: &str, key: &str, value: &str) -> Digest {
+    Canonical::new("stackgate annotation v1").text("uid", uid).text("key", key).text("value", value).digest()
+}
+
+impl Enforcement {
+    /// Who wrote an annotation that claims to be by `by`, as far as anything proves it.
+    #[must_use]
+    pub fn identity(&self, by: &str, uid: &str, key: &str, value: &str) -> Identity {
+        let proven = match self.state {
+            InForceState::InForce => !self.tainted.contains(&annotation_digest(uid, key, value)),
+            InForceState::Unknown | InForceState::NotInForce => false,
+        };
+        if by.is_empty() || !proven {
+            return Identity::Unverified;
+        }
+        if by.starts_with("git:") { Identity::Git } else { Identity::Verified }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_came_under_policies_in_force_is_proven() {
+        let mut e = Enforcement::default();
+        assert_eq!(e.identity("alice", "u", "k", "v"), Identity::Unverified);
+        e.state = InForceState::NotInForce;
+        assert_eq!(e.identity("alice", "u", "k", "v"), Identity::Unverified);
+        e.state = InForceState::InForce;
+        assert_eq!(e.identity("alice", "u", "k", "v"), Identity::Verified);
+        assert_eq!(e.identity("git:alice", "u", "k", "v"), Identity::Git);
+        assert_eq!(e.identity("", "u", "k", "v"), Identity::Unverified);
+        e.tainted = Arc::new([annotation_digest("u", "k", "v")].into());
+        assert_eq!(e.identity("alice", "u", "k", "v"), Identity::Unverified);
+        assert_eq!(e.identity("alice", "u", "k", "v2"), Identity::Verified);
+        assert_eq!(e.identity("alice", "u2", "k", "v"), Identity::Verified);
+    }
+}

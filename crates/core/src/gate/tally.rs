@@ -1,0 +1,208 @@
+//! Counts decisions: who has approved, what is missing, and until when that holds.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::{InForce, PlanView, Recorded};
+use crate::{
+    api::{Action, Identity, IdentityNeeded, PlannedAs, RequireApproval, RiskClass},
+    words::DecisionId,
+};
+
+/// How long the approval of a release counts that was given before its change was known.
+const BEFOREHAND_TTL: SignedDuration = SignedDuration::from_hours(24);
+
+/// How a plan stands before its gate.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Tally {
+    /// The rule that lets it through without anybody, if one does.
+    pub by_rule: Option<&'static str>,
+    /// Whose approvals count, each once.
+    pub counted: Vec<String>,
+    /// How many are needed.
+    pub needed: u32,
+    /// Classes of risk that nobody who counts has acknowledged.
+    pub acks_missing: Vec<RiskClass>,
+    /// Whether somebody has overridden freezes and quorum.
+    pub overridden: bool,
+    /// Why decisions that are there do not count, one line each.
+    pub not_counted: Vec<String>,
+    /// When this may change without anybody doing anything.
+    pub changes: Option<Timestamp>,
+}
+
+impl Tally {
+    /// Whether the gate is open.
+    #[must_use]
+    pub fn passes(&self) -> bool {
+        self.by_rule.is_some() || (self.enough() && self.acks_missing.is_empty())
+    }
+
+    fn enough(&self) -> bool {
+        self.had() >= self.needed
+    }
+
+    /// How many approvals count.
+    #[must_use]
+    pub fn had(&self) -> u32 {
+        u32::try_from(self.counted.len()).unwrap_or(u32::MAX)
+    }
+
+    /// What is missing, such as `approval 1/2, ack iam`; empty if nothing is.
+    #[must_use]
+    pub fn missing(&self) -> String {
+        if self.by_rule.is_some() {
+            return String::new();
+        }
+        let approvals = (!self.enough()).then(|| format!("approval {}/{}", self.had(), self.needed));
+        let acks = (!self.acks_missing.is_empty()).then(|| format!("ack {}", self.ack_text()));
+        approvals.into_iter().chain(acks).collect::<Vec<_>>().join(", ")
+    }
+
+    /// The classes that are missing, as an annotation names them.
+    #[must_use]
+    pub fn ack_text(&self) -> String {
+        self.acks_missing.iter().map(|c| c.as_str()).collect::<Vec<_>>().join(",")
+    }
+}
+
+/// Counts the decisions of a plan against a gate.
+#[must_use]
+pub fn tally(plan: &PlanView, gate: &InForce, now: Timestamp) -> Tally {
+    let classes = plan.risk_classes();
+    let mut count =
+        Count { plan, gate, now, out: Tally { by_rule: by_rule(plan, gate, &classes), ..Tally::default() } };
+    count.out.overridden = count.overrides();
+    count.out.needed = if count.out.overridden { 1 } else { gate.approvals.value };
+    let people = count.people(&classes);
+    let acked: BTreeSet<RiskClass> = people.values().flat_map(|r| r.decided.acks.iter().copied()).collect();
+    let demanded = classes.iter().filter(|c| gate.require_ack.value.contains(c));
+    count.out.acks_missing = demanded.filter(|c| !acked.contains(c)).copied().collect();
+    count.out.counted = people.into_keys().map(str::to_owned).collect();
+    count.out
+}
+
+fn by_rule(plan: &PlanView, gate: &InForce, classes: &BTreeSet<RiskClass>) -> Option<&'static str> {
+    let deferred = plan.proposal().stacks.iter().any(|s| s.plan == PlannedAs::Deferred);
+    let risky = classes.contains(&RiskClass::MaybeReplace)
+        || classes.iter().any(|c| gate.require_ack.value.contains(c));
+    match gate.require_approval.value {
+        RequireApproval::Never => Some("requireApproval: Never"),
+        RequireApproval::OnRisk if !deferred && !risky => {
+            Some("requireApproval: OnRisk, and it carries none of the risks")
+        }
+        RequireApproval::OnRisk | RequireApproval::AnyChange => None,
+    }
+}
+
+/// What an approver writes: the id, and the classes of risk that are still to be acknowledged; quoted for a shell where
+/// that needs it.
+#[must_use]
+pub fn approval_value(plan: &PlanView, tally: &Tally) -> String {
+    if tally.acks_missing.is_empty() {
+        return plan.id().to_string();
+    }
+    format!("'{};ack={}'", plan.id(), tally.ack_text())
+}
+
+struct Count<'a> {
+    plan: &'a PlanView,
+    gate: &'a InForce,
+    now: Timestamp,
+    out: Tally,
+}
+
+impl<'a> Count<'a> {
+    /// The newest own decision of each person, where it is an approval that counts.
+    fn people(&mut self, classes: &BTreeSet<RiskClass>) -> BTreeMap<&'a str, &'a Recorded> {
+        let mut newest: BTreeMap<&str, &Recorded> = BTreeMap::new();
+        for recorded in &self.plan.decisions {
+            match recorded.decided.action {
+                // Stops count whoever signed them: they fail safe.
+                Action::Revoke => {
+                    newest.remove(recorded.decided.by.as_str());
+                }
+                Action::Approve if self.counts(recorded, classes) => {
+                    newest.insert(&recorded.decided.by, recorded);
+                }
+                Action::Approve | Action::Reject | Action::Retry | Action::Override => {}
+            }
+        }
+        newest
+    }
+
+    fn counts(&mut self, recorded: &Recorded, classes: &BTreeSet<RiskClass>) -> bool {
+        let who = recorded.who();
+        if let Err(why) = self.identity_counts(recorded) {
+            self.out.not_counted.push(format!("{who}: {why}"));
+            return false;
+        }
+        let beforehand = matches!(recorded.decided.under, Some(DecisionId::Release(_)));
+        if beforehand && !classes.iter().all(|c| recorded.decided.acks.contains(c)) {
+            let beyond: Vec<&str> =
+                classes.iter().filter(|c| !recorded.decided.acks.contains(c)).map(|c| c.as_str()).collect();
+            self.out.not_counted.push(format!(
+                "{who}: approved beforehand without ack={}, which the change turned out to carry",
+                beyond.join(",")
+            ));
+            return false;
+        }
+        let ttl = if beforehand {
+            BEFOREHAND_TTL.min(self.gate.approval_ttl.value)
+        } else {
+            self.gate.approval_ttl.value
+        };
+        if !self.is_fresh(recorded, ttl) {
+            self.out.not_counted.push(format!("{who}: expired"));
+            return false;
+        }
+        true
+    }
+
+    fn identity_counts(&self, recorded: &Recorded) -> Result<(), String> {
+        match (recorded.decided.identity, self.gate.identity.value) {
+            (Identity::Git, _) if self.gate.approvals.value > 1 && !self.out.overridden => {
+                Err("a decision in git is no part of a quorum".to_owned())
+            }
+            (Identity::Verified | Identity::Git, _) | (Identity::Unverified, IdentityNeeded::Any) => Ok(()),
+            // A rule that let it through once says nothing of a gate that asks for people now.
+            (Identity::System, _) => Err("no person".to_owned()),
+            (Identity::Unverified, IdentityNeeded::Verified) => {
+                Err("nothing proves who it was; sign again, in another slot, while the policies are in force"
+                    .to_owned())
+            }
+        }
+    }
+
+    /// No trust in clocks of clients: time counts from when the controller first saw it, `until` only shortens.
+    fn is_fresh(&mut self, recorded: &Recorded, ttl: SignedDuration) -> bool {
+        let end = recorded.since.saturating_add(ttl).unwrap_or(Timestamp::MAX);
+        let end = recorded.decided.until.as_ref().map_or(end, |u| u.0.min(end));
+        if self.now >= end {
+            return false;
+        }
+        self.out.changes = Some(self.out.changes.map_or(end, |c| c.min(end)));
+        true
+    }
+
+    fn overrides(&mut self) -> bool {
+        let plan = self.plan;
+        plan.decisions.iter().filter(|r| r.decided.action == Action::Override).any(|r| {
+            let person = matches!(
+                (r.decided.identity, self.gate.identity.value),
+                (Identity::Verified, _) | (Identity::Unverified, IdentityNeeded::Any)
+            );
+            let revoked = plan.decisions.iter().any(|later| {
+                later.place > r.place
+                    && later.decided.action == Action::Revoke
+                    && later.decided.by == r.decided.by
+            });
+            person && !revoked && self.is_fresh(r, self.gate.approval_ttl.value)
+        })
+    }
+}
+
+#[cfg(test)]
+#[path = "tally_tests.rs"]
+mod tests;

@@ -1,0 +1,163 @@
+//! The status of a plan: derived from its own record, and from the gate that it stands before.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use kube::ResourceExt;
+
+use super::{change_text, risk_text};
+use crate::{
+    account::Accounts,
+    api::{
+        ChangePlan, ChangePlanStatus, CloseReason, ConditionType, Conditions, GATE_PREFIX, ProposalKind,
+        Reason, whole_seconds,
+    },
+    cluster::ClusterView,
+    freeze::{Held, Touched, held},
+    gate::{InForce, PlanView, Tally, approval_value, in_force, tally},
+};
+
+/// The gate that a plan stands before.
+#[derive(Clone, Debug)]
+pub struct Gated {
+    gate: InForce,
+    held: Vec<Held>,
+    thaws: Option<Timestamp>,
+}
+
+/// The gate of the Stage that the plan is for; `None`: it is for a Bootstrap, or its Stage is gone or another one now.
+#[must_use]
+pub fn gated(cluster: &impl ClusterView, plan: &Arc<ChangePlan>, now: Timestamp) -> Option<Gated> {
+    let proposal = &plan.spec.proposal;
+    if proposal.kind != ProposalKind::Stage {
+        return None;
+    }
+    let namespace = plan.metadata.namespace.as_deref()?;
+    let stage = cluster.stage(namespace, &proposal.name)?;
+    if stage.uid().as_deref() != Some(proposal.uid.as_str()) {
+        return None;
+    }
+    let view = PlanView::new(Arc::clone(plan))?;
+    let accounts = Accounts::new(cluster.accounts());
+    let gate = in_force(&stage, accounts.named(&stage.spec.accounts));
+    let touched = Touched { namespace, accounts: &view.accounts(), operation: proposal.operation };
+    let (held, thaws) = held(&cluster.freezes(), &accounts, touched, now);
+    Some(Gated { gate, held, thaws })
+}
+
+/// What the object shows, and when that changes by itself. `None`: it is no plan of ours.
+#[must_use]
+pub fn status(
+    plan: &Arc<ChangePlan>,
+    gated: Option<&Gated>,
+    now: Timestamp,
+) -> Option<(ChangePlanStatus, Option<Timestamp>)> {
+    let view = PlanView::new(Arc::clone(plan))?;
+    let before = plan.status.as_ref().map_or(&[][..], |s| &s.conditions);
+    let list = Conditions::new(before, plan.metadata.generation, now);
+    let is_bootstrap = view.proposal().bootstrap.is_some();
+    let tally = gated.map(|g| tally(&view, &g.gate, now));
+    let (state, list) = over(&view, is_bootstrap, list)
+        .unwrap_or_else(|list| before_the_gate(&view, gated, tally.as_ref(), plan, list));
+    let waits = matches!(state, "AwaitingApproval" | "Frozen");
+    let expires = gated.filter(|_| waits).map(|g| expires(&view, g, tally.as_ref()));
+    let marks = view.marks(plan.metadata.annotations.as_ref());
+    let status = ChangePlanStatus {
+        observed_generation: plan.metadata.generation,
+        conditions: list.build(),
+        state: Some(state.to_owned()),
+        release: view.release.as_ref().map(|r| r.name.clone()),
+        approvals: tally
+            .as_ref()
+            .filter(|t| t.by_rule.is_none())
+            .map(|t| format!("{}/{}", t.had(), t.needed)),
+        needs: tally.as_ref().filter(|_| waits).map(Tally::missing).filter(|m| !m.is_empty()),
+        expires_time: expires.map(whole_seconds),
+        change: (!is_bootstrap).then(|| change_text(&view.proposal().stacks)),
+        risk: risk_text(&view),
+        ignored: marks
+            .bad
+            .into_iter()
+            .take(8)
+            .map(|(key, why)| format!("{key}: {why}").chars().take(512).collect())
+            .collect(),
+    };
+    let changes = gated.filter(|_| waits).and_then(|g| g.thaws).into_iter().chain(expires).min();
+    Some((status, changes))
+}
+
+/// A plan that nobody has to decide on any more; or the list as it was.
+fn over<'a>(
+    view: &PlanView,
+    is_bootstrap: bool,
+    list: Conditions<'a>,
+) -> Result<(&'static str, Conditions<'a>), Conditions<'a>> {
+    use ConditionType::{Ready, Reconciling};
+    Ok(if let Some(closed) = &view.closed {
+        let (state, reason) = match closed.reason {
+            CloseReason::Rejected => ("Rejected", Reason::Rejected),
+            CloseReason::Superseded => ("Superseded", Reason::ChangePending),
+            CloseReason::Withdrawn => ("Withdrawn", Reason::ChangePending),
+            CloseReason::Failed => ("Failed", Reason::RolledBack),
+            CloseReason::Expired => ("Expired", Reason::Expired),
+        };
+        (state, list.with(Ready, false, reason, &closed.message))
+    } else if view.failed().next().is_some() {
+        let what = "a stack failed; the rest is not started";
+        ("Failing", list.with(Reconciling, true, Reason::Executing, what))
+    } else if view.is_complete()
+        && (!is_bootstrap || view.is_claimed())
+        && view.claims.len() == view.settled.len()
+    {
+        ("Succeeded", list.with(Ready, true, Reason::Deployed, "carried out"))
+    } else if view.is_claimed() {
+        ("Executing", list.with(Reconciling, true, Reason::Executing, "stacks are changing"))
+    } else if view.rejected().is_some() {
+        let what = "rejected; change sets are being deleted";
+        ("Rejected", list.with(Ready, false, Reason::Rejected, what))
+    } else {
+        return Err(list);
+    })
+}
+
+fn before_the_gate<'a>(
+    view: &PlanView,
+    gated: Option<&Gated>,
+    tally: Option<&Tally>,
+    plan: &ChangePlan,
+    list: Conditions<'a>,
+) -> (&'static str, Conditions<'a>) {
+    let (Some(gated), Some(tally)) = (gated, tally) else {
+        let what = if view.proposal().bootstrap.is_some() { "bootstrapping" } else { "its Stage is gone" };
+        return ("Pending", list.with(ConditionType::Waiting, true, Reason::Planning, what));
+    };
+    if tally.passes() {
+        return match gated.held.first().filter(|_| !tally.overridden) {
+            Some(h) => {
+                let what = format!("Freeze {}: {}", h.name, h.reason);
+                ("Frozen", list.with(ConditionType::Waiting, true, Reason::Frozen, what))
+            }
+            None => {
+                ("Approved", list.with(ConditionType::Reconciling, true, Reason::Executing, "about to run"))
+            }
+        };
+    }
+    let namespace = plan.metadata.namespace.as_deref().unwrap_or_default();
+    let command = format!(
+        "needs {}: kubectl -n {namespace} annotate plan {} {GATE_PREFIX}approve={}",
+        tally.missing(),
+        view.name,
+        approval_value(view, tally)
+    );
+    ("AwaitingApproval", list.with(ConditionType::Waiting, true, Reason::AwaitingApproval, command))
+}
+
+/// When the plan, or the approvals that it has, expire.
+fn expires(view: &PlanView, gated: &Gated, tally: Option<&Tally>) -> Timestamp {
+    let plan = view.opened_time.saturating_add(gated.gate.plan_ttl.value).unwrap_or(Timestamp::MAX);
+    match tally {
+        Some(t) if t.passes() => t.changes.unwrap_or(plan),
+        Some(t) => t.changes.map_or(plan, |at| at.min(plan)),
+        None => plan,
+    }
+}

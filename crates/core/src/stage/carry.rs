@@ -1,0 +1,89 @@
+//! Approvals that go over to another plan: of a change that is tried again, and of a release that was approved before its
+//! change was known.
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+
+use super::{Snapshot, fence::baseline, plan::Planned, targets::Target};
+use crate::{
+    api::{Action, CloseReason, Decided, PlannedAs, ProposedStack, SettledAs},
+    change::Baseline,
+    drive::Prepared,
+    gate::{PlanView, Recorded},
+    words::{DecisionId, ReleaseId},
+};
+
+/// The approvals of the change that failed and is tried again, if what is planned now is equal but for the baseline that
+/// our own roll back moved.
+pub(super) fn retried(s: &Snapshot<'_>, planned: &[Planned<'_>]) -> Vec<Decided> {
+    let failed = |p: &&PlanView| p.closed.as_ref().is_some_and(|c| c.reason == CloseReason::Failed);
+    let Some(plan) = s.newest().filter(failed) else { return Vec::new() };
+    let stacks = &plan.proposal().stacks;
+    let equal = stacks.len() == planned.len()
+        && planned.iter().all(|x| {
+            stacks
+                .iter()
+                .find(|old| old.key() == x.t.key)
+                .is_some_and(|old| is_equal(s, plan, old, x.t, &x.p))
+        });
+    if plan.retried(s.gate.identity.value).is_none() || !equal {
+        return Vec::new();
+    }
+    let old = DecisionId::Change(plan.id().clone());
+    let decisions = plan.decisions.iter().filter(|r| match r.decided.action {
+        Action::Approve | Action::Revoke | Action::Override => true,
+        Action::Reject | Action::Retry => false,
+    });
+    decisions
+        .map(|r| Decided { under: r.decided.under.clone().or_else(|| Some(old.clone())), ..dated(r) })
+        .collect()
+}
+
+fn is_equal(s: &Snapshot<'_>, plan: &PlanView, old: &ProposedStack, t: &Target, p: &Prepared) -> bool {
+    match p.plan {
+        PlannedAs::Unchanged => {
+            old.plan == PlannedAs::Unchanged
+                || plan.settled.get(&t.key).is_some_and(|x| x.outcome == SettledAs::Succeeded)
+        }
+        PlannedAs::Deferred => old.plan == PlannedAs::Deferred && old.leaf == p.leaf,
+        PlannedAs::Prepared => {
+            old.plan == PlannedAs::Prepared
+                && old.input == t.digest
+                && p.leaf_on(&t.key, &t.digest, &baseline(old)) == Some(old.leaf)
+                && (baseline(old) == p.baseline || is_where_we_left_it(s, t, &p.baseline))
+        }
+    }
+}
+
+/// Whether a stack is as our own operation left it.
+fn is_where_we_left_it(s: &Snapshot<'_>, t: &Target, baseline: &Baseline) -> bool {
+    match baseline {
+        Baseline::None => false,
+        Baseline::Stack(id, at) => s
+            .owned()
+            .get(&t.key)
+            .is_some_and(|o| o.stack_id == *id && o.updated_time.as_ref().is_some_and(|left| left.0 == *at)),
+    }
+}
+
+/// The approvals of this release that were given before this change was known and that no execution has used up.
+pub(super) fn beforehand(s: &Snapshot<'_>, a1: &ReleaseId) -> Vec<Decided> {
+    let named = |r: &&Recorded| matches!(&r.decided.under, Some(DecisionId::Release(id)) if id == a1);
+    let mut found: Vec<Decided> = Vec::new();
+    for plan in &s.plans {
+        let unspent = plan.decisions.iter().filter(|_| !plan.is_claimed());
+        for recorded in plan.beforehand.iter().chain(unspent).filter(named) {
+            let decided = dated(recorded);
+            match found.iter_mut().find(|d| d.says_the_same(&decided)) {
+                Some(known) => known.since = known.since.clone().min(decided.since),
+                None => found.push(decided),
+            }
+        }
+    }
+    // One that was used up anywhere is used up.
+    found.retain(|d| !s.plans.iter().any(|p| p.is_claimed() && p.has_recorded(d)));
+    found
+}
+
+fn dated(recorded: &Recorded) -> Decided {
+    Decided { since: Some(Time(recorded.since)), ..recorded.decided.clone() }
+}

@@ -1,0 +1,148 @@
+//! What people and checks write is recorded as soon as it is seen: annotations may vanish, the ledger stays.
+
+use jiff::Timestamp;
+use kube::ResourceExt;
+
+use super::Snapshot;
+use crate::{
+    api::{Action, Checked, CloseReason, Decided, DecisionSource, Identity, IdentityNeeded, Reason},
+    gate::{Annotation, Decision, InForceState, Marks, PlanView, parse_annotation},
+    plan::append,
+    verdict::Verdict,
+    words::DecisionId,
+};
+
+/// Decisions that one plan takes; beyond that only rejects are recorded.
+const MAX_DECISIONS: usize = 100;
+/// Rejects that one plan takes: one is enough to stop it, and the ledger is bounded.
+const MAX_REJECTS: usize = 256;
+/// Approvals beforehand that one ledger keeps.
+const MAX_BEFOREHAND: usize = 16;
+/// Entries that are written at once.
+const AT_ONCE: usize = 64;
+
+/// Records what the ledger does not hold yet.
+pub(super) fn latch(s: &Snapshot<'_>, plan: &PlanView, now: Timestamp) -> Option<Verdict> {
+    let on_plan = plan.marks(plan.plan.metadata.annotations.as_ref());
+    let on_stage = plan.marks(s.stage.metadata.annotations.as_ref());
+    let mut new: Vec<Decided> = Vec::new();
+    let plan_uid = plan.plan.uid().unwrap_or_default();
+    let sources = [
+        (DecisionSource::ChangePlan, plan_uid.as_str(), &on_plan),
+        (DecisionSource::Stage, s.uid.as_str(), &on_stage),
+    ];
+    for (source, uid, marks) in sources {
+        for (key, value, decision) in &marks.decisions {
+            // Nothing negative lives on a Stage: a reject there would race with nothing on the plan.
+            if source == DecisionSource::Stage && decision.action != Action::Approve {
+                continue;
+            }
+            if !says_something_now(s, plan, decision, now) {
+                continue;
+            }
+            let identity = s.enforcement.identity(&decision.by, uid, key, value);
+            let decided = decision.recorded(source, identity, plan.id());
+            // An approval beforehand is taken once: what is left of it went into this plan when it was opened.
+            let beforehand = matches!(decision.id, DecisionId::Release(_));
+            if beforehand && s.plans.iter().any(|p| p.name != plan.name && p.has_recorded(&decided)) {
+                continue;
+            }
+            if !is_known(plan, &decided) && !new.iter().any(|d| d.says_the_same(&decided)) {
+                new.push(decided);
+            }
+        }
+    }
+    // A revoke that is first seen together with an approval takes it back, whichever came first.
+    new.sort_by_key(|d| d.action == Action::Revoke);
+    let reports = reports(s, plan, &plan_uid, &on_plan);
+    let rejects = plan.decisions.iter().filter(|d| d.decided.action == Action::Reject).count();
+    let new = new.into_iter().filter(|d| match d.action {
+        Action::Reject => rejects < MAX_REJECTS,
+        Action::Approve | Action::Revoke | Action::Retry | Action::Override => {
+            plan.decisions.len() < MAX_DECISIONS
+        }
+    });
+    let new = new.chain(beforehand(s, plan, now));
+    let ledger = new.take(AT_ONCE).fold(plan.ledger(now), |l, d| l.with(|e| e.decided = Some(d)));
+    let ledger = reports.into_iter().fold(ledger, |l, c| l.with(|e| e.checked = Some(c)));
+    if ledger.is_empty() {
+        return None;
+    }
+    Some(append(s.facts, &s.namespace, plan, ledger, Reason::AwaitingApproval, "recording a decision", now))
+}
+
+/// Approvals of releases (a1) whose plan does not exist yet. They are kept in the newest ledger that there is, with the time
+/// that they were first seen, and go into their plan when it is opened.
+fn beforehand(s: &Snapshot<'_>, newest: &PlanView, now: Timestamp) -> Vec<Decided> {
+    if !is_told_apart(s) || newest.beforehand.len() >= MAX_BEFOREHAND {
+        return Vec::new();
+    }
+    let annotations = s.stage.metadata.annotations.iter().flatten();
+    let given = annotations.filter_map(|(key, value)| {
+        let Some(Ok(Annotation::Decision(d))) = parse_annotation(key, value) else { return None };
+        let DecisionId::Release(a1) = &d.id else { return None };
+        let planned = s.plans.iter().any(|p| p.proposal().a1.as_ref() == Some(a1));
+        if planned || d.action != Action::Approve || d.until.is_some_and(|until| now >= until) {
+            return None;
+        }
+        let identity = s.enforcement.identity(&d.by, s.uid.as_str(), key, value);
+        let decided = d.recorded(DecisionSource::Stage, identity, newest.id());
+        (!s.plans.iter().any(|p| p.has_recorded(&decided))).then_some(decided)
+    });
+    given.take(MAX_BEFOREHAND - newest.beforehand.len()).collect()
+}
+
+/// A reject is remembered for good. The others are forgotten with what used them up, and their annotations stay: only
+/// what the whole ledger does not hold is new.
+fn is_known(plan: &PlanView, decided: &Decided) -> bool {
+    match decided.action {
+        Action::Reject => plan.decisions.iter().any(|d| d.decided.says_the_same(decided)),
+        Action::Approve | Action::Revoke | Action::Retry | Action::Override => plan.has_recorded(decided),
+    }
+}
+
+/// Whether a decision means anything in the state that the plan is in.
+fn says_something_now(s: &Snapshot<'_>, plan: &PlanView, decision: &Decision, now: Timestamp) -> bool {
+    let failed = plan.closed.as_ref().is_some_and(|c| c.reason == CloseReason::Failed);
+    if plan.closed.is_some() && !failed {
+        return false;
+    }
+    let open = plan.closed.is_none() && !plan.is_complete() && !plan.is_claimed();
+    match decision.action {
+        // Once it runs, only a reject still says something: what has not started stays so.
+        Action::Reject => plan.closed.is_none() && !plan.is_complete(),
+        Action::Revoke => open,
+        Action::Retry => failed && is_told_apart(s),
+        Action::Approve | Action::Override => {
+            open && is_told_apart(s) && decision.until.is_none_or(|until| now < until)
+        }
+    }
+}
+
+/// Whether it is known yet if the policies are in force. Before that, what would be recorded as unproven stays so for good.
+fn is_told_apart(s: &Snapshot<'_>) -> bool {
+    match s.enforcement.state {
+        InForceState::Unknown => s.gate.identity.value == IdentityNeeded::Any,
+        InForceState::InForce | InForceState::NotInForce => true,
+    }
+}
+
+/// Reports of the checks of this Stage on what has been deployed.
+fn reports(s: &Snapshot<'_>, plan: &PlanView, uid: &str, marks: &Marks<'_>) -> Vec<Checked> {
+    if !plan.is_complete() || !is_told_apart(s) {
+        return Vec::new();
+    }
+    let wanted = |name: &str| s.stage.spec.checks.iter().any(|c| c.name == name);
+    let mut new = Vec::new();
+    for (key, value, report) in marks.reports.iter().filter(|(_, _, r)| wanted(&r.name)) {
+        let checked = report.recorded(s.enforcement.identity(&report.by, uid, key, value));
+        let known = plan.checks.get(&report.name).is_some_and(|(c, _)| {
+            Checked { identity: Identity::Unverified, ..c.clone() }
+                == Checked { identity: Identity::Unverified, ..checked.clone() }
+        });
+        if !known {
+            new.push(checked);
+        }
+    }
+    new
+}

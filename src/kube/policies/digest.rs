@@ -1,0 +1,151 @@
+//! What is installed: the content of policies and bindings, and which objects they are.
+
+use k8s_openapi::api::admissionregistration::v1::{
+    ValidatingAdmissionPolicy, ValidatingAdmissionPolicyBinding,
+};
+use kube::{Api, Client, Resource, ResourceExt, api::ListParams};
+use serde::{Serialize, de::DeserializeOwned};
+use serde_json::{Value, json};
+use stackgate_core::words::Digest;
+
+use super::SUFFIX;
+
+/// The policies and bindings that are there.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Installed {
+    /// Kind and name of each, in order.
+    pub names: Vec<String>,
+    /// What they say: equal to what the chart computes of its templates, if nobody has changed anything.
+    pub content: Digest,
+    /// Which objects they are, and in which generation: whoever takes one away and puts it back leaves another.
+    pub fingerprint: Digest,
+}
+
+/// Reads them anew from the API server.
+///
+/// # Errors
+/// When they cannot be listed.
+pub async fn installed(client: &Client) -> Result<Installed, kube::Error> {
+    let mut all = listed::<ValidatingAdmissionPolicy>(client).await?;
+    all.extend(listed::<ValidatingAdmissionPolicyBinding>(client).await?);
+    Ok(summed(all))
+}
+
+/// One object, as far as it counts.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+struct Counted {
+    name: String,
+    spec: String,
+    version: String,
+}
+
+fn summed(mut all: Vec<Counted>) -> Installed {
+    all.sort();
+    let lines: Vec<String> = all.iter().map(|c| format!("{} {}", c.name, c.spec)).collect();
+    let versions: Vec<String> = all.iter().map(|c| format!("{} {}", c.name, c.version)).collect();
+    Installed {
+        content: Digest::of(lines.join("\n")),
+        fingerprint: Digest::of(versions.join("\n")),
+        names: all.into_iter().map(|c| c.name).collect(),
+    }
+}
+
+async fn listed<K>(client: &Client) -> Result<Vec<Counted>, kube::Error>
+where
+    K: Resource<DynamicType = ()> + Clone + std::fmt::Debug + Serialize + DeserializeOwned,
+{
+    let list = Api::<K>::all(client.clone()).list(&ListParams::default()).await?;
+    let ours = list.items.into_iter().filter(|o| o.name_any().ends_with(SUFFIX));
+    Ok(ours
+        .map(|o| Counted {
+            name: format!("{}/{}", K::kind(&()), o.name_any()),
+            version: format!("{} {}", o.uid().unwrap_or_default(), o.meta().generation.unwrap_or_default()),
+            spec: as_helm_writes(&without_defaults(
+                serde_json::to_value(&o).unwrap_or_default()["spec"].take(),
+            )),
+        })
+        .collect())
+}
+
+/// A spec without what the API server fills in. Anything else in these fields stays, and makes the content another one.
+fn without_defaults(mut spec: Value) -> Value {
+    for matching in ["matchConstraints", "matchResources"] {
+        let Some(m) = spec.get_mut(matching).and_then(Value::as_object_mut) else { continue };
+        for (field, default) in [
+            ("matchPolicy", json!("Equivalent")),
+            ("namespaceSelector", json!({})),
+            ("objectSelector", json!({})),
+        ] {
+            if m.get(field) == Some(&default) {
+                m.remove(field);
+            }
+        }
+        for rule in m.get_mut("resourceRules").and_then(Value::as_array_mut).into_iter().flatten() {
+            if let Some(rule) = rule.as_object_mut().filter(|r| r.get("scope") == Some(&json!("*"))) {
+                rule.remove("scope");
+            }
+        }
+    }
+    spec
+}
+
+/// JSON as `toJson` of Helm writes it: keys in order, and what means something to HTML escaped (Go's encoding/json).
+fn as_helm_writes(value: &Value) -> String {
+    let text = value.to_string();
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '<' | '>' | '&' | '\u{2028}' | '\u{2029}' => out.push_str(&format!("\\u{:04x}", u32::from(c))),
+            c => out.push(c),
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_api_server_fills_in_makes_no_difference_and_all_else_does() {
+        let written = json!({ "matchConstraints": { "resourceRules": [{ "resources": ["stages"] }] } });
+        let stored = json!({ "matchConstraints": {
+            "matchPolicy": "Equivalent", "namespaceSelector": {}, "objectSelector": {},
+            "resourceRules": [{ "resources": ["stages"], "scope": "*" }]
+        } });
+        assert_eq!(without_defaults(stored.clone()), written);
+        for (pointer, other) in [
+            ("/matchConstraints/matchPolicy", json!("Exact")),
+            ("/matchConstraints/namespaceSelector", json!({ "matchLabels": { "a": "b" } })),
+            ("/matchConstraints/objectSelector", json!({ "matchLabels": { "a": "b" } })),
+            ("/matchConstraints/resourceRules/0/scope", json!("Cluster")),
+        ] {
+            let mut weaker = stored.clone();
+            *weaker.pointer_mut(pointer).unwrap() = other;
+            assert_ne!(without_defaults(weaker), written, "{pointer}");
+        }
+    }
+
+    #[test]
+    fn json_is_that_of_helm() {
+        assert_eq!(
+            as_helm_writes(&json!({ "b": "<&>", "a": [1, "x"] })),
+            r#"{"a":[1,"x"],"b":"\u003c\u0026\u003e"}"#
+        );
+    }
+
+    #[test]
+    fn put_back_is_not_the_same() {
+        let one = |spec: &str, version: &str| {
+            summed(vec![Counted {
+                name: "P/x".to_owned(),
+                spec: spec.to_owned(),
+                version: version.to_owned(),
+            }])
+        };
+        assert_eq!(one("{}", "u 1").content, one("{}", "v 1").content);
+        assert_ne!(one("{}", "u 1").fingerprint, one("{}", "v 1").fingerprint);
+        assert_ne!(one("{}", "u 1").fingerprint, one("{}", "u 2").fingerprint);
+        assert_ne!(one("{}", "u 1").content, one("{ }", "u 1").content);
+    }
+}

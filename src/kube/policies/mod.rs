@@ -1,0 +1,195 @@
+//! Whether the admission policies of the chart are in force. What the controller records of who decided rests on them, so they
+//! are compared with what was installed, tried by wrong requests, and watched: any doubt makes decisions unverified.
+
+mod digest;
+mod probe;
+mod record;
+
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
+
+use futures::StreamExt;
+use k8s_openapi::api::admissionregistration::v1::{
+    ValidatingAdmissionPolicy, ValidatingAdmissionPolicyBinding,
+};
+use kube::{
+    Api, Client, Resource, ResourceExt,
+    api::ListParams,
+    runtime::{WatchStreamExt, watcher},
+};
+use stackgate_core::{
+    api::{ChangePlan, GATE_PREFIX, Stage},
+    gate::{Enforcement, InForceState, annotation_digest},
+    words::Digest,
+};
+use tokio::sync::Notify;
+use tracing::{info, warn};
+
+pub use self::digest::{Installed, installed};
+use self::probe::Doubt;
+use super::client::Clients;
+
+/// Every policy and binding that counts has a name that ends so.
+const SUFFIX: &str = ".stackgate.dev";
+/// How often the policies are tried while nothing seems to change.
+const AGAIN: Duration = Duration::from_secs(60);
+/// How soon after something was amiss. A binding takes about a second to come into force.
+const SOON: Duration = Duration::from_secs(2);
+
+/// Looks after the policies.
+#[derive(Clone)]
+pub struct Policies {
+    clients: Clients,
+    namespace: String,
+    expected: Option<Digest>,
+}
+
+impl Policies {
+    /// Those that the chart has installed with this digest; without one nothing proves that they are the right ones.
+    #[must_use]
+    pub fn new(clients: &Clients, namespace: &str, expected: Option<Digest>) -> Self {
+        Self { clients: clients.clone(), namespace: namespace.to_owned(), expected }
+    }
+
+    /// Tries and watches for ever, and tells `told` how the policies stand.
+    pub async fn look_after(&self, told: impl Fn(Enforcement)) {
+        let Some(expected) = self.expected else {
+            told(not_in_force(
+                "the controller was started without --policies-digest, so nothing proves who decides: install the chart with policies.enabled",
+            ));
+            return std::future::pending().await;
+        };
+        let changed = Notify::new();
+        tokio::join!(
+            self.follow::<ValidatingAdmissionPolicy>(&changed),
+            self.follow::<ValidatingAdmissionPolicyBinding>(&changed),
+            async {
+                let mut last: Option<Enforcement> = None;
+                loop {
+                    let before = last.as_ref().filter(|e| e.state == InForceState::InForce);
+                    let found = self.look(expected, before, &told).await;
+                    if last.as_ref() != Some(&found) {
+                        match found.state {
+                            InForceState::InForce => info!(message = found.message, "admission policies"),
+                            InForceState::NotInForce | InForceState::Unknown => {
+                                warn!(message = found.message, "admission policies");
+                            }
+                        }
+                        told(found.clone());
+                    }
+                    let wait = if found.state == InForceState::InForce { AGAIN } else { SOON };
+                    last = Some(found);
+                    // Whichever comes first; a change that came while we looked is not lost.
+                    let _ = tokio::time::timeout(wait, changed.notified()).await;
+                }
+            },
+        );
+    }
+
+    /// How they stand now. A change is told at once, before anything is tried.
+    async fn look(
+        &self,
+        expected: Digest,
+        before: Option<&Enforcement>,
+        told: &impl Fn(Enforcement),
+    ) -> Enforcement {
+        let found = match installed(&self.clients.calls).await {
+            Ok(found) => found,
+            Err(why) => return unknown(&format!("the admission policies cannot be read: {why}")),
+        };
+        if before.is_some_and(|b| b.fingerprint != Some(found.fingerprint)) {
+            told(not_in_force("an admission policy or its binding was changed; it is tried anew"));
+        }
+        if found.content != expected {
+            return not_in_force(&format!(
+                "the admission policies {} are not those that this version of the chart installs: helm upgrade puts them back",
+                found.names.join(", ")
+            ));
+        }
+        match probe::probe(&self.clients.calls, &self.namespace).await {
+            Ok(()) => {}
+            Err(Doubt::Broken(why)) => return not_in_force(&why),
+            Err(Doubt::Untried(why)) => return unknown(&why),
+        }
+        if let Some(same) = before.filter(|b| b.fingerprint == Some(found.fingerprint)) {
+            return same.clone();
+        }
+        match self.since(found.fingerprint).await {
+            Ok(tainted) => Enforcement {
+                state: InForceState::InForce,
+                message: "the admission policies are in force: who decides has proven who they are"
+                    .to_owned(),
+                fingerprint: Some(found.fingerprint),
+                tainted: Arc::new(tainted),
+            },
+            Err(why) => unknown(&format!("what was annotated before the policies cannot be read: {why}")),
+        }
+    }
+
+    /// The annotations that were there before these policies were known to be in force.
+    async fn since(&self, fingerprint: Digest) -> Result<BTreeSet<Digest>, kube::Error> {
+        let record = record::Store::new(&self.clients.calls, &self.namespace);
+        if let Some(tainted) = record.read(fingerprint).await? {
+            return Ok(tainted);
+        }
+        let mut tainted = BTreeSet::new();
+        taint::<ChangePlan>(&self.clients.calls, &mut tainted).await?;
+        taint::<Stage>(&self.clients.calls, &mut tainted).await?;
+        record.write(fingerprint, &tainted).await?;
+        Ok(tainted)
+    }
+
+    async fn follow<K>(&self, changed: &Notify)
+    where
+        K: Resource<DynamicType = ()>
+            + Clone
+            + std::fmt::Debug
+            + serde::de::DeserializeOwned
+            + Send
+            + 'static,
+    {
+        let events = watcher(Api::<K>::all(self.clients.watches.clone()), watcher::Config::default())
+            .default_backoff();
+        let mut events = std::pin::pin!(events);
+        while let Some(event) = events.next().await {
+            match event {
+                Ok(watcher::Event::Apply(o) | watcher::Event::Delete(o))
+                    if !o.name_any().ends_with(SUFFIX) => {}
+                Ok(watcher::Event::Init | watcher::Event::InitApply(_)) => {}
+                Ok(_) => changed.notify_one(),
+                Err(error) => {
+                    warn!(kind = %K::kind(&()), %error, "watch failed; it is tried again");
+                    changed.notify_one();
+                }
+            }
+        }
+    }
+}
+
+fn not_in_force(message: &str) -> Enforcement {
+    Enforcement { state: InForceState::NotInForce, message: message.to_owned(), ..Enforcement::default() }
+}
+
+/// Approvals wait meanwhile: what would be recorded as unproven stays so for good.
+fn unknown(message: &str) -> Enforcement {
+    Enforcement { message: message.to_owned(), ..Enforcement::default() }
+}
+
+/// Adds every annotation of ours on objects of a kind, as they are now.
+async fn taint<K>(client: &Client, tainted: &mut BTreeSet<Digest>) -> Result<(), kube::Error>
+where
+    K: Resource<DynamicType = ()> + Clone + std::fmt::Debug + serde::de::DeserializeOwned,
+{
+    let mut page = ListParams::default().limit(500);
+    loop {
+        let list = Api::<K>::all(client.clone()).list(&page).await?;
+        for object in &list.items {
+            let uid = object.uid().unwrap_or_default();
+            let marks = object.annotations().iter().filter(|(k, _)| k.starts_with(GATE_PREFIX));
+            tainted.extend(marks.map(|(k, v)| annotation_digest(&uid, k, v)));
+        }
+        match list.metadata.continue_.filter(|c| !c.is_empty()) {
+            Some(token) => page = page.continue_token(&token),
+            None => return Ok(()),
+        }
+    }
+}
