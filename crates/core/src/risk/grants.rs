@@ -9,6 +9,7 @@ use serde_json::{Map, Value, json};
 use super::{
     document::{Documents, documents},
     facts::{Facts, is_flag, last_word, plain},
+    grant_types::{LIMITING, LOGIN, PRINCIPAL, SHARES, WHOLE, is_about_permissions},
     reference::{Reference, references},
     statement::{Effect, Entry, read},
     text::{Text, is_intrinsic, items},
@@ -36,84 +37,10 @@ const MAY_DENY: &str = "detaches a policy that may deny";
 const BOUNDARY: &str = "changes or removes a permissions boundary";
 const APPLIES: &str = "applies a policy to something else";
 const NOT_LIMITED: &str = "removes a policy without which everything is allowed";
-const PRINCIPAL: &str = "makes or changes a principal";
-const LOGIN: &str = "lets somebody log in";
-const SHARES: &str = "grants access";
 const ANYONE: &str = "lets callers in without authentication";
 const ROLE: &str = "acts with another role";
 const ORGANIZATION: &str = "changes what a policy of the organization applies to";
 const EXPANDS: &str = "has permissions that a transform makes";
-
-/// Types that are a grant as a whole: to make one or to change it is a broadening.
-const WHOLE: [(&str, &str); 37] = [
-    ("AWS::IAM::AccessKey", LOGIN),
-    ("AWS::IAM::OIDCProvider", LOGIN),
-    ("AWS::IAM::SAMLProvider", LOGIN),
-    ("AWS::IAM::UserToGroupAddition", SHARES),
-    ("AWS::IAM::ServiceLinkedRole", PRINCIPAL),
-    ("AWS::SSO::Assignment", SHARES),
-    ("AWS::SSO::Application", SHARES),
-    ("AWS::SSO::ApplicationAssignment", SHARES),
-    ("AWS::SSO::InstanceAccessControlAttributeConfiguration", SHARES),
-    ("AWS::IdentityStore::", SHARES),
-    ("AWS::EKS::AccessEntry", SHARES),
-    ("AWS::EKS::PodIdentityAssociation", SHARES),
-    ("AWS::EKS::IdentityProviderConfig", LOGIN),
-    ("AWS::Cognito::IdentityPoolRoleAttachment", SHARES),
-    ("AWS::Cognito::IdentityPoolPrincipalTag", SHARES),
-    ("AWS::RAM::", SHARES),
-    ("AWS::LakeFormation::", SHARES),
-    ("AWS::RolesAnywhere::", LOGIN),
-    ("AWS::Organizations::Account", PRINCIPAL),
-    ("AWS::Organizations::OrganizationalUnit", PRINCIPAL),
-    ("AWS::Organizations::Organization", PRINCIPAL),
-    ("AWS::OpenSearchServerless::AccessPolicy", SHARES),
-    ("AWS::OpenSearchServerless::SecurityConfig", LOGIN),
-    ("AWS::VerifiedPermissions::", SHARES),
-    ("AWS::IoT::PolicyPrincipalAttachment", SHARES),
-    ("AWS::IoT::ThingPrincipalAttachment", SHARES),
-    ("AWS::IoT::RoleAlias", SHARES),
-    ("AWS::IoT::ProvisioningTemplate", SHARES),
-    ("AWS::S3::AccessGrant", SHARES),
-    ("AWS::ServiceCatalog::PortfolioShare", SHARES),
-    ("AWS::ServiceCatalog::PortfolioPrincipalAssociation", SHARES),
-    ("AWS::ServiceCatalog::LaunchRoleConstraint", SHARES),
-    ("AWS::EC2::VPCEndpointServicePermissions", SHARES),
-    ("AWS::ElastiCache::User", SHARES),
-    ("AWS::MemoryDB::User", SHARES),
-    ("AWS::EMR::StudioSessionMapping", SHARES),
-    ("AWS::Grafana::", SHARES),
-];
-
-/// Properties without which a resource lets anybody do anything, or whatever the service's default is.
-const LIMITING: [(&str, &str); 6] = [
-    ("AWS::EC2::VPCEndpoint", "PolicyDocument"),
-    ("AWS::ApiGateway::RestApi", "Policy"),
-    ("AWS::Serverless::Api", "Auth"),
-    ("AWS::EFS::FileSystem", "FileSystemPolicy"),
-    ("AWS::KMS::Key", "KeyPolicy"),
-    ("AWS::KMS::ReplicaKey", "KeyPolicy"),
-];
-
-/// Whether a resource of this type is about permissions and nothing else.
-pub(super) fn is_about_permissions(resource_type: &str) -> bool {
-    let word = last_word(resource_type);
-    resource_type.starts_with("AWS::IAM::")
-        || resource_type.starts_with("AWS::SSO::")
-        || resource_type == "AWS::Organizations::Policy"
-        || resource_type == "AWS::Lambda::Url"
-        || (word.ends_with("Policy") && !matches!(word, "ScalingPolicy" | "LifecyclePolicy" | "CachePolicy"))
-        || word.ends_with("Permission")
-        || WHOLE.iter().any(|(prefix, _)| resource_type.starts_with(prefix))
-}
-
-/// Whether a resource of this type takes all that it holds with it when it goes: nobody is left who could use it.
-pub(super) fn ends_with_itself(resource_type: &str) -> bool {
-    matches!(
-        resource_type,
-        "AWS::IAM::Role" | "AWS::IAM::User" | "AWS::IAM::Group" | "AWS::SSO::PermissionSet"
-    ) || !is_about_permissions(resource_type)
-}
 
 /// Reads what a resource grants. Roles among `ours` are left out: they are told about themselves.
 pub(super) fn grants(resource: Option<&Resource>, ours: &dyn Fn(&str) -> bool) -> Grants {
@@ -128,13 +55,16 @@ pub(super) fn grants(resource: Option<&Resource>, ours: &dyn Fn(&str) -> bool) -
         found.documents.entry("permission".to_owned()).or_default().push(entry);
     }
     principal(kind, properties, &mut facts);
-    let may_deny = found.documents.values().flatten().any(|entry| match entry {
-        Entry::Readable(statement) => statement.effect == Effect::Deny,
-        Entry::Unreadable(_) => true,
-    });
+    let may = |effect: Effect| {
+        found.documents.values().flatten().any(|entry| match entry {
+            Entry::Readable(statement) => statement.effect == effect,
+            Entry::Unreadable(_) => true,
+        })
+    };
+    let effects = (may(Effect::Allow), may(Effect::Deny));
     let is_policy = is_about_permissions(kind) && last_word(kind).ends_with("Policy");
     if is_policy && (!found.documents.is_empty() || kind == "AWS::Organizations::Policy") {
-        applies_to(kind, object, &found.properties, may_deny, &mut facts);
+        applies_to(kind, object, &found.properties, effects, &mut facts);
     }
     for (prefix, cause) in WHOLE {
         if kind.starts_with(prefix) {
@@ -231,7 +161,7 @@ fn applies_to(
     kind: &str,
     object: &Map<String, Value>,
     documents: &BTreeSet<String>,
-    may_deny: bool,
+    (may_allow, may_deny): (bool, bool),
     facts: &mut Facts,
 ) {
     let properties = Value::Object(object.clone());
@@ -242,7 +172,9 @@ fn applies_to(
             facts.open_each(&properties, name, ORGANIZATION);
             facts.guard_each(&properties, name, ORGANIZATION);
         } else {
-            facts.open_each(&properties, name, APPLIES);
+            if may_allow {
+                facts.open_each(&properties, name, APPLIES);
+            }
             if may_deny {
                 facts.guard_each(&properties, name, MAY_DENY);
             }

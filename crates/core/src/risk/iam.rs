@@ -9,12 +9,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 use super::{
+    cover::covered,
     document::{Documents, names_a_policy},
-    grants::{Grants, ends_with_itself, grants, is_about_permissions},
+    grant_types::{ends_with_itself, is_about_permissions},
+    grants::{Grants, grants},
     moved::Moved,
     pair::{Pair, properties, section_of},
     reference::Reference,
-    statement::{Effect, Entry, Statement, covered},
+    statement::{Effect, Entry, Statement},
     text::{Work, is_intrinsic},
 };
 use crate::{
@@ -126,25 +128,22 @@ fn compare(before: &Documents, after: &Documents, causes: &mut BTreeSet<&'static
 
 /// The entries of one place, in an order that does not depend on how they were written.
 struct Sorted<'a> {
-    allow: Vec<&'a Statement>,
-    deny: Vec<&'a Statement>,
+    allow: BTreeSet<&'a Statement>,
+    deny: BTreeSet<&'a Statement>,
     unreadable: BTreeSet<&'a String>,
 }
 
 impl<'a> Sorted<'a> {
     fn of(entries: &'a [Entry]) -> Self {
-        let mut sorted = Self { allow: Vec::new(), deny: Vec::new(), unreadable: BTreeSet::new() };
-        let unique: BTreeSet<&Entry> = entries.iter().collect();
-        for entry in unique {
+        let mut sorted = Self { allow: BTreeSet::new(), deny: BTreeSet::new(), unreadable: BTreeSet::new() };
+        for entry in entries {
             match entry {
                 Entry::Readable(s) => match s.effect {
-                    Effect::Allow => sorted.allow.push(s),
-                    Effect::Deny => sorted.deny.push(s),
+                    Effect::Allow => sorted.allow.insert(s),
+                    Effect::Deny => sorted.deny.insert(s),
                 },
-                Entry::Unreadable(text) => {
-                    sorted.unreadable.insert(text);
-                }
-            }
+                Entry::Unreadable(text) => sorted.unreadable.insert(text),
+            };
         }
         sorted
     }
@@ -166,7 +165,7 @@ fn behind(pair: &Pair<'_>, after: &Grants, moved: &Moved, causes: &mut BTreeSet<
     {
         causes.insert(BEHIND);
     }
-    let told = |c: &&Change| {
+    let told = |c: &Change| {
         // Without details, what the templates show is taken for all of it.
         let unexplained = if c.scope.is_empty() {
             !pair.differs()
@@ -176,11 +175,10 @@ fn behind(pair: &Pair<'_>, after: &Grants, moved: &Moved, causes: &mut BTreeSet<
         (c.details.is_empty() && unexplained && grants_something)
             || c.details.iter().any(|d| tells(d, pair, after, moved))
     };
-    if pair.changes.iter().any(|c| told(&c)) {
+    if pair.changes.iter().any(|c| told(c)) {
         causes.insert(BEHIND);
     }
-    if grants_something && section_of(pair.new, "Properties").is_some_and(|p| is_folded(p)) && pair.touched()
-    {
+    if grants_something && section_of(pair.new, "Properties").is_some_and(is_folded) && pair.touched() {
         causes.insert(FOLDED);
     }
 }

@@ -9,11 +9,13 @@
 
 mod cidr;
 mod code;
+mod cover;
 mod document;
 mod dynamic;
 mod exposure;
 mod facts;
 mod finding;
+mod grant_types;
 mod grants;
 mod iam;
 mod lifecycle;
@@ -26,6 +28,7 @@ mod read_nested;
 mod reference;
 mod rules;
 mod statement;
+mod switches;
 #[cfg(test)]
 mod testing;
 #[cfg(test)]
@@ -109,7 +112,16 @@ impl Found {
         let pairs = level.pairs();
         let moved = level.moved(&pairs);
         let mut touched = false;
-        for pair in pairs.iter().filter(|p| !p.is_cdk_metadata()) {
+        for pair in &pairs {
+            if pair.resource_type() == opaque::NESTED_STACK
+                || level.knows_nested(pair.id)
+                || level.lists_below(pair.id)
+            {
+                self.level(&level.below(pair, &moved));
+            }
+            if pair.is_cdk_metadata() {
+                continue;
+            }
             touched |= pair.touched();
             let about = level.about(pair);
             let code_only = opaque::code_only(pair);
@@ -120,9 +132,6 @@ impl Found {
             self.permissions_and_reach(pair, level, &moved, &about);
             let known = level.knows_nested(pair.id);
             self.risks.add(RiskClass::Opaque, &about, opaque::opaque(pair, code_only, known), None);
-            if pair.resource_type() == opaque::NESTED_STACK || known || level.lists_below(pair.id) {
-                self.level(&level.below(pair, &moved));
-            }
         }
         if touched || level.transforms_differ() {
             let whole = About { id: level.name(), ..About::default() };

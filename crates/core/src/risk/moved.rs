@@ -44,21 +44,24 @@ impl Moved {
         }
         moved.mappings = differing(old, new, "Mappings");
         moved.conditions = differing(old, new, "Conditions");
-        let conditions: BTreeMap<&String, BTreeSet<Reference>> =
-            section(new, "Conditions").map(|(name, condition)| (name, references(condition))).collect();
-        loop {
-            let also: Vec<String> = conditions
-                .iter()
-                .filter(|(name, refers)| {
-                    !moved.conditions.contains(**name) && refers.iter().any(|r| moved.input(r))
-                })
-                .map(|(name, _)| (*name).clone())
-                .collect();
-            if also.is_empty() {
-                return moved;
+        let mut refer: BTreeMap<Reference, Vec<&String>> = BTreeMap::new();
+        for (name, condition) in section(new, "Conditions") {
+            for reference in references(condition) {
+                if moved.input(&reference) {
+                    moved.conditions.insert(name.clone());
+                }
+                refer.entry(reference).or_default().push(name);
             }
-            moved.conditions.extend(also);
         }
+        let mut open: Vec<String> = moved.conditions.iter().cloned().collect();
+        while let Some(name) = open.pop() {
+            for also in refer.get(&Reference::Condition(name)).into_iter().flatten() {
+                if moved.conditions.insert((*also).clone()) {
+                    open.push((*also).clone());
+                }
+            }
+        }
+        moved
     }
 
     /// Adds the resources.
@@ -71,18 +74,27 @@ impl Moved {
             }
         }
         // Values go through nested stacks and custom resources to those that read their attributes.
-        loop {
-            let passes_on = |p: &&Pair<'_>| {
-                !self.resources.contains(p.id)
-                    && opaque::has_free_attributes(p.resource_type())
-                    && (self.modified.contains(p.id) || self.within(properties(p.new)))
-            };
-            let also: Vec<String> = pairs.iter().filter(passes_on).map(|p| p.id.to_owned()).collect();
-            if also.is_empty() {
-                return self;
+        let mut readers: BTreeMap<String, Vec<&str>> = BTreeMap::new();
+        for pair in pairs.iter().filter(|p| opaque::has_free_attributes(p.resource_type())) {
+            let refers = references(properties(pair.new));
+            if self.modified.contains(pair.id) || refers.iter().any(|r| self.reference(r)) {
+                self.resources.insert(pair.id.to_owned());
             }
-            self.resources.extend(also);
+            for reference in refers {
+                if let Reference::Name(id) | Reference::Attribute(id, _) = reference {
+                    readers.entry(id).or_default().push(pair.id);
+                }
+            }
         }
+        let mut open: Vec<String> = self.resources.iter().cloned().collect();
+        while let Some(id) = open.pop() {
+            for reader in readers.get(&id).into_iter().flatten() {
+                if self.resources.insert((*reader).to_owned()) {
+                    open.push((*reader).to_owned());
+                }
+            }
+        }
+        self
     }
 
     fn listed(&mut self, pair: &Pair<'_>) {

@@ -41,7 +41,9 @@ pub(super) struct Level<'a> {
     changes: Option<Vec<(&'a str, &'a Change)>>,
     /// All changes of nested stacks on this level.
     below: Vec<(&'a str, &'a Change)>,
-    construct_paths: Option<&'a BTreeMap<String, String>>,
+    construct_paths: &'a BTreeMap<String, String>,
+    /// Where the constructs of a nested stack are; two nested stacks may use the same logical ids.
+    construct: Option<String>,
     values: Option<(&'a ParameterValues, &'a ParameterValues)>,
     /// The parameters that the stack around it passes other values for.
     given: BTreeSet<String>,
@@ -58,7 +60,8 @@ impl<'a> Level<'a> {
             new: Some(assessed.new),
             changes,
             below,
-            construct_paths: Some(assessed.construct_paths),
+            construct_paths: assessed.construct_paths,
+            construct: Some(String::new()),
             values: Some((assessed.old_parameters, assessed.parameters)),
             given: BTreeSet::new(),
             nested: Some(assessed.nested),
@@ -112,7 +115,8 @@ impl<'a> Level<'a> {
 
     pub(super) fn about(&self, pair: &Pair<'_>) -> About {
         let told = |r: &Resource| r.body.get("Metadata")?.get("aws:cdk:path")?.as_str().map(str::to_owned);
-        let listed = || self.construct_paths.and_then(|paths| paths.get(pair.id)).cloned();
+        let here = |path: &&String| self.construct.as_ref().is_some_and(|start| path.starts_with(start));
+        let listed = || self.construct_paths.get(pair.id).filter(here).cloned();
         About {
             id: format!("{}{}", self.prefix, pair.id),
             resource_type: pair.resource_type().to_owned(),
@@ -152,12 +156,20 @@ impl<'a> Level<'a> {
             new: known.and_then(|n| n.new).filter(|_| !gone || unseen),
             changes,
             below,
-            construct_paths: None,
+            construct_paths: self.construct_paths,
+            construct: inside(self.about(pair).construct_path.as_deref()),
             values: None,
             given: given(pair, moved),
             nested: known.map(|n| &n.nested),
         }
     }
+}
+
+/// Where the CDK puts the constructs of a nested stack, by the path of its `AWS::CloudFormation::Stack`:
+/// `App/N.NestedStack/N.NestedStackResource` stands for those in `App/N`.
+fn inside(path: Option<&str>) -> Option<String> {
+    let (stack, _) = path?.rsplit_once(".NestedStack/")?;
+    Some(format!("{stack}/"))
 }
 
 /// The changes of a level, and those of the levels below it.

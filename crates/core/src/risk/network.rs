@@ -9,6 +9,7 @@ use super::{
     moved::Moved,
     pair::{Pair, properties},
     reference::Reference,
+    rules::Rule,
 };
 use crate::stack::{Change, ValueSource};
 
@@ -36,7 +37,7 @@ pub(super) fn network(pair: &Pair<'_>, moved: &Moved) -> BTreeSet<&'static str> 
     if pair.after().is_some() || is_filter(&before) {
         causes.extend(after.facts.more_than(&before.facts));
     }
-    if !after.rules.iter().all(|rule| before.rules.iter().any(|wide| wide.covers(rule))) {
+    if !within(&after.rules, &before.rules) {
         causes.insert(RULE);
     }
     if pair.before().is_none() {
@@ -55,6 +56,14 @@ pub(super) fn network(pair: &Pair<'_>, moved: &Moved) -> BTreeSet<&'static str> 
         causes.insert(BEHIND);
     }
     causes
+}
+
+/// The most comparisons of rules; security groups have at most 1,000 ("Amazon VPC quotas").
+const MOST: usize = 4_000_000;
+
+fn within(after: &[Rule], before: &[Rule]) -> bool {
+    let few = after.len().saturating_mul(before.len()) <= MOST;
+    after == before || (few && after.iter().all(|rule| before.iter().any(|wide| wide.covers(rule))))
 }
 
 fn is_filter(before: &Exposure) -> bool {

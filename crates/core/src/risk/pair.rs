@@ -32,7 +32,8 @@ impl<'a> Pair<'a> {
     /// Whether it is the note of the CDK, by every account.
     pub(super) fn is_cdk_metadata(&self) -> bool {
         let told = self.old.iter().chain(self.new.iter()).map(|r| r.resource_type.as_str());
-        told.chain(self.changes.iter().map(|c| c.resource_type.as_str())).all(|t| t == CDK_METADATA)
+        let mut told = told.chain(self.changes.iter().map(|c| c.resource_type.as_str())).peekable();
+        told.peek().is_some() && told.all(|t| t == CDK_METADATA)
     }
 
     fn has_action(&self, actions: &[&str]) -> bool {

@@ -66,9 +66,7 @@ fn the_list_has_to_agree() {
     assert!(of(|_| {}));
     assert!(!of(|c| c.replacement = "Conditional".to_owned()));
     assert!(!of(|c| c.scope = ["Properties".to_owned(), "Tags".to_owned()].into()));
-    assert!(!of(|c| {
-        c.details.insert(detail("Environment", "ParameterReference", "P"));
-    }));
+    assert!(!of(|c| c.details = [detail("Environment", "ParameterReference", "P")].into()));
 }
 
 #[test]

@@ -8,3 +8,4 @@ mod nested;
 mod network;
 mod opaque;
 mod properties;
+mod read_nested;

@@ -8,7 +8,7 @@ use crate::{
     api::RiskClass::{self, Delete, Iam, MaybeReplace, Opaque, Replace},
     bundle::Template,
     risk::{
-        Assessment, Nested, NestedTemplate, side_by_side,
+        Assessed, Assessment, Nested, NestedTemplate, assess, side_by_side,
         testing::{assessed_with, change, resources, template},
     },
 };
@@ -101,6 +101,27 @@ fn a_new_nested_stack_is_an_addition_of_all_in_it() {
     let list = [change("N", "AWS::CloudFormation::Stack", "Add")];
     let found = assessed_with(Some(&none), &p, Some(&list), &nested(None, Some(&inside)));
     assert_eq!(short(&found), [(Iam, "N/R")]);
+}
+
+#[test]
+fn construct_paths_of_nested_stacks_are_looked_up_where_they_are() {
+    let t = resources(&json!({"N": {"Type": "AWS::CloudFormation::Stack"}}));
+    let list = [change("N/R", "AWS::SQS::Queue", "Remove"), change("M/R", "AWS::SQS::Queue", "Remove")];
+    let paths = [("N", "Dev/N.NestedStack/N.NestedStackResource"), ("R", "Dev/N/R/Resource")];
+    let none = BTreeMap::new();
+    let found = assess(&Assessed {
+        stack: "S",
+        old: Some(&t),
+        new: &t,
+        changes: Some(&list),
+        construct_paths: &paths.into_iter().map(|(id, path)| (id.to_owned(), path.to_owned())).collect(),
+        old_parameters: &none,
+        parameters: &none,
+        nested: &BTreeMap::new(),
+    });
+    let told: Vec<_> =
+        found.risks.iter().map(|r| (r.logical_id.as_str(), r.construct_path.as_deref())).collect();
+    assert_eq!(told, [("M/R", None), ("N/R", Some("Dev/N/R/Resource"))]);
 }
 
 #[test]
