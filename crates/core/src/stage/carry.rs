@@ -6,7 +6,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use super::{Snapshot, fence::baseline, plan::Planned, targets::Target};
 use crate::{
     api::{Action, CloseReason, Decided, PlannedAs, ProposedStack, SettledAs},
-    change::{Baseline, leaf},
+    change::Baseline,
     drive::Prepared,
     gate::{PlanView, Recorded},
     words::{DecisionId, ReleaseId},
@@ -48,7 +48,7 @@ fn is_equal(s: &Snapshot<'_>, plan: &PlanView, old: &ProposedStack, t: &Target, 
         PlannedAs::Prepared => {
             old.plan == PlannedAs::Prepared
                 && old.input == t.digest
-                && old.leaf == leaf(&t.key, &t.digest, &baseline(old), &p.changes)
+                && p.leaf_on(&t.key, &t.digest, &baseline(old)) == Some(old.leaf)
                 && (baseline(old) == p.baseline || is_where_we_left_it(s, t, &p.baseline))
         }
     }

@@ -21,7 +21,7 @@ use crate::{
         ReleaseRef, Risk, RiskClass,
     },
     bundle::{StackArtifact, defer},
-    change::{Baseline, c1, count_changes, shown_changes},
+    change::{Baseline, StageNames, c1, console_url, count_changes, shown_changes, shown_warnings},
     drive::Prepared,
     effect::{Effect, NewPlan, Record, baseline_of},
     gate::{Ledger, PlanView, owned_key},
@@ -192,7 +192,11 @@ fn open(
     now: Timestamp,
 ) -> Effect {
     let stage = s.stage.name_any();
-    let stacks: Vec<ProposedStack> = planned.iter().map(|x| proposed(x, targets)).collect();
+    let names = StageNames::of(
+        s.stage.spec.cdk_stage.as_deref(),
+        targets.list.iter().map(|t| (&*t.artifact, &t.names.qualifier)),
+    );
+    let stacks: Vec<ProposedStack> = planned.iter().map(|x| proposed(x, targets, &names)).collect();
     let nothing = stacks.iter().all(|p| p.plan == PlannedAs::Unchanged);
     let mut ledger = Ledger::new(now).with(|e| e.opened = Some(opened(s, release)));
     if nothing {
@@ -232,7 +236,7 @@ fn risks(planned: &[Planned<'_>]) -> Vec<Risk> {
     all
 }
 
-fn proposed(Planned { t, p, risks }: &Planned<'_>, targets: &Targets) -> ProposedStack {
+fn proposed(Planned { t, p, risks }: &Planned<'_>, targets: &Targets, names: &StageNames) -> ProposedStack {
     let (baseline_stack_id, baseline_updated_time) = match &p.baseline {
         Baseline::None => (None, None),
         Baseline::Stack(id, at) => (Some(id.clone()), Some(MicroTime(*at))),
@@ -256,9 +260,9 @@ fn proposed(Planned { t, p, risks }: &Planned<'_>, targets: &Targets) -> Propose
         termination_protection: t.artifact.termination_protection,
         input: t.digest,
         leaf: p.leaf,
-        sameness: None,
-        console_url: None,
-        warnings: Vec::new(),
+        sameness: Some(names.sameness(&t.artifact, p.plan, &p.changes, &p.warnings, &p.content.processed)),
+        console_url: p.set.as_ref().map(|set| console_url(&set.arn, &set.stack_id)),
+        warnings: shown_warnings(&p.warnings),
         count: count_changes(&p.changes, &risks.code_only),
         changes: shown_changes(&p.changes, &risks.code_only),
     }
