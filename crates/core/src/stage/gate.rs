@@ -125,10 +125,11 @@ fn frozen(s: &Snapshot<'_>, plan: &PlanView, tally: &Tally, now: Timestamp) -> O
     let list: Vec<String> = held.iter().map(told).collect();
     let watch = plan.proposal().stacks.iter().map(|p| watched(p, Pace::Slow));
     let message = format!(
-        "{}; it starts by itself then. In an emergency: kubectl -n {} annotate plan {} {GATE_PREFIX}override={}",
+        "{}; it starts by itself then. In an emergency: kubectl -n {} annotate plan {} {GATE_PREFIX}override{}={}",
         list.join("; "),
         s.namespace,
         plan.name,
+        plan.next_slot(Action::Override),
         plan.id()
     );
     let v = Verdict::rest(Phase::Waiting(Reason::Frozen), message)
