@@ -93,7 +93,7 @@ impl Protocol {
                     facts.plans.values().map(|p| (p.name_any(), p.resource_version().unwrap_or_default()));
                 if let Some(gate) = &mut facts.gate {
                     gate.at = now;
-                    gate.after = newest.last().unwrap_or_else(|| gate.after.clone());
+                    gate.after = newest.max().unwrap_or_else(|| gate.after.clone());
                 }
             }
             Self::ForgetRejections => facts.plans.values_mut().for_each(forget_rejections),

@@ -119,7 +119,7 @@ fn uuid(text: &str) -> Option<usize> {
         _ => b.is_ascii_hexdigit(),
     };
     let is = text.len() >= 36 && text.bytes().take(36).enumerate().all(shape);
-    let ends = !text.bytes().nth(36).is_some_and(|b| b.is_ascii_alphanumeric());
+    let ends = !text.as_bytes().get(36).is_some_and(u8::is_ascii_alphanumeric);
     (is && ends).then_some(36)
 }
 
