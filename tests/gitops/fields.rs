@@ -2,9 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use serde_json::Value;
 use stackgate_testbed::scenario::{Case, Kind, Object, SHOP, World};
+
+use crate::git::Writer;
 
 /// The objects of a case that are in git.
 fn objects(world: &World, case: &Case) -> Result<Vec<Object>> {
@@ -65,8 +67,21 @@ fn owned(fields: &Value, at: &str, paths: &mut BTreeSet<String>) {
 }
 
 /// The versions of the objects: equal as long as nobody writes.
-pub fn versions(world: &World, case: &Case) -> Result<Vec<String>> {
+fn versions(world: &World, case: &Case) -> Result<Vec<String>> {
     Ok(objects(world, case)?.iter().map(|o| o.text("/metadata/resourceVersion").to_owned()).collect())
+}
+
+/// Waits until nobody writes any more while GitOps goes on applying; returns what its rounds said meanwhile. What the
+/// controller still has to say of the last change may take a moment; a fight over fields would never end.
+pub fn quiet_rounds(world: &World, case: &Case, writer: &Writer) -> Result<String> {
+    for _ in 0..6 {
+        let before = versions(world, case)?;
+        let said = writer.rounds(world, 3)?;
+        if versions(world, case)? == before {
+            return Ok(said);
+        }
+    }
+    bail!("somebody writes though nothing happens")
 }
 
 /// An annotation of the Stage.
