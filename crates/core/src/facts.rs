@@ -53,6 +53,8 @@ pub struct Facts {
     pub finalizer_written: Option<String>,
     /// Plans as our own writes left them; the watch may be behind.
     pub plans: BTreeMap<String, Arc<ChangePlan>>,
+    /// Those of them that the watch has shown in an older version, by name and UID.
+    pub plans_shown: BTreeSet<(String, String)>,
     /// What was refused, by [`Effect::attempt`].
     pub refusals: BTreeMap<String, Refused>,
 }
@@ -119,6 +121,31 @@ impl Facts {
         if seen.as_of() > slot.as_of() {
             *slot = seen;
         }
+    }
+
+    /// Takes in the plans that the watch shows. Our own writes are remembered until it has caught up with them: what it has
+    /// shown once and shows no longer was deleted.
+    pub fn watch_shows(&mut self, watched: &[Arc<ChangePlan>]) {
+        let shown = &mut self.plans_shown;
+        self.plans.retain(|name, ours| {
+            let uid = ours.metadata.uid.clone().unwrap_or_default();
+            let id = (name.clone(), uid);
+            let same = |w: &&Arc<ChangePlan>| {
+                w.metadata.name.as_ref() == Some(name) && w.metadata.uid == ours.metadata.uid
+            };
+            match watched.iter().find(same) {
+                Some(w) if version(w) >= version(ours) => false,
+                Some(_) => {
+                    shown.insert(id);
+                    true
+                }
+                None => !shown.contains(&id),
+            }
+        });
+        let plans = &self.plans;
+        shown.retain(|(name, uid)| {
+            plans.get(name).is_some_and(|p| p.metadata.uid.as_deref().unwrap_or_default() == uid)
+        });
     }
 
     /// Takes in what came of an effect that began at `started` and ended at `now`.
@@ -318,6 +345,12 @@ impl Facts {
             | RefusalKind::AssetKeyTaken => {}
         }
     }
+}
+
+/// The age of a plan's version. Kubernetes ≥ 1.35 guarantees that resource versions of one resource type compare as
+/// numbers; older ones do so with etcd.
+pub(crate) fn version(plan: &ChangePlan) -> u128 {
+    plan.metadata.resource_version.as_deref().and_then(|v| v.parse().ok()).unwrap_or(0)
 }
 
 fn seen<T>(value: Option<T>, at: Timestamp) -> Seen<T> {

@@ -33,7 +33,10 @@ pub fn cdk_dir() -> PathBuf {
 }
 
 /// A program of the Kubernetes control plane: of `KUBEBUILDER_ASSETS` when set, else the one that `tools/setup` built.
-pub(crate) fn kubernetes_program(name: &str) -> Result<PathBuf> {
+///
+/// # Errors
+/// When it is not there.
+pub fn kubernetes_program(name: &str) -> Result<PathBuf> {
     let folder = match env::var_os("KUBEBUILDER_ASSETS") {
         Some(assets) if !assets.is_empty() => PathBuf::from(assets),
         _ => target_dir().join("tools/k8s"),

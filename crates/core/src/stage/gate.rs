@@ -37,7 +37,8 @@ pub(super) fn gate(s: &Snapshot<'_>, plan: &PlanView, now: Timestamp) -> Verdict
             let why = format!("waited for {} longer than planTTL allows", tally.missing());
             return close(s, plan, CloseReason::Expired, &why, true, now);
         }
-        let wait = wait_for_approval(s, plan, &tally).until(expires);
+        let wait = if plan.room() == 0 { no_room(plan, &tally) } else { wait_for_approval(s, plan, &tally) };
+        let wait = wait.until(expires);
         return match tally.changes {
             Some(at) => wait.until(at),
             None => wait,
@@ -141,6 +142,18 @@ fn frozen(s: &Snapshot<'_>, plan: &PlanView, tally: &Tally, now: Timestamp) -> O
         Some(at) => v.until(at),
         None => v,
     })
+}
+
+/// What is missing can no longer be recorded.
+fn no_room(plan: &PlanView, tally: &Tally) -> Verdict {
+    let message = format!(
+        "needs {}, and the ledger of plan {} takes no more decisions: make a new release",
+        tally.missing(),
+        plan.name
+    );
+    Verdict::rest(Phase::Stalled(Reason::LedgerFull), message)
+        .waiting_for("a new release")
+        .watching(plan.proposal().stacks.iter().map(|p| watched(p, Pace::Slow)))
 }
 
 fn wait_for_approval(s: &Snapshot<'_>, plan: &PlanView, tally: &Tally) -> Verdict {

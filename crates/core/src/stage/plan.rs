@@ -17,11 +17,11 @@ use super::{
 };
 use crate::{
     api::{
-        Decided, LABEL_STAGE, Opened, OwnedStack, PlannedAs, Proposal, ProposalKind, ProposedStack, Reason,
-        ReleaseRef, Risk, RiskClass,
+        Compared, Decided, LABEL_STAGE, Opened, OwnedStack, PlannedAs, Proposal, ProposalKind, ProposedStack,
+        Reason, ReleaseRef, Risk, RiskClass, whole_seconds,
     },
     bundle::{StackArtifact, defer},
-    change::{Baseline, StageNames, c1, console_url, count_changes, shown_changes, shown_warnings},
+    change::{Baseline, StageNames, c1, compare, console_url, count_changes, shown_changes, shown_warnings},
     drive::Prepared,
     effect::{Effect, NewPlan, Record, baseline_of},
     gate::{Ledger, PlanView, owned_key},
@@ -205,27 +205,47 @@ fn open(
         let carried = retried(s, planned).into_iter().chain(beforehand(s, &targets.a1));
         ledger = carried.fold(ledger, |l, d| l.with(|e| e.decided = Some(d)));
     }
+    let name = format!("{stage}-{}", id.digits());
+    let mut proposal = Proposal {
+        kind: ProposalKind::Stage,
+        name: stage.clone(),
+        uid: s.uid.clone(),
+        operation: s.operation(&release.digest),
+        id,
+        release: Some(release.clone()),
+        a1: Some(targets.a1.clone()),
+        replaces: s.plans.iter().find(|p| p.is_complete()).and_then(|p| p.release.clone()),
+        risks: risks(planned),
+        compared: None,
+        stacks,
+        bootstrap: None,
+    };
+    proposal.compared = compared(s, &proposal, release);
     Effect::Record(Record::OpenPlan(Box::new(NewPlan {
         namespace: s.namespace.clone(),
-        name: format!("{stage}-{}", id.digits()),
-        proposal: Proposal {
-            kind: ProposalKind::Stage,
-            name: stage.clone(),
-            uid: s.uid.clone(),
-            operation: s.operation(&release.digest),
-            id,
-            release: Some(release.clone()),
-            a1: Some(targets.a1.clone()),
-            replaces: s.plans.iter().find(|p| p.is_complete()).and_then(|p| p.release.clone()),
-            risks: risks(planned),
-            compared: None,
-            stacks,
-            bootstrap: None,
-        },
+        name,
+        proposal,
         ledger: ledger.entries(),
         owner: ("Stage", stage.clone(), s.uid.clone()),
         label: (LABEL_STAGE, stage),
     })))
+}
+
+/// How a plan compares with what the first upstream stage has executed and verified of the same release.
+fn compared(s: &Snapshot<'_>, proposal: &Proposal, release: &ReleaseRef) -> Option<Compared> {
+    s.stage.spec.promote_from.iter().find_map(|named| {
+        let upstream = s.upstreams.get(&named.name)?;
+        let same = |p: &&PlanView| p.release.as_ref().is_some_and(|r| r.digest == release.digest);
+        upstream.plans.iter().filter(same).find_map(|p| {
+            let time = p.verified_time(&upstream.checks, upstream.identity)?;
+            Some(Compared {
+                stage: named.name.clone(),
+                plan: p.name.clone(),
+                time: whole_seconds(time),
+                differences: compare(proposal, p.proposal()),
+            })
+        })
+    })
 }
 
 /// The risks of all stacks, the gravest first.
