@@ -9,15 +9,13 @@ use stackgate_core::{
 /// The most characters of an inline session policy (AssumeRole).
 pub const POLICY_LIMIT: usize = 2048;
 
-/// The CloudFormation calls that a deployment makes, all on one stack.
-const STACK_ACTIONS: [&str; 11] = [
+/// The CloudFormation calls that a deployment makes, all on one stack. `Describe*` stands for DescribeChangeSet,
+/// DescribeEvents, DescribeStackEvents and DescribeStacks: they only read, and a policy has few characters.
+const STACK_ACTIONS: [&str; 8] = [
     "cloudformation:CreateChangeSet",
     "cloudformation:DeleteChangeSet",
     "cloudformation:DeleteStack",
-    "cloudformation:DescribeChangeSet",
-    "cloudformation:DescribeEvents",
-    "cloudformation:DescribeStackEvents",
-    "cloudformation:DescribeStacks",
+    "cloudformation:Describe*",
     "cloudformation:ExecuteChangeSet",
     "cloudformation:GetTemplate",
     "cloudformation:ListChangeSets",
@@ -25,8 +23,7 @@ const STACK_ACTIONS: [&str; 11] = [
 ];
 
 /// The calls that read a nested change set. Its stack is named after the one around it.
-const NESTED_ACTIONS: [&str; 3] =
-    ["cloudformation:DescribeChangeSet", "cloudformation:DescribeEvents", "cloudformation:GetTemplate"];
+const NESTED_ACTIONS: [&str; 2] = ["cloudformation:Describe*", "cloudformation:GetTemplate"];
 
 /// The policy as JSON.
 ///

@@ -278,18 +278,7 @@ async fn what_validations_and_hooks_say_is_read_without_what_differs_by_itself()
 async fn what_cannot_be_read_is_waited_for_or_seen() {
     let world = World::start().await;
     let arn = create(&world, &template(), deploy()).await;
-    for (fault, kind) in [
-        (error(400, "Throttling"), RefusalKind::Throttled),
-        (error(500, "InternalFailure"), RefusalKind::Unavailable),
-        (error(403, "AccessDenied"), RefusalKind::Denied),
-        (error(400, "InvalidAction"), RefusalKind::Invalid),
-        (answer("GetTemplate", ""), RefusalKind::Invalid),
-    ] {
-        let rule = world.proxy.rule(Rule::on("cloudformation", "GetTemplate", fault.clone()).always());
-        let refused = refusal(look(&world, &arn, &[]).await);
-        assert_eq!(refused.kind, kind, "{fault:?}: {}", refused.message);
-        rule.remove();
-    }
+    // The emulator knows no hooks, and is asked for them once: they come first.
     for operation in ["DescribeEvents", "ListHookResults"] {
         let rule = world.proxy.rule(Rule::on("cloudformation", operation, error(400, "Throttling")).always());
         let throttled = refusal(look(&world, &arn, &[]).await);
@@ -307,6 +296,18 @@ async fn what_cannot_be_read_is_waited_for_or_seen() {
             "the results of hooks are not known: the deploy role is not allowed ListHookResults",
         ]
     );
+    for (fault, kind) in [
+        (error(400, "Throttling"), RefusalKind::Throttled),
+        (error(500, "InternalFailure"), RefusalKind::Unavailable),
+        (error(403, "AccessDenied"), RefusalKind::Denied),
+        (error(400, "InvalidAction"), RefusalKind::Invalid),
+        (answer("GetTemplate", ""), RefusalKind::Invalid),
+    ] {
+        let rule = world.proxy.rule(Rule::on("cloudformation", "GetTemplate", fault.clone()).always());
+        let refused = refusal(look(&world, &arn, &[]).await);
+        assert_eq!(refused.kind, kind, "{fault:?}: {}", refused.message);
+        rule.remove();
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
