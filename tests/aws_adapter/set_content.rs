@@ -278,12 +278,15 @@ async fn what_validations_and_hooks_say_is_read_without_what_differs_by_itself()
 async fn what_cannot_be_read_is_waited_for_or_seen() {
     let world = World::start().await;
     let arn = create(&world, &template(), deploy()).await;
-    // The emulator knows no hooks, and is asked for them once: they come first.
-    for operation in ["DescribeEvents", "ListHookResults"] {
+    // The emulator knows no hooks, and whoever has heard that asks no more: here it never says so before the end.
+    let none = || answer("ListHookResults", "<HookResults></HookResults>");
+    for (operation, other) in [("DescribeEvents", none()), ("ListHookResults", error(400, "Throttling"))] {
         let rule = world.proxy.rule(Rule::on("cloudformation", operation, error(400, "Throttling")).always());
+        let hooks = world.proxy.rule(Rule::on("cloudformation", "ListHookResults", other).always());
         let throttled = refusal(look(&world, &arn, &[]).await);
         assert_eq!(throttled.kind, RefusalKind::Throttled, "{operation}");
         rule.remove();
+        hooks.remove();
     }
     // That the role may not ask is part of what is approved.
     for operation in ["DescribeEvents", "ListHookResults"] {
