@@ -183,10 +183,11 @@ impl<'a> Conditions<'a> {
         self
     }
 
-    /// Keeps a condition as it was, if it was there.
+    /// Keeps a condition as the object shows it now: nothing newer is known of it.
     #[must_use]
     pub fn keep(mut self, kind: ConditionType) -> Self {
-        self.list.extend(self.before.iter().find(|c| c.type_ == kind.as_str()).cloned());
+        let old = self.before.iter().find(|c| c.type_ == kind.as_str()).cloned();
+        self.list.extend(old.map(|c| Condition { observed_generation: self.generation, ..c }));
         self
     }
 

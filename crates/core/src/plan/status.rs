@@ -56,7 +56,7 @@ pub fn status(
     let before = plan.status.as_ref().map_or(&[][..], |s| &s.conditions);
     let list = Conditions::new(before, plan.metadata.generation, now);
     let is_bootstrap = view.proposal().bootstrap.is_some();
-    let tally = gated.map(|g| tally(&view, &g.gate, now));
+    let tally = gated.map(|g| tally(&view, &g.gate, counted_at(&view, now)));
     let (state, list) = over(&view, is_bootstrap, list)
         .unwrap_or_else(|list| before_the_gate(&view, gated, tally.as_ref(), plan, list));
     let waits = matches!(state, "AwaitingApproval" | "Frozen");
@@ -84,6 +84,17 @@ pub fn status(
     };
     let changes = gated.filter(|_| waits).and_then(|g| g.thaws).into_iter().chain(expires).min();
     Some((status, changes))
+}
+
+/// When the approvals of a plan are counted: what is decided was decided then, and does not run out any more.
+fn counted_at(view: &PlanView, now: Timestamp) -> Timestamp {
+    if view.is_claimed() {
+        return view.claimed_time.min(now);
+    }
+    match (&view.closed, view.plan.spec.ledger.last()) {
+        (Some(_), Some(last)) => last.time.0.min(now),
+        (_, _) => now,
+    }
 }
 
 /// A plan that nobody has to decide on any more; or the list as it was.

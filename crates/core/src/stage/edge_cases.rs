@@ -6,19 +6,19 @@ use jiff::{SignedDuration, Timestamp};
 use rstest::rstest;
 use serde_json::{Value, json};
 
-use super::{Snapshot, carry, decide, latch::latch};
+use super::{Snapshot, carry, decide, latch::latch, status};
 use crate::{
     account::Accounts,
     api::{
-        Action, ChangePlan, CloudAssembly, CloudAssemblyStatus, Decided, FINALIZER, Freeze, LedgerEntry,
-        Reason, Stage,
+        Action, AwsAccount, Bootstrap, ChangePlan, CloudAssembly, CloudAssemblyStatus, Decided, FINALIZER,
+        Freeze, LedgerEntry, Reason, Stage, StageStatus,
     },
     change::HmacKey,
-    cluster::Installation,
+    cluster::{ClusterView, Installation},
     effect::{Effect, Next, Record},
     facts::Facts,
     gate::{Enforcement, InForceState, PlanView, annotation_digest, in_force},
-    plan::views,
+    plan::{gated, views},
     verdict::{Phase, Verdict},
     words::Digest,
 };
@@ -410,4 +410,68 @@ fn actions_are_counted_apart() {
     let view = |ledger: &[Value]| PlanView::new(Arc::new(plan(C1, A1, 1, ledger))).unwrap();
     let v = view(&[said("Approve", "alice"), said("Retry", "bob")]);
     assert_eq!([Action::Approve, Action::Retry, Action::Override].map(|a| v.ever(a)), [1, 1, 0]);
+}
+
+#[test]
+fn a_restart_says_nothing_new_of_the_policies() {
+    let case = Case::new(&[said("Approve", "alice")]);
+    let shown = |state: InForceState, before: Option<StageStatus>| {
+        let mut s = case.seen();
+        s.enforcement.state = state;
+        Arc::make_mut(&mut s.stage).status = before;
+        let verdict = Verdict::rest(Phase::Waiting(Reason::AwaitingApproval), "waits");
+        status(&s, &verdict, at(9))
+    };
+    let before = shown(InForceState::InForce, None);
+    assert_eq!(shown(InForceState::Unknown, Some(before.clone())), before);
+    assert_ne!(shown(InForceState::NotInForce, Some(before.clone())), before);
+    assert!(shown(InForceState::Unknown, None).conditions.iter().all(|c| c.type_ != "ApprovalsEnforced"));
+}
+
+#[rstest]
+#[case::waits(&[said("Approve", "alice")], Some("0/1"))]
+#[case::was_claimed(&[said("Approve", "alice"), claimed()], Some("1/1"))]
+#[case::was_closed(&[said("Approve", "alice"), closed("Superseded")], Some("1/1"))]
+fn what_was_approved_then_stays_so_in_the_status(#[case] ledger: &[Value], #[case] approvals: Option<&str>) {
+    let case = Case::new(ledger);
+    let s = case.seen();
+    let mut plan = Arc::clone(&s.newest().unwrap().plan);
+    Arc::make_mut(&mut plan).metadata.namespace = Some("shop".to_owned());
+    let late = at(60 * 24 * 4);
+    let gated = gated(&OneStage(Arc::clone(&s.stage)), &plan, late);
+    let (status, _) = crate::plan::status(&plan, gated.as_ref(), late).unwrap();
+    assert_eq!(status.approvals.as_deref(), approvals);
+}
+
+/// A cluster that holds nothing but a Stage.
+struct OneStage(Arc<Stage>);
+
+impl ClusterView for OneStage {
+    fn stage(&self, _: &str, _: &str) -> Option<Arc<Stage>> {
+        Some(Arc::clone(&self.0))
+    }
+    fn stages(&self, _: &str) -> Vec<Arc<Stage>> {
+        vec![Arc::clone(&self.0)]
+    }
+    fn assembly(&self, _: &str, _: &str) -> Option<Arc<CloudAssembly>> {
+        None
+    }
+    fn accounts(&self) -> Vec<Arc<AwsAccount>> {
+        Vec::new()
+    }
+    fn bootstraps(&self) -> Vec<Arc<Bootstrap>> {
+        Vec::new()
+    }
+    fn freezes(&self) -> Vec<Arc<Freeze>> {
+        Vec::new()
+    }
+    fn enforcement(&self) -> Enforcement {
+        Enforcement::default()
+    }
+    fn plans_of_stage(&self, _: &str, _: &str) -> Vec<Arc<ChangePlan>> {
+        Vec::new()
+    }
+    fn plans_of_bootstrap(&self, _: &str) -> Vec<Arc<ChangePlan>> {
+        Vec::new()
+    }
 }
