@@ -1,7 +1,7 @@
 //! The chart without a cluster: it renders for old and new versions of Kubernetes, refuses values that it cannot trust, and agrees with
 //! what else lies in the repository.
 
-#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that fails may panic")]
+#![expect(clippy::unwrap_used, reason = "a test that fails may panic")]
 
 use std::{collections::BTreeSet, env, fs};
 

@@ -110,7 +110,7 @@ impl Call {
     }
 
     /// Under another content type.
-    pub fn as_content(mut self, content: &'static str) -> Self {
+    pub fn with_content_type(mut self, content: &'static str) -> Self {
         self.content = content;
         self
     }

@@ -204,7 +204,7 @@ fn encodings() -> Vec<Attempt> {
         hopeless(
             "a strategic patch",
             Call::merge(Alice, path(), decide("approve", &forged))
-                .as_content("application/strategic-merge-patch+json"),
+                .with_content_type("application/strategic-merge-patch+json"),
             "the body of the request was in an unknown format",
         ),
         honest(

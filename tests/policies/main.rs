@@ -71,6 +71,8 @@ async fn what_nobody_can_get_around() -> Result<()> {
 
     world.install_policies(world::KUBERNETES, &[git::LISTED, git::ALLOWED]).await?;
     git::is_in_force(&world).await?;
+    probes::the_controller_sees_how_they_stand(&world, world::KUBERNETES, &[git::LISTED, git::ALLOWED])
+        .await?;
     probes::the_digest_is_that_of_the_chart(&world, world::KUBERNETES, &[git::LISTED, git::ALLOWED]).await?;
     all_end_as_they_should(&world, &git::turned_on()).await?;
 

@@ -1,8 +1,18 @@
 //! By what the controller itself can see that a policy is in force: for each a wrong request that its own rights allow.
 
+use std::time::Duration;
+
 use anyhow::{Context, Result, ensure};
+use kube::{
+    Config,
+    config::{KubeConfigOptions, Kubeconfig},
+};
 use serde_json::{Map, Value, json};
-use stackgate::kube::policies::installed;
+use stackgate::kube::{
+    client::from_config,
+    policies::{Policies, installed},
+};
+use stackgate_core::gate::InForceState;
 use stackgate_testbed::{Chart, User};
 
 use crate::{
@@ -100,5 +110,43 @@ pub async fn the_digest_is_that_of_the_chart(world: &World, kubernetes: &str, va
         installed.content,
         text.split_once("DIGEST").map_or("nothing", |(_, rest)| rest.get(..100).unwrap_or(rest))
     );
+    Ok(())
+}
+
+/// The controller itself, with its own rights, finds them in force; and sees at once when one is no longer bound.
+pub async fn the_controller_sees_how_they_stand(
+    world: &World,
+    kubernetes: &str,
+    values: &[&str],
+) -> Result<()> {
+    let kubeconfig = Kubeconfig::read_from(world.cluster.kubeconfig(User::Controller))?;
+    let clients =
+        from_config(Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await?)?;
+    let digest = installed(world.client(User::Controller)).await?.content;
+    let (tell, mut told) = tokio::sync::mpsc::unbounded_channel();
+    let policies = Policies::new(&clients, "stackgate-system", Some(digest));
+    let watching = tokio::spawn(async move {
+        policies.look_after(move |found| drop(tell.send((found.state, found.message)))).await;
+    });
+    let mut until = async |wanted: InForceState| -> Result<()> {
+        let mut last = None;
+        let found = tokio::time::timeout(Duration::from_secs(60), async {
+            while let Some((state, message)) = told.recv().await {
+                last = Some(message);
+                if state == wanted {
+                    return true;
+                }
+            }
+            false
+        });
+        ensure!(found.await == Ok(true), "not {wanted:?}; the controller says last: {last:?}");
+        Ok(())
+    };
+    until(InForceState::InForce).await?;
+    world.admin().run(&["delete", "validatingadmissionpolicybinding", "keep-stops.stackgate.dev"])?;
+    until(InForceState::NotInForce).await?;
+    world.install_policies(kubernetes, values).await?;
+    until(InForceState::InForce).await?;
+    watching.abort();
     Ok(())
 }

@@ -46,7 +46,7 @@ impl World {
         Chart::new(KUBERNETES)
             .set("policies.enabled=false")
             .install(&world.cluster.kubeconfig(User::Admin))?;
-        world.admin().run(&["wait", "--for=condition=Established", "--all", "crd", "--timeout=60s"])?;
+        world.admin().wait_for_kinds()?;
         world.give_rights()?;
         world.make_objects().await?;
         Ok(world)

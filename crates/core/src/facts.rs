@@ -14,7 +14,7 @@ use crate::{
         Effect, Fact, LiveGate, Look, Mutation, Outcome, Receipt, Record, Refusal, RefusalKind, Seen, SetRef,
         SourceSeen,
     },
-    stack::{ChangeSetRow, FailedResource, SetState, StackRow},
+    stack::{ChangeSetRow, FailedResource, SetContent, SetState, StackRow},
     words::{ChangeSetArn, ChangeSetName, Digest, Env, StackId, StackKey},
 };
 
@@ -25,6 +25,9 @@ pub struct Facts {
     pub stacks: BTreeMap<StackKey, Seen<StackRow>>,
     /// Change sets, by name or by ARN as they were asked for.
     pub change_sets: BTreeMap<(StackKey, SetRef), Looked<ChangeSetRow>>,
+    /// What change sets hold, by ARN: under the same ARN it never changes, and is asked once. Never by name: a change set
+    /// that is made again may hold something else.
+    pub contents: BTreeMap<ChangeSetArn, SetContent>,
     /// Change sets that were found empty and were deleted: nothing differs.
     pub empty: BTreeSet<(StackKey, ChangeSetName)>,
     /// Change sets that were deleted though they could have been kept, and why: they cannot be used. Holds until the next
@@ -186,9 +189,7 @@ impl Facts {
             (Look::ChangeSet(k, r, _), Fact::ChangeSet(row)) => {
                 if let (SetRef::Arn(arn), None) = (r, &row) {
                     // What was remembered of it by its name is gone, too.
-                    self.change_sets.retain(|(key, _), looked| {
-                        key != k || !matches!(&looked.seen, Seen::Present(old, _) if old.arn == *arn)
-                    });
+                    self.forget_set(k, arn);
                 }
                 let slot = self
                     .change_sets
@@ -196,7 +197,12 @@ impl Facts {
                     .or_insert(Looked { seen: Seen::Unknown, times: 0 });
                 slot.times = slot.times.saturating_add(1);
                 slot.seen = seen(row, at);
+                self.forget_contents_of_what_is_gone();
             }
+            (Look::SetContent(_, arn, ..), Fact::SetContent(Some(content))) => {
+                self.contents.insert(arn.clone(), content);
+            }
+            (Look::SetContent(k, arn, ..), Fact::SetContent(None)) => self.forget_set(k, arn),
             (Look::Template(_, id, updated, _), Fact::Template(t)) => {
                 self.templates.retain(|(stack, _), _| stack != id);
                 self.templates.insert((id.clone(), *updated), seen(t, at));
@@ -221,6 +227,20 @@ impl Facts {
             // A fact of another kind than was asked for is a mistake of the performer; it teaches nothing.
             _ => {}
         }
+    }
+
+    fn forget_set(&mut self, k: &StackKey, arn: &ChangeSetArn) {
+        self.change_sets.retain(|(key, _), looked| {
+            key != k || !matches!(&looked.seen, Seen::Present(old, _) if old.arn == *arn)
+        });
+        self.forget_contents_of_what_is_gone();
+    }
+
+    fn forget_contents_of_what_is_gone(&mut self) {
+        let sets = &self.change_sets;
+        self.contents.retain(|arn, _| {
+            sets.values().any(|l| matches!(&l.seen, Seen::Present(row, _) if row.arn == *arn))
+        });
     }
 
     fn accepted(&mut self, effect: &Effect, receipt: Receipt, now: Timestamp) {

@@ -1,5 +1,12 @@
 //! Single situations, told one after the other: what went wrong once, and must not again.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "functions that every test calls"
+)]
+
 use std::sync::Arc;
 
 use jiff::SignedDuration;

@@ -1,17 +1,25 @@
 //! What is approved: canonical form, leaves, and the ids a1, c1 and b1.
 
 mod canonical;
+mod compare;
+mod console;
 mod ids;
 mod proof;
+mod sameness;
 mod summary;
+mod warning;
 
 pub use canonical::Canonical;
+pub use compare::compare;
+pub use console::console_url;
 pub use ids::{
-    Baseline, StackInput, b1, c1, change_set_name, create_token, deferred_leaf, execute_token, leaf,
-    release_id,
+    Baseline, ParameterValue, StackInput, b1, c1, change_set_name, create_token, deferred_leaf,
+    execute_token, leaf, release_id, unchanged_leaf,
 };
 pub use proof::HmacKey;
+pub use sameness::StageNames;
 pub use summary::{count_changes, risk_classes, shown_changes};
+pub use warning::{normalised, shown_warnings, unseen_nested, warnings_of};
 
 #[cfg(test)]
 mod tests {
@@ -37,6 +45,7 @@ mod tests {
                 role: None,
                 notification_arns: None,
                 termination_protection: None,
+                import_existing: false,
             }
             .digest()
         };

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use super::warning::{LENGTH, cut};
 use crate::{
     api::{ChangeCount, ProposedStack, ResourceChange, RiskClass},
     stack::Change,
@@ -37,7 +38,7 @@ pub fn shown_changes(changes: &[Change], code_only: &BTreeSet<String>) -> Vec<Re
         .iter()
         .filter(|c| c.resource_type != "AWS::CDK::Metadata" && !code_only.contains(&c.logical_id))
         .map(|c| ResourceChange {
-            logical_id: c.logical_id.clone(),
+            logical_id: cut(&c.logical_id, LENGTH),
             resource_type: c.resource_type.clone(),
             action: c.action.clone(),
             replacement: (!c.replacement.is_empty()).then(|| c.replacement.clone()),

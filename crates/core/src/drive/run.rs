@@ -2,6 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::content;
 use crate::{
     api::{ClaimedStack, Reason, Settled, SettledAs},
     change::{Baseline, leaf},
@@ -104,7 +105,11 @@ impl Running<'_> {
         match row.state() {
             SetState::Ready if !may_start => Progress::Idle,
             SetState::Ready => {
-                if leaf(key, &self.claim.input, self.baseline, &row.changes) != self.claim.leaf {
+                let inside = match content(self.facts, key, row, self.access, now) {
+                    Ok(inside) => inside,
+                    Err(need) => return Progress::Need(need),
+                };
+                if leaf(key, &self.claim.input, self.baseline, row, inside) != self.claim.leaf {
                     return Progress::Stop(format!(
                         "the change set of stack {key} shows something else than was approved"
                     ));

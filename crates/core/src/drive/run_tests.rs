@@ -28,6 +28,8 @@ fn set(execution: ExecutionStatus) -> ChangeSetRow {
         reason: String::new(),
         description: String::new(),
         changes: Vec::new(),
+        parameters: Default::default(),
+        nested: Default::default(),
     }
 }
 

@@ -238,15 +238,35 @@ impl PlanView {
             && self.cdk_stage.as_deref() == cdk_stage
     }
 
-    /// What an annotation of this action has to be called so that it is a new one: what was recorded before, used up or not,
-    /// stays on the object. Empty for the first, else `.again-` and a number.
+    /// How many decisions of people to do this the ledger holds, used up or not. The same annotation is never recorded twice,
+    /// so another one needs a slot of its own.
+    #[must_use]
+    pub fn ever(&self, action: Action) -> usize {
+        let decided = self.plan.spec.ledger.iter().filter_map(|e| e.decided.as_ref());
+        decided.filter(|d| d.action == action && d.identity != Identity::System).count()
+    }
+
+    /// The slot that a further decision to do this is put into, with its dot; none for the first.
     #[must_use]
     pub fn next_slot(&self, action: Action) -> String {
-        let decided = self.plan.spec.ledger.iter().filter_map(|e| e.decided.as_ref());
-        match decided.filter(|d| d.action == action && d.identity != Identity::System).count() {
+        match self.ever(action) {
             0 => String::new(),
             n => format!(".again-{n}"),
         }
+    }
+
+    /// Whether a claim of this plan, or of an earlier opening of it, has used this decision up.
+    #[must_use]
+    pub fn has_used_up(&self, decision: &Decided) -> bool {
+        let mut after = self.plan.spec.ledger.iter().skip_while(|e| !is_the_same(e, decision));
+        after.any(|e| e.claimed.is_some())
+    }
+
+    /// Whether its author has taken this decision back on this plan.
+    #[must_use]
+    pub fn has_taken_back(&self, decision: &Decided) -> bool {
+        let mut after = self.plan.spec.ledger.iter().skip_while(|e| !is_the_same(e, decision));
+        after.any(|e| e.decided.as_ref().is_some_and(|d| d.action == Action::Revoke && d.by == decision.by))
     }
 
     /// Whether any stack was claimed.
@@ -397,6 +417,10 @@ impl PlanView {
     pub fn ledger(&self, now: Timestamp) -> Ledger {
         Ledger { next: self.plan.spec.ledger.len(), now, entries: Vec::new() }
     }
+}
+
+fn is_the_same(entry: &LedgerEntry, decision: &Decided) -> bool {
+    entry.decided.as_ref().is_some_and(|d| d.says_the_same(decision))
 }
 
 /// Where an owned stack lives.

@@ -6,7 +6,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use super::{Snapshot, fence::baseline, plan::Planned, targets::Target};
 use crate::{
     api::{Action, CloseReason, Decided, PlannedAs, ProposedStack, SettledAs},
-    change::{Baseline, leaf},
+    change::Baseline,
     drive::Prepared,
     gate::{PlanView, Recorded},
     words::{DecisionId, ReleaseId},
@@ -25,7 +25,7 @@ pub(super) fn retried(s: &Snapshot<'_>, planned: &[Planned<'_>]) -> Vec<Decided>
                 .find(|old| old.key() == x.t.key)
                 .is_some_and(|old| is_equal(s, plan, old, x.t, &x.p))
         });
-    if plan.retried(s.gate.identity.value).is_none() || !equal {
+    if plan.retried(s.gate.identity.value).is_none() || plan.rejected().is_some() || !equal {
         return Vec::new();
     }
     let old = DecisionId::Change(plan.id().clone());
@@ -48,7 +48,7 @@ fn is_equal(s: &Snapshot<'_>, plan: &PlanView, old: &ProposedStack, t: &Target, 
         PlannedAs::Prepared => {
             old.plan == PlannedAs::Prepared
                 && old.input == t.digest
-                && old.leaf == leaf(&t.key, &t.digest, &baseline(old), &p.changes)
+                && p.leaf_on(&t.key, &t.digest, &baseline(old)) == Some(old.leaf)
                 && (baseline(old) == p.baseline || is_where_we_left_it(s, t, &p.baseline))
         }
     }
@@ -79,8 +79,9 @@ pub(super) fn beforehand(s: &Snapshot<'_>, a1: &ReleaseId) -> Vec<Decided> {
             }
         }
     }
-    // One that was used up anywhere is used up.
-    found.retain(|d| !s.plans.iter().any(|p| p.is_claimed() && p.has_recorded(d)));
+    // One that was used up anywhere, by an earlier opening too, is used up; and one that was taken back stays so.
+    let of_this = s.plans.iter().filter(|p| p.proposal().a1.as_ref() == Some(a1));
+    found.retain(|d| !of_this.clone().any(|p| p.has_used_up(d) || p.has_taken_back(d)));
     found
 }
 

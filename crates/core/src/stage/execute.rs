@@ -274,6 +274,10 @@ fn claim_deferred(
             c.action, c.logical_id, c.resource_type
         ));
     }
+    // Nobody could see what validations and hooks say before there was a change set.
+    if let Some(warning) = prepared.warnings.first() {
+        return stop(format!("the change set of stack {key} comes with a warning: {warning}"));
+    }
     let risks = assessed(s, t, &prepared, now).map_err(stop_or_need)?.risks;
     if let Some(risk) = risks.iter().find(|r| !is_announced(plan, r)) {
         return stop(format!(

@@ -15,6 +15,7 @@ use crate::{
         Reason,
     },
     change::leaf,
+    drive::content,
     effect::{CONFIRM_WITHIN, Effect, Look, Pace, Seen, SetRef},
     facts::Looked,
     freeze::{Held, Touched, held},
@@ -124,10 +125,11 @@ fn frozen(s: &Snapshot<'_>, plan: &PlanView, tally: &Tally, now: Timestamp) -> O
     let list: Vec<String> = held.iter().map(told).collect();
     let watch = plan.proposal().stacks.iter().map(|p| watched(p, Pace::Slow));
     let message = format!(
-        "{}; it starts by itself then. In an emergency: kubectl -n {} annotate plan {} {GATE_PREFIX}override={}",
+        "{}; it starts by itself then. In an emergency: kubectl -n {} annotate plan {} {GATE_PREFIX}override{}={}",
         list.join("; "),
         s.namespace,
         plan.name,
+        plan.next_slot(Action::Override),
         plan.id()
     );
     let v = Verdict::rest(Phase::Waiting(Reason::Frozen), message)
@@ -251,11 +253,13 @@ fn claimable(
         }
         Some(Looked { seen: Seen::Present(row, _), .. }) => {
             let ours = s.installation.key.proves(&row.description, row.name.as_str(), &stack.input);
-            let same = leaf(&key, &stack.input, &baseline(stack), &row.changes) == stack.leaf;
-            if row.state() != SetState::Ready || !ours || !same {
-                return Err(Unclaimable::Lost(format!(
-                    "the change set of stack {key} is not what was planned"
-                )));
+            let lost = || Unclaimable::Lost(format!("the change set of stack {key} is not what was planned"));
+            if row.state() != SetState::Ready || !ours {
+                return Err(lost());
+            }
+            let inside = content(s.facts, &key, row, &access_to(s, stack), now).map_err(Unclaimable::Need)?;
+            if leaf(&key, &stack.input, &baseline(stack), row, inside) != stack.leaf {
+                return Err(lost());
             }
             Ok(ClaimedStack::of(&key, row, stack.leaf, stack.input))
         }

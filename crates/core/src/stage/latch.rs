@@ -121,9 +121,10 @@ fn says_something_now(s: &Snapshot<'_>, plan: &PlanView, decision: &Decision, no
     }
     let open = plan.closed.is_none() && !plan.is_complete() && !plan.is_claimed();
     match decision.action {
-        // Once it runs, only a reject still says something: what has not started stays so.
-        Action::Reject => rejected || (plan.closed.is_none() && !plan.is_complete()),
-        Action::Revoke => open,
+        // Once it runs, only a reject still says something: what has not started stays so. Once it has failed, both say
+        // that a retry shall not carry an approval over.
+        Action::Reject => rejected || failed || (plan.closed.is_none() && !plan.is_complete()),
+        Action::Revoke => failed || open,
         Action::Retry => failed && is_told_apart(s),
         Action::Approve | Action::Override => {
             open && is_told_apart(s) && decision.until.is_none_or(|until| now < until)

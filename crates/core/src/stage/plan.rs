@@ -17,11 +17,11 @@ use super::{
 };
 use crate::{
     api::{
-        Decided, LABEL_STAGE, Opened, OwnedStack, PlannedAs, Proposal, ProposalKind, ProposedStack, Reason,
-        ReleaseRef, Risk, RiskClass,
+        Compared, Decided, LABEL_STAGE, Opened, OwnedStack, PlannedAs, Proposal, ProposalKind, ProposedStack,
+        Reason, ReleaseRef, Risk, RiskClass, whole_seconds,
     },
     bundle::{StackArtifact, defer},
-    change::{Baseline, c1, count_changes, shown_changes},
+    change::{Baseline, StageNames, c1, compare, console_url, count_changes, shown_changes, shown_warnings},
     drive::Prepared,
     effect::{Effect, NewPlan, Record, baseline_of},
     gate::{Ledger, PlanView, owned_key},
@@ -192,7 +192,11 @@ fn open(
     now: Timestamp,
 ) -> Effect {
     let stage = s.stage.name_any();
-    let stacks: Vec<ProposedStack> = planned.iter().map(|x| proposed(x, targets)).collect();
+    let names = StageNames::of(
+        s.stage.spec.cdk_stage.as_deref(),
+        targets.list.iter().map(|t| (&*t.artifact, &t.names.qualifier)),
+    );
+    let stacks: Vec<ProposedStack> = planned.iter().map(|x| proposed(x, targets, &names)).collect();
     let nothing = stacks.iter().all(|p| p.plan == PlannedAs::Unchanged);
     let mut ledger = Ledger::new(now).with(|e| e.opened = Some(opened(s, release)));
     if nothing {
@@ -201,27 +205,47 @@ fn open(
         let carried = retried(s, planned).into_iter().chain(beforehand(s, &targets.a1));
         ledger = carried.fold(ledger, |l, d| l.with(|e| e.decided = Some(d)));
     }
+    let name = format!("{stage}-{}", id.digits());
+    let mut proposal = Proposal {
+        kind: ProposalKind::Stage,
+        name: stage.clone(),
+        uid: s.uid.clone(),
+        operation: s.operation(&release.digest),
+        id,
+        release: Some(release.clone()),
+        a1: Some(targets.a1.clone()),
+        replaces: s.plans.iter().find(|p| p.is_complete()).and_then(|p| p.release.clone()),
+        risks: risks(planned),
+        compared: None,
+        stacks,
+        bootstrap: None,
+    };
+    proposal.compared = compared(s, &proposal, release);
     Effect::Record(Record::OpenPlan(Box::new(NewPlan {
         namespace: s.namespace.clone(),
-        name: format!("{stage}-{}", id.digits()),
-        proposal: Proposal {
-            kind: ProposalKind::Stage,
-            name: stage.clone(),
-            uid: s.uid.clone(),
-            operation: s.operation(&release.digest),
-            id,
-            release: Some(release.clone()),
-            a1: Some(targets.a1.clone()),
-            replaces: s.plans.iter().find(|p| p.is_complete()).and_then(|p| p.release.clone()),
-            risks: risks(planned),
-            compared: None,
-            stacks,
-            bootstrap: None,
-        },
+        name,
+        proposal,
         ledger: ledger.entries(),
         owner: ("Stage", stage.clone(), s.uid.clone()),
         label: (LABEL_STAGE, stage),
     })))
+}
+
+/// How a plan compares with what the first upstream stage has executed and verified of the same release.
+fn compared(s: &Snapshot<'_>, proposal: &Proposal, release: &ReleaseRef) -> Option<Compared> {
+    s.stage.spec.promote_from.iter().find_map(|named| {
+        let upstream = s.upstreams.get(&named.name)?;
+        let same = |p: &&PlanView| p.release.as_ref().is_some_and(|r| r.digest == release.digest);
+        upstream.plans.iter().filter(same).find_map(|p| {
+            let time = p.verified_time(&upstream.checks, upstream.identity)?;
+            Some(Compared {
+                stage: named.name.clone(),
+                plan: p.name.clone(),
+                time: whole_seconds(time),
+                differences: compare(proposal, p.proposal()),
+            })
+        })
+    })
 }
 
 /// The risks of all stacks, the gravest first.
@@ -232,7 +256,7 @@ fn risks(planned: &[Planned<'_>]) -> Vec<Risk> {
     all
 }
 
-fn proposed(Planned { t, p, risks }: &Planned<'_>, targets: &Targets) -> ProposedStack {
+fn proposed(Planned { t, p, risks }: &Planned<'_>, targets: &Targets, names: &StageNames) -> ProposedStack {
     let (baseline_stack_id, baseline_updated_time) = match &p.baseline {
         Baseline::None => (None, None),
         Baseline::Stack(id, at) => (Some(id.clone()), Some(MicroTime(*at))),
@@ -256,9 +280,9 @@ fn proposed(Planned { t, p, risks }: &Planned<'_>, targets: &Targets) -> Propose
         termination_protection: t.artifact.termination_protection,
         input: t.digest,
         leaf: p.leaf,
-        sameness: None,
-        console_url: None,
-        warnings: Vec::new(),
+        sameness: Some(names.sameness(&t.artifact, p.plan, &p.changes, &p.warnings, &p.content.processed)),
+        console_url: p.set.as_ref().map(|set| console_url(&set.arn, &set.stack_id)),
+        warnings: shown_warnings(&p.warnings),
         count: count_changes(&p.changes, &risks.code_only),
         changes: shown_changes(&p.changes, &risks.code_only),
     }

@@ -15,7 +15,7 @@ use crate::{
     drive::{Prepared, Wish},
     effect::{Effect, Look, Mutation, Seen, TemplateSource, Upload, WantedChangeSet, baseline_of},
     risk::{Assessed, Assessment, assess, nested_templates, side_by_side},
-    stack::{Change, ChangeSetKind, StackRow},
+    stack::{Change, ChangeSetKind, SetContent, StackRow},
     verdict::{Need, Step, ask},
     words::ChangeSetName,
 };
@@ -120,12 +120,20 @@ pub(super) fn deferred(
             values: None,
         })
         .collect();
-    Ok(Prepared { plan: PlannedAs::Deferred, baseline, leaf, changes, set: None })
+    Ok(Prepared {
+        plan: PlannedAs::Deferred,
+        baseline,
+        leaf,
+        changes,
+        warnings: Vec::new(),
+        set: None,
+        content: SetContent::default(),
+    })
 }
 
 /// The call that makes the change set.
 pub(super) fn wanted(s: &Snapshot<'_>, t: &Target, kind: ChangeSetKind, name: ChangeSetName) -> Mutation {
-    Mutation::CreateChangeSet(Box::new(WantedChangeSet {
+    let call = WantedChangeSet {
         key: t.key.clone(),
         kind,
         description: s.installation.key.description(&s.full_name(), name.as_str(), &t.digest),
@@ -139,5 +147,7 @@ pub(super) fn wanted(s: &Snapshot<'_>, t: &Target, kind: ChangeSetKind, name: Ch
         token: create_token(&name),
         name,
         access: t.access.clone(),
-    }))
+    };
+    debug_assert!(call.is_covered_by(&t.input), "an input of the call that its digest leaves out");
+    Mutation::CreateChangeSet(Box::new(call))
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use anyhow::Result;
 
 use super::{Kind, World};
+use crate::User;
 
 /// A plan that waits for somebody.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,6 +48,13 @@ impl Waiting {
             &self.plan,
             &format!("gate.stackgate.dev/approve={}", self.signed()),
         )
+    }
+
+    /// The command that lets the plan run, on the plan itself, beside others who sign.
+    #[must_use]
+    pub fn approve_in_slot(&self, slot: &str) -> Vec<String> {
+        let annotation = format!("gate.stackgate.dev/approve.{slot}={}", self.signed());
+        annotate(&self.namespace, "plan", &self.plan, &annotation)
     }
 
     /// The command that lets the plan run, on its Stage, in the slot of this id.
@@ -100,8 +108,16 @@ impl World {
     /// # Errors
     /// When kubectl fails.
     pub fn decide(&self, command: &[String]) -> Result<String> {
+        self.decide_as(User::Admin, command)
+    }
+
+    /// Runs one of the commands of [`Waiting`] as somebody.
+    ///
+    /// # Errors
+    /// When kubectl fails: with its own message.
+    pub fn decide_as(&self, user: User, command: &[String]) -> Result<String> {
         let args: Vec<&str> = command.iter().map(String::as_str).collect();
-        self.kubectl().run(&args)
+        self.cluster.kubectl(user).run(&args)
     }
 
     /// Waits until a Stage has deployed a release, by its digest, and nothing newer waits.
