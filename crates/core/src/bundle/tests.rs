@@ -116,61 +116,38 @@ fn set(value: &mut Value, pointer: &str, to: Value) {
     DATA,
     "/Resources/Nested",
     nested(json!(format!("https://s3.ap-southeast-2.amazonaws.com/{BUCKET}/evil.json"))),
-    "Nested takes a template from https://s3.ap-southeast-2.amazonaws.com/cdk-acme-assets-333333333333-ap-southeast-2/evil.json"
-)]
-#[case::nested_template_of_somebody_else(
-    DATA,
-    "/Resources/Nested",
-    nested(json!("https://example.com/latest.json")),
-    "Nested takes a template from https://example.com/latest.json"
-)]
-#[case::nested_template_that_only_cloudformation_knows(
-    DATA,
-    "/Resources/Nested",
-    nested(json!({"Fn::Sub": "https://s3.ap-southeast-2.amazonaws.com/${Bucket}/48f7.json"})),
-    "Nested takes a template from a place that is not known before it is deployed"
+    "Nested draws in evil.json of the assets bucket, which no stack of this CDK Stage publishes"
 )]
 #[case::nested_in_a_loop(
     DATA,
     "/Resources/Fn::ForEach::L",
-    json!(["I", ["a"], {"N${I}": nested(json!("https://example.com/x.json"))}]),
-    "N${I} takes a template from https://example.com/x.json"
-)]
-#[case::type_made_in_a_loop(
-    DATA,
-    "/Resources/Fn::ForEach::L",
-    json!(["I", ["Stack"], {"N${I}": {"Type": "AWS::CloudFormation::${I}", "Properties": {"TemplateURL": "https://example.com/x.json"}}}]),
-    "the type of N${I} is not known before it is deployed"
+    json!(["I", ["a"], {"N${I}": nested(json!(format!("https://{BUCKET}.s3.amazonaws.com/evil.json")))}]),
+    "draws in evil.json"
 )]
 #[case::stack_set(
     DATA,
     "/Resources/Set",
-    json!({"Type": "AWS::CloudFormation::StackSet", "Properties": {"TemplateURL": "https://example.com/x.json"}}),
-    "Set takes a template from https://example.com/x.json"
-)]
-#[case::application(
-    DATA,
-    "/Resources/App",
-    json!({"Type": "AWS::Serverless::Application", "Properties": {"Location": "https://example.com/x.json"}}),
-    "App takes a template from https://example.com/x.json"
+    json!({"Type": "AWS::CloudFormation::StackSet", "Properties": {
+        "TemplateURL": {"Fn::Sub": format!("https://{BUCKET}.s3.${{AWS::Region}}.${{AWS::URLSuffix}}/evil.json")}}}),
+    "Set draws in evil.json"
 )]
 #[case::include(
     DATA,
     "/Resources/Fn::Transform",
     json!({"Name": "AWS::Include", "Parameters": {"Location": format!("s3://{BUCKET}/evil.json")}}),
-    "AWS::Include"
+    "draws in evil.json"
 )]
 #[case::code_nobody_publishes(
     DATA,
     "/Resources/Fn/Properties/Code",
     json!({"S3Bucket": {"Fn::Sub": "cdk-acme-assets-${AWS::AccountId}-${AWS::Region}"}, "S3Key": "evil.zip"}),
-    "reads evil.zip from the assets bucket"
+    "Fn draws in evil.zip"
 )]
 #[case::code_that_only_cloudformation_knows(
     DATA,
     "/Resources/Fn/Properties/Code",
     json!({"S3Bucket": BUCKET, "S3Key": {"Fn::GetAtt": ["Bucket", "Arn"]}}),
-    "from the assets bucket"
+    "Fn draws in an object that is not known before it is deployed"
 )]
 fn refuses(#[case] file: &str, #[case] pointer: &str, #[case] to: Value, #[case] words: &str) {
     let error = prod(app_with(file, |json| set(json, pointer, to))).unwrap_err().to_string();
@@ -200,22 +177,18 @@ fn app_with_nested(inner: &Value) -> Vec<(&'static str, String)> {
 }
 
 #[test]
-fn nested_templates_are_assets_all_the_way_down() {
+fn what_is_drawn_in_is_published_all_the_way_down() {
     let code = json!({"Code": {"S3Bucket": BUCKET, "S3Key": "c0de.zip"}});
     let function = json!({"Type": "AWS::Lambda::Function", "Properties": code});
-    let topic = json!({"Resources": {"F": function, "T": {"Type": "AWS::SNS::Topic"}}});
-    prod(app_with_nested(&topic)).unwrap();
+    // What comes from elsewhere is a risk that somebody has to acknowledge.
+    let elsewhere = nested(json!("https://example.com/latest.json"));
+    let fine = json!({"Resources": {"F": function, "T": {"Type": "AWS::SNS::Topic"}, "E": elsewhere}});
+    prod(app_with_nested(&fine)).unwrap();
     let refused = |inner: Value| prod(app_with_nested(&inner)).unwrap_err().to_string();
-    let deeper = |url: Value| refused(json!({"Resources": {"Deeper": nested(url)}}));
-    let there = format!("https://{BUCKET}.s3.ap-southeast-2.amazonaws.com/evil.json");
-    assert!(deeper(json!(there)).contains("Deeper takes a template from https://cdk-acme"));
-    // A nested stack has another name than the one around it, and nobody knows which.
-    let named = json!({"Fn::Sub": format!("https://s3.ap-southeast-2.amazonaws.com/{BUCKET}/${{AWS::StackName}}.json")});
-    assert!(deeper(named).contains("not known before it is deployed"));
+    let evil = format!("https://s3.ap-southeast-2.amazonaws.com/{BUCKET}/evil.json");
+    let deeper = refused(json!({"Resources": {"Deeper": nested(json!(evil))}}));
+    assert!(deeper.contains("Deeper draws in evil.json"), "{deeper}");
     assert!(refused(json!({"Transform": "Mine", "Resources": {}})).contains("transform Mine"));
-    let mut files = app_with_nested(&json!({}));
-    files.last_mut().unwrap().1 = "Resources: {}".to_owned();
-    assert!(prod(files).unwrap_err().to_string().contains("is not valid JSON"));
 }
 
 #[test]

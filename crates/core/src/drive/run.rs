@@ -203,7 +203,7 @@ impl Running<'_> {
             }
             (Some(Looked { seen: Seen::Absent(at), .. }), Some(_)) if recent(*at) => stop(),
             (Some(Looked { seen: Seen::Present(set, at), .. }), row) if recent(*at) => match set.state() {
-                SetState::Executing if row.is_none() && sure => self.gone(row_at),
+                SetState::Executing | SetState::Executed if sure && self.is_taken(set) => self.gone(row_at),
                 SetState::Executing => wait(row_at),
                 SetState::Executed if set.execution == ExecutionStatus::ExecuteFailed => {
                     self.settle_unmoved(*at)
@@ -211,8 +211,6 @@ impl Running<'_> {
                 // The clocks of CloudFormation's two answers may differ: here the states alone count.
                 SetState::Executed => match row.map(|r| (run(self.kind(), r.status, true), r)) {
                     Some((Run::Ended(outcome), r)) => self.settle(r, outcome, now),
-                    // The name is free, or another stack has taken it.
-                    None if sure => self.gone(row_at),
                     Some((Run::Running | Run::NotStarted, _)) | None => wait(row_at),
                 },
                 SetState::Ready
@@ -223,6 +221,15 @@ impl Running<'_> {
                 | SetState::Gone => stop(),
             },
             (None | Some(_), _) => Progress::Need(self.look_at_set(now)),
+        }
+    }
+
+    /// Whether another stack has the name, one that lived after the change set was made: so it came after ours. An answer that
+    /// is behind may show one from before.
+    fn is_taken(&self, set: &ChangeSetRow) -> bool {
+        match self.row() {
+            Seen::Present(row, _) => row.id != self.claim.stack_id && row.updated >= set.created,
+            Seen::Absent(_) | Seen::Unknown => false,
         }
     }
 

@@ -54,11 +54,11 @@ fn after(seconds: i64, stack: Seen<StackRow>, execution: ExecutionStatus) -> Pro
     running.drive(true, || Ok(None), now)
 }
 
-fn somebody_elses(seconds: i64) -> Seen<StackRow> {
+fn somebody_elses(updated: i64, seconds: i64) -> Seen<StackRow> {
     let row = StackRow {
         id: format!("{STACK}/another").parse().unwrap(),
         status: StackStatus::CreateComplete,
-        updated: at(10),
+        updated: at(updated),
         exports: std::collections::BTreeSet::new(),
         protected: false,
         change_sets: None,
@@ -70,10 +70,13 @@ fn somebody_elses(seconds: i64) -> Seen<StackRow> {
 #[case::executed(ExecutionStatus::ExecuteComplete)]
 #[case::executing(ExecutionStatus::ExecuteInProgress)]
 fn a_stack_whose_name_another_one_has_taken_is_gone_in_the_end(#[case] execution: ExecutionStatus) {
-    let early = after(200, somebody_elses(200), execution);
-    assert!(matches!(early, Progress::Need(Need::Wait(..))), "{early:?}");
-    let late = after(310, somebody_elses(310), execution);
+    let late = after(310, somebody_elses(10, 310), execution);
     assert!(matches!(&late, Progress::Settle(x) if x.outcome == SettledAs::Gone), "{late:?}");
+    let early = after(200, somebody_elses(10, 200), execution);
+    // An answer that is behind: a stack that had the name before ours, or none.
+    let before = after(310, somebody_elses(-100, 310), execution);
     let absent = after(310, Seen::Absent(at(310)), execution);
-    assert!(matches!(&absent, Progress::Settle(x) if x.outcome == SettledAs::Gone), "{absent:?}");
+    for waits in [early, before, absent] {
+        assert!(matches!(waits, Progress::Need(Need::Wait(..))), "{waits:?}");
+    }
 }
