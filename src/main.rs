@@ -15,7 +15,7 @@ fn main() -> Result<ExitCode> {
         .install_default()
         .map_err(|_| anyhow!("a TLS provider was installed before"))?;
     match Cli::read().command {
-        Command::People(command) => return people(command),
+        Command::People(command) => return people(*command),
         Command::Run(args) => {
             logs::start(args.log_format, &args.log_filter)?;
             let runtime = tokio::runtime::Runtime::new()?;

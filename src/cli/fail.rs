@@ -38,7 +38,11 @@ impl From<CallError> for Fail {
                     "Kubernetes does not know you ({why}): log in as your cluster wants it; `kubectl auth whoami` tells"
                 )
             }
-            CallError::Denied(denied) => format!("not allowed: {denied}"),
+            CallError::Denied(denied) => {
+                format!(
+                    "you may not do this ({denied}): ask whoever manages RoleBindings there for the ClusterRole stackgate-viewer or -approver"
+                )
+            }
             CallError::Unreachable(_)
             | CallError::NotFound(_)
             | CallError::Conflict(_)

@@ -10,6 +10,7 @@ mod gate;
 mod history;
 mod invoked;
 mod look;
+mod past;
 mod plan;
 mod rollback;
 mod run_args;
@@ -47,7 +48,7 @@ pub struct Cli {
 pub enum Command {
     /// What people do.
     #[command(flatten)]
-    People(PeopleCommand),
+    People(Box<PeopleCommand>),
     /// Runs the controller until SIGTERM or SIGINT.
     Run(RunArgs),
     /// Prints the CustomResourceDefinitions as YAML.
@@ -166,7 +167,8 @@ mod tests {
     fn flags_of_kubectl_stand_before_or_after_the_command() {
         let namespace = |line: &[&str]| {
             let cli = Cli::try_parse_from(line).unwrap().settled().unwrap();
-            let Command::People(PeopleCommand::Plan(args)) = cli.command else { panic!("{line:?}") };
+            let Command::People(command) = cli.command else { panic!("{line:?}") };
+            let PeopleCommand::Plan(args) = *command else { panic!("{line:?}") };
             (args.kube.namespace, args.kube.context)
         };
         let shop = (Some("shop".to_owned()), Some("eu".to_owned()));

@@ -4,15 +4,13 @@ use std::sync::Arc;
 
 use clap::Args;
 use kube::ResourceExt as _;
-use stackgate_core::{
-    api::{Pin, ReleaseRef, Stage},
-    gate::PlanView,
-};
+use stackgate_core::api::{Pin, Stage};
 
 use super::{
     args::{KubeArgs, reason},
     desk::{Desk, Person, is_yes},
     fail::Fail,
+    past::{before, past, pick, tried},
     view::{Text, at},
 };
 use crate::kube::session::{CallError, Denied, managers_of_spec};
@@ -41,12 +39,6 @@ pub struct RollbackArgs {
     /// Which cluster.
     #[command(flatten)]
     pub kube: KubeArgs,
-}
-
-/// A release that the Stage has carried out in full.
-struct Past<'a> {
-    release: &'a ReleaseRef,
-    view: &'a PlanView,
 }
 
 /// Runs it.
@@ -110,7 +102,7 @@ async fn chosen(desk: &Desk, stage: &Arc<Stage>, args: &RollbackArgs) -> Result<
             }
             None => Fail::new(format!("Stage {} has no release to go back to; {}", args.stage, list())),
         })?;
-    let now = past.first().map(|p| Text::from(&p.release.name).to_string());
+    let now = tried(&plans).map(|r| Text::from(&r.name).to_string());
     desk.say(&format!(
         "Stage {}: {} → {}\n  {}\n  deployed on {} by plan {}\n",
         args.stage,
@@ -121,39 +113,6 @@ async fn chosen(desk: &Desk, stage: &Arc<Stage>, args: &RollbackArgs) -> Result<
         found.view.name
     ))?;
     Ok(Pin { digest: found.release.digest.to_string(), reason: args.reason.clone() })
-}
-
-/// The releases that were carried out in full, newest first, each once.
-fn past(plans: &[PlanView]) -> Vec<Past<'_>> {
-    let mut list: Vec<Past<'_>> = Vec::new();
-    for view in plans.iter().filter(|v| v.is_complete()) {
-        let Some(release) = view.release.as_ref() else { continue };
-        if !list.iter().any(|p| p.release.digest == release.digest) {
-            list.push(Past { release, view });
-        }
-    }
-    list
-}
-
-/// The one before: not what was tried last, whether that came to its end or not.
-fn before<'a>(plans: &[PlanView], past: &'a [Past<'a>]) -> Option<&'a Past<'a>> {
-    let tried = plans.iter().find(|v| v.claimed || v.is_complete())?.release.as_ref()?;
-    past.iter().find(|p| p.release.digest != tried.digest)
-}
-
-/// The one that is named; an error: several fit.
-fn pick<'a>(past: &'a [Past<'a>], wanted: &str) -> Result<Option<&'a Past<'a>>, String> {
-    let digits = wanted.strip_prefix("sha256:").unwrap_or(wanted);
-    let is_digest = digits.len() >= 12 && digits.chars().all(|c| c.is_ascii_hexdigit());
-    let fits = |p: &&Past<'_>| {
-        p.release.name == wanted
-            || (is_digest && p.release.digest.hex().starts_with(&digits.to_ascii_lowercase()))
-    };
-    let mut found = past.iter().filter(fits);
-    match (found.next(), found.next()) {
-        (Some(_), Some(_)) => Err(wanted.to_owned()),
-        (one, _) => Ok(one),
-    }
 }
 
 /// The GitOps controller that has written the spec, or that the labels name.

@@ -45,8 +45,9 @@ pub async fn all_of_it_is_shown_with_the_rights_that_there_are(w: &World) -> Res
     ensure!(history["items"][0]["state"] == "AwaitingApproval", "{history}");
     let wrong = w.run(User::Bob, &["plan", "read", "--context", "nowhere"])?;
     wrong.refused(&["kubeconfig cannot be used"])?;
-    let acting = w.run(User::Admin, &["approve", &plan, "--ack=iam", "--yes", "--as", "bob"])?;
-    acting.refused(&["(bob) may not patch", "--as bob"])?;
+    let acting =
+        w.run(User::Admin, &["approve", &plan, "--ack=iam", "--yes", "--as", "bob", "--as-group", "people"])?;
+    acting.refused(&["(bob) may not patch", "--as bob --as-group people"])?;
 
     let freeze = json!({ "apiVersion": "stackgate.dev/v1alpha1", "kind": "Freeze", "metadata": { "name": "inc-1" },
         "spec": { "reason": "INC-1", "namespaces": ["shop"] } });

@@ -85,8 +85,7 @@ pub async fn without_a_terminal_all_is_said_on_the_command_line(w: &World) -> Re
         w.run(User::Alice, args)?.refused(&["no terminal", &right])?;
     }
     ensure!(w.annotations(&plan).await?.is_empty());
-    let typed =
-        w.shell(User::Alice, &format!("kubectl {} --wait 0s", right.replacen("stackgate", "stackgate", 1)))?;
+    let typed = w.shell(User::Alice, &format!("kubectl {right} --wait 0s"))?;
     typed.fine()?;
     ensure!(w.annotations(&plan).await?.len() == 1);
     // Or with the id, where a script has it.

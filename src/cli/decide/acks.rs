@@ -25,20 +25,21 @@ fn carries(report: &PlanReport, class: RiskClass) -> bool {
     report.risks.iter().any(|r| r.class == class)
 }
 
-/// Whether these cover all that the plan still needs.
-pub(super) fn suffice(report: &PlanReport, given: &[RiskClass]) -> bool {
-    missing(report).iter().all(|c| given.contains(c))
+/// Whether the command line acknowledges all that this wish has to.
+pub(super) fn suffice(report: &PlanReport, wish: &Wish) -> bool {
+    needed(report, wish).iter().all(|c| wish.acks.contains(c))
 }
 
 /// What has to be acknowledged for this wish: what was given and fits, and what is missing.
 pub(super) fn needed(report: &PlanReport, wish: &Wish) -> Vec<RiskClass> {
     match wish.action {
-        Action::Approve | Action::Override => {
+        Action::Approve => {
             let missing = missing(report);
             let fits = |c: &RiskClass| missing.contains(c) || (wish.acks.contains(c) && carries(report, *c));
             RiskClass::ALL.into_iter().filter(fits).collect()
         }
-        Action::Reject | Action::Revoke | Action::Retry => Vec::new(),
+        // Acknowledgements of approvals count, no others.
+        Action::Reject | Action::Revoke | Action::Retry | Action::Override => Vec::new(),
     }
 }
 

@@ -86,7 +86,8 @@ pub async fn decide(
     let by = encoded(&user)?;
     may::may(desk, wish.action, &sight, &by)?;
     let is_bound = args.id.is_some() || named.is_plan(&sight.view.name) || !wish.opens();
-    if !person.is_there() && !(args.yes && is_bound && acks::suffice(&sight.report, &wish.acks)) {
+    let is_said_in_full = args.yes && is_bound && acks::suffice(&sight.report, wish);
+    if !person.is_there() && !is_said_in_full {
         return Err(unattended(desk, &sight, wish));
     }
     let acks = acks::acknowledge(person, &sight.report, wish)?;

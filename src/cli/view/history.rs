@@ -90,9 +90,9 @@ fn past(view: &PlanView, state: State) -> Past {
             time: d.since.as_ref().map_or(e.time.0, |t| t.0),
         })
     });
-    let failed = view.failed().find_map(|f| {
+    let failed = view.failed().next().map(|f| {
         let why = f.message.as_ref().map(|m| format!(": {m}")).unwrap_or_default();
-        Some(format!("{} {}{why}", f.stack_name, f.status))
+        format!("{} {}{why}", f.stack_name, f.status)
     });
     let closed = view.closed.as_ref().map(|c| c.message.clone());
     Past {

@@ -20,7 +20,7 @@ mod when;
 #[cfg(test)]
 mod docs;
 #[cfg(test)]
-mod fixtures;
+pub(crate) mod fixtures;
 #[cfg(test)]
 mod tests;
 
