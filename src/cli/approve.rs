@@ -5,13 +5,13 @@ use jiff::Timestamp;
 use stackgate_core::api::{Action, RiskClass};
 
 use super::{
-    args::{DecideArgs, reason, risk_class, until},
+    args::{DecideArgs, KubeArgs, reason, risk_class, until},
     decide::{Wish, decide},
     desk::{Desk, Person},
     fail::Fail,
 };
 
-/// Lets a plan run: shows it, asks for each class of risk, signs with your name.
+/// What `approve` is told.
 #[derive(Args, Clone, Debug)]
 pub struct ApproveArgs {
     /// What is decided on.
@@ -29,10 +29,12 @@ pub struct ApproveArgs {
     /// Signs on the Stage instead of the plan, for those who may write the one and not the other.
     #[arg(long)]
     pub on_stage: bool,
+    /// Which cluster.
+    #[command(flatten)]
+    pub kube: KubeArgs,
 }
 
-/// Lets a plan run in spite of freezes, and with one approval where more are asked for. Needs the verb `override`, and leaves a
-/// trace. The plan needs an approval besides.
+/// What `override` is told.
 #[derive(Args, Clone, Debug)]
 pub struct OverrideArgs {
     /// What is decided on.
@@ -44,6 +46,9 @@ pub struct OverrideArgs {
     /// Until when it counts, as an instant or from now, such as `8h`.
     #[arg(long, value_name = "TIME", value_parser = until)]
     pub until: Option<Timestamp>,
+    /// Which cluster.
+    #[command(flatten)]
+    pub kube: KubeArgs,
 }
 
 /// Runs `approve`.
@@ -51,7 +56,7 @@ pub struct OverrideArgs {
 /// # Errors
 /// When it is refused.
 pub async fn approve(args: ApproveArgs, person: &mut impl Person) -> Result<(), Fail> {
-    let desk = Desk::open(&args.decide.kube).await?;
+    let desk = Desk::open(&args.kube).await?;
     let wish = Wish {
         action: Action::Approve,
         acks: args.ack,
@@ -67,7 +72,7 @@ pub async fn approve(args: ApproveArgs, person: &mut impl Person) -> Result<(), 
 /// # Errors
 /// When it is refused.
 pub async fn override_(args: OverrideArgs, person: &mut impl Person) -> Result<(), Fail> {
-    let desk = Desk::open(&args.decide.kube).await?;
+    let desk = Desk::open(&args.kube).await?;
     let wish = Wish { until: args.until, ..Wish::of(Action::Override, Some(args.reason)) };
     decide(&desk, person, &args.decide, &wish).await
 }

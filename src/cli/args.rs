@@ -37,7 +37,7 @@ pub struct KubeArgs {
     #[arg(long = "as-group", value_name = "GROUP")]
     pub act_as_groups: Vec<String>,
     /// When to use colour. `auto`: on a terminal, and without NO_COLOR.
-    #[arg(long, value_enum, value_name = "WHEN")]
+    #[arg(long, value_enum, value_name = "WHEN", help_heading = None)]
     pub color: Option<Color>,
 }
 
@@ -115,13 +115,10 @@ pub struct DecideArgs {
     /// The slot of the annotation. Default: one that is free, made of your name.
     #[arg(long, value_name = "SLOT", value_parser = slot)]
     pub slot: Option<String>,
-    /// How long to wait until the controller has recorded it; `0s`: not at all. Default: 10s, and then it is no failure that it
-    /// has not.
-    #[arg(long, value_name = "DURATION", env = "STACKGATE_WAIT", value_parser = duration)]
+    /// How long to wait until the controller has recorded it, `0s` for not at all; it is a failure if it has not by then. Default:
+    /// 10s, and no failure.
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
     pub wait: Option<SignedDuration>,
-    /// Which cluster.
-    #[command(flatten)]
-    pub kube: KubeArgs,
 }
 
 /// A class of risk, by its name.

@@ -10,7 +10,7 @@ use super::{
     view::{State, history as model, json},
 };
 
-/// Shows the last plans of a Stage: release, who decided, how it came out.
+/// What `history` is told.
 #[derive(Args, Clone, Debug)]
 pub struct HistoryArgs {
     /// The Stage.

@@ -64,23 +64,24 @@ pub enum Command {
 /// What people do with Stages and plans.
 #[derive(Subcommand, Clone, Debug)]
 pub enum PeopleCommand {
-    /// See there.
+    /// Shows Stages: what is deployed, what waits, for whom, how risky, and what to type next.
     Status(status::StatusArgs),
-    /// See there.
+    /// Shows a plan: what changes, what is dangerous, who has decided, what is missing.
     Plan(plan::PlanArgs),
-    /// See there.
+    /// Lets a plan run: shows it, asks for each class of risk, signs with your name.
     Approve(approve::ApproveArgs),
-    /// See there.
+    /// Never lets this change run, nor an equal one. Final: go on with a new release.
     Reject(stop::RejectArgs),
-    /// See there.
+    /// Takes your own approval back, before the plan begins to run.
     Revoke(stop::RevokeArgs),
-    /// See there.
+    /// Plans anew what was tried and rolled back; approvals count on if nothing else has changed.
     Retry(stop::RetryArgs),
-    /// See there.
+    /// Lets a plan run in spite of freezes, and with one approval where more are asked for. Needs the verb `override`, and leaves a
+    /// trace. The plan needs an approval besides.
     Override(approve::OverrideArgs),
-    /// See there.
+    /// Shows the last plans of a Stage: release, who decided, how it came out.
     History(history::HistoryArgs),
-    /// See there.
+    /// Pins a Stage to an earlier release, until `--unpin`. The change is planned, and stands before the gate.
     Rollback(rollback::RollbackArgs),
 }
 
@@ -123,11 +124,11 @@ impl PeopleCommand {
         match self {
             Self::Status(a) => &mut a.kube,
             Self::Plan(a) => &mut a.kube,
-            Self::Approve(a) => &mut a.decide.kube,
-            Self::Reject(a) => &mut a.decide.kube,
-            Self::Revoke(a) => &mut a.decide.kube,
-            Self::Retry(a) => &mut a.decide.kube,
-            Self::Override(a) => &mut a.decide.kube,
+            Self::Approve(a) => &mut a.kube,
+            Self::Reject(a) => &mut a.kube,
+            Self::Revoke(a) => &mut a.kube,
+            Self::Retry(a) => &mut a.kube,
+            Self::Override(a) => &mut a.kube,
             Self::History(a) => &mut a.kube,
             Self::Rollback(a) => &mut a.kube,
         }

@@ -10,7 +10,7 @@ use super::{
     view::{json, markdown, text},
 };
 
-/// Shows a plan: what changes, what is dangerous, who has decided, what is missing.
+/// What `plan` is told.
 #[derive(Args, Clone, Debug)]
 pub struct PlanArgs {
     /// A Stage, for its newest plan, or a ChangePlan.

@@ -15,7 +15,7 @@ use super::{
 };
 use crate::kube::session::{CallError, Denied, managers_of_spec};
 
-/// Pins a Stage to an earlier release, until `--unpin`. The change is planned, and stands before the gate.
+/// What `rollback` is told.
 #[derive(Args, Clone, Debug)]
 pub struct RollbackArgs {
     /// The Stage.

@@ -9,7 +9,7 @@ use super::{
     view::{json, stage_list},
 };
 
-/// Shows Stages: what is deployed, what waits, for whom, how risky, and what to type next.
+/// What `status` is told.
 #[derive(Args, Clone, Debug)]
 pub struct StatusArgs {
     /// Names of Stages. Default: all of the namespace.

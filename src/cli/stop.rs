@@ -4,13 +4,13 @@ use clap::Args;
 use stackgate_core::api::Action;
 
 use super::{
-    args::{DecideArgs, reason},
+    args::{DecideArgs, KubeArgs, reason},
     decide::{Wish, decide},
     desk::{Desk, Person},
     fail::Fail,
 };
 
-/// Never lets this change run, nor an equal one. Final: go on with a new release.
+/// What `reject` is told.
 #[derive(Args, Clone, Debug)]
 pub struct RejectArgs {
     /// What is decided on.
@@ -19,9 +19,12 @@ pub struct RejectArgs {
     /// Why.
     #[arg(long, value_name = "TEXT", value_parser = reason)]
     pub reason: String,
+    /// Which cluster.
+    #[command(flatten)]
+    pub kube: KubeArgs,
 }
 
-/// Takes your own approval back, before the plan begins to run.
+/// What `revoke` is told.
 #[derive(Args, Clone, Debug)]
 pub struct RevokeArgs {
     /// What is decided on.
@@ -30,9 +33,12 @@ pub struct RevokeArgs {
     /// Why.
     #[arg(long, value_name = "TEXT", value_parser = reason)]
     pub reason: Option<String>,
+    /// Which cluster.
+    #[command(flatten)]
+    pub kube: KubeArgs,
 }
 
-/// Plans anew what was tried and rolled back; approvals count on if nothing else has changed.
+/// What `retry` is told.
 #[derive(Args, Clone, Debug)]
 pub struct RetryArgs {
     /// What is decided on.
@@ -41,6 +47,9 @@ pub struct RetryArgs {
     /// Why.
     #[arg(long, value_name = "TEXT", value_parser = reason)]
     pub reason: Option<String>,
+    /// Which cluster.
+    #[command(flatten)]
+    pub kube: KubeArgs,
 }
 
 /// Runs `reject`.
@@ -48,7 +57,7 @@ pub struct RetryArgs {
 /// # Errors
 /// When it is refused.
 pub async fn reject(args: RejectArgs, person: &mut impl Person) -> Result<(), Fail> {
-    let desk = Desk::open(&args.decide.kube).await?;
+    let desk = Desk::open(&args.kube).await?;
     decide(&desk, person, &args.decide, &Wish::of(Action::Reject, Some(args.reason))).await
 }
 
@@ -57,7 +66,7 @@ pub async fn reject(args: RejectArgs, person: &mut impl Person) -> Result<(), Fa
 /// # Errors
 /// When it is refused.
 pub async fn revoke(args: RevokeArgs, person: &mut impl Person) -> Result<(), Fail> {
-    let desk = Desk::open(&args.decide.kube).await?;
+    let desk = Desk::open(&args.kube).await?;
     decide(&desk, person, &args.decide, &Wish::of(Action::Revoke, args.reason)).await
 }
 
@@ -66,6 +75,6 @@ pub async fn revoke(args: RevokeArgs, person: &mut impl Person) -> Result<(), Fa
 /// # Errors
 /// When it is refused.
 pub async fn retry(args: RetryArgs, person: &mut impl Person) -> Result<(), Fail> {
-    let desk = Desk::open(&args.decide.kube).await?;
+    let desk = Desk::open(&args.kube).await?;
     decide(&desk, person, &args.decide, &Wish::of(Action::Retry, args.reason)).await
 }
