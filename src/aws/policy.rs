@@ -10,11 +10,12 @@ use stackgate_core::{
 pub const POLICY_LIMIT: usize = 2048;
 
 /// The CloudFormation calls that a deployment makes, all on one stack.
-const STACK_ACTIONS: [&str; 10] = [
+const STACK_ACTIONS: [&str; 11] = [
     "cloudformation:CreateChangeSet",
     "cloudformation:DeleteChangeSet",
     "cloudformation:DeleteStack",
     "cloudformation:DescribeChangeSet",
+    "cloudformation:DescribeEvents",
     "cloudformation:DescribeStackEvents",
     "cloudformation:DescribeStacks",
     "cloudformation:ExecuteChangeSet",
@@ -22,6 +23,10 @@ const STACK_ACTIONS: [&str; 10] = [
     "cloudformation:ListChangeSets",
     "cloudformation:UpdateTerminationProtection",
 ];
+
+/// The calls that read a nested change set. Its stack is named after the one around it.
+const NESTED_ACTIONS: [&str; 3] =
+    ["cloudformation:DescribeChangeSet", "cloudformation:DescribeEvents", "cloudformation:GetTemplate"];
 
 /// The policy as JSON.
 ///
@@ -42,8 +47,16 @@ pub fn session_policy(scope: &Scope, env: &Env) -> Result<String, Refusal> {
         .collect();
     stacks.sort();
     stacks.dedup();
-    let statements = [
+    // A name that ends in `*` covers the nested stacks, too.
+    let nested: Vec<String> = stacks
+        .iter()
+        .filter_map(|arn| arn.strip_suffix("/*").filter(|start| !start.ends_with('*')))
+        .map(|start| format!("{start}-*/*"))
+        .collect();
+    let mut statements = vec![
         allow(json!(STACK_ACTIONS), json!(stacks)),
+        // It names a change set, and takes no resource.
+        allow(json!("cloudformation:ListHookResults"), json!("*")),
         // A template with a transform (AWS::LanguageExtensions, SAM) asks for this besides the stack.
         allow(
             json!("cloudformation:CreateChangeSet"),
@@ -67,6 +80,9 @@ pub fn session_policy(scope: &Scope, env: &Env) -> Result<String, Refusal> {
             "Condition": {"StringEquals": {"kms:ViaService": format!("s3.{region}.{}", dns_suffix(env))}},
         }),
     ];
+    if !nested.is_empty() {
+        statements.push(allow(json!(NESTED_ACTIONS), json!(nested)));
+    }
     let policy = json!({"Version": "2012-10-17", "Statement": statements}).to_string();
     let length = policy.chars().count();
     if length > POLICY_LIMIT {

@@ -38,11 +38,13 @@ pub enum Protocol {
     BaselineLeftOut,
     /// A stack counts as done as soon as its operation has begun.
     EarlySuccess,
+    /// What a change set holds is remembered by its name: one that is made again passes for the first one.
+    ContentByName,
 }
 
 impl Protocol {
     /// The defects.
-    pub const MUTANTS: [Self; 10] = [
+    pub const MUTANTS: [Self; 11] = [
         Self::NoClaim,
         Self::LookBeforeClaim,
         Self::NoFence,
@@ -53,6 +55,7 @@ impl Protocol {
         Self::ExecuteByName,
         Self::BaselineLeftOut,
         Self::EarlySuccess,
+        Self::ContentByName,
     ];
 
     /// What a controller makes of its caches before it decides. `None`: nothing.
@@ -90,7 +93,7 @@ impl Protocol {
                     facts.plans.values().map(|p| (p.name_any(), p.resource_version().unwrap_or_default()));
                 if let Some(gate) = &mut facts.gate {
                     gate.at = now;
-                    gate.after = newest.last().unwrap_or_else(|| gate.after.clone());
+                    gate.after = newest.max().unwrap_or_else(|| gate.after.clone());
                 }
             }
             Self::ForgetRejections => facts.plans.values_mut().for_each(forget_rejections),

@@ -100,7 +100,9 @@ pub fn run(setting: &Setting) -> Result<Report, Box<Failure>> {
 }
 
 impl Run {
-    fn new(setting: &Setting) -> Self {
+    /// The beginning of a run.
+    #[must_use]
+    pub fn new(setting: &Setting) -> Self {
         let luck = Luck { random: Random::new(setting.seed), weather: setting.weather, vary: setting.vary };
         let mut world = World::new(luck, setting.protocol);
         world.trace = setting.trace.then(Vec::new);
@@ -152,6 +154,29 @@ impl Run {
         Err(format!("quiet: {} writes after {what}, where nothing had changed", self.world.writes - writes))
     }
 
+    /// Lets controllers and time go on for so long, with nobody else about.
+    ///
+    /// # Errors
+    /// When an invariant breaks, or the controllers never rest.
+    pub fn alone(&mut self, time: SignedDuration) -> Result<(), Violation> {
+        let end = self.world.now.saturating_add(time).unwrap_or(self.world.now);
+        for _ in 0..MOST_TICKS {
+            if self.world.now >= end {
+                return Ok(());
+            }
+            self.deliver();
+            if !self.tick()? {
+                self.wait();
+            }
+        }
+        Err("L1: no end in sight".to_owned())
+    }
+
+    /// The world, to look at and to meddle with.
+    pub fn world(&mut self) -> &mut World {
+        &mut self.world
+    }
+
     /// Goes on until people are done and nothing is written for that long.
     fn until(&mut self, quiet: SignedDuration) -> Result<(), Violation> {
         let mut since = (self.world.writes, self.world.cluster.version, self.world.now);
@@ -192,7 +217,12 @@ impl Run {
             let late = self.world.luck.weather.late;
             let keys: Vec<_> = view.late.keys().cloned().collect();
             for key in keys {
-                while !self.world.luck.random.chance(late) && view.deliver(&key) {
+                while !self.world.luck.random.chance(late) {
+                    // Whom it concerns: as it was, and as it is.
+                    controller.wake(&key, view, self.world.now);
+                    if !view.deliver(&key) {
+                        break;
+                    }
                     controller.wake(&key, view, self.world.now);
                 }
             }

@@ -183,6 +183,13 @@ impl<'a> Conditions<'a> {
         self
     }
 
+    /// Keeps a condition as it was, if it was there.
+    #[must_use]
+    pub fn keep(mut self, kind: ConditionType) -> Self {
+        self.list.extend(self.before.iter().find(|c| c.type_ == kind.as_str()).cloned());
+        self
+    }
+
     /// The finished list.
     #[must_use]
     pub fn build(self) -> Vec<Condition> {

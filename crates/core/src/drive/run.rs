@@ -2,6 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::content;
 use crate::{
     api::{ClaimedStack, Reason, Settled, SettledAs},
     change::{Baseline, leaf},
@@ -104,7 +105,11 @@ impl Running<'_> {
         match row.state() {
             SetState::Ready if !may_start => Progress::Idle,
             SetState::Ready => {
-                if leaf(key, &self.claim.input, self.baseline, &row.changes) != self.claim.leaf {
+                let inside = match content(self.facts, key, row, self.access, now) {
+                    Ok(inside) => inside,
+                    Err(need) => return Progress::Need(need),
+                };
+                if leaf(key, &self.claim.input, self.baseline, row, inside) != self.claim.leaf {
                     return Progress::Stop(format!(
                         "the change set of stack {key} shows something else than was approved"
                     ));
@@ -198,6 +203,7 @@ impl Running<'_> {
             }
             (Some(Looked { seen: Seen::Absent(at), .. }), Some(_)) if recent(*at) => stop(),
             (Some(Looked { seen: Seen::Present(set, at), .. }), row) if recent(*at) => match set.state() {
+                SetState::Executing if row.is_none() && sure => self.gone(row_at),
                 SetState::Executing => wait(row_at),
                 SetState::Executed if set.execution == ExecutionStatus::ExecuteFailed => {
                     self.settle_unmoved(*at)
@@ -205,6 +211,8 @@ impl Running<'_> {
                 // The clocks of CloudFormation's two answers may differ: here the states alone count.
                 SetState::Executed => match row.map(|r| (run(self.kind(), r.status, true), r)) {
                     Some((Run::Ended(outcome), r)) => self.settle(r, outcome, now),
+                    // The name is free, or another stack has taken it.
+                    None if sure => self.gone(row_at),
                     Some((Run::Running | Run::NotStarted, _)) | None => wait(row_at),
                 },
                 SetState::Ready
@@ -306,3 +314,7 @@ impl Running<'_> {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "run_tests.rs"]
+mod tests;

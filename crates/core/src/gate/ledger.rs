@@ -21,6 +21,8 @@ use crate::{
 
 /// Entries that a ledger may hold (the schema's bound).
 const MAX_ENTRIES: usize = 1024;
+/// Entries that are kept for claims, outcomes and the closing, whatever people and checks write.
+const RESERVED: usize = 64;
 
 /// A decision as the ledger holds it.
 #[derive(Clone, PartialEq, Debug)]
@@ -214,8 +216,12 @@ impl PlanView {
     /// The classes of risk that it carries.
     #[must_use]
     pub fn risk_classes(&self) -> BTreeSet<RiskClass> {
-        let told = self.proposal().risks.iter().map(|r| r.class);
-        told.chain(risk_classes(&self.proposal().stacks)).collect()
+        let proposal = self.proposal();
+        match proposal.risks.as_slice() {
+            // A plan of an earlier version has numbers alone.
+            [] => risk_classes(&proposal.stacks).collect(),
+            told => told.iter().map(|r| r.class).collect(),
+        }
     }
 
     /// The stacks that it touches lie in these accounts.
@@ -232,11 +238,35 @@ impl PlanView {
             && self.cdk_stage.as_deref() == cdk_stage
     }
 
-    /// How many approvals of people the ledger holds, used up or not.
+    /// How many decisions of people to do this the ledger holds, used up or not. The same annotation is never recorded twice,
+    /// so another one needs a slot of its own.
     #[must_use]
-    pub fn approvals_ever(&self) -> usize {
+    pub fn ever(&self, action: Action) -> usize {
         let decided = self.plan.spec.ledger.iter().filter_map(|e| e.decided.as_ref());
-        decided.filter(|d| d.action == Action::Approve && d.identity != Identity::System).count()
+        decided.filter(|d| d.action == action && d.identity != Identity::System).count()
+    }
+
+    /// The slot that a further decision to do this is put into, with its dot; none for the first.
+    #[must_use]
+    pub fn next_slot(&self, action: Action) -> String {
+        match self.ever(action) {
+            0 => String::new(),
+            n => format!(".again-{n}"),
+        }
+    }
+
+    /// Whether a claim of this plan, or of an earlier opening of it, has used this decision up.
+    #[must_use]
+    pub fn has_used_up(&self, decision: &Decided) -> bool {
+        let mut after = self.plan.spec.ledger.iter().skip_while(|e| !is_the_same(e, decision));
+        after.any(|e| e.claimed.is_some())
+    }
+
+    /// Whether its author has taken this decision back on this plan.
+    #[must_use]
+    pub fn has_taken_back(&self, decision: &Decided) -> bool {
+        let mut after = self.plan.spec.ledger.iter().skip_while(|e| !is_the_same(e, decision));
+        after.any(|e| e.decided.as_ref().is_some_and(|d| d.action == Action::Revoke && d.by == decision.by))
     }
 
     /// Whether any stack was claimed.
@@ -374,11 +404,23 @@ impl PlanView {
         })
     }
 
+    /// How many more decisions and reports the ledger takes. What a stack needs until its end always has room: a claim
+    /// and an outcome, twice for those that are tried again.
+    #[must_use]
+    pub fn room(&self) -> usize {
+        let kept = RESERVED.max(self.proposal().stacks.len().saturating_mul(4));
+        MAX_ENTRIES.saturating_sub(kept).saturating_sub(self.plan.spec.ledger.len())
+    }
+
     /// A ledger to append to.
     #[must_use]
     pub fn ledger(&self, now: Timestamp) -> Ledger {
         Ledger { next: self.plan.spec.ledger.len(), now, entries: Vec::new() }
     }
+}
+
+fn is_the_same(entry: &LedgerEntry, decision: &Decided) -> bool {
+    entry.decided.as_ref().is_some_and(|d| d.says_the_same(decision))
 }
 
 /// Where an owned stack lives.
@@ -425,6 +467,12 @@ impl Ledger {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()
+    }
+
+    /// How many there are to append.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.entries.len()
     }
 
     /// Whether the list can take them.

@@ -16,7 +16,7 @@ use super::{
     verify::unverified,
 };
 use crate::{
-    api::{ANNOTATION_REQUESTED_AT, CloseReason, Closed, GATE_PREFIX, Reason, ReleaseRef, SettledAs},
+    api::{ANNOTATION_REQUESTED_AT, Action, CloseReason, Closed, GATE_PREFIX, Reason, ReleaseRef, SettledAs},
     effect::{Pace, Seen},
     gate::{PlanView, owned_key},
     verdict::{Need, Phase, Verdict, fold},
@@ -140,9 +140,10 @@ fn after_closing(
             });
             let what = newest.failed().next().map_or_else(|| closed.message.clone(), failure_text);
             let message = format!(
-                "{what}; mend the cause, then make a new release, or try this one again: kubectl -n {} annotate plan {} {GATE_PREFIX}retry={}",
+                "{what}; mend the cause, then make a new release, or try this one again: kubectl -n {} annotate plan {} {GATE_PREFIX}retry{}={}",
                 s.namespace,
                 newest.name,
+                newest.next_slot(Action::Retry),
                 newest.id()
             );
             slowly(s, Verdict::rest(Phase::Stalled(reason), message).waiting_for("retry, or a new release"))

@@ -6,6 +6,8 @@ mod candidate;
 mod carry;
 mod decide;
 mod delete;
+#[cfg(test)]
+mod edge_cases;
 mod execute;
 mod fence;
 mod gate;

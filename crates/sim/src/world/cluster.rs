@@ -68,19 +68,22 @@ pub struct Objects(pub BTreeMap<ObjectKey, Object>);
 pub struct View {
     /// What the caches hold.
     pub seen: Objects,
-    /// What is under way.
-    pub late: BTreeMap<ObjectKey, VecDeque<Object>>,
+    /// What is under way; `None`: the object is gone.
+    pub late: BTreeMap<ObjectKey, VecDeque<Option<Object>>>,
 }
 
 impl View {
     /// Delivers the oldest late event of an object.
     pub fn deliver(&mut self, key: &ObjectKey) -> bool {
         let Some(queue) = self.late.get_mut(key) else { return false };
-        let Some(object) = queue.pop_front() else { return false };
+        let Some(event) = queue.pop_front() else { return false };
         if queue.is_empty() {
             self.late.remove(key);
         }
-        self.seen.0.insert(key.clone(), object);
+        match event {
+            Some(object) => self.seen.0.insert(key.clone(), object),
+            None => self.seen.0.remove(key),
+        };
         true
     }
 }
@@ -152,9 +155,19 @@ impl Cluster {
         meta!(&mut object, o => Arc::make_mut(o).meta_mut().resource_version = Some(version));
         let key = object.key();
         for view in &mut self.views {
-            view.late.entry(key.clone()).or_default().push_back(object.clone());
+            view.late.entry(key.clone()).or_default().push_back(Some(object.clone()));
         }
         self.objects.0.insert(key, object);
+    }
+
+    /// Somebody deletes an object.
+    pub fn delete(&mut self, key: &ObjectKey) {
+        if self.objects.0.remove(key).is_some() {
+            self.version += 1;
+            for view in &mut self.views {
+                view.late.entry(key.clone()).or_default().push_back(None);
+            }
+        }
     }
 
     /// The object that is there, if its resourceVersion is the one that the caller saw.

@@ -14,7 +14,8 @@ use std::{
 use jiff::Timestamp;
 use stackgate_core::{
     bundle::Bundle,
-    words::{AccountId, ChangeSetArn, Digest, StackKey},
+    stack::SetContent,
+    words::{AccountId, ChangeSetArn, ChangeSetName, Digest, StackKey},
 };
 
 pub use change_set::ChangeSet;
@@ -43,6 +44,8 @@ pub struct World {
     pub luck: Luck,
     /// What the controllers do.
     pub protocol: Protocol,
+    /// What a controller that remembers contents by name has seen first.
+    pub known_contents: BTreeMap<(StackKey, ChangeSetName), SetContent>,
     /// What has happened and was not judged yet.
     pub happened: Vec<Happened>,
     /// Counts what happened.
@@ -93,6 +96,7 @@ impl World {
             source: Vec::new(),
             luck,
             protocol,
+            known_contents: BTreeMap::new(),
             happened: Vec::new(),
             moment: 0,
             approved: BTreeSet::new(),

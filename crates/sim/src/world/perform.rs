@@ -46,7 +46,17 @@ impl World {
             Look::ChangeSet(key, set, _) => {
                 Fact::ChangeSet(self.cloud.set(key, set).map(|(stack, s)| s.row(&stack.id, self.now)))
             }
-            Look::Template(key, id, _) => {
+            Look::SetContent(key, arn, ..) => {
+                let set = SetRef::Arn(arn.clone());
+                let found = self.cloud.set(key, &set).map(|(_, s)| (s.name.clone(), s.content.clone()));
+                Fact::SetContent(found.map(|(name, content)| match self.protocol {
+                    Protocol::ContentByName => {
+                        self.known_contents.entry((key.clone(), name)).or_insert(content).clone()
+                    }
+                    _ => content,
+                }))
+            }
+            Look::Template(key, id, ..) => {
                 let stack = self.cloud.stacks.get(key).filter(|s| s.id == *id);
                 Fact::Template(
                     stack.and_then(|s| s.deployed.as_ref()).map(|d| Arc::from(d.template.json.to_string())),

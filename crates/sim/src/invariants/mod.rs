@@ -72,7 +72,8 @@ impl Judge {
             (Some(id), Some(at)) => Baseline::Stack(id.clone(), at.0),
             _ => Baseline::None,
         };
-        if leaf(key, &proposed.input, &on, &set.changes) != claim.leaf {
+        let row = set.row(&claim.stack_id, world.now);
+        if leaf(key, &proposed.input, &on, &row, &set.content) != claim.leaf {
             return Err(format!("I2: {} of {key} does not have the leaf that was claimed", set.arn));
         }
         let opened = ledger.iter().take(place).filter_map(|e| e.opened.as_ref()).next_back();

@@ -1,0 +1,413 @@
+//! The edge cases of the gate, each by name: what is recorded, what counts, and what follows.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use jiff::{SignedDuration, Timestamp};
+use rstest::rstest;
+use serde_json::{Value, json};
+
+use super::{Snapshot, carry, decide, latch::latch};
+use crate::{
+    account::Accounts,
+    api::{
+        Action, ChangePlan, CloudAssembly, CloudAssemblyStatus, Decided, FINALIZER, Freeze, LedgerEntry,
+        Reason, Stage,
+    },
+    change::HmacKey,
+    cluster::Installation,
+    effect::{Effect, Next, Record},
+    facts::Facts,
+    gate::{Enforcement, InForceState, PlanView, annotation_digest, in_force},
+    plan::views,
+    verdict::{Phase, Verdict},
+    words::Digest,
+};
+
+const UID: &str = "5e5cda1a";
+const C1: &str = "c1-1111111111111111111111111111111111111111";
+const OTHER: &str = "c1-2222222222222222222222222222222222222222";
+const A1: &str = "a1-1111111111111111111111111111111111111111";
+const NEXT_A1: &str = "a1-2222222222222222222222222222222222222222";
+const APPROVE: &str = "gate.stackgate.dev/approve.alice";
+
+fn at(minutes: i64) -> Timestamp {
+    let start: Timestamp = "2026-11-24T00:00:00Z".parse().unwrap();
+    start.saturating_add(SignedDuration::from_mins(minutes)).unwrap()
+}
+
+fn release() -> Value {
+    let source = json!({ "s3": { "account": "build", "bucket": "shop-out", "key": "k", "region": "eu-west-1", "versionID": "1" } });
+    json!({ "digest": Digest::of("release").to_string(), "name": "release", "source": source })
+}
+
+/// What a test is about, put together bit by bit. One entry of the ledger each minute, from minute 0.
+struct Case {
+    annotations: BTreeMap<String, String>,
+    gate: Value,
+    suspend: bool,
+    plans: Vec<ChangePlan>,
+    freezes: Vec<Freeze>,
+    enforcement: Enforcement,
+    facts: Facts,
+    installation: Installation,
+}
+
+impl Case {
+    fn new(ledger: &[Value]) -> Self {
+        Self {
+            annotations: BTreeMap::new(),
+            gate: Value::Null,
+            suspend: false,
+            plans: vec![plan(C1, A1, 1, ledger)],
+            freezes: Vec::new(),
+            enforcement: Enforcement {
+                state: InForceState::InForce,
+                fingerprint: Some(Digest::of("policies")),
+                ..Enforcement::default()
+            },
+            facts: Facts::default(),
+            installation: Installation { namespace: "stackgate".to_owned(), key: HmacKey::new([7; 32]) },
+        }
+    }
+
+    fn on_stage(mut self, key: &str, value: &str) -> Self {
+        self.annotations.insert(key.to_owned(), value.to_owned());
+        self
+    }
+
+    fn on_plan(mut self, key: &str, value: &str) -> Self {
+        let marks = self.plans[0].metadata.annotations.get_or_insert_default();
+        marks.insert(key.to_owned(), value.to_owned());
+        self
+    }
+
+    fn with(mut self, change: impl FnOnce(&mut Self)) -> Self {
+        change(&mut self);
+        self
+    }
+
+    fn seen(&self) -> Snapshot<'_> {
+        let spec = json!({
+            "assemblyRef": { "name": "shop" }, "accounts": ["prod"], "gate": self.gate, "suspend": self.suspend
+        });
+        let mut stage = Stage::new("prod", serde_json::from_value(spec).unwrap());
+        stage.metadata.uid = Some(UID.to_owned());
+        stage.metadata.namespace = Some("shop".to_owned());
+        stage.metadata.finalizers = Some(vec![FINALIZER.to_owned()]);
+        stage.metadata.annotations = Some(self.annotations.clone());
+        let source = json!({ "source": { "s3": { "account": "build", "bucket": "shop-out", "key": "k", "region": "eu-west-1" } } });
+        let mut assembly = CloudAssembly::new("shop", serde_json::from_value(source).unwrap());
+        assembly.status = Some(CloudAssemblyStatus {
+            release: Some(serde_json::from_value(release()).unwrap()),
+            ..CloudAssemblyStatus::default()
+        });
+        let uid = UID.parse().unwrap();
+        Snapshot {
+            namespace: "shop".to_owned(),
+            assembly: Some(Arc::new(assembly)),
+            accounts: Accounts::default(),
+            bootstraps: Vec::new(),
+            stages: BTreeMap::new(),
+            upstreams: BTreeMap::new(),
+            plans: views(self.plans.iter().cloned().map(Arc::new).collect(), None, &uid),
+            gate: in_force(&stage, []),
+            freezes: self.freezes.iter().cloned().map(Arc::new).collect(),
+            enforcement: self.enforcement.clone(),
+            facts: &self.facts,
+            installation: &self.installation,
+            stage: Arc::new(stage),
+            uid,
+        }
+    }
+
+    fn decided(&self, now: i64) -> Verdict {
+        decide(&self.seen(), at(now))
+    }
+
+    /// What is recorded next, as action, author and identity.
+    fn recorded(&self, now: i64) -> Vec<String> {
+        let s = self.seen();
+        let verdict = latch(&s, s.newest().unwrap(), at(now));
+        let entries = verdict.map(entries).unwrap_or_default();
+        entries.into_iter().filter_map(|e| e.decided).map(|d| told(&d)).collect()
+    }
+
+    /// What goes over into the plan of a release that is opened next.
+    fn carried(&self, a1: &str) -> Vec<Decided> {
+        carry::beforehand(&self.seen(), &a1.parse().unwrap())
+    }
+}
+
+fn told(d: &Decided) -> String {
+    let under = d.under.as_ref().map(|id| format!(" under {}", &id.to_string()[..4])).unwrap_or_default();
+    format!("{:?} {} {:?}{under}", d.action, d.by, d.identity)
+}
+
+fn entries(v: Verdict) -> Vec<LedgerEntry> {
+    let Next::Do(effects) = v.next else { panic!("{v:?}") };
+    effects
+        .into_iter()
+        .flat_map(|e| match e {
+            Effect::Record(Record::Ledger { entries, .. }) => entries,
+            other => panic!("{other:?}"),
+        })
+        .collect()
+}
+
+fn plan(id: &str, a1: &str, order: u64, ledger: &[Value]) -> ChangePlan {
+    let digest = Digest::of("x").to_string();
+    let stack = json!({
+        "account": "333333333333", "region": "eu-west-1", "stackName": "Store", "qualifier": "acme",
+        "artifact": "Store", "plan": "Prepared", "input": digest, "leaf": digest,
+        "count": { "add": 1, "modify": 0, "remove": 0, "replace": 0, "maybeReplace": 0 }
+    });
+    let opened = json!({ "opened": { "order": order, "release": release() } });
+    let ledger: Vec<Value> = std::iter::once(&opened)
+        .chain(ledger)
+        .enumerate()
+        .map(|(seq, entry)| {
+            let mut entry = entry.clone();
+            entry["seq"] = json!(seq);
+            entry["time"] = json!(at(i64::try_from(seq).unwrap()).to_string());
+            entry
+        })
+        .collect();
+    let spec = json!({
+        "proposal": {
+            "kind": "Stage", "name": "prod", "uid": UID, "operation": "Deploy", "id": id, "a1": a1, "stacks": [stack]
+        },
+        "ledger": ledger
+    });
+    let mut plan = ChangePlan::new(&format!("prod-{}", &id[3..]), serde_json::from_value(spec).unwrap());
+    plan.metadata.uid = Some(format!("plan-{order}"));
+    plan
+}
+
+fn said(action: &str, by: &str) -> Value {
+    json!({ "decided": { "action": action, "by": by, "identity": "Verified", "source": "ChangePlan", "slot": by } })
+}
+
+fn beforehand(by: &str) -> Value {
+    json!({ "decided": {
+        "action": "Approve", "by": by, "identity": "Verified", "source": "Stage", "slot": by, "under": A1
+    } })
+}
+
+fn claimed() -> Value {
+    json!({ "claimed": { "stacks": [] } })
+}
+
+fn closed(reason: &str) -> Value {
+    json!({ "closed": { "reason": reason, "message": "x" } })
+}
+
+fn reopened(order: u64) -> Value {
+    json!({ "opened": { "order": order, "release": release() } })
+}
+
+fn freeze(spec: Value) -> Freeze {
+    let mut spec = spec;
+    spec["reason"] = json!("INC-1");
+    Freeze::new("inc-1", serde_json::from_value(spec).unwrap())
+}
+
+#[rstest]
+#[case::of_a_change_that_is_not_known(&format!("{OTHER};by=alice"), &[])]
+#[case::of_a_release_that_is_not_known(&format!("{NEXT_A1};by=alice"), &["Approve alice Verified under a1-2"])]
+#[case::of_the_release_of_this_plan(&format!("{A1};by=alice"), &["Approve alice Verified under a1-1"])]
+#[case::of_this_plan(&format!("{C1};by=alice"), &["Approve alice Verified"])]
+#[case::of_the_start_of_an_id(&C1[..20], &[])]
+#[case::that_is_over(&format!("{C1};by=alice;until=2026-11-24T00:01:00Z"), &[])]
+fn an_approval_on_the_stage(#[case] value: &str, #[case] recorded: &[&str]) {
+    assert_eq!(Case::new(&[]).on_stage(APPROVE, value).recorded(9), recorded);
+}
+
+#[test]
+fn two_approvals_at_once_are_both_recorded() {
+    let case = Case::new(&[])
+        .on_plan(APPROVE, &format!("{C1};by=alice"))
+        .on_plan("gate.stackgate.dev/approve.bob", &format!("{C1};by=bob"));
+    assert_eq!(case.recorded(9), ["Approve alice Verified", "Approve bob Verified"]);
+}
+
+#[test]
+fn what_is_recorded_is_not_recorded_again_though_it_is_wiped_and_put_back() {
+    let case = Case::new(&[said("Approve", "alice")]).on_plan(APPROVE, &format!("{C1};by=alice"));
+    assert_eq!(case.recorded(9), [""; 0]);
+}
+
+#[test]
+fn an_approval_and_a_reject_at_once_are_both_recorded_and_the_reject_wins() {
+    let case = Case::new(&[])
+        .on_plan(APPROVE, &format!("{C1};by=alice"))
+        .on_plan("gate.stackgate.dev/reject", &format!("{C1};by=bob"));
+    assert_eq!(case.recorded(9), ["Reject bob Verified", "Approve alice Verified"]);
+    let case = Case::new(&[said("Approve", "alice"), said("Reject", "bob")]);
+    assert_eq!(case.decided(9).phase, Phase::Working(Reason::Withdrawing));
+}
+
+#[test]
+fn an_approval_and_its_revoke_at_once_leave_nothing() {
+    let case = Case::new(&[])
+        .on_plan("gate.stackgate.dev/revoke", &format!("{C1};by=alice"))
+        .on_plan("gate.stackgate.dev/zz", "")
+        .on_plan(APPROVE, &format!("{C1};by=alice"));
+    assert_eq!(case.recorded(9), ["Approve alice Verified", "Revoke alice Verified"]);
+}
+
+#[test]
+fn an_old_value_that_git_puts_back_has_no_effect() {
+    let case = Case::new(&[]).on_stage(APPROVE, &format!("{OTHER};by=git:main"));
+    assert_eq!(case.recorded(9), [""; 0]);
+    assert_eq!(case.decided(9).phase, Phase::Waiting(Reason::AwaitingApproval));
+}
+
+#[test]
+fn nothing_negative_counts_on_a_stage() {
+    let case = Case::new(&[]).on_stage("gate.stackgate.dev/reject", &format!("{C1};by=alice"));
+    assert_eq!(case.recorded(9), [""; 0]);
+}
+
+#[test]
+fn a_plan_of_a_stage_that_was_made_anew_is_none_of_its() {
+    let uid = "another".parse().unwrap();
+    let mut restored = plan(C1, A1, 1, &[said("Approve", "alice")]);
+    restored.metadata.annotations = Some([(APPROVE.to_owned(), C1.to_owned())].into());
+    assert!(views(vec![Arc::new(restored)], None, &uid).is_empty());
+}
+
+#[rstest]
+#[case::nobody(&[], Phase::Waiting(Reason::AwaitingApproval))]
+#[case::alice(&[said("Approve", "alice")], Phase::Working(Reason::Executing))]
+#[case::alice_takes_it_back(&[said("Approve", "alice"), said("Revoke", "alice")], Phase::Waiting(Reason::AwaitingApproval))]
+#[case::a_reject(&[said("Approve", "alice"), said("Reject", "bob")], Phase::Working(Reason::Withdrawing))]
+#[case::closed_and_wanted_again(&[said("Approve", "alice"), closed("Superseded"), reopened(2)], Phase::Working(Reason::Executing))]
+#[case::rejected_and_wanted_again(&[said("Reject", "bob"), closed("Rejected"), reopened(2)], Phase::Working(Reason::Withdrawing))]
+#[case::tried_once(&[said("Approve", "alice"), claimed(), closed("Withdrawn"), reopened(2)], Phase::Waiting(Reason::AwaitingApproval))]
+fn the_gate(#[case] ledger: &[Value], #[case] phase: Phase) {
+    assert_eq!(Case::new(ledger).decided(60).phase, phase);
+}
+
+// The ledger's clock counts: the approval was seen at minute 1, the plan opened at minute 0.
+#[rstest]
+#[case::approval_in_time(json!({ "approvalTTL": "1h" }), 60, Phase::Working(Reason::Executing))]
+#[case::approval_too_old(json!({ "approvalTTL": "1h" }), 61, Phase::Waiting(Reason::AwaitingApproval))]
+#[case::plan_too_old_but_approved(json!({ "planTTL": "1h" }), 90, Phase::Working(Reason::Executing))]
+#[case::both_too_old(json!({ "approvalTTL": "1h", "planTTL": "2h" }), 120, Phase::Working(Reason::Withdrawing))]
+fn time_passes(#[case] gate: Value, #[case] minute: i64, #[case] phase: Phase) {
+    let case = Case::new(&[said("Approve", "alice")]).with(|c| c.gate = gate);
+    assert_eq!(case.decided(minute).phase, phase);
+}
+
+#[rstest]
+#[case::shortens("2026-11-24T00:30:00Z", 30, Reason::AwaitingApproval)]
+#[case::never_lengthens("2027-01-01T00:00:00Z", 61, Reason::AwaitingApproval)]
+fn a_date_until_then(#[case] until: &str, #[case] minute: i64, #[case] reason: Reason) {
+    let mut approval = said("Approve", "alice");
+    approval["decided"]["until"] = json!(until);
+    let case = Case::new(&[approval]).with(|c| c.gate = json!({ "approvalTTL": "1h" }));
+    assert_eq!(case.decided(minute - 1).phase, Phase::Working(Reason::Executing));
+    assert_eq!(case.decided(minute).phase, Phase::Waiting(reason));
+}
+
+#[rstest]
+#[case(InForceState::NotInForce)]
+#[case(InForceState::Unknown)]
+fn a_gate_for_people_who_are_proven_stays_shut_without_the_policies(#[case] state: InForceState) {
+    let off = |c: &mut Case| c.enforcement = Enforcement { state, ..Enforcement::default() };
+    let case = Case::new(&[said("Approve", "alice")]).with(off);
+    assert_eq!(case.decided(9).phase, Phase::Waiting(Reason::PoliciesNotInForce));
+    let any = case.with(|c| c.gate = json!({ "identity": "Any" }));
+    assert_eq!(any.decided(9).phase, Phase::Working(Reason::Executing));
+}
+
+#[test]
+fn while_nobody_knows_of_the_policies_approvals_wait_and_stops_do_not() {
+    let case = Case::new(&[])
+        .with(|c| c.enforcement = Enforcement::default())
+        .on_plan(APPROVE, &format!("{C1};by=alice"))
+        .on_plan("gate.stackgate.dev/reject", &format!("{C1};by=bob"));
+    assert_eq!(case.recorded(9), ["Reject bob Unverified"]);
+}
+
+#[test]
+fn what_was_annotated_before_the_policies_is_unproven_for_good() {
+    let value = format!("{C1};by=alice");
+    let tainted = annotation_digest("plan-1", APPROVE, &value);
+    let case =
+        Case::new(&[]).on_plan(APPROVE, &value).with(|c| c.enforcement.tainted = Arc::new([tainted].into()));
+    assert_eq!(case.recorded(9), ["Approve alice Unverified"]);
+    let mut unproven = said("Approve", "alice");
+    unproven["decided"]["identity"] = json!("Unverified");
+    let later = Case::new(&[unproven]).on_plan(APPROVE, &value);
+    assert_eq!(later.decided(9).phase, Phase::Waiting(Reason::AwaitingApproval));
+}
+
+#[test]
+fn a_freeze_holds_up_and_an_override_goes_through_it() {
+    let frozen = |ledger: &[Value]| Case::new(ledger).with(|c| c.freezes = vec![freeze(json!({}))]);
+    let approved = frozen(&[said("Approve", "alice")]);
+    assert_eq!(approved.decided(9).phase, Phase::Waiting(Reason::Frozen));
+    let overridden = frozen(&[said("Approve", "alice"), said("Override", "bob")]);
+    assert_eq!(overridden.decided(9).phase, Phase::Working(Reason::Executing));
+    let alone = frozen(&[said("Override", "bob")]);
+    assert_eq!(alone.decided(9).phase, Phase::Waiting(Reason::AwaitingApproval));
+}
+
+#[test]
+fn a_suspended_stage_records_and_stops_and_starts_nothing() {
+    let suspended = |ledger: &[Value]| Case::new(ledger).with(|c| c.suspend = true);
+    assert_eq!(suspended(&[said("Approve", "alice")]).decided(9).phase, Phase::Waiting(Reason::Suspended));
+    let case = suspended(&[]).on_plan(APPROVE, &format!("{C1};by=alice"));
+    assert_eq!(case.recorded(9), ["Approve alice Verified"]);
+    let rejected = suspended(&[said("Approve", "alice"), said("Reject", "bob")]);
+    assert_eq!(rejected.decided(9).phase, Phase::Working(Reason::Withdrawing));
+}
+
+#[rstest]
+#[case::not_used(&[beforehand("alice")], 1)]
+#[case::used_by_what_runs(&[beforehand("alice"), claimed()], 0)]
+#[case::used_by_an_earlier_opening(&[beforehand("alice"), claimed(), closed("Failed"), reopened(2)], 0)]
+#[case::taken_back(&[beforehand("alice"), said("Revoke", "alice")], 0)]
+#[case::taken_back_by_another(&[beforehand("alice"), said("Revoke", "bob")], 1)]
+#[case::of_two_one_is_taken_back(&[beforehand("alice"), beforehand("bob"), said("Revoke", "alice")], 1)]
+fn an_approval_beforehand_goes_over_once(#[case] ledger: &[Value], #[case] carried: usize) {
+    // An older plan of another release has kept it all along.
+    let keeps = plan(OTHER, NEXT_A1, 0, &[beforehand("alice"), beforehand("bob")]);
+    let case = Case::new(ledger).with(|c| c.plans.push(keeps));
+    let found = case.carried(A1);
+    let of_alice = found.iter().filter(|d| d.by == "alice").count();
+    assert!(of_alice <= 1, "{found:?}");
+    let bob_signed = ledger.contains(&beforehand("bob"));
+    assert_eq!(if bob_signed { found.len() } else { of_alice }, carried, "{found:?}");
+}
+
+#[rstest]
+#[case::approve("approve", &[])]
+#[case::retry("retry", &["Retry alice Verified"])]
+#[case::revoke("revoke", &["Revoke alice Verified"])]
+#[case::reject("reject", &["Reject alice Verified"])]
+fn on_a_change_that_has_failed(#[case] action: &str, #[case] recorded: &[&str]) {
+    let case = Case::new(&[said("Approve", "alice"), claimed(), closed("Failed")])
+        .on_plan(&format!("gate.stackgate.dev/{action}.b"), &format!("{C1};by=alice"));
+    assert_eq!(case.recorded(9), recorded);
+}
+
+#[test]
+fn who_is_told_to_decide_again_is_told_a_slot_that_is_free() {
+    let again = |ledger: &[Value]| Case::new(ledger).decided(9).message;
+    let failed = [said("Approve", "alice"), claimed(), closed("Failed")];
+    assert!(again(&failed).contains(&format!("retry={C1}")), "{}", again(&failed));
+    let mut twice = failed.to_vec();
+    twice.extend([said("Retry", "alice"), reopened(2), said("Approve", "bob"), claimed(), closed("Failed")]);
+    assert!(again(&twice).contains(&format!("retry.again-1={C1}")), "{}", again(&twice));
+    let spent = [said("Approve", "alice"), claimed(), closed("Withdrawn"), reopened(2)];
+    assert!(again(&spent).contains(&format!("approve.again-1={C1}")), "{}", again(&spent));
+}
+
+#[test]
+fn actions_are_counted_apart() {
+    let view = |ledger: &[Value]| PlanView::new(Arc::new(plan(C1, A1, 1, ledger))).unwrap();
+    let v = view(&[said("Approve", "alice"), said("Retry", "bob")]);
+    assert_eq!([Action::Approve, Action::Retry, Action::Override].map(|a| v.ever(a)), [1, 1, 0]);
+}
