@@ -35,6 +35,14 @@ impl Kubectl {
         Self { kubeconfig, cache: dir.join("kubectl-cache") }
     }
 
+    /// The program itself.
+    ///
+    /// # Errors
+    /// When `make setup` was not run.
+    pub fn program() -> Result<PathBuf> {
+        place::kubernetes_program("kubectl")
+    }
+
     /// Runs it and returns what it printed.
     ///
     /// # Errors
