@@ -66,8 +66,9 @@ impl Waiting {
         annotate(&self.namespace, "cdkstage", &self.stage, &annotation)
     }
 
-    /// The id, with what is acknowledged.
-    fn signed(&self) -> String {
+    /// The id, with what is acknowledged: what an approval says.
+    #[must_use]
+    pub fn signed(&self) -> String {
         if self.acks.is_empty() { self.id.clone() } else { format!("{};ack={}", self.id, self.acks) }
     }
 
