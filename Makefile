@@ -11,13 +11,17 @@ help: ## say what there is
 setup: ## fetch and build what the others need (nothing to do the second time)
 	@tools/setup
 
-# What tests and the demo start; setup has cargo-deny besides.
+# What the demo starts; the tests need more, and setup has cargo-deny besides.
 .PHONY: running
 running:
 	@tools/setup k8s emulator cdk
 
+.PHONY: testing
+testing:
+	@tools/setup k8s controller-manager helm health emulator cdk
+
 .PHONY: test
-test: running ## all tests, against a real API server and an AWS emulator
+test: testing ## all tests, against a real API server and an AWS emulator
 	$(CARGO) test --workspace --locked
 
 .PHONY: lint

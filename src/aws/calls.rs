@@ -65,6 +65,10 @@ operations! {
     UpdateTerminationProtection = "cloudformation" "UpdateTerminationProtection",
     /// Reads a template.
     GetTemplate = "cloudformation" "GetTemplate",
+    /// Reads a page of what validations and hooks found in a change set.
+    DescribeEvents = "cloudformation" "DescribeEvents",
+    /// Reads a page of the results of hooks on a change set.
+    ListHookResults = "cloudformation" "ListHookResults",
     /// Reads a page of events.
     DescribeStackEvents = "cloudformation" "DescribeStackEvents",
     /// Reads a parameter.

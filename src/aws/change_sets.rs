@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use aws_sdk_cloudformation::{
     operation::describe_change_set::DescribeChangeSetOutput,
-    types::{ChangeType, ResourceChange, ResourceChangeDetail, ResourceTargetDefinition},
+    types::{ChangeType, Parameter, ResourceChange, ResourceChangeDetail, ResourceTargetDefinition},
 };
 use jiff::Timestamp;
 use stackgate_core::{
@@ -23,7 +23,7 @@ use super::{
 };
 
 /// How CloudFormation begins the reason of a change set that contains nothing.
-const EMPTY: [&str; 2] =
+pub(super) const EMPTY: [&str; 2] =
     ["The submitted information didn't contain changes.", "No updates are to be performed."];
 /// What it says when values had to be left out, and with them possibly whole changes.
 const INCOMPLETE: &str = "--include-property-values option can return incomplete ChangeSet data";
@@ -36,11 +36,18 @@ impl Clients {
         set: &SetRef,
         hmac: &HmacKey,
     ) -> Result<Option<ChangeSetRow>, Failed> {
-        let Some((head, mut changes)) = self.change_set_pages(key, set, Some(hmac)).await? else {
+        let name = match set {
+            SetRef::Name(name) => name.as_str(),
+            SetRef::Arn(arn) => arn.as_str(),
+        };
+        let stack = Some(key.name.as_str());
+        let Some((head, mut changes)) = self.change_set_pages(stack, name, Some(hmac)).await? else {
             return Ok(None);
         };
         if head.status_reason().is_some_and(|r| r.contains(INCOMPLETE)) {
-            let Some((_, mut whole)) = self.change_set_pages(key, set, None).await? else { return Ok(None) };
+            let Some((_, mut whole)) = self.change_set_pages(stack, name, None).await? else {
+                return Ok(None);
+            };
             let values: BTreeMap<String, Option<Digest>> =
                 changes.into_iter().map(|c| (c.logical_id, c.values)).collect();
             for change in &mut whole {
@@ -48,25 +55,23 @@ impl Clients {
             }
             changes = whole;
         }
-        self.change_set_row(&head, changes).map(Some)
+        self.change_set_row(&head, changes, hmac).map(Some)
     }
 
-    async fn change_set_pages(
+    /// All pages of DescribeChangeSet as one, and the changes in it. `name` may be an ARN, which needs no stack.
+    pub(super) async fn change_set_pages(
         &self,
-        key: &StackKey,
-        set: &SetRef,
+        stack: Option<&str>,
+        name: &str,
         values: Option<&HmacKey>,
     ) -> Result<Option<(DescribeChangeSetOutput, Vec<Change>)>, Failed> {
-        let name = match set {
-            SetRef::Name(name) => name.as_str(),
-            SetRef::Arn(arn) => arn.as_str(),
-        };
-        let (mut head, mut changes, mut token) = (None, Vec::new(), None);
+        let (mut head, mut changes, mut token) =
+            (None::<DescribeChangeSetOutput>, Vec::new(), None::<String>);
         loop {
             let call = self
                 .read
                 .describe_change_set()
-                .stack_name(key.name.as_str())
+                .set_stack_name(stack.map(str::to_owned))
                 .change_set_name(name)
                 .include_property_values(values.is_some())
                 .set_next_token(token)
@@ -83,7 +88,13 @@ impl Clients {
                 .filter_map(|c| c.resource_change());
             changes.extend(resources.map(|c| change(c, values)));
             token = page.next_token().filter(|t| !t.is_empty()).map(str::to_owned);
-            let head = &*head.get_or_insert(page);
+            let head = match &mut head {
+                Some(head) => {
+                    head.changes.get_or_insert_default().extend(page.changes.into_iter().flatten());
+                    head
+                }
+                none => none.insert(page),
+            };
             if token.is_none() {
                 return Ok(Some((head.clone(), changes)));
             }
@@ -94,6 +105,7 @@ impl Clients {
         &self,
         head: &DescribeChangeSetOutput,
         changes: Vec<Change>,
+        hmac: &HmacKey,
     ) -> Result<ChangeSetRow, Failed> {
         let arn = change_set_arn(head.change_set_id(), &self.env)?;
         let set_status: ChangeSetStatus = status(head.status().map(|s| s.as_str()), arn.as_str())?;
@@ -109,8 +121,23 @@ impl Clients {
             reason: cut(reason),
             description: head.description().unwrap_or_default().to_owned(),
             changes,
+            parameters: parameters(head, hmac),
+            nested: self.nested_sets(head)?,
             arn,
         })
+    }
+
+    /// The change sets of nested stacks, by logical id.
+    pub(super) fn nested_sets(
+        &self,
+        head: &DescribeChangeSetOutput,
+    ) -> Result<BTreeMap<String, ChangeSetArn>, Failed> {
+        head.changes()
+            .iter()
+            .filter_map(|c| c.resource_change())
+            .filter_map(|c| Some((c.logical_resource_id()?, c.change_set_id().filter(|a| !a.is_empty())?)))
+            .map(|(id, arn)| Ok((id.to_owned(), change_set_arn(Some(arn), &self.env)?)))
+            .collect()
     }
 
     /// Executes a change set; the token is derived from its ARN, so twice is once.
@@ -135,6 +162,25 @@ impl Clients {
             .send();
         self.calls.make(Operation::DeleteChangeSet, &self.env, call).await.map(drop)
     }
+}
+
+/// HMACs of the values of its parameters. Where a value is the name of an SSM parameter, what that holds counts, too:
+/// the change list is the same whatever it is.
+pub(super) fn parameters(head: &DescribeChangeSetOutput, hmac: &HmacKey) -> BTreeMap<String, Digest> {
+    let hidden = |p: &Parameter| {
+        let name = p.parameter_key().unwrap_or_default();
+        let (value, resolved) = (p.parameter_value().unwrap_or_default(), p.resolved_value());
+        let which: &[u8] = if resolved.is_some() { b"+" } else { b"-" };
+        let parts: [&[u8]; 5] = [
+            b"parameter value v1",
+            name.as_bytes(),
+            value.as_bytes(),
+            which,
+            resolved.unwrap_or_default().as_bytes(),
+        ];
+        (name.to_owned(), hmac.sign(&parts))
+    };
+    head.parameters().iter().map(hidden).collect()
 }
 
 fn change(c: &ResourceChange, values: Option<&HmacKey>) -> Change {
@@ -171,12 +217,15 @@ fn values_hmac(key: &HmacKey, c: &ResourceChange) -> Option<Digest> {
         let place = target.path().or(target.name()).unwrap_or_default();
         let each = [("before", target.before_value()), ("after", target.after_value())];
         parts.extend(each.into_iter().filter_map(|(when, v)| Some(["value", place, when, v?])));
+        // Where in a property, and whether something is added to it or taken away.
+        parts.extend(target.path().map(|path| ["path", path, "", ""]));
+        parts.extend(target.attribute_change_type().map(|t| ["type", place, "", t.as_str()]));
     }
     if parts.is_empty() {
         return None;
     }
     let flat: Vec<&[u8]> =
-        std::iter::once("change values v1").chain(parts.into_iter().flatten()).map(str::as_bytes).collect();
+        std::iter::once("change values v2").chain(parts.into_iter().flatten()).map(str::as_bytes).collect();
     Some(key.sign(&flat))
 }
 

@@ -19,10 +19,12 @@ mod rhythm;
 mod rows;
 mod session;
 mod sessions;
+mod set_content;
 mod settings;
 mod source;
 mod stacks;
 mod toolkit;
+mod warnings;
 
 pub use calls::{CallOutcome, Calls, Operation};
 pub use create::template_url;

@@ -1,12 +1,12 @@
 //! Effects become calls. Every variant is matched: what is not performed here does not compile.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use stackgate_core::{
     api::{PinnedS3, PinnedSource, S3Source},
     change::HmacKey,
     effect::{Access, Fact, Look, Mutation, Outcome, Receipt, RefusalKind, SetRef},
-    words::{Env, StackId, StackKey},
+    words::{ChangeSetArn, Env, StackId, StackKey},
 };
 
 use super::{
@@ -39,6 +39,8 @@ pub enum AwsLook<'a> {
     Stack(&'a StackKey, &'a Access),
     /// A change set.
     ChangeSet(&'a StackKey, &'a SetRef, &'a Access),
+    /// What else a change set holds.
+    SetContent(&'a StackKey, &'a ChangeSetArn, &'a BTreeMap<String, ChangeSetArn>, &'a Access),
     /// A template as it was submitted.
     Template(&'a StackId, &'a Access),
     /// The first failed resource.
@@ -57,7 +59,8 @@ pub fn asked(look: &Look) -> Asked<'_> {
     Asked::Aws(match look {
         Look::Stack(key, access) => AwsLook::Stack(key, access),
         Look::ChangeSet(key, set, access) => AwsLook::ChangeSet(key, set, access),
-        Look::Template(_, id, access) => AwsLook::Template(id, access),
+        Look::SetContent(key, arn, nested, access) => AwsLook::SetContent(key, arn, nested, access),
+        Look::Template(_, id, _, access) => AwsLook::Template(id, access),
         Look::Failure(_, id, access) => AwsLook::Failure(id, access),
         Look::Toolkit(env, parameter, access) => AwsLook::Toolkit(env, parameter, access),
         Look::Source(source, _, access) => AwsLook::Source(source, access),
@@ -99,6 +102,9 @@ impl Aws {
         Ok(match look {
             AwsLook::Stack(key, _) => Fact::Stack(aws.stack(key).await?),
             AwsLook::ChangeSet(key, set, _) => Fact::ChangeSet(aws.change_set(key, set, &self.key).await?),
+            AwsLook::SetContent(key, arn, nested, _) => {
+                Fact::SetContent(aws.set_content(key, arn, nested, &self.key).await?)
+            }
             AwsLook::Template(id, _) => Fact::Template(aws.template(id).await?),
             AwsLook::Failure(id, _) => Fact::Failure(aws.first_failure(id).await?),
             AwsLook::Toolkit(_, parameter, _) => Fact::Toolkit(aws.toolkit_version(parameter).await?),
@@ -176,6 +182,7 @@ impl AwsLook<'_> {
         match self {
             Self::Stack(_, access)
             | Self::ChangeSet(_, _, access)
+            | Self::SetContent(_, _, _, access)
             | Self::Template(_, access)
             | Self::Failure(_, access)
             | Self::Toolkit(_, _, access)
@@ -186,7 +193,7 @@ impl AwsLook<'_> {
 
     fn env(&self) -> &Env {
         match self {
-            Self::Stack(key, _) | Self::ChangeSet(key, _, _) => &key.env,
+            Self::Stack(key, _) | Self::ChangeSet(key, _, _) | Self::SetContent(key, ..) => &key.env,
             Self::Toolkit(env, _, _) => env,
             Self::Template(_, access)
             | Self::Failure(_, access)

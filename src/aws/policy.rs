@@ -9,19 +9,21 @@ use stackgate_core::{
 /// The most characters of an inline session policy (AssumeRole).
 pub const POLICY_LIMIT: usize = 2048;
 
-/// The CloudFormation calls that a deployment makes, all on one stack.
-const STACK_ACTIONS: [&str; 10] = [
+/// The CloudFormation calls that a deployment makes, all on one stack. `Describe*` stands for DescribeChangeSet,
+/// DescribeEvents, DescribeStackEvents and DescribeStacks: they only read, and a policy has few characters.
+const STACK_ACTIONS: [&str; 8] = [
     "cloudformation:CreateChangeSet",
     "cloudformation:DeleteChangeSet",
     "cloudformation:DeleteStack",
-    "cloudformation:DescribeChangeSet",
-    "cloudformation:DescribeStackEvents",
-    "cloudformation:DescribeStacks",
+    "cloudformation:Describe*",
     "cloudformation:ExecuteChangeSet",
     "cloudformation:GetTemplate",
     "cloudformation:ListChangeSets",
     "cloudformation:UpdateTerminationProtection",
 ];
+
+/// The calls that read a nested change set. Its stack is named after the one around it.
+const NESTED_ACTIONS: [&str; 2] = ["cloudformation:Describe*", "cloudformation:GetTemplate"];
 
 /// The policy as JSON.
 ///
@@ -42,8 +44,16 @@ pub fn session_policy(scope: &Scope, env: &Env) -> Result<String, Refusal> {
         .collect();
     stacks.sort();
     stacks.dedup();
-    let statements = [
+    // A name that ends in `*` covers the nested stacks, too.
+    let nested: Vec<String> = stacks
+        .iter()
+        .filter_map(|arn| arn.strip_suffix("/*").filter(|start| !start.ends_with('*')))
+        .map(|start| format!("{start}-*/*"))
+        .collect();
+    let mut statements = vec![
         allow(json!(STACK_ACTIONS), json!(stacks)),
+        // It names a change set, and takes no resource.
+        allow(json!("cloudformation:ListHookResults"), json!("*")),
         // A template with a transform (AWS::LanguageExtensions, SAM) asks for this besides the stack.
         allow(
             json!("cloudformation:CreateChangeSet"),
@@ -67,6 +77,9 @@ pub fn session_policy(scope: &Scope, env: &Env) -> Result<String, Refusal> {
             "Condition": {"StringEquals": {"kms:ViaService": format!("s3.{region}.{}", dns_suffix(env))}},
         }),
     ];
+    if !nested.is_empty() {
+        statements.push(allow(json!(NESTED_ACTIONS), json!(nested)));
+    }
     let policy = json!({"Version": "2012-10-17", "Statement": statements}).to_string();
     let length = policy.chars().count();
     if length > POLICY_LIMIT {

@@ -7,7 +7,7 @@ use std::{
 
 use jiff::Timestamp;
 use stackgate_core::{
-    effect::{Access, Pace},
+    effect::{Access, Pace, Seen},
     stack::StackRow,
     words::{Env, StackKey},
 };
@@ -167,20 +167,23 @@ impl Shared {
         }
     }
 
-    /// Reads all pages. Rows count only when the walk is complete, each as of the request of its page.
-    async fn walk(&self, env: &Env, access: &Access, wanted: &BTreeSet<StackKey>) -> Result<Rows, Failed> {
+    /// Reads all pages. Rows count only when the walk is complete, each as of the request of its page. What is missing
+    /// then is asked for by name: only that tells that it is not there.
+    async fn walk(&self, env: &Env, access: &Access, wanted: &BTreeSet<StackKey>) -> Result<(), Failed> {
         let session = self.sessions.get(access).await?;
         let clients = session.clients(&env.region);
-        let (mut rows, mut token) = (Vec::new(), None);
+        let forget_lost = |failed: &Failed| {
+            if failed.class() == Class::SessionLost {
+                self.sessions.forget(access, &session);
+            }
+        };
+        let (mut rows, mut token, mut missing) = (Vec::new(), None, wanted.clone());
         loop {
             let as_of = Timestamp::now();
-            let page = clients.stack_page(token).await.inspect_err(|failed| {
-                if failed.class() == Class::SessionLost {
-                    self.sessions.forget(access, &session);
-                }
-            })?;
+            let page = clients.stack_page(token).await.inspect_err(forget_lost)?;
             for (name, row) in page.rows {
                 let Some(key) = wanted.iter().find(|k| k.name.as_str() == name) else { continue };
+                missing.remove(key);
                 match row {
                     Ok(row) => rows.push((key.clone(), row, as_of)),
                     Err(failed) => {
@@ -190,21 +193,33 @@ impl Shared {
             }
             match page.next {
                 Some(next) => token = Some(next),
-                None => return Ok(rows),
+                None => break,
             }
         }
+        for (key, row, as_of) in rows {
+            self.publish(&key, Some(row), as_of);
+        }
+        // What is absent stays so mostly, and a page would name it: it is asked for at the slow pace, also while others run.
+        let pause = self.paces.slow / 2;
+        let now = Timestamp::now();
+        missing.retain(|key| match self.cache.get(key) {
+            Seen::Absent(at) => now.duration_since(at).unsigned_abs() >= pause,
+            Seen::Unknown | Seen::Present(..) => true,
+        });
+        for key in missing {
+            let as_of = Timestamp::now();
+            let row = clients.stack(&key).await.inspect_err(forget_lost)?;
+            self.publish(&key, row, as_of);
+        }
+        Ok(())
     }
 
-    fn publish(&self, rows: Rows) {
-        for (key, row, as_of) in rows {
-            if self.cache.learn(&key, row, as_of) {
-                (self.wake)(&key);
-            }
+    fn publish(&self, key: &StackKey, row: Option<StackRow>, as_of: Timestamp) {
+        if self.cache.learn(key, row, as_of) {
+            (self.wake)(key);
         }
     }
 }
-
-type Rows = Vec<(StackKey, StackRow, Timestamp)>;
 
 /// The task of one account and region: waits until a poll is due, polls, and ends when nobody waits.
 async fn poll(shared: Weak<Shared>, env: Env, changed: Arc<Notify>) {
@@ -226,10 +241,7 @@ async fn poll(shared: Weak<Shared>, env: Env, changed: Arc<Notify>) {
         shared.begin(&env);
         rhythm.begins(Instant::now());
         match shared.walk(&env, access, &order.keys).await {
-            Ok(rows) => {
-                rhythm.succeeded();
-                shared.publish(rows);
-            }
+            Ok(()) => rhythm.succeeded(),
             Err(failed) => {
                 rhythm.failed(failed.class());
                 tracing::warn!(%env, why = failed.message(), "the stacks could not be polled");

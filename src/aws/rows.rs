@@ -23,16 +23,18 @@ impl RowCache {
         self.lock().get(key).cloned().unwrap_or_default()
     }
 
-    /// Takes in a row of a request that began at `as_of`. Older never replaces newer; says whether the row is another.
-    pub fn learn(&self, key: &StackKey, row: StackRow, as_of: Timestamp) -> bool {
+    /// Takes in what a request that began at `as_of` told; `None`: it asked for this very stack, and there is none. Older
+    /// never replaces newer; says whether somebody has to know: that a stack is not there is told each time, since
+    /// those who wait for it may have seen it meanwhile.
+    pub fn learn(&self, key: &StackKey, row: Option<StackRow>, as_of: Timestamp) -> bool {
         let mut rows = self.lock();
         let slot = rows.entry(key.clone()).or_default();
         if slot.as_of().is_some_and(|before| before >= as_of) {
             return false;
         }
-        let other = !matches!(slot, Seen::Present(before, _) if *before == row);
-        *slot = Seen::Present(row, as_of);
-        other
+        let same = matches!((&*slot, &row), (Seen::Present(before, _), Some(now)) if before == now);
+        *slot = row.map_or(Seen::Absent(as_of), |row| Seen::Present(row, as_of));
+        !same
     }
 
     /// Drops the rows of an environment that nobody waits for.
@@ -66,11 +68,16 @@ mod tests {
         };
         let at = |s| Timestamp::from_second(s).unwrap();
         assert_eq!(cache.get(&key), Seen::Unknown);
-        assert!(cache.learn(&key, row(StackStatus::CreateInProgress), at(2)));
-        assert!(!cache.learn(&key, row(StackStatus::CreateComplete), at(1)));
-        assert!(!cache.learn(&key, row(StackStatus::CreateInProgress), at(3)));
-        assert!(cache.learn(&key, row(StackStatus::CreateComplete), at(4)));
+        let present = |status| Some(row(status));
+        assert!(cache.learn(&key, present(StackStatus::CreateInProgress), at(2)));
+        assert!(!cache.learn(&key, present(StackStatus::CreateComplete), at(1)));
+        assert!(!cache.learn(&key, present(StackStatus::CreateInProgress), at(3)));
+        assert!(cache.learn(&key, present(StackStatus::CreateComplete), at(4)));
         assert_eq!(cache.get(&key), Seen::Present(row(StackStatus::CreateComplete), at(4)));
+        assert!(!cache.learn(&key, None, at(3)));
+        assert!(cache.learn(&key, None, at(5)));
+        assert!(cache.learn(&key, None, at(6)));
+        assert_eq!(cache.get(&key), Seen::Absent(at(6)));
         cache.keep(&key.env, &BTreeSet::new());
         assert_eq!(cache.get(&key), Seen::Unknown);
     }

@@ -2,7 +2,10 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use aws_config::SdkConfig;
@@ -47,6 +50,20 @@ pub(super) struct Clients {
     pub(super) calls: Calls,
     /// Time limits and caps.
     pub(super) settings: Settings,
+    /// Whether the service has said that it does not know ListHookResults.
+    no_hooks: AtomicBool,
+}
+
+impl Clients {
+    /// Whether hooks may have results here, as far as is known.
+    pub(super) fn has_hooks(&self) -> bool {
+        !self.no_hooks.load(Ordering::Relaxed)
+    }
+
+    /// Remembers that the service knows no hook results.
+    pub(super) fn without_hooks(&self) {
+        self.no_hooks.store(true, Ordering::Relaxed);
+    }
 }
 
 impl Session {
@@ -102,6 +119,7 @@ impl Session {
             ssm: aws_sdk_ssm::Client::new(&reads),
             calls: self.calls.clone(),
             settings: self.settings.clone(),
+            no_hooks: AtomicBool::new(false),
         }
     }
 }

@@ -4,6 +4,7 @@ pub mod client;
 pub mod events;
 pub mod lease;
 pub mod policies;
+pub mod session;
 pub mod stores;
 mod triggers;
 mod watch;

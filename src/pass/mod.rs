@@ -10,7 +10,11 @@ mod subject;
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use stackgate_core::{cluster::Installation, effect::Next};
+use stackgate_core::{
+    api::ChangePlan,
+    cluster::{ClusterView, Installation},
+    effect::Next,
+};
 use tracing::Instrument;
 
 pub use self::memory::Memory;
@@ -19,7 +23,7 @@ use crate::{
     aws::{Aws, Regions, RowCache},
     clock::SharedClock,
     kube::{events::Events, stores::Stores, writes::Writes},
-    queue::Key,
+    queue::{Key, Kind},
 };
 
 /// Everything that a pass works with.
@@ -69,6 +73,7 @@ async fn run(cx: Arc<Context>, key: Key) -> Result<Option<Timestamp>, PassError>
     for stack in cx.memory.watched(&key) {
         facts.learn_stack(&stack, cx.rows.get(&stack));
     }
+    facts.watch_shows(&plans_of(&cx, &key));
     for _ in 0..cx.steps.max(1) {
         let now = cx.clock.now();
         let Some(Decision { next, show, note }) = decide(&cx, &key, &facts, now) else {
@@ -90,6 +95,15 @@ async fn run(cx: Arc<Context>, key: Key) -> Result<Option<Timestamp>, PassError>
     }
     cx.memory.keep(&key, facts);
     Ok(Some(cx.clock.now()))
+}
+
+/// The plans of an object, as the watch shows them.
+fn plans_of(cx: &Context, key: &Key) -> Vec<Arc<ChangePlan>> {
+    match key.kind {
+        Kind::Stage => cx.stores.plans_of_stage(key.namespace.as_deref().unwrap_or_default(), &key.name),
+        Kind::Bootstrap => cx.stores.plans_of_bootstrap(&key.name),
+        Kind::AwsAccount | Kind::ChangePlan | Kind::CloudAssembly | Kind::Freeze => Vec::new(),
+    }
 }
 
 /// Says to the polls what the object waits for now, environment by environment.

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::objects::{account, assembly, bootstrap, opened, plan, rejected, stage};
+use crate::objects::{account, assembly, bootstrap, freeze, opened, plan, rejected, stage};
 
 /// One rule, tried on creating (`before` absent) or on changing `before`.
 pub struct Case {
@@ -41,7 +41,7 @@ fn on_change(name: &'static str, says: &'static str, before: Value, good: Value,
 }
 
 pub fn cases() -> Vec<Case> {
-    [accounts(), bootstraps(), assemblies(), stages(), plans()].into_iter().flatten().collect()
+    [accounts(), bootstraps(), assemblies(), stages(), plans(), freezes()].into_iter().flatten().collect()
 }
 
 fn accounts() -> Vec<Case> {
@@ -161,6 +161,33 @@ fn stages() -> Vec<Case> {
         named(&"a".repeat(50)),
         vec![named(&"a".repeat(51)), named("a.b")],
     )]
+}
+
+fn freezes() -> Vec<Case> {
+    let weekly = json!({ "cron": "0 15 * * FRI", "duration": "66h", "timeZone": "Australia/Sydney" });
+    let times =
+        |start: Value, end: Value| with(freeze(), &[("/spec/startTime", start), ("/spec/endTime", end)]);
+    let scheduled = with(freeze(), &[("/spec/schedule", weekly.clone())]);
+    vec![
+        on_create(
+            "a schedule and times",
+            "a schedule takes the place of startTime and endTime",
+            scheduled.clone(),
+            vec![
+                with(scheduled.clone(), &[("/spec/endTime", json!("2026-12-24T06:00:00Z"))]),
+                with(scheduled, &[("/spec/startTime", json!("2026-12-24T06:00:00Z"))]),
+            ],
+        ),
+        on_create(
+            "it ends before it begins",
+            "startTime must be before endTime",
+            times(json!("2026-12-24T06:00:00Z"), json!("2026-12-24T07:00:00+00:00")),
+            vec![
+                times(json!("2026-12-24T06:00:00Z"), json!("2026-12-24T06:00:00Z")),
+                times(json!("2026-12-24T06:00:00Z"), json!("2026-12-24T06:30:00+02:00")),
+            ],
+        ),
+    ]
 }
 
 fn plans() -> Vec<Case> {

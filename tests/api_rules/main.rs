@@ -58,7 +58,7 @@ async fn the_api_server_refuses_what_breaks_a_rule_and_accepts_the_rest() -> Res
     let admin = cluster.kubectl(User::Admin);
     let applied = admin.output(&["apply", "-f", "-"], &stackgate::crds::stream()?)?;
     ensure!(applied.ok && applied.stderr.is_empty(), "{}", applied.stderr);
-    admin.run(&["wait", "--for=condition=Established", "--all", "crd", "--timeout=60s"])?;
+    admin.wait_for_kinds()?;
     let kubeconfig = Kubeconfig::read_from(cluster.kubeconfig(User::Admin))?;
     let config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await?;
     let client = Client::try_from(config)?;
@@ -76,7 +76,7 @@ async fn the_api_server_refuses_what_breaks_a_rule_and_accepts_the_rest() -> Res
 async fn try_out(client: &Client, case: &Case) -> Result<()> {
     let kind = case.good["kind"].as_str().context("no kind")?;
     let resource = ApiResource::from_gvk(&GroupVersionKind::gvk("stackgate.dev", "v1alpha1", kind));
-    let api: Api<DynamicObject> = if ["AwsAccount", "Bootstrap"].contains(&kind) {
+    let api: Api<DynamicObject> = if ["AwsAccount", "Bootstrap", "Freeze"].contains(&kind) {
         Api::all_with(client.clone(), &resource)
     } else {
         Api::namespaced_with(client.clone(), "default", &resource)

@@ -70,6 +70,10 @@ pub fn stage() -> Value {
     )
 }
 
+pub fn freeze() -> Value {
+    object("Freeze", "inc-4711", json!({ "reason": "INC-4711" }))
+}
+
 pub fn plan() -> Value {
     object(
         "ChangePlan",

@@ -116,7 +116,7 @@ async fn from_nothing_to_a_stack_and_on() {
     let row = deployed(&world, ChangeSetKind::Update, &template("2")).await;
     assert_eq!((row.status, row.change_sets), (StackStatus::UpdateComplete, None));
     assert!(row.exports.contains("shop-value"));
-    let body = match world.look(Look::Template(key(STACK), row.id.clone(), deploy())).await {
+    let body = match world.look(Look::Template(key(STACK), row.id.clone(), row.updated, deploy())).await {
         Outcome::Learnt(Fact::Template(Some(body))) => body,
         other => panic!("no template: {other:?}"),
     };

@@ -7,5 +7,6 @@ mod change_sets;
 mod publish;
 mod region;
 mod sessions;
+mod set_content;
 mod source;
 mod world;

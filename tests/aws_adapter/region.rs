@@ -8,7 +8,7 @@ use stackgate_core::{
     effect::{Pace, Seen},
     stack::StackStatus,
 };
-use stackgate_testbed::{Fault, Rule};
+use stackgate_testbed::{Call, Fault, Rule};
 use tokio::sync::mpsc;
 
 use crate::world::{DEV, World, access, env, key, names};
@@ -33,6 +33,23 @@ fn poll(world: &World) -> Poll {
     Poll { regions, cache, woken }
 }
 
+fn template(name: &str) -> serde_json::Value {
+    json!({"Resources": {"P": {"Type": "AWS::SSM::Parameter",
+        "Properties": {"Name": name, "Type": "String", "Value": "1"}}}})
+}
+
+fn by_name(call: &Call) -> bool {
+    !call.param("StackName").is_empty()
+}
+
+/// Waits for so many more complete polls.
+async fn polled(world: &World, more: u64) {
+    let enough = polls(world, CallOutcome::Ok) + more;
+    while polls(world, CallOutcome::Ok) < enough {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
 fn polls(world: &World, outcome: CallOutcome) -> u64 {
     world.calls.count(Operation::PollStacks, &env(DEV), outcome)
 }
@@ -50,16 +67,14 @@ async fn rows_come_while_they_are_wanted() {
     assert_eq!(woken(&mut poll).await, "Toolkit");
     let Seen::Present(row, _) = poll.cache.get(&key("Toolkit")) else { panic!("no row") };
     assert_eq!(row.status, StackStatus::CreateComplete);
-    // Not in the list is not absent.
-    assert_eq!(poll.cache.get(&key("Dev-Shop")), Seen::Unknown);
+    // Not in the list: it was asked for by its name.
+    assert_eq!(woken(&mut poll).await, "Dev-Shop");
+    assert!(matches!(poll.cache.get(&key("Dev-Shop")), Seen::Absent(_)));
 
-    let template = |name: &str| {
-        json!({"Resources": {"P": {"Type": "AWS::SSM::Parameter",
-            "Properties": {"Name": name, "Type": "String", "Value": "1"}}}})
-    };
     world.stack(DEV, "Dev-Shop", &template("/shop")).await;
     world.stack(DEV, "Dev-Other", &template("/other")).await;
     assert_eq!(woken(&mut poll).await, "Dev-Shop");
+    assert!(matches!(poll.cache.get(&key("Dev-Shop")), Seen::Present(..)));
     assert_eq!(poll.cache.get(&key("Dev-Other")), Seen::Unknown);
 
     poll.regions.forget("a");
@@ -70,6 +85,45 @@ async fn rows_come_while_they_are_wanted() {
     tokio::time::sleep(Duration::from_millis(500)).await;
     assert_eq!(polls(&world, CallOutcome::Ok), before);
     assert_eq!(poll.cache.get(&key("Toolkit")), Seen::Unknown);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stack_that_somebody_deletes_is_missed_and_asked_for_once() {
+    let world = World::start().await;
+    world.stack(DEV, "Dev-Shop", &template("/shop")).await;
+    let mut poll = poll(&world);
+    let lookup = access(DEV, &[names().lookup_role()]);
+    poll.regions.want("a", lookup, vec![(key("Dev-Shop"), Pace::Fast)]);
+    assert_eq!(woken(&mut poll).await, "Dev-Shop");
+    let client = aws_sdk_cloudformation::Client::new(&world.admin(DEV));
+    client.delete_stack().stack_name("Dev-Shop").send().await.unwrap();
+    assert_eq!(woken(&mut poll).await, "Dev-Shop");
+    assert!(matches!(poll.cache.get(&key("Dev-Shop")), Seen::Absent(_)));
+    // What is known to be absent is not asked for again, as long as no page names it.
+    let asked = || world.calls.count(Operation::DescribeStack, &env(DEV), CallOutcome::Refused);
+    assert_eq!(asked(), 1);
+    polled(&world, 3).await;
+    assert_eq!(asked(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_question_that_fails_tells_nothing_and_is_asked_again() {
+    let world = World::start().await;
+    let body = "<ErrorResponse><Error><Code>Throttling</Code><Message>Rate exceeded</Message></Error></ErrorResponse>";
+    let fails = world.proxy.rule(
+        Rule::on("cloudformation", "DescribeStacks", Fault::Answer { status: 400, body: body.to_owned() })
+            .when(by_name)
+            .always(),
+    );
+    let mut poll = poll(&world);
+    let lookup = access(DEV, &[names().lookup_role()]);
+    poll.regions.want("a", lookup, vec![(key("Toolkit"), Pace::Fast), (key("Dev-Shop"), Pace::Fast)]);
+    assert_eq!(woken(&mut poll).await, "Toolkit", "the pages count all the same");
+    polled(&world, 2).await;
+    assert_eq!(poll.cache.get(&key("Dev-Shop")), Seen::Unknown);
+    fails.remove();
+    assert_eq!(woken(&mut poll).await, "Dev-Shop");
+    assert!(matches!(poll.cache.get(&key("Dev-Shop")), Seen::Absent(_)));
 }
 
 #[tokio::test(flavor = "multi_thread")]

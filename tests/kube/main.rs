@@ -30,7 +30,7 @@ async fn world() -> Result<World> {
     let kubectl = cluster.kubectl(User::Admin);
     kubectl.apply(&stackgate::crds::stream()?)?;
     kubectl.apply(include_str!("../../deploy/rbac.yaml"))?;
-    kubectl.run(&["wait", "--for=condition=Established", "--all", "crd", "--timeout=60s"])?;
+    kubectl.wait_for_kinds()?;
     Ok(World {
         controller: clients(&cluster, User::Controller).await?,
         admin: clients(&cluster, User::Admin).await?,

@@ -8,7 +8,7 @@ use std::{
 use anyhow::{Context, Result, ensure};
 use stackgate_testbed::{
     Fault, Hold, Rule,
-    scenario::{Case, Kind, SHOP, SOON},
+    scenario::{Case, Kind, LONG, SHOP, SOON},
 };
 
 use super::{claimed_once, world};
@@ -52,9 +52,20 @@ fn the_api_server_is_restarted_while_a_stack_runs() -> Result<()> {
     held.release();
     thread::sleep(Duration::from_secs(3)); // the stack is done, and nothing of it can be recorded
     world.cluster.start_apiserver()?;
-    // A leader that could not renew ends, and is started again by whoever runs it.
-    if !world.controller()?.is_running() {
-        world.controller()?.restart()?;
+    // A leader that could not renew ends, perhaps only after the API server is back; whoever runs it starts it again.
+    let end = Instant::now() + LONG;
+    loop {
+        if !world.controller()?.is_running() {
+            world.controller()?.restart()?;
+        }
+        let stage = world.object(Kind::Stage, SHOP, &case.name)?;
+        let done =
+            stage.is_some_and(|s| s.is("UpToDate", None) && s.text("/status/deployed/digest") == release);
+        if done {
+            break;
+        }
+        ensure!(Instant::now() < end, "the release was not deployed in time");
+        thread::sleep(Duration::from_millis(300));
     }
     case.deployed(&world, &release)?;
     claimed_once(&world, &case, &waiting.plan)

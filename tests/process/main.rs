@@ -17,7 +17,7 @@ fn cluster() -> Result<Cluster> {
     let kubectl = cluster.kubectl(User::Admin);
     kubectl.apply(&stackgate::crds::stream()?)?;
     kubectl.apply(include_str!("../../deploy/rbac.yaml"))?;
-    kubectl.run(&["wait", "--for=condition=Established", "--all", "crd", "--timeout=60s"])?;
+    kubectl.wait_for_kinds()?;
     Ok(cluster)
 }
 

@@ -38,7 +38,7 @@ fn garbage_a_wrong_id_and_an_old_id_let_nothing_run() -> Result<()> {
     ignored(world, &waiting, "the key must be")?;
     case.told(world, &waiting.plan, "IgnoredDecision")?;
     case.keeps_waiting(world, &waiting)?;
-    annotate(world, "plan", &waiting.plan, &format!("gate.stackgate.dev/approve={}", waiting.id))?;
+    annotate(world, "plan", &waiting.plan, &format!("gate.stackgate.dev/approve={}", waiting.signed()))?;
     case.deployed(world, &first)?;
 
     case.upload(world, &case.release(2)?)?;

@@ -1,9 +1,14 @@
 //! What cannot be used is told, and nothing is done with it.
 
+use std::{thread, time::Duration};
+
 use anyhow::{Result, ensure};
 use rstest::{Context, rstest};
 use serde_json::json;
-use stackgate_testbed::scenario::{BUILD_ACCOUNT, Case, Expected, Kind};
+use stackgate_testbed::{
+    Exchange,
+    scenario::{BUILD_ACCOUNT, Case, CdkOut, Expected, Kind, REGION},
+};
 
 use super::world;
 
@@ -98,6 +103,48 @@ fn bad_input_is_told(
     case.shows(world, &expected)?;
     let stacks: Vec<String> = world.stacks(&case.account)?.into_iter().map(|stack| stack.name).collect();
     ensure!(!stacks.iter().any(|name| name.starts_with("Dev-")), "stacks were made all the same: {stacks:?}");
+    Ok(())
+}
+
+/// Has the template of Dev-Api read from another key than the one that the assembly publishes it under.
+fn swap_template(assembly: &mut CdkOut, account: &str) -> Result<()> {
+    assembly.edit("assembly-Dev/manifest.json", |manifest| {
+        for (_, artifact) in manifest["artifacts"].as_object_mut().into_iter().flatten() {
+            if artifact["properties"]["stackName"] == "Dev-Api" {
+                let url = format!("s3://cdk-acme-assets-{account}-{REGION}/evil.json");
+                artifact["properties"]["stackTemplateAssetObjectUrl"] = json!(url);
+            }
+        }
+    })
+}
+
+#[test]
+fn a_template_cannot_be_swapped_under_an_approval() -> Result<()> {
+    let world = world()?;
+    let case = Case::new(world, "swapped-template")?;
+    // Any plan may put objects into the bucket, long before somebody approves it.
+    case.bootstrap(world)?;
+    let bucket = format!("cdk-acme-assets-{}-{REGION}", case.account);
+    let evil = json!({ "Resources": { "Backdoor": { "Type": "AWS::IAM::User" } } });
+    world.aws.put_object(&case.account, &bucket, "evil.json", evil.to_string().as_bytes())?;
+    case.start(world)?;
+    let first = case.digest(world, None)?;
+    let waiting = case.waiting(world, Some(&first))?;
+
+    let mut swapped = case.assembly.clone();
+    swap_template(&mut swapped, &case.account)?;
+    case.upload(world, &swapped)?;
+    case.digest(world, Some(&first))?;
+    case.shows(world, &stage("InvalidAssembly", "evil.json, where assembly-Dev/DevApi"))?;
+    world.decide(&waiting.approve_on_stage())?;
+    thread::sleep(Duration::from_secs(3)); // a while in which it might run
+    case.shows(world, &stage("InvalidAssembly", "evil.json, where assembly-Dev/DevApi"))?;
+    let calls = case.calls(world);
+    let about_api = |call: &&Exchange| call.call.param("StackName").contains("Dev-");
+    let executed = calls.iter().filter(about_api).filter(|call| call.call.operation == "ExecuteChangeSet");
+    ensure!(executed.count() == 0, "it was executed");
+    let handed = calls.iter().find(|call| call.call.param("TemplateURL").ends_with("evil.json"));
+    ensure!(handed.is_none(), "it was handed to CloudFormation: {handed:?}");
     Ok(())
 }
 

@@ -29,6 +29,7 @@ fn start() -> Result<World> {
         binary: Some(env!("CARGO_BIN_EXE_stackgate").into()),
         accounts: Vec::new(),
         buckets: vec![(UNVERSIONED.to_owned(), false)],
+        policies: false,
     })?;
     world.start_controller()?;
     shared(&world, &[BUCKET, UNVERSIONED])?;

@@ -2,15 +2,15 @@
 //!
 //! Decisions make effects; one place performs them; a simulator can drop, delay and reorder them.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use jiff::Timestamp;
 
 use crate::{
     api::{AwsAccount, ChangePlan, Freeze, LedgerEntry, PinnedSource, Proposal, S3Source, Stage},
     bundle::{Bundle, FileAsset},
-    change::Baseline,
-    stack::{ChangeSetKind, ChangeSetRow, FailedResource, StackRow},
+    change::{Baseline, ParameterValue, StackInput},
+    stack::{ChangeSetKind, ChangeSetRow, FailedResource, SetContent, StackRow},
     words::{BucketName, ChangeSetArn, ChangeSetName, Digest, Env, RoleArn, StackId, StackKey, Uid},
 };
 
@@ -74,8 +74,11 @@ pub enum Look {
     Stack(StackKey, Access),
     /// DescribeChangeSet, all pages, with property values turned into HMACs.
     ChangeSet(StackKey, SetRef, Access),
-    /// GetTemplate, as it was submitted.
-    Template(StackKey, StackId, Access),
+    /// What DescribeChangeSet does not tell of a change set that is ready: processed templates, nested change sets (by
+    /// logical id, as its row tells them), what validations and hooks have said.
+    SetContent(StackKey, ChangeSetArn, BTreeMap<String, ChangeSetArn>, Access),
+    /// GetTemplate, as it was submitted, of the stack as it was updated then.
+    Template(StackKey, StackId, Timestamp, Access),
     /// The first failed resource of the stack's last operation.
     Failure(StackKey, StackId, Access),
     /// The SSM parameter with the bootstrap version.
@@ -213,6 +216,68 @@ pub struct WantedChangeSet {
     pub access: Access,
 }
 
+impl WantedChangeSet {
+    /// Whether the digest of this input covers the whole call. Both sides are taken apart: a new field of either has to be
+    /// placed here.
+    #[must_use]
+    pub fn is_covered_by(&self, input: &StackInput) -> bool {
+        let Self {
+            key,
+            // Derived from owner, input and baseline.
+            name: _,
+            kind: _,
+            description: _,
+            token: _,
+            template,
+            parameters,
+            tags,
+            capabilities,
+            role,
+            notification_arns,
+            import_existing,
+            // Who calls makes no difference to what CloudFormation does.
+            access: _,
+        } = self;
+        let StackInput {
+            key: of,
+            template: digest,
+            template_key,
+            assets,
+            parameters: values,
+            tags: covered,
+            capabilities: granted,
+            role: passed,
+            notification_arns: topics,
+            // Set by a call of its own.
+            termination_protection: _,
+            import_existing: import,
+        } = input;
+        let same_template = match template {
+            TemplateSource::Inline(text) => template_key.is_none() && Digest::of(text.as_bytes()) == *digest,
+            TemplateSource::Bucket(_, object) => {
+                template_key.as_ref() == Some(object) && assets.contains_key(object)
+            }
+        };
+        let value = |(name, value): &(String, Option<String>)| match (values.get(name), value) {
+            (Some(ParameterValue::Plain(a)), Some(b)) => a == b,
+            (Some(ParameterValue::Secret(_)), Some(_)) => true,
+            // The previous value is none that a digest covers.
+            (_, None) | (None, Some(_)) => false,
+        };
+        key == of
+            && same_template
+            && parameters.len() == values.len()
+            && parameters.iter().all(value)
+            && tags.len() == covered.len()
+            && tags.iter().all(|(k, v)| covered.get(k) == Some(v))
+            && capabilities.len() == granted.len()
+            && capabilities.iter().all(|c| granted.contains(c))
+            && role == passed
+            && notification_arns == topics
+            && import_existing == import
+    }
+}
+
 /// Where CloudFormation gets a template.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum TemplateSource {
@@ -253,6 +318,8 @@ pub enum Fact {
     Stack(Option<StackRow>),
     /// A change set, or that there is none.
     ChangeSet(Option<ChangeSetRow>),
+    /// What a change set holds, or that there is none.
+    SetContent(Option<SetContent>),
     /// A template's text, or that there is none.
     Template(Option<Arc<str>>),
     /// The first failed resource, if one failed.
@@ -396,6 +463,7 @@ impl Effect {
                 Look::Stack(k, _) => format!("look stack {k}"),
                 Look::ChangeSet(k, SetRef::Name(n), _) => format!("look change set {k} {n}"),
                 Look::ChangeSet(k, SetRef::Arn(a), _) => format!("look change set {k} {a}"),
+                Look::SetContent(k, a, ..) => format!("look content of change set {k} {a}"),
                 Look::Template(k, ..) => format!("look template {k}"),
                 Look::Failure(k, ..) => format!("look failure {k}"),
                 Look::Toolkit(e, p, _) => format!("look toolkit {e} {p}"),

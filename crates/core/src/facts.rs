@@ -14,7 +14,7 @@ use crate::{
         Effect, Fact, LiveGate, Look, Mutation, Outcome, Receipt, Record, Refusal, RefusalKind, Seen, SetRef,
         SourceSeen,
     },
-    stack::{ChangeSetRow, FailedResource, SetState, StackRow},
+    stack::{ChangeSetRow, FailedResource, SetContent, SetState, StackRow},
     words::{ChangeSetArn, ChangeSetName, Digest, Env, StackId, StackKey},
 };
 
@@ -25,13 +25,16 @@ pub struct Facts {
     pub stacks: BTreeMap<StackKey, Seen<StackRow>>,
     /// Change sets, by name or by ARN as they were asked for.
     pub change_sets: BTreeMap<(StackKey, SetRef), Looked<ChangeSetRow>>,
+    /// What change sets hold, by ARN: under the same ARN it never changes, and is asked once. Never by name: a change set
+    /// that is made again may hold something else.
+    pub contents: BTreeMap<ChangeSetArn, SetContent>,
     /// Change sets that were found empty and were deleted: nothing differs.
     pub empty: BTreeSet<(StackKey, ChangeSetName)>,
     /// Change sets that were deleted though they could have been kept, and why: they cannot be used. Holds until the next
     /// record, which says what follows from it.
     pub discarded: BTreeMap<(StackKey, ChangeSetName), String>,
-    /// Templates of deployed stacks.
-    pub templates: BTreeMap<StackId, Seen<Arc<str>>>,
+    /// Templates of deployed stacks, each as it was updated then.
+    pub templates: BTreeMap<(StackId, Timestamp), Seen<Arc<str>>>,
     /// Why the last operation failed; an execution forgets it. No time of ours is held against one of AWS.
     pub failures: BTreeMap<StackId, Option<FailedResource>>,
     /// Bootstrap versions, by the parameter that holds them.
@@ -50,6 +53,8 @@ pub struct Facts {
     pub finalizer_written: Option<String>,
     /// Plans as our own writes left them; the watch may be behind.
     pub plans: BTreeMap<String, Arc<ChangePlan>>,
+    /// Those of them that the watch has shown in an older version, by name and UID.
+    pub plans_shown: BTreeSet<(String, String)>,
     /// What was refused, by [`Effect::attempt`].
     pub refusals: BTreeMap<String, Refused>,
 }
@@ -118,6 +123,31 @@ impl Facts {
         }
     }
 
+    /// Takes in the plans that the watch shows. Our own writes are remembered until it has caught up with them: what it has
+    /// shown once and shows no longer was deleted.
+    pub fn watch_shows(&mut self, watched: &[Arc<ChangePlan>]) {
+        let shown = &mut self.plans_shown;
+        self.plans.retain(|name, ours| {
+            let uid = ours.metadata.uid.clone().unwrap_or_default();
+            let id = (name.clone(), uid);
+            let same = |w: &&Arc<ChangePlan>| {
+                w.metadata.name.as_ref() == Some(name) && w.metadata.uid == ours.metadata.uid
+            };
+            match watched.iter().find(same) {
+                Some(w) if version(w) >= version(ours) => false,
+                Some(_) => {
+                    shown.insert(id);
+                    true
+                }
+                None => !shown.contains(&id),
+            }
+        });
+        let plans = &self.plans;
+        shown.retain(|(name, uid)| {
+            plans.get(name).is_some_and(|p| p.metadata.uid.as_deref().unwrap_or_default() == uid)
+        });
+    }
+
     /// Takes in what came of an effect that began at `started` and ended at `now`.
     pub fn note(&mut self, effect: &Effect, outcome: Outcome, started: Timestamp, now: Timestamp) {
         if matches!(effect, Effect::Record(Record::OpenPlan(_) | Record::Ledger { .. })) {
@@ -164,9 +194,7 @@ impl Facts {
             (Look::ChangeSet(k, r, _), Fact::ChangeSet(row)) => {
                 if let (SetRef::Arn(arn), None) = (r, &row) {
                     // What was remembered of it by its name is gone, too.
-                    self.change_sets.retain(|(key, _), looked| {
-                        key != k || !matches!(&looked.seen, Seen::Present(old, _) if old.arn == *arn)
-                    });
+                    self.forget_set(k, arn);
                 }
                 let slot = self
                     .change_sets
@@ -174,9 +202,15 @@ impl Facts {
                     .or_insert(Looked { seen: Seen::Unknown, times: 0 });
                 slot.times = slot.times.saturating_add(1);
                 slot.seen = seen(row, at);
+                self.forget_contents_of_what_is_gone();
             }
-            (Look::Template(_, id, _), Fact::Template(t)) => {
-                self.templates.insert(id.clone(), seen(t, at));
+            (Look::SetContent(_, arn, ..), Fact::SetContent(Some(content))) => {
+                self.contents.insert(arn.clone(), content);
+            }
+            (Look::SetContent(k, arn, ..), Fact::SetContent(None)) => self.forget_set(k, arn),
+            (Look::Template(_, id, updated, _), Fact::Template(t)) => {
+                self.templates.retain(|(stack, _), _| stack != id);
+                self.templates.insert((id.clone(), *updated), seen(t, at));
             }
             (Look::Failure(_, id, _), Fact::Failure(f)) => {
                 self.failures.insert(id.clone(), f);
@@ -198,6 +232,20 @@ impl Facts {
             // A fact of another kind than was asked for is a mistake of the performer; it teaches nothing.
             _ => {}
         }
+    }
+
+    fn forget_set(&mut self, k: &StackKey, arn: &ChangeSetArn) {
+        self.change_sets.retain(|(key, _), looked| {
+            key != k || !matches!(&looked.seen, Seen::Present(old, _) if old.arn == *arn)
+        });
+        self.forget_contents_of_what_is_gone();
+    }
+
+    fn forget_contents_of_what_is_gone(&mut self) {
+        let sets = &self.change_sets;
+        self.contents.retain(|arn, _| {
+            sets.values().any(|l| matches!(&l.seen, Seen::Present(row, _) if row.arn == *arn))
+        });
     }
 
     fn accepted(&mut self, effect: &Effect, receipt: Receipt, now: Timestamp) {
@@ -302,6 +350,12 @@ impl Facts {
             | RefusalKind::AssetKeyTaken => {}
         }
     }
+}
+
+/// The age of a plan's version. Kubernetes ≥ 1.35 guarantees that resource versions of one resource type compare as
+/// numbers; older ones do so with etcd.
+pub(crate) fn version(plan: &ChangePlan) -> u128 {
+    plan.metadata.resource_version.as_deref().and_then(|v| v.parse().ok()).unwrap_or(0)
 }
 
 fn seen<T>(value: Option<T>, at: Timestamp) -> Seen<T> {

@@ -17,6 +17,7 @@ pub mod facts;
 pub mod freeze;
 pub mod gate;
 pub mod plan;
+pub mod risk;
 pub mod stack;
 pub mod stage;
 pub mod verdict;

@@ -2,18 +2,21 @@
 
 use std::{
     borrow::Cow,
-    collections::{BTreeMap, VecDeque},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     sync::Arc,
 };
 
 use jiff::{SignedDuration, Timestamp};
 use stackgate_core::{
     assembly,
-    cluster::Installation,
+    cluster::{ClusterView, Installation},
     effect::{Effect, Next, Outcome, Pace, Refusal, RefusalKind, Seen, Wake, Watched},
     facts::Facts,
     gate::Enforcement,
-    plan, stage,
+    plan,
+    stack::StackRow,
+    stage,
+    words::StackKey,
 };
 
 use crate::world::{Happened, NAMESPACE, Object, ObjectKey, Objects, View, World};
@@ -42,6 +45,8 @@ pub struct Controller {
     due: BTreeMap<ObjectKey, Timestamp>,
     /// The stacks that each object waits for.
     watched: BTreeMap<ObjectKey, Vec<Watched>>,
+    /// What the polls have seen of them.
+    rows: BTreeMap<StackKey, Seen<StackRow>>,
     /// When the stacks were last polled.
     polled: Timestamp,
     /// The pass that is under way.
@@ -77,6 +82,7 @@ impl Controller {
             memory: BTreeMap::new(),
             due: BTreeMap::new(),
             watched: BTreeMap::new(),
+            rows: BTreeMap::new(),
             polled: now,
             active: None,
             rests_until: now,
@@ -187,13 +193,24 @@ impl Controller {
         let place = if world.luck.vary { world.luck.random.place(ready.len()) } else { 0 };
         let Some(object) = ready.get(place).map(|k| (*k).clone()) else { return false };
         self.due.remove(&object);
-        self.watched.remove(&object);
+        self.catch_up(world, &object);
         self.decide(
             world,
             Active { object, steps: 0, queue: VecDeque::new(), status: None, decided: world.now },
             installation,
         );
         true
+    }
+
+    /// What the polls and watches have shown, at the beginning of a pass.
+    fn catch_up(&mut self, world: &World, object: &ObjectKey) {
+        let facts = self.memory.entry(object.clone()).or_default();
+        for Watched { key, .. } in self.watched.get(object).into_iter().flatten() {
+            facts.learn_stack(key, self.rows.get(key).cloned().unwrap_or_default());
+        }
+        if let (ObjectKey::Stage(name), Some(view)) = (object, world.cluster.views.get(self.place)) {
+            facts.watch_shows(&view.seen.plans_of_stage(NAMESPACE, name));
+        }
     }
 
     fn decide(&mut self, world: &mut World, mut active: Active, installation: &Installation) {
@@ -203,7 +220,9 @@ impl Controller {
         let facts = self.memory.entry(active.object.clone()).or_default();
         let seen = world.protocol.misread(&view.seen).map_or(Cow::Borrowed(&view.seen), Cow::Owned);
         match decide(&active.object, &seen, facts, installation, world.now) {
-            None => {}
+            None => {
+                self.watched.remove(&active.object);
+            }
             Some(Decided::Do(why, effects)) => {
                 let place = self.place;
                 world.tell(|| format!("[{place}] {:?}: does: {why}", active.object));
@@ -314,28 +333,33 @@ impl Controller {
         pace.is_some_and(|p| now.duration_since(self.polled) >= interval(p))
     }
 
-    /// The poll of a region: rows of the watched stacks, which wake their owners when they differ.
+    /// The poll of a region, as `src/aws/region.rs` does it: the pages tell what is there. What is missing in them is asked
+    /// for by name, now and then. A row that differs wakes who waits for it.
     fn poll(&mut self, world: &mut World) {
         self.polled = world.now;
-        for (object, stacks) in &self.watched {
-            let facts = self.memory.entry(object.clone()).or_default();
-            for Watched { key, .. } in stacks {
-                let before = facts.stacks.get(key).cloned().unwrap_or_default();
-                let row = world.cloud.read(key).map(|mut row| {
-                    world.protocol.misjudge(key, &mut row, &world.cloud);
+        let now = world.now;
+        let wanted: BTreeSet<StackKey> = self.watched.values().flatten().map(|w| w.key.clone()).collect();
+        self.rows.retain(|key, _| wanted.contains(key));
+        for key in wanted {
+            let mut read = || {
+                world.cloud.read(&key).map(|mut row| {
+                    world.protocol.misjudge(&key, &mut row, &world.cloud);
                     row
-                });
-                let now = world.now;
-                let seen = row.map_or(Seen::Absent(now), |r| Seen::Present(r, now));
-                let same = match (&before, &seen) {
-                    (Seen::Present(a, _), Seen::Present(b, _)) => a == b,
-                    (Seen::Absent(_), Seen::Absent(_)) => true,
-                    _ => false,
-                };
-                facts.learn_stack(key, seen);
-                if !same {
-                    self.due.insert(object.clone(), now);
-                }
+                })
+            };
+            let before = self.rows.get(&key).cloned().unwrap_or_default();
+            let half = interval(Pace::Slow) / 2;
+            let recently = matches!(before, Seen::Absent(at) if now.duration_since(at) < half);
+            let row = match read() {
+                None if recently => continue,
+                None => read(),
+                there => there,
+            };
+            let same = matches!((&before, &row), (Seen::Present(a, _), Some(b)) if a == b);
+            self.rows.insert(key.clone(), row.map_or(Seen::Absent(now), |row| Seen::Present(row, now)));
+            if !same {
+                let waiting = self.watched.iter().filter(|(_, w)| w.iter().any(|w| w.key == key));
+                self.due.extend(waiting.map(|(object, _)| (object.clone(), now)));
             }
         }
     }

@@ -65,11 +65,13 @@ pub enum Protocol {
     SoakIgnored,
     /// A Stage that asks for no approval needs none, whatever its account demands.
     NeverDespiteMinimum,
+    /// What a change set holds is remembered by its name: one that is made again passes for the first one.
+    ContentByName,
 }
 
 impl Protocol {
     /// The defects.
-    pub const MUTANTS: [Self; 22] = [
+    pub const MUTANTS: [Self; 23] = [
         Self::NoClaim,
         Self::LookBeforeClaim,
         Self::NoFence,
@@ -92,6 +94,7 @@ impl Protocol {
         Self::TaintedCounts,
         Self::SoakIgnored,
         Self::NeverDespiteMinimum,
+        Self::ContentByName,
     ];
 
     /// What a controller makes of its caches before it decides. `None`: what they are.
@@ -108,7 +111,8 @@ impl Protocol {
             | Self::BaselineLeftOut
             | Self::EarlySuccess
             | Self::StopsAreWiped
-            | Self::RetryCarriesAll => return None,
+            | Self::RetryCarriesAll
+            | Self::ContentByName => return None,
             Self::ApproveByPrefix
             | Self::ForgetRejections
             | Self::CountsTwice
@@ -219,7 +223,7 @@ impl Protocol {
                 facts.plans.values().map(|p| (p.name_any(), p.resource_version().unwrap_or_default()));
             if let Some(gate) = &mut facts.gate {
                 gate.at = now;
-                gate.after = newest.last().unwrap_or_else(|| gate.after.clone());
+                gate.after = newest.max().unwrap_or_else(|| gate.after.clone());
             }
         }
         if let Some(gate) = &mut facts.gate {

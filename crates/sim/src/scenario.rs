@@ -21,6 +21,13 @@ pub fn whole() -> Vec<Chapter> {
         .collect()
 }
 
+/// A first release for every stage, in good weather.
+#[must_use]
+pub fn first_release(stages: usize) -> Setting {
+    let chapters = vec![Chapter { release: 0, rejected: None }];
+    Setting { stages, gates: Vec::new(), chapters, ..with_one_fault(64, None) }
+}
+
 /// The scenario in good weather, with one fault or none: prod asks for two people.
 #[must_use]
 pub fn with_one_fault(budget: u32, strike: Option<(u64, Fault)>) -> Setting {
@@ -34,6 +41,7 @@ pub fn with_one_fault(budget: u32, strike: Option<(u64, Fault)>) -> Setting {
         controllers: 1,
         budget,
         stages: 3,
+        deployed: false,
         gates: vec![Gates { check: true, ..Gates::default() }, Gates::default(), two],
         chapters: whole(),
         strike,
@@ -56,6 +64,7 @@ pub fn from_seed(seed: u64, protocol: Protocol) -> Setting {
         budget: [1, 3, 64].get(random.place(3)).copied().unwrap_or(64),
         gates: (0..stages).map(|_| gates(&mut random)).collect(),
         stages,
+        deployed: random.chance(600),
         chapters: vec![Chapter { release: 3, rejected: None }],
         strike: None,
         vary: true,

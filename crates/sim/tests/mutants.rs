@@ -41,4 +41,5 @@ mutants! {
     execute_by_name = ExecuteByName breaks "I2",
     baseline_left_out = BaselineLeftOut breaks "I2",
     early_success = EarlySuccess breaks "I8",
+    content_by_name = ContentByName breaks "I2",
 }

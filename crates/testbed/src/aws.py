@@ -2,12 +2,15 @@
 # Ends when its input does, so it never outlives the process that asks.
 import base64
 import json
+import signal
 import sys
 
 import botocore.config
 import botocore.exceptions
 import botocore.session
 
+# Ctrl-C is for whoever asks; that ends the input.
+signal.signal(signal.SIGINT, signal.SIG_IGN)
 endpoint, trust, region = sys.argv[1:]
 session = botocore.session.Session()
 config = botocore.config.Config(retries={"total_max_attempts": 1}, read_timeout=60)

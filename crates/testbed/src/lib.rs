@@ -6,6 +6,7 @@
 
 mod aws;
 mod certificate;
+mod chart;
 mod cluster;
 mod controller;
 mod emulator;
@@ -19,10 +20,11 @@ pub mod scenario;
 
 pub use aws::{Aws, CallFailed, Keys};
 pub use certificate::Certificate;
-pub use cluster::{Cluster, Kubectl, KubectlOutput, User};
+pub use chart::Chart;
+pub use cluster::{Audited, Cluster, Kubectl, KubectlOutput, User};
 pub use controller::{Controller, ControllerLaunch};
 pub use emulator::Emulator;
-pub use place::{cdk_dir, fresh_dir, repository, target_dir};
+pub use place::{cdk_dir, fresh_dir, kubernetes_program, repository, target_dir};
 pub use process::{Launch, Process};
 pub use proxy::{
     Actor, Call, CallKind, Counts, Exchange, Fault, Hold, Proxy, Reply, Rule, RuleHandle, Upstream,

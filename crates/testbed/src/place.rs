@@ -33,12 +33,28 @@ pub fn cdk_dir() -> PathBuf {
 }
 
 /// A program of the Kubernetes control plane: of `KUBEBUILDER_ASSETS` when set, else the one that `tools/setup` built.
-pub(crate) fn kubernetes_program(name: &str) -> Result<PathBuf> {
+///
+/// # Errors
+/// When it is not there.
+pub fn kubernetes_program(name: &str) -> Result<PathBuf> {
     let folder = match env::var_os("KUBEBUILDER_ASSETS") {
         Some(assets) if !assets.is_empty() => PathBuf::from(assets),
         _ => target_dir().join("tools/k8s"),
     };
     existing(folder.join(name))
+}
+
+/// kube-controller-manager: of `KUBEBUILDER_ASSETS` when it lies there, which is seldom, else the one that `tools/setup` built.
+pub(crate) fn controller_manager() -> Result<PathBuf> {
+    let given = env::var_os("KUBEBUILDER_ASSETS")
+        .map(|assets| PathBuf::from(assets).join("kube-controller-manager"))
+        .filter(|program| program.is_absolute() && program.exists());
+    given.map_or_else(|| existing(target_dir().join("tools/controller-manager/kube-controller-manager")), Ok)
+}
+
+/// The helm that `tools/setup` built.
+pub(crate) fn helm() -> Result<PathBuf> {
+    existing(target_dir().join("tools/helm/helm"))
 }
 
 /// The Python interpreter whose environment holds the AWS emulator.

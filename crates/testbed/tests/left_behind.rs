@@ -28,7 +28,7 @@ fn a_killed_owner_leaves_nothing_behind() -> Result<()> {
     let dir = fs::read_to_string(&report)?;
     let run = Path::new(dir.trim()).parent().context("no folder above")?;
     let started = processes_of(run)?;
-    let programs = ["kube-apiserver", "etcd", "ministack", "sleep"];
+    let programs = ["kube-apiserver", "etcd", "kube-controller-manager", "ministack", "sleep"];
     for program in programs {
         ensure!(started.iter().any(|line| line.contains(program)), "{program} does not run: {started:?}");
     }
@@ -45,7 +45,8 @@ fn a_killed_owner_leaves_nothing_behind() -> Result<()> {
 fn owner() -> Result<()> {
     let report = env::var_os(OWNER).context("only for the other test")?;
     let dir = fresh_dir("owner")?;
-    let _cluster = Cluster::start(&dir)?;
+    let mut cluster = Cluster::start(&dir)?;
+    cluster.start_controllers()?;
     let _emulator = Emulator::start(&dir)?;
     // One that spawns others and ignores being asked to end.
     let script = r#"trap "" TERM HUP INT; sleep 600 & while :; do wait; done"#;

@@ -25,6 +25,7 @@ use tokio::sync::Notify;
 use tracing::{info, warn};
 
 pub use self::digest::{Installed, installed};
+use self::probe::Doubt;
 use super::client::Clients;
 
 /// Every policy and binding that counts has a name that ends so.
@@ -93,7 +94,7 @@ impl Policies {
     ) -> Enforcement {
         let found = match installed(&self.clients.calls).await {
             Ok(found) => found,
-            Err(why) => return not_in_force(&format!("the admission policies cannot be read: {why}")),
+            Err(why) => return unknown(&format!("the admission policies cannot be read: {why}")),
         };
         if before.is_some_and(|b| b.fingerprint != Some(found.fingerprint)) {
             told(not_in_force("an admission policy or its binding was changed; it is tried anew"));
@@ -104,8 +105,10 @@ impl Policies {
                 found.names.join(", ")
             ));
         }
-        if let Err(why) = probe::probe(&self.clients.calls, &self.namespace).await {
-            return not_in_force(&why);
+        match probe::probe(&self.clients.calls, &self.namespace).await {
+            Ok(()) => {}
+            Err(Doubt::Broken(why)) => return not_in_force(&why),
+            Err(Doubt::Untried(why)) => return unknown(&why),
         }
         if let Some(same) = before.filter(|b| b.fingerprint == Some(found.fingerprint)) {
             return same.clone();
@@ -118,9 +121,7 @@ impl Policies {
                 fingerprint: Some(found.fingerprint),
                 tainted: Arc::new(tainted),
             },
-            Err(why) => {
-                not_in_force(&format!("what was annotated before the policies cannot be read: {why}"))
-            }
+            Err(why) => unknown(&format!("what was annotated before the policies cannot be read: {why}")),
         }
     }
 
@@ -166,6 +167,11 @@ impl Policies {
 
 fn not_in_force(message: &str) -> Enforcement {
     Enforcement { state: InForceState::NotInForce, message: message.to_owned(), ..Enforcement::default() }
+}
+
+/// Approvals wait meanwhile: what would be recorded as unproven stays so for good.
+fn unknown(message: &str) -> Enforcement {
+    Enforcement { message: message.to_owned(), ..Enforcement::default() }
 }
 
 /// Adds every annotation of ours on objects of a kind, as they are now.

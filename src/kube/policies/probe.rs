@@ -19,16 +19,28 @@ const NO_CHANGE: &str = "c1-0000000000000000000000000000000000000000";
 /// A name that no CDK Stage has.
 const NO_CDK_STAGE: &str = "stackgate/policy/probe";
 
+/// Why the policies do not count as in force. Each in a sentence.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) enum Doubt {
+    /// They could not be tried: that says nothing of them.
+    Untried(String),
+    /// One does not do what it should.
+    Broken(String),
+}
+
 /// Tries each policy. A Stage is needed for it: where there is none, nobody can approve anything.
 ///
 /// # Errors
-/// In a sentence: which policy did not deny what it should, or what else went wrong.
-pub(super) async fn probe(client: &Client, namespace: &str) -> Result<(), String> {
-    let unreadable = |e: kube::Error| format!("no Stage could be read to try the admission policies on: {e}");
+/// When one could not be tried, or did not deny what it should.
+pub(super) async fn probe(client: &Client, namespace: &str) -> Result<(), Doubt> {
+    let unreadable = |e: kube::Error| {
+        Doubt::Untried(format!("no Stage could be read to try the admission policies on: {e}"))
+    };
     let all: Api<Stage> = Api::all(client.clone());
     let found = all.list(&ListParams::default().limit(1)).await.map_err(unreadable)?;
     let Some(stage) = found.items.first() else {
-        return Err("there is no Stage yet that the admission policies could be tried on".to_owned());
+        let why = "there is no Stage yet that the admission policies could be tried on";
+        return Err(Doubt::Untried(why.to_owned()));
     };
     let stages: Api<Stage> = Api::namespaced(client.clone(), &stage.namespace().unwrap_or_default());
     let name = stage.name_any();
@@ -67,27 +79,35 @@ pub(super) async fn probe(client: &Client, namespace: &str) -> Result<(), String
 }
 
 /// The answer has to be the denial of exactly this policy, by exactly this rule.
-fn denied<T>(policy: &str, rule: &str, answer: kube::Result<T>) -> Result<(), String> {
+fn denied<T>(policy: &str, rule: &str, answer: kube::Result<T>) -> Result<(), Doubt> {
     let policy = format!("{policy}{}", super::SUFFIX);
     let by = format!("ValidatingAdmissionPolicy '{policy}' with binding '{policy}' denied request: ");
     match answer {
-        Ok(_) => Err(format!(
+        Ok(_) => Err(Doubt::Broken(format!(
             "the admission policy {policy} does not deny what it should: is its binding there, and does it say Deny?"
-        )),
+        ))),
         Err(kube::Error::Api(status))
             if status.message.split_once(&by).is_some_and(|(_, m)| m.contains(rule)) =>
         {
             Ok(())
         }
-        Err(e) => Err(format!("the admission policy {policy} could not be tried: {e}")),
+        // Refused by somebody else first, or not even that: whether the policy would have is not known.
+        Err(kube::Error::Api(status)) if matches!(status.code, 400 | 403 | 422) => {
+            Err(Doubt::Broken(format!(
+                "the admission policy {policy} was not the one that denied a wrong request: {}",
+                status.message
+            )))
+        }
+        Err(e) => Err(Doubt::Untried(format!("the admission policy {policy} could not be tried: {e}"))),
     }
 }
 
 /// A plan of nobody, as the controller makes them.
-fn plan(namespace: &str) -> Result<ChangePlan, String> {
+fn plan(namespace: &str) -> Result<ChangePlan, Doubt> {
     let name = "policy-probe";
-    let uid: Uid = "00000000-0000-0000-0000-000000000000".parse().map_err(|e| format!("{e}"))?;
-    let id: ChangeId = NO_CHANGE.parse().map_err(|e| format!("{e}"))?;
+    let uid: Uid =
+        "00000000-0000-0000-0000-000000000000".parse().map_err(|e| Doubt::Untried(format!("{e}")))?;
+    let id: ChangeId = NO_CHANGE.parse().map_err(|e| Doubt::Untried(format!("{e}")))?;
     Ok(plan_object(&NewPlan {
         namespace: namespace.to_owned(),
         name: name.to_owned(),

@@ -287,9 +287,9 @@ pub struct ChangeCount {
 #[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[serde(rename_all = "camelCase")]
 pub struct ResourceChange {
-    /// Its logical id.
+    /// Its logical id, with those of the nested stacks around it, such as `Network/Vpc`.
     #[serde(rename = "logicalID")]
-    #[schemars(length(max = 255))]
+    #[schemars(length(max = 512))]
     pub logical_id: String,
     /// Its type, such as `AWS::S3::Bucket`.
     #[schemars(length(max = 255))]

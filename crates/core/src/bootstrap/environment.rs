@@ -8,7 +8,7 @@ use kube::ResourceExt;
 use super::{Snapshot, template::template_body};
 use crate::{
     api::{AwsAccount, BootstrapProposal, ClaimedStack, EnvironmentStatus, Reason, Settled, SettledAs},
-    change::{Baseline, StackInput, create_token},
+    change::{Baseline, ParameterValue, StackInput, create_token},
     drive::{Progress, Running, Wish},
     effect::{
         Access, Effect, Look, Mutation, Pace, Seen, TemplateSource, WantedChangeSet, Watched, session_name,
@@ -63,6 +63,7 @@ pub(super) struct Toolkit<'a> {
     wanted: &'a BootstrapProposal,
     key: StackKey,
     access: Access,
+    content: StackInput,
     input: Digest,
 }
 
@@ -78,13 +79,19 @@ impl<'a> Toolkit<'a> {
         let input = StackInput {
             key: key.clone(),
             template: wanted.template,
+            template_key: None,
             assets: std::collections::BTreeMap::new(),
-            parameters: wanted.parameters.clone(),
+            parameters: wanted
+                .parameters
+                .iter()
+                .map(|(k, v)| (k.clone(), ParameterValue::Plain(v.clone())))
+                .collect(),
             tags: std::collections::BTreeMap::new(),
             capabilities: CAPABILITIES.iter().map(|c| (*c).to_owned()).collect::<BTreeSet<_>>(),
             role: None,
             notification_arns: None,
             termination_protection: None,
+            import_existing: true,
         };
         let access = Access {
             env: env.clone(),
@@ -92,7 +99,7 @@ impl<'a> Toolkit<'a> {
             session_name: session_name(&s.uid),
             scope: None,
         };
-        Self { s, account, plan, wanted, key, access, input: input.digest() }
+        Self { s, account, plan, wanted, key, access, input: input.digest(), content: input }
     }
 
     /// How it stands, and what comes next for it.
@@ -250,7 +257,7 @@ impl<'a> Toolkit<'a> {
 
     fn wanted_change_set(&self, kind: ChangeSetKind, name: ChangeSetName) -> Mutation {
         let owner = format!("Bootstrap {}", self.s.bootstrap.name_any());
-        Mutation::CreateChangeSet(Box::new(WantedChangeSet {
+        let call = WantedChangeSet {
             key: self.key.clone(),
             kind,
             description: self.s.installation.key.description(&owner, name.as_str(), &self.input),
@@ -264,7 +271,9 @@ impl<'a> Toolkit<'a> {
             token: create_token(&name),
             name,
             access: self.access.clone(),
-        }))
+        };
+        debug_assert!(call.is_covered_by(&self.content), "an input of the call that its digest leaves out");
+        Mutation::CreateChangeSet(Box::new(call))
     }
 
     /// The version that the environment says it has.

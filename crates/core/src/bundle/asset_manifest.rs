@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{entries::AssetContent, path::TreePath};
+use super::{entries::AssetContent, path::TreePath, stack_artifact::TemplateObject, tree::File};
 use crate::words::{BucketName, Digest, Env, RoleArn};
 
 /// How a file asset becomes an object.
@@ -68,4 +68,18 @@ pub struct StackAssets {
     pub left_out: BTreeSet<String>,
     /// The SSM parameters that the asset manifests name for the bootstrap version.
     pub version_parameters: BTreeSet<String>,
+}
+
+impl StackAssets {
+    /// Whether exactly these bytes are published there.
+    pub(super) fn publish(&self, file: &File, at: &TemplateObject) -> bool {
+        let holds = |content: &AssetContent| match content {
+            AssetContent::File(published) => published.digest() == file.digest(),
+            AssetContent::Directory(_) => false,
+        };
+        self.files.iter().any(|asset| {
+            let to = &asset.destination;
+            to.bucket == at.bucket && to.key == at.key && holds(&asset.content)
+        })
+    }
 }

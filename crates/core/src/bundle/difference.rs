@@ -69,7 +69,7 @@ pub fn difference(old: Option<&Template>, new: &Template) -> Vec<ResourceDiffere
 }
 
 /// The resource without the notes of the CDK.
-fn meaning(resource: &Resource) -> Value {
+pub(crate) fn meaning(resource: &Resource) -> Value {
     let mut body = resource.body.clone();
     if let Some(object) = body.as_object_mut() {
         if let Some(Value::Object(metadata)) = object.get_mut("Metadata") {

@@ -156,6 +156,32 @@ pub enum BundleError {
         /// The key.
         key: String,
     },
+    /// The template that CloudFormation would read is not the one that the assembly shows.
+    #[error(
+        "stack {stack}: its template is to be read from s3://{bucket}/{key}, where {template} is not published: what runs \
+         would not be what was read and approved"
+    )]
+    TemplateNotPublished {
+        /// The stack's display name.
+        stack: String,
+        /// The template in the assembly.
+        template: TreePath,
+        /// The bucket.
+        bucket: BucketName,
+        /// The key.
+        key: String,
+    },
+    /// A template draws something in that the release does not publish.
+    #[error(
+        "stack {stack}: {what}, which no stack of this CDK Stage publishes as an asset: what lies there could be changed \
+         after the approval"
+    )]
+    DrawnIn {
+        /// The stack's display name.
+        stack: String,
+        /// Which resource draws in what.
+        what: String,
+    },
     /// A path in a manifest leads out of the assembly.
     #[error("{named_by}: {source}")]
     Path {

@@ -2,25 +2,46 @@
 
 use serde_json::Value;
 
-use crate::words::{StackKey, partition};
+use crate::words::{Env, StackKey, partition};
 
 /// The pseudo parameters that are known before a stack is deployed.
 pub(super) struct Pseudo {
     stack: StackKey,
+    /// Inside a nested stack, whose name nobody knows before.
+    nested: bool,
 }
 
 impl Pseudo {
     pub(super) fn of(stack: &StackKey) -> Self {
-        Self { stack: stack.clone() }
+        Self { stack: stack.clone(), nested: false }
+    }
+
+    /// Those of the nested stacks of this one.
+    pub(super) fn inside(stack: &StackKey) -> Self {
+        Self { stack: stack.clone(), nested: true }
+    }
+
+    pub(super) fn env(&self) -> &Env {
+        &self.stack.env
+    }
+
+    /// The domain of AWS in the partition.
+    pub(super) fn url_suffix(&self) -> &'static str {
+        match partition(&self.stack.env.region) {
+            "aws-cn" => "amazonaws.com.cn",
+            _ => "amazonaws.com",
+        }
     }
 
     fn pseudo(&self, name: &str) -> Option<&str> {
         let env = &self.stack.env;
         match name {
+            "AWS::StackName" if self.nested => None,
             "AWS::StackName" => Some(self.stack.name.as_str()),
             "AWS::AccountId" => Some(env.account.as_str()),
             "AWS::Region" => Some(env.region.as_str()),
             "AWS::Partition" => Some(partition(&env.region)),
+            "AWS::URLSuffix" => Some(self.url_suffix()),
             _ => None,
         }
     }
@@ -90,6 +111,7 @@ mod tests {
     #[case(json!({"Fn::Sub": "a${b"}), None)]
     #[case(json!({"Fn::Join": ["-", ["a", {"Ref": "AWS::Partition"}]]}), Some("a-aws"))]
     #[case(json!({"Fn::Join": ["-", ["a", {"Ref": "Param"}]]}), None)]
+    #[case(json!({"Fn::Sub": "s3.${AWS::URLSuffix}"}), Some("s3.amazonaws.com"))]
     #[case(json!({"Fn::GetAtt": ["a", "b"]}), None)]
     #[case(json!(3), None)]
     fn computes_what_is_literal(#[case] value: Value, #[case] want: Option<&str>) {

@@ -118,6 +118,14 @@ pub(super) fn read_stack(
         }
     }
     let (assets, also_dropped) = asset_reader.finish()?;
+    if !assets.publish(&template_file, &template_object) {
+        return Err(BundleError::TemplateNotPublished {
+            stack: label,
+            template: template_path,
+            bucket: template_object.bucket,
+            key: template_object.key,
+        });
+    }
     dropped.external_id |= also_dropped.external_id;
     dropped.session_options |= also_dropped.session_options;
     let mut construct_paths = metadata::template_paths(&template);

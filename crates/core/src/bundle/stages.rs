@@ -8,6 +8,7 @@ use std::{
 use serde_json::Value;
 
 use super::{
+    drawn_in::refuse_unpublished,
     entries::AssetContent,
     error::BundleError,
     manifest::{Artifact, Manifest, join},
@@ -110,6 +111,7 @@ impl Bundle {
         }
         refuse_twins(&stacks)?;
         refuse_key_twins(&stacks)?;
+        refuse_unpublished(&stacks)?;
         Ok(CdkStage { stacks: in_dependency_order(stacks)?.into_iter().map(Arc::new).collect() })
     }
 

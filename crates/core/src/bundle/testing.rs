@@ -105,7 +105,7 @@ pub(super) fn app() -> Vec<(&'static str, String)> {
     });
     let web = json!({"Resources": {"Name": {"Type": "AWS::SSM::Parameter", "Properties": {
         "Type": "String", "Value": {"Fn::ImportValue": "Prod-Data:ExportsOutputRefBucket"}}}}});
-    let inner = json!({"S": stack("S", "Outer/Inner/S", &[])});
+    let inner = json!({"S": stack("S", "Outer/Inner/S", &["S.assets"]), "S.assets": assets("S.assets", &[])});
     vec![
         ("manifest.json", manifest(&root)),
         ("tree.json", "{\"home\": \"of a machine\"}".to_owned()),
@@ -114,14 +114,21 @@ pub(super) fn app() -> Vec<(&'static str, String)> {
         ("assembly-Prod/ProdData.template.json", data.to_string()),
         ("assembly-Prod/ProdData.assets.json", data_assets.to_string()),
         ("assembly-Prod/ProdWeb.template.json", web.to_string()),
-        ("assembly-Prod/ProdWeb.assets.json", json!({"version": "55.0.0"}).to_string()),
+        ("assembly-Prod/ProdWeb.assets.json", only_template("ProdWeb").to_string()),
         (
             "assembly-Outer/manifest.json",
             manifest(&json!({"assembly-Outer-Inner": nested("assembly-Outer-Inner", "Outer-Inner")})),
         ),
         ("assembly-Outer/assembly-Outer-Inner/manifest.json", manifest(&inner)),
         ("assembly-Outer/assembly-Outer-Inner/S.template.json", json!({"Resources": {}}).to_string()),
+        ("assembly-Outer/assembly-Outer-Inner/S.assets.json", only_template("S").to_string()),
     ]
+}
+
+/// The asset manifest of a stack that has no assets but its template.
+fn only_template(id: &str) -> Value {
+    let template = file_asset(&format!("{id}.template.json"), "file", "9e0b.json");
+    json!({"version": "55.0.0", "files": {"template": template}})
 }
 
 /// The app, with one file changed as JSON.

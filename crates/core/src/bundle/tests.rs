@@ -14,6 +14,9 @@ use crate::words::Qualifier;
 const ROOT: &str = "manifest.json";
 const PROD: &str = "assembly-Prod/manifest.json";
 const ASSETS: &str = "assembly-Prod/ProdData.assets.json";
+const DATA: &str = "assembly-Prod/ProdData.template.json";
+const URL: &str = "/artifacts/ProdData/properties/stackTemplateAssetObjectUrl";
+const BUCKET: &str = "cdk-acme-assets-333333333333-ap-southeast-2";
 
 fn acme() -> Qualifier {
     "acme".parse().unwrap()
@@ -95,9 +98,97 @@ fn set(value: &mut Value, pointer: &str, to: Value) {
     "two different contents as s3://cdk-acme-assets-333333333333-ap-southeast-2/48f7.json"
 )]
 #[case::nested_in_itself(ROOT, "/artifacts/assembly-Prod/properties/directoryName", json!("."), "below the directory")]
+#[case::template_nobody_publishes(
+    PROD,
+    URL,
+    json!(format!("s3://{BUCKET}/evil.json")),
+    "template is to be read from s3://cdk-acme-assets-333333333333-ap-southeast-2/evil.json, where assembly-Prod/ProdData.template.json is not published"
+)]
+#[case::template_of_another_bucket(PROD, URL, json!("s3://evil/48f7.json"), "s3://evil/48f7.json, where")]
+#[case::template_of_other_bytes(
+    ASSETS,
+    "/files/template/source/path",
+    json!("ProdWeb.template.json"),
+    "48f7.json, where assembly-Prod/ProdData.template.json is not published"
+)]
+#[case::template_as_a_zip(PROD, URL, json!(format!("s3://{BUCKET}/c0de.zip")), "c0de.zip, where")]
+#[case::nested_template_nobody_publishes(
+    DATA,
+    "/Resources/Nested",
+    nested(json!(format!("https://s3.ap-southeast-2.amazonaws.com/{BUCKET}/evil.json"))),
+    "Nested draws in evil.json of the assets bucket, which no stack of this CDK Stage publishes"
+)]
+#[case::nested_in_a_loop(
+    DATA,
+    "/Resources/Fn::ForEach::L",
+    json!(["I", ["a"], {"N${I}": nested(json!(format!("https://{BUCKET}.s3.amazonaws.com/evil.json")))}]),
+    "draws in evil.json"
+)]
+#[case::stack_set(
+    DATA,
+    "/Resources/Set",
+    json!({"Type": "AWS::CloudFormation::StackSet", "Properties": {
+        "TemplateURL": {"Fn::Sub": format!("https://{BUCKET}.s3.${{AWS::Region}}.${{AWS::URLSuffix}}/evil.json")}}}),
+    "Set draws in evil.json"
+)]
+#[case::include(
+    DATA,
+    "/Resources/Fn::Transform",
+    json!({"Name": "AWS::Include", "Parameters": {"Location": format!("s3://{BUCKET}/evil.json")}}),
+    "draws in evil.json"
+)]
+#[case::code_nobody_publishes(
+    DATA,
+    "/Resources/Fn/Properties/Code",
+    json!({"S3Bucket": {"Fn::Sub": "cdk-acme-assets-${AWS::AccountId}-${AWS::Region}"}, "S3Key": "evil.zip"}),
+    "Fn draws in evil.zip"
+)]
+#[case::code_that_only_cloudformation_knows(
+    DATA,
+    "/Resources/Fn/Properties/Code",
+    json!({"S3Bucket": BUCKET, "S3Key": {"Fn::GetAtt": ["Bucket", "Arn"]}}),
+    "Fn draws in an object that is not known before it is deployed"
+)]
 fn refuses(#[case] file: &str, #[case] pointer: &str, #[case] to: Value, #[case] words: &str) {
     let error = prod(app_with(file, |json| set(json, pointer, to))).unwrap_err().to_string();
     assert!(error.contains(words), "{error}");
+}
+
+fn nested(url: Value) -> Value {
+    json!({"Type": "AWS::CloudFormation::Stack", "Properties": {"TemplateURL": url}})
+}
+
+/// The app with a nested stack, whose template is an asset, in the form that the CDK writes.
+fn app_with_nested(inner: &Value) -> Vec<(&'static str, String)> {
+    let url = json!({"Fn::Join": ["", [
+        "https://s3.ap-southeast-2.", {"Ref": "AWS::URLSuffix"}, format!("/{BUCKET}/1111.json")
+    ]]});
+    let mut files = app_with(DATA, |json| set(json, "/Resources/Nested", nested(url)));
+    for (name, text) in app_with(ASSETS, |json| {
+        let asset = file_asset("ProdDataNested.nested.template.json", "file", "1111.json");
+        set(json, "/files/nested", asset);
+    }) {
+        if name == ASSETS {
+            files.iter_mut().find(|(n, _)| *n == name).unwrap().1 = text;
+        }
+    }
+    files.push(("assembly-Prod/ProdDataNested.nested.template.json", inner.to_string()));
+    files
+}
+
+#[test]
+fn what_is_drawn_in_is_published_all_the_way_down() {
+    let code = json!({"Code": {"S3Bucket": BUCKET, "S3Key": "c0de.zip"}});
+    let function = json!({"Type": "AWS::Lambda::Function", "Properties": code});
+    // What comes from elsewhere is a risk that somebody has to acknowledge.
+    let elsewhere = nested(json!("https://example.com/latest.json"));
+    let fine = json!({"Resources": {"F": function, "T": {"Type": "AWS::SNS::Topic"}, "E": elsewhere}});
+    prod(app_with_nested(&fine)).unwrap();
+    let refused = |inner: Value| prod(app_with_nested(&inner)).unwrap_err().to_string();
+    let evil = format!("https://s3.ap-southeast-2.amazonaws.com/{BUCKET}/evil.json");
+    let deeper = refused(json!({"Resources": {"Deeper": nested(json!(evil))}}));
+    assert!(deeper.contains("Deeper draws in evil.json"), "{deeper}");
+    assert!(refused(json!({"Transform": "Mine", "Resources": {}})).contains("transform Mine"));
 }
 
 #[test]
@@ -129,7 +220,6 @@ fn duplicate_keys_in_a_manifest_are_refused() {
 #[case(PROD, "/artifacts/ProdData/properties/assumeRoleArn", json!("arn:aws:iam::333333333333:role/Admin"), "deploy role")]
 #[case(PROD, "/artifacts/ProdData/properties/cloudFormationExecutionRoleArn", json!("arn:aws:iam::333333333333:role/Admin"), "execution role")]
 #[case(PROD, "/artifacts/ProdData/properties/lookupRole/arn", json!("arn:aws:iam::333333333333:role/Admin"), "lookup role")]
-#[case(PROD, "/artifacts/ProdData/properties/stackTemplateAssetObjectUrl", json!("s3://evil/x"), "template bucket")]
 #[case(PROD, "/artifacts/ProdData/properties/bootstrapStackVersionSsmParameter", json!("/mine"), "bootstrap version parameter")]
 #[case(PROD, "/artifacts/ProdData.assets/properties/bootstrapStackVersionSsmParameter", json!("/mine"), "bootstrap version parameter")]
 #[case(ASSETS, "/files/code/destinations/333333333333-ap-southeast-2-7d99/bucketName", json!("evil"), "asset bucket")]

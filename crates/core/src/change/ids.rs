@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
-use super::Canonical;
+use super::{Canonical, HmacKey, warning::warnings_of};
 use crate::{
     bundle::ResourceDifference,
-    stack::Change,
+    stack::{Change, ChangeSetRow, SetContent, ValueSource},
     words::{
         BootstrapChangeId, ChangeSetArn, ChangeSetName, Digest, ReleaseId, RoleArn, StackId, StackKey,
         StageChangeId, Uid,
@@ -21,10 +21,12 @@ pub struct StackInput {
     pub key: StackKey,
     /// The template's bytes.
     pub template: Digest,
+    /// The key in the assets bucket that CloudFormation reads it from; absent where it comes with the call.
+    pub template_key: Option<String>,
     /// The assets: key in the bucket, and the digest of their entries.
     pub assets: BTreeMap<String, Digest>,
     /// Parameter values.
-    pub parameters: BTreeMap<String, String>,
+    pub parameters: BTreeMap<String, ParameterValue>,
     /// Stack tags.
     pub tags: BTreeMap<String, String>,
     /// Capabilities, as the CDK sends them.
@@ -35,6 +37,29 @@ pub struct StackInput {
     pub notification_arns: Option<Vec<String>>,
     /// Absent leaves it alone.
     pub termination_protection: Option<bool>,
+    /// Whether resources with fixed names that are there already are taken over.
+    pub import_existing: bool,
+}
+
+/// The value of a parameter, as it goes into digests.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum ParameterValue {
+    /// Readable.
+    Plain(String),
+    /// Of a `NoEcho` parameter: an HMAC. The plain digest of a short secret could be guessed.
+    Secret(Digest),
+}
+
+impl ParameterValue {
+    /// The value as it goes into digests.
+    #[must_use]
+    pub fn of(name: &str, value: &str, no_echo: bool, key: &HmacKey) -> Self {
+        if no_echo {
+            Self::Secret(key.sign(&[b"parameter v1", name.as_bytes(), value.as_bytes()]))
+        } else {
+            Self::Plain(value.to_owned())
+        }
+    }
 }
 
 impl StackInput {
@@ -44,6 +69,7 @@ impl StackInput {
         let Self {
             key,
             template,
+            template_key,
             assets,
             parameters,
             tags,
@@ -51,16 +77,23 @@ impl StackInput {
             role,
             notification_arns,
             termination_protection,
+            import_existing,
         } = self;
         let pair = |c: Canonical, (k, v): (&String, &String)| c.text("key", k).text("value", v);
-        let c = stack_key(Canonical::new("stackgate stack input v1"), key)
+        let parameter = |c: Canonical, (k, v): (&String, &ParameterValue)| match v {
+            ParameterValue::Plain(v) => c.text("key", k).text("value", v),
+            ParameterValue::Secret(d) => c.text("key", k).bytes("secret", d.bytes()),
+        };
+        let c = stack_key(Canonical::new("stackgate stack input v2"), key)
             .bytes("template", template.bytes())
+            .maybe("templateKey", template_key.as_deref())
             .list("assets", assets.iter(), |c, (k, d)| c.text("key", k).bytes("entries", d.bytes()))
-            .list("parameters", parameters.iter(), pair)
+            .list("parameters", parameters.iter(), parameter)
             .list("tags", tags.iter(), pair)
             .list("capabilities", capabilities.iter(), |c, v| c.text("capability", v))
             .maybe("role", role.as_ref().map(RoleArn::as_str))
-            .maybe("terminationProtection", termination_protection.map(|b| if b { "true" } else { "false" }));
+            .maybe("terminationProtection", termination_protection.map(|b| if b { "true" } else { "false" }))
+            .text("importExisting", if *import_existing { "true" } else { "false" });
         match notification_arns {
             None => c.text("notificationARNs", "leave"),
             Some(l) => c.list("notificationARNs", l.iter(), |c, v| c.text("arn", v)),
@@ -102,44 +135,88 @@ pub fn release_id(stage: &Uid, inputs: &BTreeMap<StackKey, Digest>) -> ReleaseId
     ReleaseId::from_digest(&c.digest())
 }
 
-/// The leaf of a stack whose change set is there: input, baseline, and the change list in a canonical order.
+/// The version of leaves. Another way to make them needs another one: the ids of old plans must not change their meaning.
+const LEAF: &str = "stackgate leaf v2";
+
+/// The leaf of a stack whose change set is there: input, baseline, and all that the change set would do, in a canonical
+/// order. Name, ARN and time of the change set are not part of it, nor is anything else that differs when the same is
+/// made again.
 #[must_use]
-pub fn leaf(key: &StackKey, input: &Digest, on: &Baseline, changes: &[Change]) -> Digest {
+pub fn leaf(
+    key: &StackKey,
+    input: &Digest,
+    on: &Baseline,
+    set: &ChangeSetRow,
+    content: &SetContent,
+) -> Digest {
+    let ChangeSetRow {
+        arn: _,
+        name: _,
+        stack_id: _,
+        created: _,
+        status: _,
+        execution: _,
+        empty: _,
+        description: _,
+        // What they say is among the warnings.
+        reason: _,
+        nested: _,
+        changes,
+        parameters,
+    } = set;
+    let SetContent { processed, changes: inside, parameters: passed, warnings: _ } = content;
+    let digests = |c: Canonical, (k, d): (&String, &Digest)| c.text("key", k).bytes("digest", d.bytes());
+    let c = stack_key(Canonical::new(LEAF), key).bytes("input", input.bytes());
+    let c = baseline(c, on)
+        .text("plan", "change set")
+        .list("processed", processed.iter(), digests)
+        .list("parameters", parameters.iter(), digests)
+        .list("nestedParameters", passed.iter(), digests)
+        .list("warnings", warnings_of(set, content).into_iter(), |c, w| c.text("warning", &w));
+    change_list(change_list(c, "changes", changes), "nestedChanges", inside).digest()
+}
+
+fn change_list(c: Canonical, name: &str, changes: &[Change]) -> Canonical {
     // The metadata resource of the CDK says which library made the template; it is no change of the application.
     let mut sorted: Vec<&Change> =
         changes.iter().filter(|c| c.resource_type != "AWS::CDK::Metadata").collect();
     sorted.sort();
-    let c = stack_key(Canonical::new("stackgate leaf v1"), key).bytes("input", input.bytes());
-    baseline(c, on)
-        .text("plan", "change set")
-        .list("changes", sorted.into_iter(), |c, ch| {
-            let Change {
-                logical_id,
-                resource_type,
-                action,
-                replacement,
-                policy_action,
-                scope,
-                details,
-                values,
-            } = ch;
-            c.text("logicalID", logical_id)
-                .text("type", resource_type)
-                .text("action", action)
-                .text("replacement", replacement)
-                .text("policyAction", policy_action)
-                .list("scope", scope.iter(), |c, s| c.text("scope", s))
-                .list("details", details.iter(), |c, d| {
-                    c.text("attribute", &d.attribute)
-                        .text("name", &d.name)
-                        .text("requiresRecreation", &d.requires_recreation)
-                        .text("evaluation", &d.evaluation)
-                        .text("changeSource", &d.change_source)
-                        .text("causingEntity", &d.causing_entity)
-                })
-                .maybe("values", values.as_ref().map(Digest::hex).as_deref())
+    c.list(name, sorted.into_iter(), one_change)
+}
+
+pub(super) fn one_change(c: Canonical, change: &Change) -> Canonical {
+    let Change { logical_id, resource_type, action, replacement, policy_action, scope, details, values } =
+        change;
+    c.text("logicalID", logical_id)
+        .text("type", resource_type)
+        .text("action", action)
+        .text("replacement", replacement)
+        .text("policyAction", policy_action)
+        .list("scope", scope.iter(), |c, s| c.text("scope", s))
+        .list("details", details.iter(), |c, d| {
+            let ValueSource {
+                attribute,
+                name,
+                requires_recreation,
+                evaluation,
+                change_source,
+                causing_entity,
+            } = d;
+            c.text("attribute", attribute)
+                .text("name", name)
+                .text("requiresRecreation", requires_recreation)
+                .text("evaluation", evaluation)
+                .text("changeSource", change_source)
+                .text("causingEntity", causing_entity)
         })
-        .digest()
+        .maybe("values", values.as_ref().map(Digest::hex).as_deref())
+}
+
+/// The leaf of a stack in which nothing differs: input and baseline.
+#[must_use]
+pub fn unchanged_leaf(key: &StackKey, input: &Digest, on: &Baseline) -> Digest {
+    let c = stack_key(Canonical::new(LEAF), key).bytes("input", input.bytes());
+    baseline(c, on).text("plan", "unchanged").digest()
 }
 
 /// The leaf of a stack whose change set cannot be made yet: input, baseline and the template difference.
@@ -150,11 +227,14 @@ pub fn deferred_leaf(
     on: &Baseline,
     difference: &[ResourceDifference],
 ) -> Digest {
-    let c = stack_key(Canonical::new("stackgate leaf v1"), key).bytes("input", input.bytes());
+    let mut sorted: Vec<&ResourceDifference> = difference.iter().collect();
+    sorted.sort();
+    let c = stack_key(Canonical::new(LEAF), key).bytes("input", input.bytes());
     baseline(c, on)
         .text("plan", "deferred")
-        .list("difference", difference.iter(), |c, d| {
-            c.text("logicalID", &d.logical_id).text("type", &d.resource_type).text("action", d.kind.as_str())
+        .list("difference", sorted.into_iter(), |c, d| {
+            let ResourceDifference { logical_id, resource_type, kind } = d;
+            c.text("logicalID", logical_id).text("type", resource_type).text("action", kind.as_str())
         })
         .digest()
 }

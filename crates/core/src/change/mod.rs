@@ -1,14 +1,55 @@
 //! What is approved: canonical form, leaves, and the ids a1, c1 and b1.
 
 mod canonical;
+mod compare;
+mod console;
 mod ids;
 mod proof;
+mod sameness;
 mod summary;
+mod warning;
 
 pub use canonical::Canonical;
+pub use compare::compare;
+pub use console::console_url;
 pub use ids::{
-    Baseline, StackInput, b1, c1, change_set_name, create_token, deferred_leaf, execute_token, leaf,
-    release_id,
+    Baseline, ParameterValue, StackInput, b1, c1, change_set_name, create_token, deferred_leaf,
+    execute_token, leaf, release_id, unchanged_leaf,
 };
 pub use proof::HmacKey;
-pub use summary::{count_changes, count_differences, risk_classes, shown_changes};
+pub use sameness::StageNames;
+pub use summary::{count_changes, risk_classes, shown_changes};
+pub use warning::{normalised, shown_warnings, unseen_nested, warnings_of};
+
+#[cfg(test)]
+mod tests {
+    use std::collections::{BTreeMap, BTreeSet};
+
+    use super::*;
+    use crate::words::Digest;
+
+    #[test]
+    fn where_the_template_is_read_from_is_part_of_the_input() {
+        let input = |key: Option<&str>| {
+            StackInput {
+                key: serde_json::from_value(serde_json::json!({
+                    "env": { "account": "111111111111", "region": "ap-southeast-2" }, "name": "Dev"
+                }))
+                .unwrap(),
+                template: Digest::of("template"),
+                template_key: key.map(str::to_owned),
+                assets: BTreeMap::new(),
+                parameters: BTreeMap::new(),
+                tags: BTreeMap::new(),
+                capabilities: BTreeSet::new(),
+                role: None,
+                notification_arns: None,
+                termination_protection: None,
+                import_existing: false,
+            }
+            .digest()
+        };
+        assert_ne!(input(Some("a.json")), input(Some("b.json")));
+        assert_ne!(input(Some("a.json")), input(None));
+    }
+}

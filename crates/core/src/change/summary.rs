@@ -1,23 +1,29 @@
 //! What an approver is shown of a change list.
 
+use std::collections::BTreeSet;
+
+use super::warning::{LENGTH, cut};
 use crate::{
     api::{ChangeCount, ProposedStack, ResourceChange, RiskClass},
-    bundle::{DifferenceKind, ResourceDifference},
     stack::Change,
 };
 
 /// The most changes that a plan shows for one stack.
 const SHOWN: usize = 200;
 
-/// Counts a change list.
+/// Counts a change list in which these resources get other code and nothing else (`risk::Assessment::code_only`).
 #[must_use]
-pub fn count_changes(changes: &[Change]) -> ChangeCount {
+pub fn count_changes(changes: &[Change], code_only: &BTreeSet<String>) -> ChangeCount {
     let mut n = ChangeCount::default();
     for c in changes.iter().filter(|c| c.resource_type != "AWS::CDK::Metadata") {
         match (c.action.as_str(), c.replacement.as_str()) {
             ("Add" | "Import", _) => n.add += 1,
             ("Remove", _) => n.remove += 1,
             (_, "True") => n.replace += 1,
+            _ if code_only.contains(&c.logical_id) => {
+                n.modify += 1;
+                n.code += 1;
+            }
             (_, "Conditional") | ("Dynamic", _) => n.maybe_replace += 1,
             _ => n.modify += 1,
         }
@@ -25,28 +31,14 @@ pub fn count_changes(changes: &[Change]) -> ChangeCount {
     n
 }
 
-/// Counts a template difference. What is modified may be replaced: nobody knows before there is a change set.
+/// The change list as a plan shows it, without the resources that get other code and nothing else: those are a number.
 #[must_use]
-pub fn count_differences(differences: &[ResourceDifference]) -> ChangeCount {
-    let mut n = ChangeCount::default();
-    for d in differences {
-        match d.kind {
-            DifferenceKind::Add => n.add += 1,
-            DifferenceKind::Remove => n.remove += 1,
-            DifferenceKind::Modify => n.maybe_replace += 1,
-        }
-    }
-    n
-}
-
-/// The change list as a plan shows it, riskiest first.
-#[must_use]
-pub fn shown_changes(changes: &[Change]) -> Vec<ResourceChange> {
+pub fn shown_changes(changes: &[Change], code_only: &BTreeSet<String>) -> Vec<ResourceChange> {
     let mut list: Vec<ResourceChange> = changes
         .iter()
-        .filter(|c| c.resource_type != "AWS::CDK::Metadata")
+        .filter(|c| c.resource_type != "AWS::CDK::Metadata" && !code_only.contains(&c.logical_id))
         .map(|c| ResourceChange {
-            logical_id: c.logical_id.clone(),
+            logical_id: cut(&c.logical_id, LENGTH),
             resource_type: c.resource_type.clone(),
             action: c.action.clone(),
             replacement: (!c.replacement.is_empty()).then(|| c.replacement.clone()),

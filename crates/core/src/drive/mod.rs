@@ -1,8 +1,10 @@
 //! How one stack is driven: to a change set that can be approved, and from a claim to its end. Stages and Bootstraps do
 //! the same with it.
 
+mod content;
 mod prepare;
 mod run;
 
+pub use content::content;
 pub use prepare::{Prepared, Wish};
 pub use run::{Progress, Running};

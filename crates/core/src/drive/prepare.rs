@@ -2,12 +2,13 @@
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::content;
 use crate::{
     api::{OwnedStack, PlannedAs, Reason},
-    change::{Baseline, HmacKey, change_set_name, leaf},
+    change::{Baseline, HmacKey, change_set_name, leaf, unchanged_leaf, warnings_of},
     effect::{Access, Effect, Look, Mutation, Seen, SetRef, baseline_of},
     facts::{Facts, Looked},
-    stack::{Change, ChangeSetKind, ChangeSetRow, Preparation, SetState, StackRow, preparation},
+    stack::{Change, ChangeSetKind, ChangeSetRow, Preparation, SetContent, SetState, StackRow, preparation},
     verdict::{Need, Step, ask, look_again_at},
     words::{ChangeSetName, Digest, StackKey, Uid},
 };
@@ -26,10 +27,22 @@ pub struct Prepared {
     pub baseline: Baseline,
     /// Its share of the id.
     pub leaf: Digest,
-    /// What changes, as CloudFormation says; for a deferred stack as the templates say.
+    /// What changes, as CloudFormation says, nested stacks included; for a deferred stack as the templates say.
     pub changes: Vec<Change>,
+    /// What validations and hooks say to it.
+    pub warnings: Vec<String>,
     /// The change set, where there is one that can be executed.
     pub set: Option<ChangeSetRow>,
+    /// What else it holds.
+    pub content: SetContent,
+}
+
+impl Prepared {
+    /// The leaf that the same change set would have on another baseline.
+    #[must_use]
+    pub fn leaf_on(&self, key: &StackKey, input: &Digest, on: &Baseline) -> Option<Digest> {
+        self.set.as_ref().map(|set| leaf(key, input, on, set, &self.content))
+    }
 }
 
 /// A stack that somebody wants to have.
@@ -113,10 +126,12 @@ impl<'a> Wish<'a> {
     pub fn unchanged(&self, baseline: Baseline) -> Prepared {
         Prepared {
             plan: PlannedAs::Unchanged,
-            leaf: leaf(self.key, self.input, &baseline, &[]),
+            leaf: unchanged_leaf(self.key, self.input, &baseline),
             baseline,
             changes: Vec::new(),
+            warnings: Vec::new(),
             set: None,
+            content: SetContent::default(),
         }
     }
 
@@ -171,13 +186,18 @@ impl<'a> Wish<'a> {
         match found.state() {
             // Whoever remembers one from long ago may not have seen it go.
             SetState::Ready if now.duration_since(as_of) > FRESH => Err(look()),
-            SetState::Ready => Ok(Prepared {
-                plan: PlannedAs::Prepared,
-                leaf: leaf(key, input, &baseline, &found.changes),
-                baseline,
-                changes: found.changes.clone(),
-                set: Some(found.clone()),
-            }),
+            SetState::Ready => {
+                let inside = content(facts, key, found, access, now)?;
+                Ok(Prepared {
+                    plan: PlannedAs::Prepared,
+                    leaf: leaf(key, input, &baseline, found, inside),
+                    baseline,
+                    changes: found.changes.iter().chain(&inside.changes).cloned().collect(),
+                    warnings: warnings_of(found, inside),
+                    set: Some(found.clone()),
+                    content: inside.clone(),
+                })
+            }
             SetState::Preparing => Err(look_later(format!("CloudFormation prepares {}", found.name))),
             SetState::Gone => Err(look_later(format!("deleted change set {} is going", found.name))),
             // An empty one has said what it can.

@@ -2,6 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::content;
 use crate::{
     api::{ClaimedStack, Reason, Settled, SettledAs},
     change::{Baseline, leaf},
@@ -104,7 +105,11 @@ impl Running<'_> {
         match row.state() {
             SetState::Ready if !may_start => Progress::Idle,
             SetState::Ready => {
-                if leaf(key, &self.claim.input, self.baseline, &row.changes) != self.claim.leaf {
+                let inside = match content(self.facts, key, row, self.access, now) {
+                    Ok(inside) => inside,
+                    Err(need) => return Progress::Need(need),
+                };
+                if leaf(key, &self.claim.input, self.baseline, row, inside) != self.claim.leaf {
                     return Progress::Stop(format!(
                         "the change set of stack {key} shows something else than was approved"
                     ));
@@ -198,6 +203,7 @@ impl Running<'_> {
             }
             (Some(Looked { seen: Seen::Absent(at), .. }), Some(_)) if recent(*at) => stop(),
             (Some(Looked { seen: Seen::Present(set, at), .. }), row) if recent(*at) => match set.state() {
+                SetState::Executing | SetState::Executed if sure && self.is_taken(set) => self.gone(row_at),
                 SetState::Executing => wait(row_at),
                 SetState::Executed if set.execution == ExecutionStatus::ExecuteFailed => {
                     self.settle_unmoved(*at)
@@ -215,6 +221,15 @@ impl Running<'_> {
                 | SetState::Gone => stop(),
             },
             (None | Some(_), _) => Progress::Need(self.look_at_set(now)),
+        }
+    }
+
+    /// Whether another stack has the name, one that lived after the change set was made: so it came after ours. An answer that
+    /// is behind may show one from before.
+    fn is_taken(&self, set: &ChangeSetRow) -> bool {
+        match self.row() {
+            Seen::Present(row, _) => row.id != self.claim.stack_id && row.updated >= set.created,
+            Seen::Absent(_) | Seen::Unknown => false,
         }
     }
 
@@ -306,3 +321,7 @@ impl Running<'_> {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "run_tests.rs"]
+mod tests;

@@ -21,6 +21,8 @@ use crate::{
 
 /// Entries that a ledger may hold (the schema's bound).
 const MAX_ENTRIES: usize = 1024;
+/// Entries that are kept for claims, outcomes and the closing, whatever people and checks write.
+const RESERVED: usize = 64;
 
 /// A decision as the ledger holds it.
 #[derive(Clone, PartialEq, Debug)]
@@ -214,8 +216,12 @@ impl PlanView {
     /// The classes of risk that it carries.
     #[must_use]
     pub fn risk_classes(&self) -> BTreeSet<RiskClass> {
-        let told = self.proposal().risks.iter().map(|r| r.class);
-        told.chain(risk_classes(&self.proposal().stacks)).collect()
+        let proposal = self.proposal();
+        match proposal.risks.as_slice() {
+            // A plan of an earlier version has numbers alone.
+            [] => risk_classes(&proposal.stacks).collect(),
+            told => told.iter().map(|r| r.class).collect(),
+        }
     }
 
     /// The stacks that it touches lie in these accounts.
@@ -398,6 +404,14 @@ impl PlanView {
         })
     }
 
+    /// How many more decisions and reports the ledger takes. What a stack needs until its end always has room: a claim
+    /// and an outcome, twice for those that are tried again.
+    #[must_use]
+    pub fn room(&self) -> usize {
+        let kept = RESERVED.max(self.proposal().stacks.len().saturating_mul(4));
+        MAX_ENTRIES.saturating_sub(kept).saturating_sub(self.plan.spec.ledger.len())
+    }
+
     /// A ledger to append to.
     #[must_use]
     pub fn ledger(&self, now: Timestamp) -> Ledger {
@@ -453,6 +467,12 @@ impl Ledger {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()
+    }
+
+    /// How many there are to append.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.entries.len()
     }
 
     /// Whether the list can take them.

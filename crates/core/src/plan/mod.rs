@@ -8,7 +8,7 @@ use kube::ResourceExt;
 use crate::{
     api::{Action, ChangePlan, Decided, DecisionSource, Identity, ProposedStack, Reason},
     effect::{Effect, Record},
-    facts::Facts,
+    facts::{Facts, version},
     gate::{Ledger, PlanView},
     verdict::{Phase, Verdict, ask, fold},
     words::Uid,
@@ -36,11 +36,6 @@ pub(crate) fn views(watched: Vec<Arc<ChangePlan>>, ours: Option<&Facts>, uid: &U
         .collect();
     list.sort_by(|a, b| (b.order, &b.name).cmp(&(a.order, &a.name)));
     list
-}
-
-/// Kubernetes ≥ 1.35 guarantees that resource versions of one resource type compare as numbers; older ones do so with etcd.
-fn version(plan: &ChangePlan) -> u128 {
-    plan.metadata.resource_version.as_deref().and_then(|v| v.parse().ok()).unwrap_or(0)
 }
 
 /// Appends to a plan's ledger.

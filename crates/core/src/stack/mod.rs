@@ -6,6 +6,6 @@ mod row;
 mod status;
 mod table;
 
-pub use row::{Change, ChangeSetRow, FailedResource, StackRow, ValueSource};
+pub use row::{Change, ChangeSetRow, FailedResource, SetContent, StackRow, ValueSource};
 pub use status::{ChangeSetStatus, ExecutionStatus, StackStatus};
 pub use table::{ChangeSetKind, Preparation, Run, SetState, preparation, run, set_state};

@@ -1,6 +1,6 @@
 //! What one look at a stack or change set tells, in our words.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
@@ -53,8 +53,28 @@ pub struct ChangeSetRow {
     pub reason: String,
     /// Its description; ours carries a proof that we made it.
     pub description: String,
-    /// What it would change.
+    /// What it would change in its own stack. What it changes in nested stacks is in its [`SetContent`].
     pub changes: Vec<Change>,
+    /// HMACs of its parameters' values, those that CloudFormation has looked up elsewhere (SSM) included.
+    pub parameters: BTreeMap<String, Digest>,
+    /// The change sets of its nested stacks, by logical id.
+    pub nested: BTreeMap<String, ChangeSetArn>,
+}
+
+/// What a change set holds that DescribeChangeSet does not tell of it. Nothing of it changes under the same ARN: a change
+/// set is immutable, and was validated when it was made.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct SetContent {
+    /// SHA-256 of the processed templates: that of the stack under the empty path, those of nested stacks under theirs,
+    /// such as `Network/Subnets`.
+    pub processed: BTreeMap<String, Digest>,
+    /// What changes in nested stacks; logical ids carry the path, such as `Network/Vpc`.
+    pub changes: Vec<Change>,
+    /// HMACs of the values of nested stacks' parameters, by path.
+    pub parameters: BTreeMap<String, Digest>,
+    /// What validations and hooks have to say, and what could not be learnt; in order, each once, without anything that
+    /// differs by itself from one time to the next.
+    pub warnings: Vec<String>,
 }
 
 impl ChangeSetRow {

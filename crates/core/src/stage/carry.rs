@@ -3,10 +3,10 @@
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
-use super::{Snapshot, fence::baseline, targets::Target};
+use super::{Snapshot, fence::baseline, plan::Planned, targets::Target};
 use crate::{
     api::{Action, CloseReason, Decided, PlannedAs, ProposedStack, SettledAs},
-    change::{Baseline, leaf},
+    change::Baseline,
     drive::Prepared,
     gate::{PlanView, Recorded},
     words::{DecisionId, ReleaseId},
@@ -14,13 +14,16 @@ use crate::{
 
 /// The approvals of the change that failed and is tried again, if what is planned now is equal but for the baseline that
 /// our own roll back moved.
-pub(super) fn retried(s: &Snapshot<'_>, prepared: &[(&Target, Prepared)]) -> Vec<Decided> {
+pub(super) fn retried(s: &Snapshot<'_>, planned: &[Planned<'_>]) -> Vec<Decided> {
     let failed = |p: &&PlanView| p.closed.as_ref().is_some_and(|c| c.reason == CloseReason::Failed);
     let Some(plan) = s.newest().filter(failed) else { return Vec::new() };
     let stacks = &plan.proposal().stacks;
-    let equal = stacks.len() == prepared.len()
-        && prepared.iter().all(|(t, p)| {
-            stacks.iter().find(|old| old.key() == t.key).is_some_and(|old| is_equal(s, plan, old, t, p))
+    let equal = stacks.len() == planned.len()
+        && planned.iter().all(|x| {
+            stacks
+                .iter()
+                .find(|old| old.key() == x.t.key)
+                .is_some_and(|old| is_equal(s, plan, old, x.t, &x.p))
         });
     if plan.retried(s.gate.identity.value).is_none() || plan.rejected().is_some() || !equal {
         return Vec::new();
@@ -45,7 +48,7 @@ fn is_equal(s: &Snapshot<'_>, plan: &PlanView, old: &ProposedStack, t: &Target, 
         PlannedAs::Prepared => {
             old.plan == PlannedAs::Prepared
                 && old.input == t.digest
-                && old.leaf == leaf(&t.key, &t.digest, &baseline(old), &p.changes)
+                && p.leaf_on(&t.key, &t.digest, &baseline(old)) == Some(old.leaf)
                 && (baseline(old) == p.baseline || is_where_we_left_it(s, t, &p.baseline))
         }
     }

@@ -241,7 +241,7 @@ fn an_approval_and_a_reject_at_once_are_both_recorded_and_the_reject_wins() {
     let case = Case::new(&[])
         .on_plan(APPROVE, &format!("{C1};by=alice"))
         .on_plan("gate.stackgate.dev/reject", &format!("{C1};by=bob"));
-    assert_eq!(case.recorded(9), ["Approve alice Verified", "Reject bob Verified"]);
+    assert_eq!(case.recorded(9), ["Reject bob Verified", "Approve alice Verified"]);
     let case = Case::new(&[said("Approve", "alice"), said("Reject", "bob")]);
     assert_eq!(case.decided(9).phase, Phase::Working(Reason::Withdrawing));
 }

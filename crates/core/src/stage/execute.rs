@@ -2,24 +2,28 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use kube::ResourceExt;
 
 use super::{
     Snapshot,
     fence::{baseline, close},
     gate::{freezes, rests_on_policies, told},
-    prepare::{deferred, wanted, wish},
+    prepare::{assessed, deferred, wanted, wish},
     targets::{access_to, allowed, targets, watched},
 };
 use crate::{
     account::Accounts,
-    api::{Claimed, ClaimedStack, CloseReason, Freeze, PlannedAs, ProposedStack, Reason, Settled, SettledAs},
+    api::{
+        Claimed, ClaimedStack, CloseReason, Freeze, IdentityNeeded, PlannedAs, ProposedStack, Reason, Risk,
+        RiskClass, Settled, SettledAs,
+    },
     change::change_set_name,
     drive::{Progress, Running},
     effect::{CONFIRM_WITHIN, Effect, LiveGate, Look, Pace, baseline_of},
-    gate::{PlanView, in_force, tally},
+    gate::{InForceState, PlanView, in_force, tally},
     plan::append,
+    stack::Change,
     verdict::{Need, Step, Verdict, ask, fold},
 };
 
@@ -157,7 +161,17 @@ fn gate_stands(
     stack: &ProposedStack,
     now: Timestamp,
 ) -> Step<Option<String>> {
-    live_gate(s, plan, now).map(|live| stops(s, plan, stack, live, now))
+    let live = live_gate(s, plan, now)?;
+    // After a restart nobody has tried the policies yet: that is no reason to withdraw what was claimed before.
+    if s.enforcement.state == InForceState::Unknown && s.gate.identity.value == IdentityNeeded::Verified {
+        let again = now.saturating_add(SignedDuration::from_secs(5)).ok();
+        return Err(Need::Wait(
+            Reason::Executing,
+            "the admission policies are being tried".to_owned(),
+            again,
+        ));
+    }
+    Ok(stops(s, plan, stack, live, now))
 }
 
 /// The gate as a look after the claim showed it. Whatever its clock says: the look named the version of the plan that the
@@ -203,16 +217,13 @@ fn stops(
     if !tally.passes() {
         return Some(format!("the gate asks for {} now", tally.missing()));
     }
-    if rests_on_policies(&gate, &tally)
-        && (s.enforcement.fingerprint.is_none() || live.policies != s.enforcement.fingerprint)
-    {
-        return Some(
-            "the admission policies that prove who decided are not those any more that were in force then"
-                .to_owned(),
-        );
-    }
-    // What runs already runs to its end: these two stop a beginning.
+    // What runs already runs to its end: these stop a beginning.
     if plan.settled.is_empty() {
+        if rests_on_policies(&gate, &tally) && live.policies != s.enforcement.fingerprint {
+            return Some(
+                "the admission policies that prove who decided are not those any more that did".to_owned(),
+            );
+        }
         if stage.spec.suspend {
             return Some("spec.suspend holds the stage".to_owned());
         }
@@ -257,15 +268,21 @@ fn claim_deferred(
         return stop(format!("the change set of stack {key} cannot be used: {why}"));
     }
     let prepared = wish.change_set(row, |kind, name| wanted(s, t, kind, name), now).map_err(stop_or_need)?;
-    let beyond = prepared.changes.iter().find(|c| {
-        // The template difference leaves out the notes of the CDK in `Metadata`; a change set shows them.
-        let notes = c.action == "Modify" && c.scope.iter().all(|s| s == "Metadata");
-        !notes && !announced.changes.iter().any(|a| a.logical_id == c.logical_id && a.action == c.action)
-    });
-    if let Some(c) = beyond {
+    if let Some(c) = beyond(&prepared.changes, &announced.changes) {
         return stop(format!(
             "the change set of stack {key} shows more than its template: {} of {} ({})",
             c.action, c.logical_id, c.resource_type
+        ));
+    }
+    // Nobody could see what validations and hooks say before there was a change set.
+    if let Some(warning) = prepared.warnings.first() {
+        return stop(format!("the change set of stack {key} comes with a warning: {warning}"));
+    }
+    let risks = assessed(s, t, &prepared, now).map_err(stop_or_need)?.risks;
+    if let Some(risk) = risks.iter().find(|r| !is_announced(plan, r)) {
+        return stop(format!(
+            "the change set of stack {key} carries a risk that was not acknowledged: {} of {} ({}): {}",
+            risk.class, risk.logical_id, risk.resource_type, risk.cause
         ));
     }
     match (prepared.set, row) {
@@ -280,10 +297,70 @@ fn claim_deferred(
     }
 }
 
+/// Whether the plan told of this danger of this resource. Whoever acknowledged that it may be replaced has acknowledged that it is.
+fn is_announced(plan: &PlanView, risk: &Risk) -> bool {
+    let covers = |class: RiskClass| {
+        class == risk.class || (class == RiskClass::MaybeReplace && risk.class == RiskClass::Replace)
+    };
+    plan.proposal()
+        .risks
+        .iter()
+        .any(|told| told.stack == risk.stack && told.logical_id == risk.logical_id && covers(told.class))
+}
+
+/// The first change that the template difference did not show.
+fn beyond<'a>(shown: &'a [Change], announced: &[Change]) -> Option<&'a Change> {
+    // What the template difference leaves out, and a change set shows: the notes of the CDK.
+    let notes = |c: &Change| {
+        let metadata = !c.scope.is_empty() && c.scope.iter().all(|s| s == "Metadata");
+        c.resource_type == "AWS::CDK::Metadata" || (c.action == "Modify" && metadata)
+    };
+    let same = |a: &Change, c: &Change| {
+        a.logical_id == c.logical_id && a.resource_type == c.resource_type && a.action == c.action
+    };
+    shown.iter().find(|c| !notes(c) && !announced.iter().any(|a| same(a, c)))
+}
+
 /// After the claim, what would stall a plan stops it: the rest is fenced, and planned anew.
 fn stop_or_need(need: Need) -> Progress {
     match need {
         Need::Stuck(_, why, _) => Progress::Stop(why),
         Need::Do(_) | Need::Wait(..) => Progress::Need(need),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use rstest::rstest;
+
+    use super::*;
+
+    fn change(logical_id: &str, resource_type: &str, action: &str, scope: &[&str]) -> Change {
+        Change {
+            logical_id: logical_id.to_owned(),
+            resource_type: resource_type.to_owned(),
+            action: action.to_owned(),
+            replacement: String::new(),
+            policy_action: String::new(),
+            scope: scope.iter().map(|s| (*s).to_owned()).collect(),
+            details: BTreeSet::new(),
+            values: None,
+        }
+    }
+
+    #[rstest]
+    #[case::as_announced(change("Topic", "AWS::SNS::Topic", "Add", &[]), true)]
+    #[case::another_type_under_the_same_name(change("Topic", "AWS::IAM::User", "Add", &[]), false)]
+    #[case::another_action(change("Topic", "AWS::SNS::Topic", "Remove", &[]), false)]
+    #[case::another_resource(change("User", "AWS::IAM::User", "Add", &[]), false)]
+    #[case::notes_of_the_cdk(change("Other", "AWS::S3::Bucket", "Modify", &["Metadata"]), true)]
+    #[case::more_than_notes(change("Other", "AWS::S3::Bucket", "Modify", &["Metadata", "Tags"]), false)]
+    #[case::nobody_says_what_changes(change("Other", "AWS::S3::Bucket", "Modify", &[]), false)]
+    #[case::which_library_made_it(change("CDKMetadata", "AWS::CDK::Metadata", "Modify", &["Properties"]), true)]
+    fn a_deferred_stack_shows_nothing_beyond_its_template(#[case] shown: Change, #[case] fine: bool) {
+        let announced = [change("Topic", "AWS::SNS::Topic", "Add", &[])];
+        assert_eq!(beyond(std::slice::from_ref(&shown), &announced).is_none(), fine);
     }
 }

@@ -15,6 +15,7 @@ use crate::{
         Reason,
     },
     change::leaf,
+    drive::content,
     effect::{CONFIRM_WITHIN, Effect, Look, Pace, Seen, SetRef},
     facts::Looked,
     freeze::{Held, Touched, held},
@@ -36,7 +37,8 @@ pub(super) fn gate(s: &Snapshot<'_>, plan: &PlanView, now: Timestamp) -> Verdict
             let why = format!("waited for {} longer than planTTL allows", tally.missing());
             return close(s, plan, CloseReason::Expired, &why, true, now);
         }
-        let wait = wait_for_approval(s, plan, &tally).until(expires);
+        let wait = if plan.room() == 0 { no_room(plan, &tally) } else { wait_for_approval(s, plan, &tally) };
+        let wait = wait.until(expires);
         return match tally.changes {
             Some(at) => wait.until(at),
             None => wait,
@@ -143,6 +145,18 @@ fn frozen(s: &Snapshot<'_>, plan: &PlanView, tally: &Tally, now: Timestamp) -> O
     })
 }
 
+/// What is missing can no longer be recorded.
+fn no_room(plan: &PlanView, tally: &Tally) -> Verdict {
+    let message = format!(
+        "needs {}, and the ledger of plan {} takes no more decisions: make a new release",
+        tally.missing(),
+        plan.name
+    );
+    Verdict::rest(Phase::Stalled(Reason::LedgerFull), message)
+        .waiting_for("a new release")
+        .watching(plan.proposal().stacks.iter().map(|p| watched(p, Pace::Slow)))
+}
+
 fn wait_for_approval(s: &Snapshot<'_>, plan: &PlanView, tally: &Tally) -> Verdict {
     let value = approval_value(plan, tally);
     // An approval that is there already, counted or not, stays: another one needs a slot of its own.
@@ -239,11 +253,13 @@ fn claimable(
         }
         Some(Looked { seen: Seen::Present(row, _), .. }) => {
             let ours = s.installation.key.proves(&row.description, row.name.as_str(), &stack.input);
-            let same = leaf(&key, &stack.input, &baseline(stack), &row.changes) == stack.leaf;
-            if row.state() != SetState::Ready || !ours || !same {
-                return Err(Unclaimable::Lost(format!(
-                    "the change set of stack {key} is not what was planned"
-                )));
+            let lost = || Unclaimable::Lost(format!("the change set of stack {key} is not what was planned"));
+            if row.state() != SetState::Ready || !ours {
+                return Err(lost());
+            }
+            let inside = content(s.facts, &key, row, &access_to(s, stack), now).map_err(Unclaimable::Need)?;
+            if leaf(&key, &stack.input, &baseline(stack), row, inside) != stack.leaf {
+                return Err(lost());
             }
             Ok(ClaimedStack::of(&key, row, stack.leaf, stack.input))
         }

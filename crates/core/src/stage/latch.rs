@@ -14,8 +14,9 @@ use crate::{
 
 /// Decisions that one plan takes; beyond that only rejects are recorded.
 const MAX_DECISIONS: usize = 100;
-/// Rejects that one plan takes: one is enough to stop it, and the ledger is bounded.
-const MAX_REJECTS: usize = 256;
+/// Rejects that one plan takes. One is enough to stop it; the admission policies let as many be written at once, and each
+/// of them stay until it is recorded.
+const MAX_REJECTS: usize = 32;
 /// Approvals beforehand that one ledger keeps.
 const MAX_BEFOREHAND: usize = 16;
 /// Entries that are written at once.
@@ -23,6 +24,10 @@ const AT_ONCE: usize = 64;
 
 /// Records what the ledger does not hold yet.
 pub(super) fn latch(s: &Snapshot<'_>, plan: &PlanView, now: Timestamp) -> Option<Verdict> {
+    if plan.rejected().is_some() && plan.closed.is_none() && !plan.is_complete() {
+        // Stopping comes first: who goes on writing annotations does not put it off.
+        return None;
+    }
     let on_plan = plan.marks(plan.plan.metadata.annotations.as_ref());
     let on_stage = plan.marks(s.stage.metadata.annotations.as_ref());
     let mut new: Vec<Decided> = Vec::new();
@@ -55,19 +60,24 @@ pub(super) fn latch(s: &Snapshot<'_>, plan: &PlanView, now: Timestamp) -> Option
     // A revoke that is first seen together with an approval takes it back, whichever came first.
     new.sort_by_key(|d| d.action == Action::Revoke);
     let reports = reports(s, plan, &plan_uid, &on_plan);
-    let rejects = plan.decisions.iter().filter(|d| d.decided.action == Action::Reject).count();
-    let new = new.into_iter().filter(|d| match d.action {
-        Action::Reject => rejects < MAX_REJECTS,
-        Action::Approve | Action::Revoke | Action::Retry | Action::Override => {
-            plan.decisions.len() < MAX_DECISIONS
-        }
-    });
-    let new = new.chain(beforehand(s, plan, now));
-    let ledger = new.take(AT_ONCE).fold(plan.ledger(now), |l, d| l.with(|e| e.decided = Some(d)));
-    let ledger = reports.into_iter().fold(ledger, |l, c| l.with(|e| e.checked = Some(c)));
-    if ledger.is_empty() {
+    let recorded = plan.decisions.iter().filter(|d| d.decided.action == Action::Reject).count();
+    let (rejects, others): (Vec<_>, Vec<_>) = new.into_iter().partition(|d| d.action == Action::Reject);
+    let rejects = rejects.into_iter().take(MAX_REJECTS.saturating_sub(recorded));
+    let others = others.into_iter().take(MAX_DECISIONS.saturating_sub(plan.decisions.len()));
+    let decided: Vec<Decided> = rejects.chain(others).chain(beforehand(s, plan, now)).collect();
+    if decided.is_empty() && reports.is_empty() {
         return None;
     }
+    // A stop always finds room. The rest has to leave what the end of the plan needs.
+    let stops = decided.first().is_some_and(|d| d.action == Action::Reject) && plan.rejected().is_none();
+    let room = plan.room().max(usize::from(stops));
+    if room == 0 {
+        return None;
+    }
+    let decided = decided.into_iter().take(AT_ONCE.min(room));
+    let ledger = decided.fold(plan.ledger(now), |l, d| l.with(|e| e.decided = Some(d)));
+    let left = room.saturating_sub(ledger.len());
+    let ledger = reports.into_iter().take(left).fold(ledger, |l, c| l.with(|e| e.checked = Some(c)));
     Some(append(s.facts, &s.namespace, plan, ledger, Reason::AwaitingApproval, "recording a decision", now))
 }
 
@@ -104,14 +114,16 @@ fn is_known(plan: &PlanView, decided: &Decided) -> bool {
 /// Whether a decision means anything in the state that the plan is in.
 fn says_something_now(s: &Snapshot<'_>, plan: &PlanView, decision: &Decision, now: Timestamp) -> bool {
     let failed = plan.closed.as_ref().is_some_and(|c| c.reason == CloseReason::Failed);
+    // Further rejects change nothing; but until they are recorded, the admission policies keep them on the plan.
+    let rejected = decision.action == Action::Reject && plan.rejected().is_some();
     if plan.closed.is_some() && !failed {
-        return false;
+        return rejected;
     }
     let open = plan.closed.is_none() && !plan.is_complete() && !plan.is_claimed();
     match decision.action {
         // Once it runs, only a reject still says something: what has not started stays so. Once it has failed, both say
         // that a retry shall not carry an approval over.
-        Action::Reject => failed || (plan.closed.is_none() && !plan.is_complete()),
+        Action::Reject => rejected || failed || (plan.closed.is_none() && !plan.is_complete()),
         Action::Revoke => failed || open,
         Action::Retry => failed && is_told_apart(s),
         Action::Approve | Action::Override => {

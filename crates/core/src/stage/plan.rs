@@ -12,20 +12,21 @@ use kube::ResourceExt;
 use super::{
     Snapshot,
     carry::{beforehand, retried},
-    prepare::{deferred, unpublished, wanted, wish},
+    prepare::{assessed, deferred, unpublished, wanted, wish},
     targets::{Target, Targets, bootstrapped, targets},
 };
 use crate::{
     api::{
-        Decided, LABEL_STAGE, Opened, OwnedStack, PlannedAs, Proposal, ProposalKind, ProposedStack, Reason,
-        ReleaseRef,
+        Compared, Decided, LABEL_STAGE, Opened, OwnedStack, PlannedAs, Proposal, ProposalKind, ProposedStack,
+        Reason, ReleaseRef, Risk, RiskClass, whole_seconds,
     },
     bundle::{StackArtifact, defer},
-    change::{Baseline, c1, count_changes, shown_changes},
+    change::{Baseline, StageNames, c1, compare, console_url, count_changes, shown_changes, shown_warnings},
     drive::Prepared,
     effect::{Effect, NewPlan, Record, baseline_of},
     gate::{Ledger, PlanView, owned_key},
     plan::{append, by_rule},
+    risk::Assessment,
     verdict::{Need, Verdict, ask, fold},
     words::{ChangeId, DecisionId, StackKey},
 };
@@ -115,7 +116,28 @@ fn plan_targets(s: &Snapshot<'_>, release: &ReleaseRef, targets: &Targets, now: 
     if !needs.is_empty() {
         return doing(needs);
     }
-    record(s, release, targets, &prepared, now)
+    let mut planned = Vec::new();
+    for (t, p) in prepared {
+        match p.plan {
+            PlannedAs::Unchanged => planned.push(Planned { t, p, risks: Assessment::default() }),
+            PlannedAs::Prepared | PlannedAs::Deferred => match assessed(s, t, &p, now) {
+                Ok(risks) => planned.push(Planned { t, p, risks }),
+                Err(need) => needs.push(need),
+            },
+        }
+    }
+    if !needs.is_empty() {
+        return doing(needs);
+    }
+    let count: usize = planned.iter().map(|p| p.risks.risks.len()).sum();
+    if count > MOST_RISKS {
+        let why = format!(
+            "release {} carries {count} risks, and a plan shows {MOST_RISKS} at most: split the CDK Stage, since none is left out",
+            release.name
+        );
+        return doing(vec![Need::stuck(Reason::PlanFailed, why)]);
+    }
+    record(s, release, targets, &planned, now)
 }
 
 fn deferred_stacks(s: &Snapshot<'_>, targets: &Targets, now: Timestamp) -> Result<BTreeSet<StackKey>, Need> {
@@ -129,20 +151,33 @@ fn deferred_stacks(s: &Snapshot<'_>, targets: &Targets, now: Timestamp) -> Resul
     Ok(defer(&stacks, &deployed))
 }
 
+/// Risks that a plan holds (the schema's bound).
+const MOST_RISKS: usize = 4096;
+
+/// A stack that is planned, and what is dangerous about it.
+pub(super) struct Planned<'a> {
+    /// What is wanted.
+    pub t: &'a Target,
+    /// What would happen.
+    pub p: Prepared,
+    /// What is dangerous about it.
+    pub risks: Assessment,
+}
+
 fn record(
     s: &Snapshot<'_>,
     release: &ReleaseRef,
     targets: &Targets,
-    prepared: &[(&Target, Prepared)],
+    planned: &[Planned<'_>],
     now: Timestamp,
 ) -> Verdict {
-    let leaves: BTreeMap<StackKey, _> = prepared.iter().map(|(t, p)| (t.key.clone(), p.leaf)).collect();
+    let leaves: BTreeMap<StackKey, _> = planned.iter().map(|x| (x.t.key.clone(), x.p.leaf)).collect();
     let id = ChangeId::Stage(c1(&s.uid, &targets.a1, &leaves));
     if let Some(existing) = s.plans.iter().find(|p| *p.id() == id) {
-        return reopen(s, existing, release, retried(s, prepared), true, now);
+        return reopen(s, existing, release, retried(s, planned), true, now);
     }
     fold(
-        vec![ask(s.facts, open(s, release, targets, prepared, id, now), now)],
+        vec![ask(s.facts, open(s, release, targets, planned, id, now), now)],
         Reason::Planning,
         "writing the plan",
     )
@@ -152,44 +187,76 @@ fn open(
     s: &Snapshot<'_>,
     release: &ReleaseRef,
     targets: &Targets,
-    prepared: &[(&Target, Prepared)],
+    planned: &[Planned<'_>],
     id: ChangeId,
     now: Timestamp,
 ) -> Effect {
     let stage = s.stage.name_any();
-    let stacks: Vec<ProposedStack> = prepared.iter().map(|(t, p)| proposed(t, p, targets)).collect();
+    let names = StageNames::of(
+        s.stage.spec.cdk_stage.as_deref(),
+        targets.list.iter().map(|t| (&*t.artifact, &t.names.qualifier)),
+    );
+    let stacks: Vec<ProposedStack> = planned.iter().map(|x| proposed(x, targets, &names)).collect();
     let nothing = stacks.iter().all(|p| p.plan == PlannedAs::Unchanged);
     let mut ledger = Ledger::new(now).with(|e| e.opened = Some(opened(s, release)));
     if nothing {
         ledger = ledger.with(|e| e.decided = Some(by_rule("nothing differs")));
     } else {
-        let carried = retried(s, prepared).into_iter().chain(beforehand(s, &targets.a1));
+        let carried = retried(s, planned).into_iter().chain(beforehand(s, &targets.a1));
         ledger = carried.fold(ledger, |l, d| l.with(|e| e.decided = Some(d)));
     }
+    let name = format!("{stage}-{}", id.digits());
+    let mut proposal = Proposal {
+        kind: ProposalKind::Stage,
+        name: stage.clone(),
+        uid: s.uid.clone(),
+        operation: s.operation(&release.digest),
+        id,
+        release: Some(release.clone()),
+        a1: Some(targets.a1.clone()),
+        replaces: s.plans.iter().find(|p| p.is_complete()).and_then(|p| p.release.clone()),
+        risks: risks(planned),
+        compared: None,
+        stacks,
+        bootstrap: None,
+    };
+    proposal.compared = compared(s, &proposal, release);
     Effect::Record(Record::OpenPlan(Box::new(NewPlan {
         namespace: s.namespace.clone(),
-        name: format!("{stage}-{}", id.digits()),
-        proposal: Proposal {
-            kind: ProposalKind::Stage,
-            name: stage.clone(),
-            uid: s.uid.clone(),
-            operation: s.operation(&release.digest),
-            id,
-            release: Some(release.clone()),
-            a1: Some(targets.a1.clone()),
-            replaces: s.plans.iter().find(|p| p.is_complete()).and_then(|p| p.release.clone()),
-            risks: Vec::new(),
-            compared: None,
-            stacks,
-            bootstrap: None,
-        },
+        name,
+        proposal,
         ledger: ledger.entries(),
         owner: ("Stage", stage.clone(), s.uid.clone()),
         label: (LABEL_STAGE, stage),
     })))
 }
 
-fn proposed(t: &Target, p: &Prepared, targets: &Targets) -> ProposedStack {
+/// How a plan compares with what the first upstream stage has executed and verified of the same release.
+fn compared(s: &Snapshot<'_>, proposal: &Proposal, release: &ReleaseRef) -> Option<Compared> {
+    s.stage.spec.promote_from.iter().find_map(|named| {
+        let upstream = s.upstreams.get(&named.name)?;
+        let same = |p: &&PlanView| p.release.as_ref().is_some_and(|r| r.digest == release.digest);
+        upstream.plans.iter().filter(same).find_map(|p| {
+            let time = p.verified_time(&upstream.checks, upstream.identity)?;
+            Some(Compared {
+                stage: named.name.clone(),
+                plan: p.name.clone(),
+                time: whole_seconds(time),
+                differences: compare(proposal, p.proposal()),
+            })
+        })
+    })
+}
+
+/// The risks of all stacks, the gravest first.
+fn risks(planned: &[Planned<'_>]) -> Vec<Risk> {
+    let mut all: Vec<Risk> = planned.iter().flat_map(|x| x.risks.risks.iter().cloned()).collect();
+    let rank = |r: &Risk| RiskClass::ALL.iter().position(|c| *c == r.class);
+    all.sort_by(|a, b| (rank(a), &a.stack, &a.logical_id).cmp(&(rank(b), &b.stack, &b.logical_id)));
+    all
+}
+
+fn proposed(Planned { t, p, risks }: &Planned<'_>, targets: &Targets, names: &StageNames) -> ProposedStack {
     let (baseline_stack_id, baseline_updated_time) = match &p.baseline {
         Baseline::None => (None, None),
         Baseline::Stack(id, at) => (Some(id.clone()), Some(MicroTime(*at))),
@@ -213,11 +280,11 @@ fn proposed(t: &Target, p: &Prepared, targets: &Targets) -> ProposedStack {
         termination_protection: t.artifact.termination_protection,
         input: t.digest,
         leaf: p.leaf,
-        sameness: None,
-        console_url: None,
-        warnings: Vec::new(),
-        count: count_changes(&p.changes),
-        changes: shown_changes(&p.changes),
+        sameness: Some(names.sameness(&t.artifact, p.plan, &p.changes, &p.warnings, &p.content.processed)),
+        console_url: p.set.as_ref().map(|set| console_url(&set.arn, &set.stack_id)),
+        warnings: shown_warnings(&p.warnings),
+        count: count_changes(&p.changes, &risks.code_only),
+        changes: shown_changes(&p.changes, &risks.code_only),
     }
 }
 

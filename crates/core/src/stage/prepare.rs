@@ -1,6 +1,6 @@
 //! What planning one stack needs besides its change set: assets, the template difference, the call itself.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
@@ -14,7 +14,8 @@ use crate::{
     change::{Baseline, create_token, deferred_leaf},
     drive::{Prepared, Wish},
     effect::{Effect, Look, Mutation, Seen, TemplateSource, Upload, WantedChangeSet, baseline_of},
-    stack::{Change, ChangeSetKind, StackRow},
+    risk::{Assessed, Assessment, assess, nested_templates, side_by_side},
+    stack::{Change, ChangeSetKind, SetContent, StackRow},
     verdict::{Need, Step, ask},
     words::ChangeSetName,
 };
@@ -53,6 +54,43 @@ pub(super) fn unpublished(s: &Snapshot<'_>, t: &Target, now: Timestamp) -> Vec<N
         .collect()
 }
 
+/// The template that is deployed where a stack builds on one.
+pub(super) fn deployed_template(
+    s: &Snapshot<'_>,
+    t: &Target,
+    baseline: &Baseline,
+    now: Timestamp,
+) -> Step<Option<Template>> {
+    let Baseline::Stack(id, updated) = baseline else { return Ok(None) };
+    match s.facts.templates.get(&(id.clone(), *updated)) {
+        Some(Seen::Present(text, _)) => Template::parse(text.as_bytes(), &t.key)
+            .map(Some)
+            .map_err(|e| Need::stuck(Reason::PlanFailed, format!("the deployed template of {}: {e}", t.key))),
+        Some(Seen::Absent(_)) => Ok(None),
+        Some(Seen::Unknown) | None => {
+            let look = Look::Template(t.key.clone(), id.clone(), *updated, t.access.clone());
+            Err(ask(s.facts, Effect::Look(look), now))
+        }
+    }
+}
+
+/// What is dangerous about a stack that is planned.
+pub(super) fn assessed(s: &Snapshot<'_>, t: &Target, p: &Prepared, now: Timestamp) -> Step<Assessment> {
+    let old = deployed_template(s, t, &p.baseline, now)?;
+    let (before, after) = (BTreeMap::new(), nested_templates(&t.artifact));
+    let none = BTreeMap::new();
+    Ok(assess(&Assessed {
+        stack: t.artifact.id.as_str(),
+        old: old.as_ref(),
+        new: &t.artifact.template,
+        changes: (p.plan == PlannedAs::Prepared).then_some(&p.changes),
+        construct_paths: &t.artifact.construct_paths,
+        old_parameters: &none,
+        parameters: &none,
+        nested: &side_by_side(&before, &after),
+    }))
+}
+
 /// A stack whose change set cannot be made yet: its template difference.
 pub(super) fn deferred(
     s: &Snapshot<'_>,
@@ -61,19 +99,7 @@ pub(super) fn deferred(
     now: Timestamp,
 ) -> Step<Prepared> {
     let baseline = baseline_of(row);
-    let old = match &baseline {
-        Baseline::None => None,
-        Baseline::Stack(id, _) => match s.facts.templates.get(id) {
-            Some(Seen::Present(text, _)) => Some(Template::parse(text.as_bytes(), &t.key).map_err(|e| {
-                Need::stuck(Reason::PlanFailed, format!("the deployed template of {}: {e}", t.key))
-            })?),
-            Some(Seen::Absent(_)) => None,
-            Some(Seen::Unknown) | None => {
-                let look = Look::Template(t.key.clone(), id.clone(), t.access.clone());
-                return Err(ask(s.facts, Effect::Look(look), now));
-            }
-        },
-    };
+    let old = deployed_template(s, t, &baseline, now)?;
     let diff = difference(old.as_ref(), &t.artifact.template);
     let leaf = deferred_leaf(&t.key, &t.digest, &baseline, &diff);
     let changes = diff
@@ -94,12 +120,20 @@ pub(super) fn deferred(
             values: None,
         })
         .collect();
-    Ok(Prepared { plan: PlannedAs::Deferred, baseline, leaf, changes, set: None })
+    Ok(Prepared {
+        plan: PlannedAs::Deferred,
+        baseline,
+        leaf,
+        changes,
+        warnings: Vec::new(),
+        set: None,
+        content: SetContent::default(),
+    })
 }
 
 /// The call that makes the change set.
 pub(super) fn wanted(s: &Snapshot<'_>, t: &Target, kind: ChangeSetKind, name: ChangeSetName) -> Mutation {
-    Mutation::CreateChangeSet(Box::new(WantedChangeSet {
+    let call = WantedChangeSet {
         key: t.key.clone(),
         kind,
         description: s.installation.key.description(&s.full_name(), name.as_str(), &t.digest),
@@ -113,5 +147,7 @@ pub(super) fn wanted(s: &Snapshot<'_>, t: &Target, kind: ChangeSetKind, name: Ch
         token: create_token(&name),
         name,
         access: t.access.clone(),
-    }))
+    };
+    debug_assert!(call.is_covered_by(&t.input), "an input of the call that its digest leaves out");
+    Mutation::CreateChangeSet(Box::new(call))
 }

@@ -37,18 +37,14 @@ pub fn status(s: &Snapshot<'_>, v: &Verdict, now: Timestamp) -> StageStatus {
         if up_to_date { Reason::Deployed } else { Reason::ChangePending },
         if up_to_date { "nothing newer waits".to_owned() } else { v.message.clone() },
     );
+    let enforced = ConditionType::ApprovalsEnforced;
     let list = match s.enforcement.state {
-        InForceState::InForce => {
-            list.with(ConditionType::ApprovalsEnforced, true, Reason::PoliciesInForce, &s.enforcement.message)
+        InForceState::InForce => list.with(enforced, true, Reason::PoliciesInForce, &s.enforcement.message),
+        // Just started: what was shown before stands until the policies have been tried.
+        InForceState::Unknown if s.enforcement.message.is_empty() => list.keep(enforced),
+        InForceState::NotInForce | InForceState::Unknown => {
+            list.with(enforced, false, Reason::PoliciesNotInForce, &s.enforcement.message)
         }
-        InForceState::NotInForce => list.with(
-            ConditionType::ApprovalsEnforced,
-            false,
-            Reason::PoliciesNotInForce,
-            &s.enforcement.message,
-        ),
-        // Who has just started says nothing else before the policies were tried: a restart writes nothing.
-        InForceState::Unknown => list.keep(ConditionType::ApprovalsEnforced),
     };
     let list = match v.phase {
         Phase::Done(_) => list,

@@ -44,7 +44,9 @@ pub(super) struct Target {
     pub access: Access,
     /// How assets are uploaded.
     pub publishing: Access,
-    /// The digest of everything that goes into the change-set call.
+    /// Everything that goes into the change-set call.
+    pub input: StackInput,
+    /// The digest of it.
     pub digest: Digest,
 }
 
@@ -163,6 +165,7 @@ fn make(
     let input = StackInput {
         key: key.clone(),
         template: artifact.template_file.digest(),
+        template_key: Some(artifact.template_object.key.clone()),
         assets: artifact.assets.files.iter().map(|f| (f.destination.key.clone(), f.digest)).collect(),
         parameters: BTreeMap::new(),
         tags: artifact.tags.clone(),
@@ -170,6 +173,7 @@ fn make(
         role: Some(names.execution_role()),
         notification_arns: artifact.notification_arns.clone(),
         termination_protection: artifact.termination_protection,
+        import_existing: false,
     };
     Target {
         access: deploy_access(&names, &s.uid, stack_names),
@@ -180,6 +184,7 @@ fn make(
             scope: None,
         },
         digest: input.digest(),
+        input,
         names,
         key,
         artifact,

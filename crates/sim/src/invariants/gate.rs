@@ -6,8 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::{SignedDuration, Timestamp};
 use stackgate_core::{
     api::{
-        Action, ChangePlan, CloseReason, Identity, IdentityNeeded, Operation, PlannedAs, ProposedStack,
-        RequireApproval, RiskClass, Stage,
+        Action, ChangePlan, CloseReason, Identity, IdentityNeeded, LedgerEntry, Operation, PlannedAs,
+        ProposedStack, RequireApproval, RiskClass, Stage,
     },
     cluster::ClusterView,
     words::{AccountId, StackKey},
@@ -85,18 +85,32 @@ impl Opening {
         let retries = newest.and_then(|old| {
             let name = old.metadata.name.clone()?;
             let before = openings.get(&name)?;
-            let end = if old.metadata.name == plan.metadata.name { place } else { old.spec.ledger.len() };
-            (is_retried(world, old, end) && is_equal(plan, old)).then(|| (name, before.others.clone()))
+            let same = old.metadata.name == plan.metadata.name;
+            let end = if same { place } else { old.spec.ledger.len() };
+            // What was carried over and has not been used is still there when the plan is opened once more.
+            let again = before.retries.clone().filter(|_| same && !is_claimed(old, end));
+            again.or_else(|| {
+                (is_retried(world, old, end) && is_equal(plan, old)).then(|| (name, before.others.clone()))
+            })
         });
         Self { others: world.cloud.others.clone(), retries }
     }
 }
 
+/// The entries of a ledger before that place, since the plan was opened last.
+fn since_opened(plan: &ChangePlan, end: usize) -> &[LedgerEntry] {
+    let ledger = plan.spec.ledger.get(..end).unwrap_or_default();
+    let since = ledger.iter().rposition(|e| e.opened.is_some()).unwrap_or(0);
+    ledger.get(since..).unwrap_or_default()
+}
+
+fn is_claimed(plan: &ChangePlan, end: usize) -> bool {
+    since_opened(plan, end).iter().any(|e| e.claimed.is_some())
+}
+
 /// Whether a plan has failed since it was opened last, and people who may have asked to try it again.
 fn is_retried(world: &World, old: &ChangePlan, end: usize) -> bool {
-    let ledger = old.spec.ledger.get(..end).unwrap_or_default();
-    let since = ledger.iter().rposition(|e| e.opened.is_some()).unwrap_or(0);
-    let ledger = ledger.get(since..).unwrap_or_default();
+    let ledger = since_opened(old, end);
     let failed = ledger.iter().any(|e| e.closed.as_ref().is_some_and(|c| c.reason == CloseReason::Failed));
     let verified = demanded(world, &old.spec.proposal.name).is_none_or(|d| d.verified);
     let asked = ledger.iter().filter_map(|e| e.decided.as_ref()).filter(|d| d.action == Action::Retry);
@@ -185,11 +199,15 @@ impl Claim {
                 || retried.is_some_and(|old| {
                     world.cluster.plan(old).is_some_and(|p| p.spec.proposal.id.to_string() == said.id)
                 });
+            // A ledger also keeps what was given for another release, until that one has a plan.
+            if !of_this {
+                continue;
+            }
             if decided.action == Action::Approve {
                 used.push(number);
                 rests_on_retry |= spent.contains_key(&number) && !is_spent;
             }
-            if (is_spent && decided.action != Action::Revoke) || !of_this {
+            if is_spent && decided.action != Action::Revoke {
                 continue;
             }
             voices.push(Voice {
@@ -265,7 +283,7 @@ impl Claim {
     fn knew_better(&self, world: &World) -> Result<(), Violation> {
         let (place, decided) = world.acting;
         let Some(view) = world.cluster.views.get(place) else { return Ok(()) };
-        let seen = |key: &ObjectKey| view.held.get(key).is_some_and(|since| *since <= decided);
+        let seen = |key: &ObjectKey| view.held.get(key).is_some_and(|since| *since < decided);
         let stage = world.cluster.objects.stage(NAMESPACE, &self.stage);
         if stage.is_some_and(|s| s.spec.suspend) && seen(&ObjectKey::Stage(self.stage.clone())) {
             return Err(format!("I2: {} was claimed while it was suspended", self.stage));

@@ -17,7 +17,7 @@ use promotion::Promotion;
 
 use crate::{
     bundle,
-    world::{ChangeSet, Happened, NAMESPACE, Stack, World},
+    world::{ChangeSet, Happened, NAMESPACE, ObjectKey, Stack, World},
 };
 
 /// Watches what happens.
@@ -55,7 +55,10 @@ impl Judge {
                 Happened::SetDeleted(key, set) => only_ours(key, set)?,
                 Happened::StackDeleted(key, stack) => only_empty(key, stack)?,
                 Happened::Appended(plan, from) => self.ledger(world, plan, *from)?,
-                Happened::StageStatus(stage) => ready_is_true(world, stage)?,
+                Happened::StageStatus(stage) => {
+                    ready_is_true(world, stage)?;
+                    self.up_to_date_is_true(world, stage)?;
+                }
                 Happened::Looked(at) => self.claims.values_mut().for_each(|c| c.look(world, *at)),
             }
         }
@@ -78,6 +81,12 @@ impl Judge {
             return Err(format!("I2: {} of {key} was executed after plan {plan} was closed", set.arn));
         }
         no_reject_before(&object, place)?;
+        let (acting, decided) = world.acting;
+        let view = world.cluster.views.get(acting);
+        let seen = view.and_then(|v| v.held.get(&ObjectKey::Plan(plan.to_owned())));
+        if seen.is_some_and(|since| *since < decided) {
+            return Err(format!("I2: {key} was executed though plan {plan} was seen to be rejected"));
+        }
         match self.claims.get_mut(plan) {
             Some(claim) => claim.executed(world, plan, key)?,
             None => return Err(format!("I2: {key} was executed by plan {plan}, which nobody has claimed")),
@@ -91,7 +100,8 @@ impl Judge {
             (Some(id), Some(at)) => Baseline::Stack(id.clone(), at.0),
             _ => Baseline::None,
         };
-        if leaf(key, &proposed.input, &on, &set.changes) != claim.leaf {
+        let row = set.row(&claim.stack_id, world.now);
+        if leaf(key, &proposed.input, &on, &row, &set.content) != claim.leaf {
             return Err(format!("I2: {} of {key} does not have the leaf that was claimed", set.arn));
         }
         let opened = ledger.iter().take(place).filter_map(|e| e.opened.as_ref()).next_back();
@@ -115,6 +125,25 @@ impl Judge {
         let withdrawn = world.withdrawn.get(&key.env.account);
         if withdrawn.is_some_and(|at| self.claimed_at.get(&set.arn).is_some_and(|claim| at < claim)) {
             return Err(format!("I5: {key} was executed, though the grant was withdrawn before the claim"));
+        }
+        Ok(())
+    }
+
+    /// A Stage that says that nothing newer waits is at the end of its newest plan, as far as its only controller could see.
+    fn up_to_date_is_true(&self, world: &World, name: &str) -> Result<(), Violation> {
+        let Some(stage) = world.cluster.objects.stage(NAMESPACE, name) else { return Ok(()) };
+        let says = stage.status.as_ref().and_then(|s| s.state.as_deref()) == Some("UpToDate");
+        let [view] = world.cluster.views.as_slice() else { return Ok(()) };
+        let behind = view.late.keys().any(|k| *k != ObjectKey::Stage(name.to_owned()));
+        if !says || behind {
+            return Ok(());
+        }
+        let plan = self.newest.get(name).and_then(|n| world.cluster.plan(n));
+        let Some(plan) = plan.filter(|p| is_complete(p)) else {
+            return Err(format!("I8: {name} says UpToDate, but its newest plan is not carried out"));
+        };
+        if !self.promotion.is_verified(world, &plan) {
+            return Err(format!("I8: {name} says UpToDate, but its checks have not passed"));
         }
         Ok(())
     }
@@ -195,8 +224,8 @@ fn is_complete(plan: &ChangePlan) -> bool {
     let ledger = &plan.spec.ledger;
     let since = ledger.iter().rposition(|e| e.opened.is_some()).unwrap_or(0);
     let done = |key: &StackKey| {
-        let ends = ledger.iter().skip(since).filter_map(|e| e.settled.as_ref());
-        ends.filter(|s| s.key() == *key).next_back().is_some_and(|s| s.outcome == SettledAs::Succeeded)
+        let mut ends = ledger.iter().skip(since).filter_map(|e| e.settled.as_ref());
+        ends.rfind(|s| s.key() == *key).is_some_and(|s| s.outcome == SettledAs::Succeeded)
     };
     plan.spec.proposal.stacks.iter().all(|s| s.plan == PlannedAs::Unchanged || done(&s.key()))
 }

@@ -82,6 +82,14 @@ impl Promotion {
         Ok(())
     }
 
+    /// Whether the checks of a Stage have passed on what this plan has deployed last.
+    pub fn is_verified(&self, world: &World, plan: &ChangePlan) -> bool {
+        let (stage, name) = (&plan.spec.proposal.name, plan.metadata.name.as_deref().unwrap_or_default());
+        let list = self.deployed.get(stage);
+        let last = list.into_iter().flatten().rfind(|(n, _)| n == name);
+        last.is_some_and(|(_, d)| self.verified(world, stage, d).is_some())
+    }
+
     /// When all checks had passed.
     fn verified(&self, world: &World, stage: &str, d: &Deployment) -> Option<Timestamp> {
         let stage = world.cluster.objects.stage(NAMESPACE, stage)?;

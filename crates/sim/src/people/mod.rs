@@ -8,6 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::{apimachinery::pkg::apis::meta::v1::Condition, jiff};
 use stackgate_core::{
     api::{ANNOTATION_REQUESTED_AT, Action, CheckResult, GATE_PREFIX, RiskClass, Stage},
+    gate::PlanView,
     words::Digest,
 };
 
@@ -256,4 +257,11 @@ fn says(stage: &Stage) -> Option<(String, String)> {
     let is = |c: &&Condition| matches!(c.type_.as_str(), "Waiting" | "Stalled");
     let condition = stage.status.as_ref()?.conditions.iter().find(is)?;
     Some((condition.reason.clone(), condition.message.clone()))
+}
+
+/// The newest plan of a stage, as it is.
+#[must_use]
+pub fn newest(world: &World, stage: &str) -> Option<PlanView> {
+    let plans = world.cluster.plans().filter(|p| p.spec.proposal.name == stage);
+    plans.max_by_key(|p| order(p)).and_then(|p| PlanView::new(Arc::clone(p)))
 }

@@ -19,13 +19,20 @@ impl World {
         let keys: Vec<StackKey> = self.cloud.stacks.keys().cloned().collect();
         let place = self.luck.random.place(keys.len());
         let Some(key) = keys.get(place).cloned() else { return };
-        match self.luck.random.below(9) {
+        match self.luck.random.below(10) {
             0 => self.update_by_hand(&key),
             1 => self.update_in_vain_by_hand(&key),
             2 => self.delete_by_hand(&key),
             3 => self.delete_set_by_hand(&key),
             4 => self.replace_set_by_hand(&key),
             5 => self.execute_by_hand(&key),
+            6 => {
+                // An SSM parameter, a macro, a nested template, a hook: and often the change set has to be made again.
+                self.change_outside(&key);
+                if self.luck.random.chance(700) {
+                    self.delete_set_by_hand(&key);
+                }
+            }
             _ => {
                 let there = !self.withdrawn.contains_key(&key.env.account);
                 if there {
@@ -117,6 +124,12 @@ impl World {
         let sets = &self.cloud.stacks.get(key)?.sets;
         let place = self.luck.random.place(sets.len());
         sets.get(place).map(|s| SetRef::Arn(s.arn.clone()))
+    }
+
+    /// Changes something that change sets of this stack draw in. Those that are made already keep what they have.
+    fn change_outside(&mut self, key: &StackKey) {
+        self.tell(|| format!("  [people] change what change sets of {key} draw in"));
+        *self.cloud.outside.entry(key.clone()).or_default() += 1;
     }
 
     fn delete_set_by_hand(&mut self, key: &StackKey) {

@@ -1,13 +1,14 @@
 //! Change sets: made, read, executed and deleted as CloudFormation does it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
 use stackgate_core::{
     bundle::{DifferenceKind, Template, difference},
     effect::{Refusal, RefusalKind, SetRef, WantedChangeSet},
     stack::{
-        Change, ChangeSetKind, ChangeSetRow, ChangeSetStatus, ExecutionStatus, StackStatus, ValueSource,
+        Change, ChangeSetKind, ChangeSetRow, ChangeSetStatus, ExecutionStatus, SetContent, StackStatus,
+        ValueSource,
     },
     words::{ChangeSetArn, ChangeSetName, Digest, StackId, StackKey},
 };
@@ -39,6 +40,10 @@ pub struct ChangeSet {
     pub obsolete: bool,
     /// What it changes.
     pub changes: Vec<Change>,
+    /// The values of its parameters, hidden.
+    pub parameters: BTreeMap<String, Digest>,
+    /// What else it holds.
+    pub content: SetContent,
     /// What it deploys.
     pub to: Deployed,
     /// The stack's version that it builds on.
@@ -81,6 +86,8 @@ impl ChangeSet {
             } else {
                 Vec::new()
             },
+            parameters: self.parameters.clone(),
+            nested: BTreeMap::new(),
         }
     }
 
@@ -150,6 +157,7 @@ impl Cloud {
         let arn = change_set_arn(key, &wanted.name, self.count);
         let missing = self.missing_import(key, &to.template).map(|n| format!("No export named {n} found"));
         let version = self.version(key);
+        let (parameters, content) = drawn_in(&to, self.outside.get(key).copied().unwrap_or(0));
         let Some(stack) = self.stacks.get_mut(key) else {
             return refuse(RefusalKind::NotFound, "the stack does not exist");
         };
@@ -172,6 +180,8 @@ impl Cloud {
             execution: ExecutionStatus::Available,
             obsolete: false,
             changes: changes(old.map(|d| &*d.template), &to.template),
+            parameters,
+            content,
             to,
             version,
         });
@@ -244,6 +254,33 @@ fn change_set_arn(key: &StackKey, name: &ChangeSetName, n: u64) -> ChangeSetArn 
     let text =
         format!("arn:aws:cloudformation:{}:{}:changeSet/{name}/{n:08}", key.env.region, key.env.account);
     text.parse().expect("a change set ARN")
+}
+
+/// What a change set draws in from outside its template: the values behind its parameters, what its template becomes, what
+/// lies in nested stacks, what hooks say. `outside` counts how often somebody has changed any of it, in turns.
+fn drawn_in(to: &Deployed, outside: u64) -> (BTreeMap<String, Digest>, SetContent) {
+    let times = |turn: u64| (outside + 4 - turn) / 4;
+    let parameters = BTreeMap::from([("Vpc".to_owned(), Digest::of(format!("vpc-{}", times(1))))]);
+    let inside = Change {
+        logical_id: "Inside/Rule".to_owned(),
+        resource_type: "AWS::EC2::SecurityGroupIngress".to_owned(),
+        action: "Modify".to_owned(),
+        replacement: "False".to_owned(),
+        policy_action: String::new(),
+        scope: BTreeSet::from(["Properties".to_owned()]),
+        details: BTreeSet::new(),
+        values: Some(Digest::of(format!("rule {}", times(3)))),
+    };
+    let content = SetContent {
+        processed: BTreeMap::from([(String::new(), Digest::of(format!("{} {}", to.digest, times(2))))]),
+        changes: if times(3) > 0 { vec![inside] } else { Vec::new() },
+        parameters: BTreeMap::new(),
+        warnings: (times(4) > 0)
+            .then(|| format!("hook Shop::Net::Check (WARN): finding {}", times(4)))
+            .into_iter()
+            .collect(),
+    };
+    (parameters, content)
 }
 
 /// The change list between what is deployed and what is wanted.

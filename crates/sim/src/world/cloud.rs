@@ -29,6 +29,8 @@ pub struct Cloud {
     pub unrecorded: BTreeSet<StackKey>,
     /// Rows from before the last change, and how many reads they are still told for.
     pub stale: BTreeMap<StackKey, (Option<StackRow>, u64)>,
+    /// How often somebody has changed what the change sets of a stack draw in from outside their template.
+    pub outside: BTreeMap<StackKey, u64>,
     /// Numbers ids.
     pub count: u64,
 }

@@ -13,8 +13,8 @@ use k8s_openapi::{
 use kube::{Resource, ResourceExt};
 use stackgate_core::{
     api::{
-        AwsAccount, Bootstrap, ChangePlan, ChangePlanSpec, CloudAssembly, FINALIZER, Freeze, LedgerEntry,
-        Stage,
+        Action, AwsAccount, Bootstrap, ChangePlan, ChangePlanSpec, CloudAssembly, FINALIZER, Freeze,
+        LedgerEntry, Stage,
     },
     cluster::ClusterView,
     effect::{NewPlan, Refusal, RefusalKind},
@@ -72,7 +72,7 @@ pub struct View {
     pub late: BTreeMap<ObjectKey, VecDeque<Option<Object>>>,
     /// Whether the policies have to be looked at.
     pub policies_changed: bool,
-    /// Since when it shows a Freeze, or a Stage that is suspended.
+    /// Since when it shows a Freeze, a Stage that is suspended, or a plan that was rejected.
     pub held: BTreeMap<ObjectKey, Timestamp>,
 }
 
@@ -81,6 +81,12 @@ impl View {
     #[must_use]
     pub fn new() -> Self {
         Self { policies_changed: true, ..Self::default() }
+    }
+
+    /// Whether no deletion of an object is under way.
+    #[must_use]
+    pub fn shows_all(&self, key: &ObjectKey) -> bool {
+        self.late.get(key).is_none_or(|queue| queue.iter().all(Option::is_some))
     }
 
     /// Delivers the oldest late event of an object. Whether more than its status has changed; `None`: there is no event.
@@ -93,7 +99,11 @@ impl View {
         let holds = match &object {
             Some(Object::Stage(s)) => s.spec.suspend,
             Some(Object::Freeze(_)) => true,
-            _ => false,
+            Some(Object::Plan(p)) => {
+                let decided = p.spec.ledger.iter().filter_map(|e| e.decided.as_ref());
+                decided.into_iter().any(|d| d.action == Action::Reject)
+            }
+            Some(Object::Account(_) | Object::Bootstrap(_) | Object::Assembly(_)) | None => false,
         };
         if holds {
             self.held.entry(key.clone()).or_insert(now);
@@ -200,10 +210,11 @@ impl Cluster {
 
     /// Deletes an object and tells the watches.
     pub fn delete(&mut self, key: &ObjectKey) {
-        self.version += 1;
-        self.objects.0.remove(key);
-        for view in &mut self.views {
-            view.late.entry(key.clone()).or_default().push_back(None);
+        if self.objects.0.remove(key).is_some() {
+            self.version += 1;
+            for view in &mut self.views {
+                view.late.entry(key.clone()).or_default().push_back(None);
+            }
         }
     }
 

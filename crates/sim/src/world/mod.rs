@@ -6,7 +6,7 @@ mod cloud;
 mod cluster;
 mod perform;
 pub mod platform;
-mod policies;
+pub mod policies;
 pub mod said;
 
 use std::{collections::BTreeMap, sync::Arc};
@@ -14,7 +14,8 @@ use std::{collections::BTreeMap, sync::Arc};
 use jiff::Timestamp;
 use stackgate_core::{
     bundle::Bundle,
-    words::{AccountId, ChangeSetArn, Digest, StackKey},
+    stack::SetContent,
+    words::{AccountId, ChangeSetArn, ChangeSetName, Digest, StackKey},
 };
 
 pub use change_set::ChangeSet;
@@ -43,6 +44,8 @@ pub struct World {
     pub luck: Luck,
     /// What the controllers do.
     pub protocol: Protocol,
+    /// What a controller that remembers contents by name has seen first.
+    pub known_contents: BTreeMap<(StackKey, ChangeSetName), SetContent>,
     /// What has happened and was not judged yet.
     pub happened: Vec<Happened>,
     /// Counts what happened.
@@ -97,6 +100,7 @@ impl World {
             source: Vec::new(),
             luck,
             protocol,
+            known_contents: BTreeMap::new(),
             happened: Vec::new(),
             moment: 0,
             said: Vec::new(),
@@ -107,6 +111,26 @@ impl World {
             writes: 0,
             trace: None,
         }
+    }
+
+    /// Somebody applies an object: what is there already gets the new spec, and keeps the rest.
+    pub fn apply(&mut self, object: Object) {
+        let there = self.cluster.objects.0.get(&object.key()).cloned();
+        let object = match (object, there) {
+            (Object::Stage(new), Some(Object::Stage(mut old))) if new.spec != old.spec => {
+                let object = Arc::make_mut(&mut old);
+                object.spec.clone_from(&new.spec);
+                object.metadata.generation = object.metadata.generation.map(|g| g + 1);
+                Object::Stage(old)
+            }
+            (Object::Account(new), Some(Object::Account(mut old))) if new.spec != old.spec => {
+                Arc::make_mut(&mut old).spec.clone_from(&new.spec);
+                Object::Account(old)
+            }
+            (_, Some(_)) => return,
+            (new, None) => new,
+        };
+        self.cluster.put(object);
     }
 
     /// Writes a line of the trace.

@@ -16,7 +16,7 @@ use stackgate_core::{
 };
 
 use super::{Happened, NAMESPACE, World, change_set::Fate, cloud::Deployed};
-use crate::{bundle, protocol::Protocol};
+use crate::{bundle, protocol::Protocol, weather::Luck};
 
 impl World {
     /// Carries an effect out and answers truthfully.
@@ -46,7 +46,17 @@ impl World {
             Look::ChangeSet(key, set, _) => {
                 Fact::ChangeSet(self.cloud.set(key, set).map(|(stack, s)| s.row(&stack.id, self.now)))
             }
-            Look::Template(key, id, _) => {
+            Look::SetContent(key, arn, ..) => {
+                let set = SetRef::Arn(arn.clone());
+                let found = self.cloud.set(key, &set).map(|(_, s)| (s.name.clone(), s.content.clone()));
+                Fact::SetContent(found.map(|(name, content)| match self.protocol {
+                    Protocol::ContentByName => {
+                        self.known_contents.entry((key.clone(), name)).or_insert(content).clone()
+                    }
+                    _ => content,
+                }))
+            }
+            Look::Template(key, id, ..) => {
                 let stack = self.cloud.stacks.get(key).filter(|s| s.id == *id);
                 Fact::Template(
                     stack.and_then(|s| s.deployed.as_ref()).map(|d| Arc::from(d.template.json.to_string())),
@@ -69,6 +79,8 @@ impl World {
 
     fn live_gate(&mut self, stage: &str, accounts: &[String]) -> Fact {
         self.happened.push(Happened::Looked(self.now));
+        let Luck { random, weather, .. } = &mut self.luck;
+        let readable = self.policies.readable && !random.chance(weather.refused);
         let objects = &self.cluster.objects;
         Fact::LiveGate(Box::new(LiveGate {
             stage: objects.stage(NAMESPACE, stage).map(Arc::unwrap_or_clone),
@@ -79,7 +91,7 @@ impl World {
                 .map(Arc::unwrap_or_clone)
                 .collect(),
             freezes: objects.freezes().into_iter().map(Arc::unwrap_or_clone).collect(),
-            policies: Some(self.policies.fingerprint()),
+            policies: readable.then(|| self.policies.fingerprint()),
         }))
     }
 

@@ -16,6 +16,8 @@ use super::{Object, World};
 pub struct Policies {
     /// Whether they are in force.
     pub in_force: bool,
+    /// Whether they can be read past the watches.
+    pub readable: bool,
     /// Counts their changes.
     count: u64,
     /// What was annotated before these were known to be in force, as the first controller that looked has recorded it.
@@ -24,7 +26,7 @@ pub struct Policies {
 
 impl Default for Policies {
     fn default() -> Self {
-        Self { in_force: true, count: 0, tainted: Some(Arc::default()) }
+        Self { in_force: true, readable: true, count: 0, tainted: Some(Arc::default()) }
     }
 }
 
@@ -43,7 +45,8 @@ impl World {
             return;
         }
         self.tell(|| format!("  [platform] policies in force: {on}"));
-        self.policies = Policies { in_force: on, count: self.policies.count + 1, tainted: None };
+        self.policies =
+            Policies { in_force: on, count: self.policies.count + 1, tainted: None, ..self.policies };
         for view in &mut self.cluster.views {
             view.policies_changed = true;
         }

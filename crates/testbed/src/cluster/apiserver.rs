@@ -9,6 +9,7 @@ use std::{
 use anyhow::{Context, Result, anyhow};
 use rcgen::KeyPair;
 
+use super::audit;
 use crate::{
     certificate::{self, Certificate},
     place,
@@ -59,6 +60,10 @@ impl ApiServer {
             .args(["--disable-admission-plugins", "ServiceAccount"])
             // A loopback address is refused as the endpoint of the kubernetes service.
             .args(["--endpoint-reconciler-type", "none", "--service-cluster-ip-range", "10.0.0.0/24"])
+            .arg("--audit-policy-file")
+            .arg(audit::policy_file(dir))
+            .arg("--audit-log-path")
+            .arg(audit::log_file(dir))
             // Lets a restart take the port while old connections linger.
             .args(["--permit-address-sharing", "--profiling=false"]);
         let mut server = Self {

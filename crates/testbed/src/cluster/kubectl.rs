@@ -5,6 +5,7 @@ use std::{
     path::{Path, PathBuf},
     process::{Command, Stdio},
     thread,
+    time::{Duration, Instant},
 };
 
 use anyhow::{Context, Result, bail};
@@ -34,6 +35,14 @@ impl Kubectl {
         Self { kubeconfig, cache: dir.join("kubectl-cache") }
     }
 
+    /// The program itself.
+    ///
+    /// # Errors
+    /// When `make setup` was not run.
+    pub fn program() -> Result<PathBuf> {
+        place::kubernetes_program("kubectl")
+    }
+
     /// Runs it and returns what it printed.
     ///
     /// # Errors
@@ -48,6 +57,25 @@ impl Kubectl {
     /// When it fails: with its own message.
     pub fn apply(&self, manifests: &str) -> Result<String> {
         self.run_with(&["apply", "-f", "-"], manifests)
+    }
+
+    /// Waits until the API server serves every kind that is defined. `Established` comes a moment too early: the first calls may
+    /// still be told that "storage is (re)initializing".
+    ///
+    /// # Errors
+    /// When one is not served within a minute.
+    pub fn wait_for_kinds(&self) -> Result<()> {
+        self.run(&["wait", "--for=condition=Established", "crd", "--all", "--timeout=60s"])?;
+        let names = self.run(&["get", "crd", "-o", "jsonpath={.items[*].metadata.name}"])?;
+        let names = names.split_whitespace().collect::<Vec<_>>().join(",");
+        let deadline = Instant::now() + Duration::from_secs(60);
+        loop {
+            match self.run(&["get", &names, "--all-namespaces", "-o", "name"]) {
+                Ok(_) => return Ok(()),
+                Err(e) if Instant::now() > deadline => return Err(e),
+                Err(_) => thread::sleep(Duration::from_millis(100)),
+            }
+        }
     }
 
     fn run_with(&self, args: &[&str], input: &str) -> Result<String> {

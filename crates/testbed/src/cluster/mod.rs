@@ -1,7 +1,9 @@
-//! A Kubernetes API server with its etcd: no nodes, no controllers. Namespaces never finish deleting here, and owned objects
-//! are not collected.
+//! A Kubernetes API server with its etcd: no nodes. Only where [`Cluster::start_controllers`] was called do namespaces finish
+//! deleting and owned objects get collected.
 
 mod apiserver;
+mod audit;
+mod controllers;
 mod etcd;
 mod kubectl;
 mod user;
@@ -11,8 +13,9 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use serde_json::json;
 
-use self::{apiserver::ApiServer, etcd::Etcd};
+use self::{apiserver::ApiServer, controllers::Controllers, etcd::Etcd};
 pub use self::{
+    audit::Audited,
     kubectl::{Kubectl, KubectlOutput},
     user::User,
 };
@@ -22,6 +25,9 @@ use crate::{certificate, ready::with_free_ports};
 #[derive(Debug)]
 pub struct Cluster {
     dir: PathBuf,
+    // Before the API server: what is dropped first ends first, without complaints in its log.
+    controllers: Option<Controllers>,
+    controllers_token: String,
     apiserver: ApiServer,
     _etcd: Etcd,
 }
@@ -40,15 +46,29 @@ impl Cluster {
                 tokens.push((user, user::random_token()?));
             }
         }
-        let lines: String = tokens.iter().map(|(user, token)| user.token_line(token)).collect();
+        let controllers_token = user::random_token()?;
+        let mut lines: String = tokens.iter().map(|(user, token)| user.token_line(token)).collect();
+        lines.push_str(&controllers::token_line(&controllers_token));
         certificate::write(&dir.join("tokens.csv"), &lines)?;
         apiserver::write_keys(dir)?;
+        audit::write_policy(dir)?;
         let apiserver = with_free_ports("kube-apiserver", || ApiServer::start(dir, etcd.endpoint(), &admin))?;
         for (user, token) in &tokens {
-            let text = kubeconfig(&apiserver, *user, token);
+            let text = kubeconfig(&apiserver, user.name(), token);
             certificate::write(&dir.join(user.file_name()), &text)?;
         }
-        Ok(Self { dir: dir.to_owned(), apiserver, _etcd: etcd })
+        Ok(Self { dir: dir.to_owned(), controllers: None, controllers_token, apiserver, _etcd: etcd })
+    }
+
+    /// Starts the controllers of Kubernetes that collect garbage, delete the contents of namespaces and check the types in policies.
+    /// Kinds that are defined afterwards are collected only after half a minute.
+    ///
+    /// # Errors
+    /// When kube-controller-manager is not there (`make setup` was not run) or does not get ready; with the end of its log.
+    pub fn start_controllers(&mut self) -> Result<()> {
+        let text = kubeconfig(&self.apiserver, controllers::NAME, &self.controllers_token);
+        self.controllers = Some(Controllers::start(&self.dir, &text)?);
+        Ok(())
     }
 
     /// The URL of the API server.
@@ -69,6 +89,14 @@ impl Cluster {
         Kubectl::new(self.kubeconfig(user), &self.dir)
     }
 
+    /// What the audit log holds: all requests of the controller, and everybody's for our kinds.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn audited(&self) -> Result<Vec<Audited>> {
+        audit::read(&self.dir)
+    }
+
     /// Kills the API server. etcd, and so every object, stays.
     pub fn stop_apiserver(&mut self) {
         self.apiserver.stop();
@@ -84,17 +112,17 @@ impl Cluster {
 }
 
 /// A kubeconfig with one user. (JSON is YAML.)
-fn kubeconfig(apiserver: &ApiServer, user: User, token: &str) -> String {
+fn kubeconfig(apiserver: &ApiServer, user: &str, token: &str) -> String {
     let config = json!({
         "apiVersion": "v1",
         "kind": "Config",
         "current-context": "testbed",
-        "contexts": [{ "name": "testbed", "context": { "cluster": "testbed", "user": user.name() } }],
+        "contexts": [{ "name": "testbed", "context": { "cluster": "testbed", "user": user } }],
         "clusters": [{
             "name": "testbed",
             "cluster": { "server": apiserver.url(), "certificate-authority": apiserver.authority() },
         }],
-        "users": [{ "name": user.name(), "user": { "token": token } }],
+        "users": [{ "name": user, "user": { "token": token } }],
     });
     format!("{config:#}\n")
 }

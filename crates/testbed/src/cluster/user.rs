@@ -4,22 +4,42 @@ use std::{fs::File, io::Read};
 
 use anyhow::{Context, Result};
 
-/// Somebody with a token for the API server.
+/// Somebody with a token for the API server. But for the administrator nobody has any rights at first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum User {
     /// May do everything (`system:masters`).
     Admin,
-    /// The service account `stackgate` in namespace `stackgate-system`: may do what its RBAC objects say, nothing at first.
+    /// The service account `stackgate` in namespace `stackgate-system`.
     Controller,
-    /// A person without any rights at first.
+    /// A person.
     Alice,
-    /// Another person without any rights at first.
+    /// A person.
     Bob,
+    /// A person.
+    Carol,
+    /// A person.
+    Dave,
+    /// A person whose user name holds what annotations give a meaning to.
+    Erin,
+    /// The service account `kustomize-controller` in namespace `flux-system`.
+    Flux,
+    /// The service account `ci` in namespace `shop`.
+    Robot,
 }
 
 impl User {
     /// All of them.
-    pub const ALL: [Self; 4] = [Self::Admin, Self::Controller, Self::Alice, Self::Bob];
+    pub const ALL: [Self; 9] = [
+        Self::Admin,
+        Self::Controller,
+        Self::Alice,
+        Self::Bob,
+        Self::Carol,
+        Self::Dave,
+        Self::Erin,
+        Self::Flux,
+        Self::Robot,
+    ];
 
     /// The user name that Kubernetes sees.
     #[must_use]
@@ -29,6 +49,11 @@ impl User {
             Self::Controller => "system:serviceaccount:stackgate-system:stackgate",
             Self::Alice => "alice",
             Self::Bob => "bob",
+            Self::Carol => "carol",
+            Self::Dave => "dave",
+            Self::Erin => "erin;50%@corp",
+            Self::Flux => "system:serviceaccount:flux-system:kustomize-controller",
+            Self::Robot => "system:serviceaccount:shop:ci",
         }
     }
 
@@ -36,7 +61,9 @@ impl User {
         match self {
             Self::Admin => "system:masters",
             Self::Controller => "system:serviceaccounts,system:serviceaccounts:stackgate-system",
-            Self::Alice | Self::Bob => "people",
+            Self::Flux => "system:serviceaccounts,system:serviceaccounts:flux-system",
+            Self::Robot => "system:serviceaccounts,system:serviceaccounts:shop",
+            Self::Alice | Self::Bob | Self::Carol | Self::Dave | Self::Erin => "people",
         }
     }
 
@@ -47,6 +74,11 @@ impl User {
             Self::Controller => "controller.kubeconfig",
             Self::Alice => "alice.kubeconfig",
             Self::Bob => "bob.kubeconfig",
+            Self::Carol => "carol.kubeconfig",
+            Self::Dave => "dave.kubeconfig",
+            Self::Erin => "erin.kubeconfig",
+            Self::Flux => "flux.kubeconfig",
+            Self::Robot => "robot.kubeconfig",
         }
     }
 

@@ -88,7 +88,12 @@ impl Call {
         }
         let about_one =
             ["StackName", "StackId", "ChangeSetName"].iter().any(|name| !self.param(name).is_empty());
-        if about_one { CallKind::NamesStack } else { CallKind::RegionPoll }
+        match (about_one, self.param("TargetId").is_empty()) {
+            (true, _) => CallKind::NamesStack,
+            // ListHookResults asks for one change set by its ARN.
+            (false, false) => CallKind::Other,
+            (false, true) => CallKind::RegionPoll,
+        }
     }
 
     /// Whether it changes something in AWS. A session (`AssumeRole…`) does not count as a change.

@@ -5,6 +5,7 @@ use std::time::Duration;
 use anyhow::Result;
 
 use super::{Kind, World};
+use crate::User;
 
 /// A plan that waits for somebody.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,6 +18,8 @@ pub struct Waiting {
     pub plan: String,
     /// Its id.
     pub id: String,
+    /// The classes of risk that somebody has to acknowledge, as an annotation names them; empty for none.
+    pub acks: String,
 }
 
 /// What is typed after `kubectl`.
@@ -39,7 +42,19 @@ impl Waiting {
     /// The command that lets the plan run, on the plan itself.
     #[must_use]
     pub fn approve_on_plan(&self) -> Vec<String> {
-        annotate(&self.namespace, "plan", &self.plan, &format!("gate.stackgate.dev/approve={}", self.id))
+        annotate(
+            &self.namespace,
+            "plan",
+            &self.plan,
+            &format!("gate.stackgate.dev/approve={}", self.signed()),
+        )
+    }
+
+    /// The command that lets the plan run, on the plan itself, beside others who sign.
+    #[must_use]
+    pub fn approve_in_slot(&self, slot: &str) -> Vec<String> {
+        let annotation = format!("gate.stackgate.dev/approve.{slot}={}", self.signed());
+        annotate(&self.namespace, "plan", &self.plan, &annotation)
     }
 
     /// The command that lets the plan run, on its Stage, in the slot of this id.
@@ -47,8 +62,14 @@ impl Waiting {
     pub fn approve_on_stage(&self) -> Vec<String> {
         let digits = self.id.split_once('-').map_or(self.id.as_str(), |(_, digits)| digits);
         let slot = digits.get(..8).unwrap_or(digits);
-        let annotation = format!("gate.stackgate.dev/approve.{slot}={}", self.id);
+        let annotation = format!("gate.stackgate.dev/approve.{slot}={}", self.signed());
         annotate(&self.namespace, "cdkstage", &self.stage, &annotation)
+    }
+
+    /// The id, with what is acknowledged: what an approval says.
+    #[must_use]
+    pub fn signed(&self) -> String {
+        if self.acks.is_empty() { self.id.clone() } else { format!("{};ack={}", self.id, self.acks) }
     }
 
     /// The command that rejects the plan.
@@ -75,6 +96,10 @@ impl World {
                 stage: stage.to_owned(),
                 plan: plan.to_owned(),
                 id: id.to_owned(),
+                acks: object
+                    .text("/status/waitingFor")
+                    .split_once("ack ")
+                    .map_or_else(String::new, |(_, classes)| classes.to_owned()),
             })
         })
     }
@@ -84,8 +109,16 @@ impl World {
     /// # Errors
     /// When kubectl fails.
     pub fn decide(&self, command: &[String]) -> Result<String> {
+        self.decide_as(User::Admin, command)
+    }
+
+    /// Runs one of the commands of [`Waiting`] as somebody.
+    ///
+    /// # Errors
+    /// When kubectl fails: with its own message.
+    pub fn decide_as(&self, user: User, command: &[String]) -> Result<String> {
         let args: Vec<&str> = command.iter().map(String::as_str).collect();
-        self.kubectl().run(&args)
+        self.cluster.kubectl(user).run(&args)
     }
 
     /// Waits until a Stage has deployed a release, by its digest, and nothing newer waits.
@@ -114,12 +147,15 @@ mod tests {
             stage: "dev".into(),
             plan: "dev-0123".into(),
             id: "c1-0123456789abcdef0123456789abcdef01234567".into(),
+            acks: String::new(),
         };
         assert_eq!(
             kubectl_line(&waiting.approve_on_stage()),
             "kubectl -n shop annotate cdkstage dev \
              gate.stackgate.dev/approve.01234567=c1-0123456789abcdef0123456789abcdef01234567"
         );
+        let risky = Waiting { acks: "replace,iam".into(), ..waiting.clone() };
+        assert!(kubectl_line(&risky.approve_on_plan()).ends_with("01234567;ack=replace,iam'"));
         assert!(kubectl_line(&waiting.reject("not now")).ends_with(";by=alice;reason=not now'"));
         assert!(waiting.approve_on_plan().ends_with(&[
             "dev-0123".into(),

@@ -20,6 +20,8 @@ pub struct WorldOptions {
     pub accounts: Vec<String>,
     /// Buckets besides [`BUCKET`] that the controller may read: name, and whether it keeps versions.
     pub buckets: Vec<(String, bool)>,
+    /// Whether the admission policies and roles of the chart are installed, and the controller knows them.
+    pub policies: bool,
 }
 
 /// A cluster with our definitions and rights, an AWS with a user for the controller, and the controller once it is started.
@@ -40,6 +42,7 @@ pub struct World {
     /// The controller, once started.
     pub controller: Option<Controller>,
     binary: Option<PathBuf>,
+    policies: bool,
 }
 
 impl World {
@@ -63,8 +66,8 @@ impl World {
         for (name, versioned) in &options.buckets {
             seed::bucket(&aws, name, *versioned)?;
         }
-        let world =
-            Self { dir, cluster, emulator, proxy, aws, keys, controller: None, binary: options.binary };
+        let WorldOptions { binary, policies, .. } = options;
+        let world = Self { dir, cluster, emulator, proxy, aws, keys, controller: None, binary, policies };
         world.define()?;
         Ok(world)
     }
@@ -77,7 +80,12 @@ impl World {
         let namespace = json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": SYSTEM } });
         kubectl.apply(&namespace.to_string())?;
         kubectl.run(&["apply", "-f", &file("deploy/rbac.yaml")])?;
-        kubectl.run(&["wait", "--for=condition=Established", "crd", "--all", "--timeout=60s"])?;
+        kubectl.wait_for_kinds()?;
+        if self.policies {
+            for manifest in ["deploy/policies.yaml", "deploy/sign.yaml", "deploy/roles.yaml"] {
+                kubectl.run(&["apply", "-f", &file(manifest)])?;
+            }
+        }
         Ok(())
     }
 
@@ -93,7 +101,14 @@ impl World {
     /// When its binary is not there.
     pub fn launch(&self) -> Result<ControllerLaunch> {
         let log_filter = std::env::var("RUST_LOG").unwrap_or_else(|_| "info".to_owned());
-        Ok(ControllerLaunch::new(self.binary.as_deref(), &self.dir)?
+        let launch = ControllerLaunch::new(self.binary.as_deref(), &self.dir)?;
+        let launch = if self.policies {
+            let digest = std::fs::read_to_string(repository().join("deploy/policies.sha256"))?;
+            launch.env("STACKGATE_POLICIES_DIGEST", digest.trim())
+        } else {
+            launch
+        };
+        Ok(launch
             .env("RUST_LOG", log_filter)
             .arg("run")
             .arg("--health-address=127.0.0.1:0")

@@ -4,7 +4,7 @@ use std::{env, path::Path};
 
 use anyhow::{Context, Result};
 use stackgate_testbed::{
-    User,
+    User, kubernetes_program,
     scenario::{REGION, Story},
 };
 
@@ -19,6 +19,9 @@ pub(crate) fn running(story: &Story) -> Result<()> {
     let export = |name: &str, value: &str| story.teller.plain(&format!("export {name}={value}"));
     let path = |path: &Path| path.display().to_string();
     story.teller.heading("everything is left running; for kubectl and aws:");
+    if let Some(programs) = kubernetes_program("kubectl")?.parent() {
+        export("PATH", &format!("{}:$PATH", path(programs)));
+    }
     export("KUBECONFIG", &path(&world.cluster.kubeconfig(User::Admin)));
     export("AWS_ENDPOINT_URL", &world.emulator.endpoint());
     export("AWS_CA_BUNDLE", &path(world.emulator.authority()));

@@ -92,7 +92,7 @@ impl Story {
     /// When a part does not start, or the CDK fails.
     pub fn begin(teller: Teller, binary: Option<PathBuf>) -> Result<Self> {
         let accounts = [DEV, TEST, PROD].map(str::to_owned).to_vec();
-        let options = WorldOptions { binary, accounts, buckets: Vec::new() };
+        let options = WorldOptions { binary, accounts, policies: true, ..WorldOptions::default() };
         let world =
             teller.during("starting etcd, kube-apiserver, the AWS emulator and a recording proxy", || {
                 let mut world = World::start(options)?;

@@ -4,9 +4,9 @@ use std::{thread, time::Duration};
 
 use anyhow::{Context, Result, ensure};
 
-use super::{Release, STAGES, StageOf, Story};
+use super::{DEV_STAGE, PROD_STAGE, Release, STAGES, StageOf, Story};
 use crate::{
-    Exchange,
+    Exchange, User,
     scenario::{
         Kind, LONG, Object, QUALIFIER, SHOP, SOON, Waiting, account_of, kubectl_line, role_arns_missing,
         stack_of,
@@ -16,12 +16,24 @@ use crate::{
 /// How the approval is given.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Way {
+    /// By alice, who may decide on plans.
     OnPlan,
+    /// By carol, who may edit Stages, too.
     OnStage,
 }
 
+impl Way {
+    /// Who approves, and with which command.
+    pub(super) fn signs(self, waiting: &Waiting) -> (User, Vec<String>) {
+        match self {
+            Self::OnPlan => (User::Alice, waiting.approve_on_plan()),
+            Self::OnStage => (User::Carol, waiting.approve_on_stage()),
+        }
+    }
+}
+
 pub(super) fn run(story: &mut Story) -> Result<()> {
-    story.apply(&["stages.yaml"])?;
+    story.apply(&["people.yaml", "stages.yaml"])?;
     let release = story.release(1)?;
     for (stage, way) in STAGES.into_iter().zip([Way::OnPlan, Way::OnStage, Way::OnPlan]) {
         let plan = pass(story, stage, &release, way)?;
@@ -44,12 +56,15 @@ pub(super) fn run(story: &mut Story) -> Result<()> {
 /// Waits for the stage's plan, shows that nothing runs, approves, and waits until the release is deployed.
 pub(super) fn pass(story: &Story, stage: StageOf, release: &Release, way: Way) -> Result<Object> {
     let waiting = stop(story, stage, release)?;
-    let command = match way {
-        Way::OnPlan => waiting.approve_on_plan(),
-        Way::OnStage => waiting.approve_on_stage(),
-    };
-    story.teller.say("this lets it run:");
-    story.teller.command(&kubectl_line(&command), &story.world.decide(&command)?);
+    if release.number == 1 && stage == DEV_STAGE {
+        refused(story, &waiting)?;
+    }
+    let (user, command) = way.signs(&waiting);
+    story.teller.say(&format!("{} lets it run:", user.name()));
+    story.teller.command(&kubectl_line(&command), &story.world.decide_as(user, &command)?);
+    if stage == PROD_STAGE {
+        second_person(story, &waiting, user)?;
+    }
     let plan = story.teller.during(&format!("{} deploys", stage.name), || {
         story.world.deployed(SHOP, stage.name, &release.digest, LONG)
     })?;
@@ -63,6 +78,42 @@ pub(super) fn pass(story: &Story, stage: StageOf, release: &Release, way: Way) -
     story.teller.holds("it ran through the deploy role, with the execution role");
     story.tell_calls(stage, release);
     Ok(plan)
+}
+
+/// Who may not decide is refused by the API server, and told why; nobody signs as somebody else.
+fn refused(story: &Story, waiting: &Waiting) -> Result<()> {
+    story.teller.say("dave may annotate plans, and lacks the verb approve on this Stage:");
+    let command = waiting.approve_on_plan();
+    let said = story.world.decide_as(User::Dave, &command).err().context("dave could approve")?.to_string();
+    ensure!(said.contains("dave lacks the verb approve on stages/dev"), "dave was refused otherwise: {said}");
+    story.teller.command(&kubectl_line(&command), &said);
+    let mut forged = waiting.approve_in_slot("dave");
+    forged.iter_mut().filter(|a| a.starts_with("gate.")).for_each(|a| a.push_str(";by=alice"));
+    let said =
+        story.world.decide_as(User::Dave, &forged).err().context("dave could sign as alice")?.to_string();
+    ensure!(said.contains("you can sign as yourself alone"), "dave was refused otherwise: {said}");
+    story.teller.command(&kubectl_line(&forged), &said);
+    story.teller.holds("who may not approve is refused, and nobody signs as somebody else");
+    Ok(())
+}
+
+/// Two people have to approve in prod: one is not enough.
+fn second_person(story: &Story, waiting: &Waiting, first: User) -> Result<()> {
+    let what = "prod wants a second person";
+    story.world.until((Kind::Stage, SHOP, PROD_STAGE.name), what, SOON, |object| {
+        object.text("/status/waitingFor").starts_with("approval 1/2").then_some(())
+    })?;
+    story.show(&["get", "plan", "-n", SHOP, &waiting.plan])?;
+    let before = executions(&story.world.proxy.recorded(), PROD_STAGE.account);
+    thread::sleep(Duration::from_secs(2)); // a while in which it might
+    let after = executions(&story.world.proxy.recorded(), PROD_STAGE.account);
+    ensure!(before == after, "prod executed with one approval of two");
+    story
+        .teller
+        .holds(&format!("one approval of two, by {}, lets nothing run. bob is the second:", first.name()));
+    let command = waiting.approve_in_slot("bob");
+    story.teller.command(&kubectl_line(&command), &story.world.decide_as(User::Bob, &command)?);
+    Ok(())
 }
 
 /// The stage waits, and nothing is executed meanwhile.
@@ -106,7 +157,7 @@ fn recorded(plan: &Object, way: Way) -> Result<()> {
         Way::OnStage => "Stage",
     };
     let approved = plan.ledger("decided").any(|decided| {
-        decided["action"] == "Approve" && decided["identity"] == "Unverified" && decided["source"] == source
+        decided["action"] == "Approve" && decided["identity"] == "Verified" && decided["source"] == source
     });
     ensure!(approved, "plan {} does not record the approval on the {source}:\n{plan}", plan.name());
     let claimed =

@@ -22,6 +22,7 @@ pub(super) fn run(story: &mut Story) -> Result<()> {
         "accounts.yaml",
         "bootstrap.yaml",
         "assembly.yaml",
+        "people.yaml",
         "stages.yaml",
     ])?;
     ensure!(

@@ -8,7 +8,10 @@ use super::{
     DEV_STAGE as DEV, PROD_STAGE as PROD, Release, StageOf, Story, TEST_STAGE as TEST,
     promote::{Way, executions, pass, stop},
 };
-use crate::scenario::{Kind, SHOP, SOON, Waiting, kubectl_line, stack_of};
+use crate::{
+    User,
+    scenario::{Kind, SHOP, SOON, Waiting, kubectl_line, stack_of},
+};
 
 pub(super) fn run(story: &mut Story) -> Result<()> {
     let code_before = story.world.function_code(PROD.account, &PROD.store())?;
@@ -63,7 +66,7 @@ fn are_updates(story: &Story, stage: StageOf, release: &Release) -> Result<()> {
 fn reject(story: &Story, waiting: &Waiting) -> Result<()> {
     let command = waiting.reject("not before the holidays");
     story.teller.say("and this rejects it for good:");
-    story.teller.command(&kubectl_line(&command), &story.world.decide(&command)?);
+    story.teller.command(&kubectl_line(&command), &story.world.decide_as(User::Alice, &command)?);
     is_rejected(story, waiting)?;
     story.show(&["get", "cdkstage", "-n", SHOP])?;
     for stack in [PROD.store(), PROD.api()] {
@@ -72,8 +75,9 @@ fn reject(story: &Story, waiting: &Waiting) -> Result<()> {
     }
     story.teller.holds("its change sets are deleted");
     story.teller.say("whatever is annotated afterwards with that id:");
-    for command in [waiting.approve_on_plan(), waiting.approve_on_stage()] {
-        story.teller.command(&kubectl_line(&command), &story.world.decide(&command)?);
+    for way in [Way::OnPlan, Way::OnStage] {
+        let (user, command) = way.signs(waiting);
+        story.teller.command(&kubectl_line(&command), &story.world.decide_as(user, &command)?);
     }
     Ok(())
 }

@@ -1,35 +1,11 @@
-//! The command line.
+//! How the controller is started.
 
-use std::{net::SocketAddr, path::PathBuf};
+use std::net::SocketAddr;
 
-use clap::{Args, Parser, Subcommand};
+use clap::Args;
 use stackgate_core::words::Digest;
 
 use crate::telemetry::logs::LogFormat;
-
-/// CDK bootstrap and approval-gated promotion of CDK stages, as a Kubernetes controller.
-#[derive(Parser, Debug)]
-#[command(name = "stackgate", version, propagate_version = true)]
-pub struct Cli {
-    /// What to do.
-    #[command(subcommand)]
-    pub command: Command,
-}
-
-/// What can be done.
-#[derive(Subcommand, Debug)]
-pub enum Command {
-    /// Runs the controller until SIGTERM or SIGINT.
-    Run(RunArgs),
-    /// Prints the CustomResourceDefinitions as YAML.
-    Crds {
-        /// Writes one file for each into this folder instead.
-        #[arg(long, value_name = "DIR")]
-        out: Option<PathBuf>,
-    },
-    /// Prints the version.
-    Version,
-}
 
 /// How the controller runs. The cluster is that of KUBECONFIG, else the one that the pod runs in.
 #[derive(Args, Clone, Debug)]
@@ -78,17 +54,5 @@ impl RunArgs {
             let host = std::env::var("HOSTNAME").ok().filter(|h| !h.is_empty());
             format!("{}-{}", host.as_deref().unwrap_or("stackgate"), std::process::id())
         })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use clap::CommandFactory as _;
-
-    use super::Cli;
-
-    #[test]
-    fn the_command_line_is_consistent() {
-        Cli::command().debug_assert();
     }
 }

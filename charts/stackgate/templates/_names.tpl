@@ -1,0 +1,52 @@
+{{/* Labels of every object. */}}
+{{- define "stackgate.labels" -}}
+app.kubernetes.io/name: stackgate
+app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+{{- end }}
+
+{{/* What tells the pods of this release from others. */}}
+{{- define "stackgate.selector" -}}
+app.kubernetes.io/name: stackgate
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end }}
+
+{{/* The user name that the API server sees when the controller calls. */}}
+{{- define "stackgate.controllerUser" -}}
+{{- .Values.policies.controllerUser | default (printf "system:serviceaccount:%s:%s" .Release.Namespace .Values.serviceAccount.name) -}}
+{{- end }}
+
+{{/* The head of a ClusterRole for people. */}}
+{{- define "stackgate.role" }}
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRole
+metadata:
+  name: {{ .name }}
+  labels:
+    {{- include "stackgate.labels" .top | nindent 4 }}
+rules:
+{{- end }}
+
+{{/* What the schema cannot say. */}}
+{{- define "stackgate.check" -}}
+{{- if has (include "stackgate.controllerUser" .) .Values.policies.gitopsUsers }}
+{{- fail (printf "policies.gitopsUsers: %s is the controller" (include "stackgate.controllerUser" .)) }}
+{{- end }}
+{{- end }}
+
+{{/*
+What the policies say, as one digest: kind, name and spec of each policy and binding, in order. The controller computes the same
+of what it finds in the cluster (src/kube/policies/digest.rs).
+*/}}
+{{- define "stackgate.policiesDigest" -}}
+{{- $lines := list }}
+{{- range list "decisions" "keep-stops" "plans" "room" "setgate" "status" }}
+{{- range splitList "\n---\n" (include (printf "%s/policies/%s.yaml" $.Template.BasePath .) $) }}
+{{- $object := fromYaml . }}
+{{- $lines = append $lines (printf "%s/%s %s" $object.kind $object.metadata.name (toJson $object.spec)) }}
+{{- end }}
+{{- end }}
+{{- printf "sha256:%s" (join "\n" (sortAlpha $lines) | sha256sum) }}
+{{- end }}

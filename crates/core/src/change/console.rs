@@ -1,0 +1,60 @@
+//! Where a person reads a change set in AWS's own words.
+
+use crate::words::{ChangeSetArn, StackId};
+
+/// The page of a change set in the console of CloudFormation.
+#[must_use]
+pub fn console_url(set: &ChangeSetArn, stack: &StackId) -> String {
+    let region = set.region();
+    let domain = match set.as_str().split(':').nth(1) {
+        Some("aws-cn") => "amazonaws.cn",
+        Some("aws-us-gov") => "amazonaws-us-gov.com",
+        Some(_) | None => "aws.amazon.com",
+    };
+    format!(
+        "https://{region}.console.{domain}/cloudformation/home?region={region}#/stacks/changesets/changes?stackId={}&changeSetId={}",
+        encoded(stack.as_str()),
+        encoded(set.as_str())
+    )
+}
+
+/// An ARN as a value in a query: what is no letter, digit, `-`, `.`, `_` or `~` is percent-encoded.
+fn encoded(text: &str) -> String {
+    let mut out = String::with_capacity(text.len() + 24);
+    for byte in text.bytes() {
+        match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => out.push(char::from(byte)),
+            other => out.push_str(&format!("%{other:02X}")),
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    #[rstest]
+    #[case("aws", "ap-southeast-2", "https://ap-southeast-2.console.aws.amazon.com/")]
+    #[case("aws-cn", "cn-north-1", "https://cn-north-1.console.amazonaws.cn/")]
+    #[case("aws-us-gov", "us-gov-west-1", "https://us-gov-west-1.console.amazonaws-us-gov.com/")]
+    fn leads_into_the_console_of_the_partition(
+        #[case] partition: &str,
+        #[case] region: &str,
+        #[case] start: &str,
+    ) {
+        let at = format!("arn:{partition}:cloudformation:{region}:111111111111");
+        let set = format!("{at}:changeSet/stackgate-1/5f").parse().unwrap();
+        let stack = format!("{at}:stack/Prod-Shop/7a").parse().unwrap();
+        let arn = format!("arn%3A{partition}%3Acloudformation%3A{region}%3A111111111111");
+        assert_eq!(
+            console_url(&set, &stack),
+            format!(
+                "{start}cloudformation/home?region={region}#/stacks/changesets/changes\
+                 ?stackId={arn}%3Astack%2FProd-Shop%2F7a&changeSetId={arn}%3AchangeSet%2Fstackgate-1%2F5f"
+            )
+        );
+    }
+}

@@ -1,0 +1,82 @@
+use rstest::rstest;
+
+use super::*;
+use crate::{stack::ChangeSetStatus, words::Digest};
+
+const STACK: &str = "arn:aws:cloudformation:ap-southeast-2:111111111111:stack/Dev-Store";
+
+fn at(seconds: i64) -> Timestamp {
+    Timestamp::from_second(1_800_000_000 + seconds).unwrap()
+}
+
+fn key() -> StackKey {
+    serde_json::from_value(serde_json::json!({
+        "env": { "account": "111111111111", "region": "ap-southeast-2" }, "name": "Dev-Store"
+    }))
+    .unwrap()
+}
+
+fn set(execution: ExecutionStatus) -> ChangeSetRow {
+    ChangeSetRow {
+        arn: "arn:aws:cloudformation:ap-southeast-2:111111111111:changeSet/sg-0/1".parse().unwrap(),
+        name: "sg-0".parse().unwrap(),
+        stack_id: format!("{STACK}/ours").parse().unwrap(),
+        created: at(-60),
+        status: ChangeSetStatus::CreateComplete,
+        execution,
+        empty: false,
+        reason: String::new(),
+        description: String::new(),
+        changes: Vec::new(),
+        parameters: Default::default(),
+        nested: Default::default(),
+    }
+}
+
+/// What comes of an execution that was accepted at 0 and is not to be seen, after so many seconds.
+fn after(seconds: i64, stack: Seen<StackRow>, execution: ExecutionStatus) -> Progress {
+    let (key, set, now) = (key(), set(execution), at(seconds));
+    let claim = ClaimedStack::of(&key, &set, Digest::of("leaf"), Digest::of("input"));
+    let mut facts = Facts::default();
+    facts.executed.insert(set.arn.clone(), at(0));
+    facts.stacks.insert(key.clone(), stack);
+    let looked = Looked { seen: Seen::Present(set.clone(), now), times: 1 };
+    facts.change_sets.insert((key.clone(), SetRef::Arn(set.arn)), looked);
+    let access = Access { env: key.env.clone(), roles: Vec::new(), session_name: String::new(), scope: None };
+    let running = Running {
+        facts: &facts,
+        key: &key,
+        baseline: &Baseline::None,
+        claim: &claim,
+        access: &access,
+        protect: None,
+    };
+    running.drive(true, || Ok(None), now)
+}
+
+fn somebody_elses(updated: i64, seconds: i64) -> Seen<StackRow> {
+    let row = StackRow {
+        id: format!("{STACK}/another").parse().unwrap(),
+        status: StackStatus::CreateComplete,
+        updated: at(updated),
+        exports: std::collections::BTreeSet::new(),
+        protected: false,
+        change_sets: None,
+    };
+    Seen::Present(row, at(seconds))
+}
+
+#[rstest]
+#[case::executed(ExecutionStatus::ExecuteComplete)]
+#[case::executing(ExecutionStatus::ExecuteInProgress)]
+fn a_stack_whose_name_another_one_has_taken_is_gone_in_the_end(#[case] execution: ExecutionStatus) {
+    let late = after(310, somebody_elses(10, 310), execution);
+    assert!(matches!(&late, Progress::Settle(x) if x.outcome == SettledAs::Gone), "{late:?}");
+    let early = after(200, somebody_elses(10, 200), execution);
+    // An answer that is behind: a stack that had the name before ours, or none.
+    let before = after(310, somebody_elses(-100, 310), execution);
+    let absent = after(310, Seen::Absent(at(310)), execution);
+    for waits in [early, before, absent] {
+        assert!(matches!(waits, Progress::Need(Need::Wait(..))), "{waits:?}");
+    }
+}

@@ -1,0 +1,191 @@
+//! Whether a statement allows (or denies) nothing that others do not.
+
+use std::collections::BTreeSet;
+
+use super::{
+    statement::{Item, Part, Statement},
+    text::Work,
+};
+
+/// The most single permissions that one statement is split into, to find each of them elsewhere.
+const MOST_ATOMS: usize = 4096;
+
+/// Whether everything that `narrow` says is said by some of `wide`, all of which have the same effect.
+pub(super) fn covered(narrow: &Statement, wide: &BTreeSet<&Statement>, work: &mut Work) -> bool {
+    if wide.contains(narrow) || within_one(narrow, wide, work) {
+        return true;
+    }
+    let atoms = atoms(narrow, work);
+    atoms.len() > 1 && atoms.iter().all(|atom| within_one(atom, wide, work))
+}
+
+fn within_one(narrow: &Statement, wide: &BTreeSet<&Statement>, work: &mut Work) -> bool {
+    wide.iter().any(|w| work.spend(1) && covers(w, narrow, work))
+}
+
+/// The statement as many, each for one principal, action and resource; none if they are too many.
+fn atoms(statement: &Statement, work: &mut Work) -> Vec<Statement> {
+    let single = |part: &Part| -> Vec<Part> {
+        match part {
+            Part::Absent | Part::AllBut(_) => vec![part.clone()],
+            Part::Only(items) => items.iter().map(|i| Part::Only(BTreeSet::from([i.clone()]))).collect(),
+        }
+    };
+    let parts = [single(&statement.principal), single(&statement.action), single(&statement.resource)];
+    let [principals, actions, resources] = &parts;
+    let many = parts.iter().map(Vec::len).try_fold(1usize, usize::checked_mul);
+    if many.is_none_or(|n| n > MOST_ATOMS || !work.spend(n)) {
+        return Vec::new();
+    }
+    let mut all = Vec::new();
+    for principal in principals {
+        for action in actions {
+            all.extend(resources.iter().map(|resource| Statement {
+                principal: principal.clone(),
+                action: action.clone(),
+                resource: resource.clone(),
+                ..statement.clone()
+            }));
+        }
+    }
+    all
+}
+
+fn covers(wide: &Statement, narrow: &Statement, work: &mut Work) -> bool {
+    wide.effect == narrow.effect
+        && (wide.version == narrow.version || wide.version.is_empty() || narrow.version.is_empty())
+        && part_covers(&wide.principal, &narrow.principal, &principal_covers, work)
+        && part_covers(&wide.action, &narrow.action, &pattern_covers, work)
+        && part_covers(&wide.resource, &narrow.resource, &pattern_covers, work)
+        && condition_covers(wide, narrow)
+}
+
+type ItemCovers = dyn Fn(&Item, &Item, &mut Work) -> bool;
+
+fn pattern_covers(wide: &Item, narrow: &Item, work: &mut Work) -> bool {
+    wide.1.covers(&narrow.1, work)
+}
+
+/// Principals know no patterns, only `*` alone.
+fn principal_covers(wide: &Item, narrow: &Item, _: &mut Work) -> bool {
+    wide == narrow || (wide.0 == narrow.0 && wide.1.is_star())
+}
+
+fn part_covers(wide: &Part, narrow: &Part, item: &ItemCovers, work: &mut Work) -> bool {
+    match (wide, narrow) {
+        (Part::Absent, Part::Absent) => true,
+        (Part::Only(wide), Part::Only(narrow)) => {
+            narrow.iter().all(|n| wide.contains(n) || any(wide, work, |w, work| item(w, n, work)))
+        }
+        (Part::AllBut(wide), Part::AllBut(narrow)) => {
+            wide.iter().all(|w| narrow.contains(w) || any(narrow, work, |n, work| item(n, w, work)))
+        }
+        (Part::Only(wide), Part::AllBut(_)) => {
+            wide.iter().any(|(kind, text)| (kind.is_empty() || kind == "AWS") && text.is_star())
+        }
+        (Part::AllBut(_), Part::Only(_)) | (Part::Absent, _) | (_, Part::Absent) => false,
+    }
+}
+
+fn any(all: &BTreeSet<Item>, work: &mut Work, test: impl Fn(&Item, &mut Work) -> bool) -> bool {
+    all.iter().any(|item| work.spend(1) && test(item, work))
+}
+
+/// Every condition of the wide one has to be in the narrow one, as it is or for fewer cases.
+fn condition_covers(wide: &Statement, narrow: &Statement) -> bool {
+    wide.condition.iter().all(|(at, wide)| {
+        narrow.condition.get(at).is_some_and(|narrow| {
+            wide == narrow
+                || match listing(&at.0) {
+                    Listing::OneOf => !narrow.is_empty() && narrow.is_subset(wide),
+                    Listing::NoneOf => narrow.is_superset(wide),
+                    Listing::Other => false,
+                }
+        })
+    })
+}
+
+enum Listing {
+    OneOf,
+    NoneOf,
+    Other,
+}
+
+/// How an operator takes a list of values ("IAM JSON policy elements: Condition operators").
+fn listing(operator: &str) -> Listing {
+    let name = operator.rsplit_once(':').map_or(operator, |(_, name)| name);
+    match name.strip_suffix("IfExists").unwrap_or(name) {
+        "StringEquals"
+        | "StringEqualsIgnoreCase"
+        | "StringLike"
+        | "NumericEquals"
+        | "DateEquals"
+        | "Bool"
+        | "BinaryEquals"
+        | "IpAddress"
+        | "ArnEquals"
+        | "ArnLike" => Listing::OneOf,
+        "StringNotEquals"
+        | "StringNotEqualsIgnoreCase"
+        | "StringNotLike"
+        | "NumericNotEquals"
+        | "DateNotEquals"
+        | "NotIpAddress"
+        | "ArnNotEquals"
+        | "ArnNotLike" => Listing::NoneOf,
+        _ => Listing::Other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::risk::statement::{Entry, read};
+
+    fn one(value: &Value) -> Statement {
+        match read(value, "") {
+            Entry::Readable(statement) => statement,
+            Entry::Unreadable(text) => panic!("unreadable: {text}"),
+        }
+    }
+
+    #[rstest]
+    #[case::fewer_actions(json!({"Action": ["s3:Get*", "s3:Put*"], "Resource": "*"}), json!({"Action": "s3:GetObject", "Resource": "a"}), true)]
+    #[case::case_of_actions(json!({"Action": "S3:*", "Resource": "*"}), json!({"Action": "s3:getobject", "Resource": "*"}), true)]
+    #[case::case_of_resources(json!({"Action": "*", "Resource": "A"}), json!({"Action": "*", "Resource": "a"}), false)]
+    #[case::condition_added(json!({"Action": "*"}), json!({"Action": "*", "Condition": {"Bool": {"k": "true"}}}), true)]
+    #[case::condition_gone(json!({"Action": "*", "Condition": {"Bool": {"k": "true"}}}), json!({"Action": "*"}), false)]
+    #[case::fewer_values(json!({"Condition": {"StringLike": {"k": ["a", "b"]}}}), json!({"Condition": {"StringLike": {"k": "a"}}}), true)]
+    #[case::more_values(json!({"Condition": {"StringLike": {"k": "a"}}}), json!({"Condition": {"StringLike": {"k": ["a", "b"]}}}), false)]
+    #[case::more_exceptions(json!({"Condition": {"StringNotEquals": {"k": "a"}}}), json!({"Condition": {"StringNotEquals": {"k": ["a", "b"]}}}), true)]
+    #[case::fewer_exceptions(json!({"Condition": {"StringNotEquals": {"k": ["a", "b"]}}}), json!({"Condition": {"StringNotEquals": {"k": "a"}}}), false)]
+    #[case::not_action_shrinks(json!({"NotAction": ["a:*", "b:*"]}), json!({"NotAction": "a:*"}), false)]
+    #[case::not_action_grows(json!({"NotAction": "a:x"}), json!({"NotAction": ["a:*", "b:*"]}), true)]
+    #[case::not_action_in_all(json!({"Action": "*"}), json!({"NotAction": "iam:*"}), true)]
+    #[case::not_action_for_action(json!({"Action": "s3:*"}), json!({"NotAction": "iam:*"}), false)]
+    #[case::anybody(json!({"Principal": "*"}), json!({"Principal": {"AWS": "111111111111"}}), true)]
+    #[case::anybody_in_two_ways(json!({"Principal": "*"}), json!({"Principal": {"AWS": "*"}}), true)]
+    #[case::service_for_account(json!({"Principal": {"AWS": "*"}}), json!({"Principal": {"Service": "x"}}), false)]
+    #[case::a_pattern_of_principals_is_none(json!({"Principal": {"AWS": "a*"}}), json!({"Principal": {"AWS": "ab"}}), false)]
+    #[case::principal_appears(json!({"Action": "*"}), json!({"Action": "*", "Principal": "*"}), false)]
+    #[case::unresolved_condition(json!({"Condition": {"Fn::If": ["C", {}, {}]}}), json!({"Condition": {}}), false)]
+    fn covers_one(#[case] mut wide: Value, #[case] mut narrow: Value, #[case] want: bool) {
+        for value in [&mut wide, &mut narrow] {
+            value["Effect"] = json!("Allow");
+        }
+        assert_eq!(covered(&one(&narrow), &BTreeSet::from([&one(&wide)]), &mut Work::new()), want);
+    }
+
+    #[test]
+    fn merged_and_split_statements_say_the_same() {
+        let merged = one(&json!({"Effect": "Allow", "Action": ["a:x", "a:y"], "Resource": ["r", "s"]}));
+        let x = one(&json!({"Effect": "Allow", "Action": "a:x", "Resource": ["r", "s"]}));
+        let y = one(&json!({"Effect": "Allow", "Action": "a:y", "Resource": ["s", "r"]}));
+        assert!(covered(&merged, &BTreeSet::from([&x, &y]), &mut Work::new()));
+        assert!(covered(&x, &BTreeSet::from([&merged]), &mut Work::new()));
+        assert!(!covered(&merged, &BTreeSet::from([&x]), &mut Work::new()));
+    }
+}

@@ -1,0 +1,236 @@
+//! What makes a resource reachable: flags, schemes, routes, addresses.
+//!
+//! Properties and defaults as in the AWS CloudFormation resource and property types reference.
+
+use serde_json::Value;
+
+use super::{
+    facts::{Facts, is_flag, plain},
+    pair::properties,
+    rules::Rule,
+    switches::switches,
+    text::{is_intrinsic, items},
+};
+use crate::bundle::Resource;
+
+/// All that makes one side of a resource reachable.
+#[derive(Default)]
+pub(super) struct Exposure {
+    pub(super) facts: Facts,
+    pub(super) rules: Vec<Rule>,
+}
+
+impl Exposure {
+    pub(super) fn is_empty(&self) -> bool {
+        self.rules.is_empty() && self.facts.opens.is_empty() && self.facts.guards.is_empty()
+    }
+}
+
+const PATHS: &str = "opens or changes a way for traffic";
+pub(super) const INTERNET: &str = "can be reached from the internet";
+const BLOCK: &str = "public access is no longer blocked";
+pub(super) const NO_AUTH: &str = "takes requests without authentication";
+const LEAVES: &str = "leaves a network or what filters its traffic";
+const FILTER: &str = "removes or changes what filters traffic";
+const DEFINITION: &str = "what it exposes is defined elsewhere";
+
+/// Types that are a way for traffic as a whole: to make one or to change it opens one. A star stands for any end.
+const WAYS: [&str; 34] = [
+    "AWS::EC2::Route",
+    "AWS::EC2::VPCGatewayAttachment",
+    "AWS::EC2::EgressOnlyInternetGateway",
+    "AWS::EC2::SubnetRouteTableAssociation",
+    "AWS::EC2::GatewayRouteTableAssociation",
+    "AWS::EC2::SubnetNetworkAclAssociation",
+    "AWS::EC2::VPCPeeringConnection",
+    "AWS::EC2::VPCEndpoint",
+    "AWS::EC2::VPCEndpointService",
+    "AWS::EC2::VPCEndpointServicePermissions",
+    "AWS::EC2::TransitGateway*",
+    "AWS::EC2::ClientVpn*",
+    "AWS::EC2::VPNConnection",
+    "AWS::EC2::VPNGateway",
+    "AWS::EC2::CarrierGateway",
+    "AWS::EC2::LocalGatewayRoute*",
+    "AWS::EC2::NatGateway",
+    "AWS::EC2::EIP*",
+    "AWS::EC2::InstanceConnectEndpoint",
+    "AWS::EC2::VerifiedAccess*",
+    "AWS::NetworkManager::*",
+    "AWS::VpcLattice::*",
+    "AWS::RDS::DBSecurityGroup*",
+    "AWS::ElastiCache::SecurityGroupIngress",
+    "AWS::Redshift::ClusterSecurityGroupIngress",
+    "AWS::Redshift::EndpointAuthorization",
+    "AWS::CloudFront::VpcOrigin",
+    "AWS::GlobalAccelerator::*",
+    "AWS::Lambda::Url",
+    "AWS::ElasticLoadBalancing::LoadBalancer",
+    "AWS::ElasticLoadBalancingV2::Listener",
+    "AWS::OpenSearchServerless::SecurityPolicy",
+    "AWS::Route53Resolver::*",
+    "AWS::DirectConnect::*",
+];
+
+/// Types that filter traffic: to remove one or to change it may let more through.
+const FILTERS: [&str; 7] = [
+    "AWS::EC2::SubnetNetworkAclAssociation",
+    "AWS::WAFv2::*",
+    "AWS::WAF::*",
+    "AWS::WAFRegional::*",
+    "AWS::NetworkFirewall::*",
+    "AWS::Route53Resolver::FirewallRuleGroup*",
+    "AWS::Shield::*",
+];
+
+/// Types that anybody can reach as soon as they are there.
+const PUBLIC: [&str; 7] = [
+    "AWS::CloudFront::Distribution",
+    "AWS::ApiGatewayV2::Api",
+    "AWS::Serverless::HttpApi",
+    "AWS::AppRunner::Service",
+    "AWS::Transfer::Server",
+    "AWS::Lightsail::*",
+    "AWS::Amplify::App",
+];
+
+/// Reads what makes a resource reachable.
+pub(super) fn exposure(resource: Option<&Resource>) -> Exposure {
+    let Some(resource) = resource else { return Exposure::default() };
+    let (kind, properties) = (resource.resource_type.as_str(), properties(Some(resource)));
+    let mut found = Exposure::default();
+    let facts = &mut found.facts;
+    let is = |list: &[&str]| {
+        list.iter().any(|t| t.strip_suffix('*').map_or(kind == *t, |start| kind.starts_with(start)))
+    };
+    let entry = (kind == "AWS::EC2::NetworkAclEntry").then(|| {
+        properties.get("RuleAction").and_then(Value::as_str).unwrap_or_default().to_ascii_lowercase()
+    });
+    if is(&WAYS) || entry.as_ref().is_some_and(|action| action != "deny") {
+        facts.open_whole(properties, PATHS);
+    }
+    if is(&FILTERS) || entry.as_ref().is_some_and(|action| action != "allow") {
+        let mut whole = Facts::default();
+        whole.open_whole(properties, FILTER);
+        facts.guards.append(&mut whole.opens);
+        facts.properties.append(&mut whole.properties);
+    }
+    if is(&PUBLIC) {
+        facts.opens.insert((INTERNET, String::new()));
+    }
+    switches(kind, properties, facts);
+    public_access_block(properties, facts);
+    gateway(kind, properties, facts);
+    for name in ["WebACLId", "VPCOptions", "VpcConfig", "VPCConfig", "NetworkConfiguration"] {
+        if properties.pointer(&format!("/{name}")).is_some() {
+            facts.guards.insert((LEAVES, name.to_owned()));
+        }
+    }
+    if properties.pointer("/DistributionConfig/WebACLId").is_some() {
+        facts.guards.insert((LEAVES, "WebACLId".to_owned()));
+    }
+    security_group(kind, properties, &mut found);
+    found
+}
+
+/// The four blocks of S3: a block that is gone, or says anything but `true`.
+fn public_access_block(properties: &Value, facts: &mut Facts) {
+    let name = "PublicAccessBlockConfiguration";
+    let Some(block) = properties.get(name) else { return };
+    facts.properties.insert(name.to_owned());
+    if is_intrinsic(block) {
+        facts.opens.insert((BLOCK, plain(block)));
+        facts.guards.insert((BLOCK, plain(block)));
+        return;
+    }
+    for flag in ["BlockPublicAcls", "BlockPublicPolicy", "IgnorePublicAcls", "RestrictPublicBuckets"] {
+        match block.get(flag) {
+            value @ Some(_) if !is_flag(value, true) => {
+                facts.opens.insert((BLOCK, format!("{flag}={}", value.map(plain).unwrap_or_default())));
+            }
+            Some(_) => {
+                facts.guards.insert((BLOCK, flag.to_owned()));
+            }
+            None => {}
+        }
+    }
+}
+
+fn gateway(kind: &str, properties: &Value, facts: &mut Facts) {
+    if kind == "AWS::SecretsManager::ResourcePolicy" && is_flag(properties.get("BlockPublicPolicy"), true) {
+        facts.guards.insert((BLOCK, "BlockPublicPolicy".to_owned()));
+    }
+    match kind {
+        "AWS::ApiGateway::RestApi" | "AWS::Serverless::Api" | "AWS::ApiGateway::DomainName" => {
+            let types = properties
+                .pointer("/EndpointConfiguration/Types")
+                .or(properties.get("EndpointConfiguration"));
+            let private =
+                types.is_some_and(|types| items(types).iter().all(|t| t.as_str() == Some("PRIVATE")));
+            if !private {
+                // Regional and edge are reached by the same people.
+                let literal = types.is_none_or(|t| items(t).iter().all(|t| t.is_string()));
+                let what = if literal { String::new() } else { types.map(plain).unwrap_or_default() };
+                facts.opens.insert((INTERNET, what));
+                facts.properties.insert("EndpointConfiguration".to_owned());
+            }
+            if is_flag(properties.get("DisableExecuteApiEndpoint"), true) {
+                facts.guards.insert((INTERNET, "DisableExecuteApiEndpoint".to_owned()));
+            }
+            for name in ["Body", "BodyS3Location", "DefinitionBody", "DefinitionUri"] {
+                facts.open_each(properties, name, DEFINITION);
+            }
+        }
+        "AWS::ApiGateway::Method" => {
+            let auth = properties.get("AuthorizationType").and_then(Value::as_str).unwrap_or("NONE");
+            // The preflight of browsers carries no credentials, and answers from a mock.
+            let preflight = properties.get("HttpMethod").and_then(Value::as_str) == Some("OPTIONS")
+                && properties.pointer("/Integration/Type").and_then(Value::as_str) == Some("MOCK");
+            if !["AWS_IAM", "CUSTOM", "COGNITO_USER_POOLS"].contains(&auth) && !preflight {
+                facts.opens.insert((NO_AUTH, String::new()));
+                facts.properties.insert("AuthorizationType".to_owned());
+            }
+            if is_flag(properties.get("ApiKeyRequired"), true) {
+                facts.guards.insert((NO_AUTH, "ApiKeyRequired".to_owned()));
+            }
+        }
+        "AWS::EKS::Cluster" => {
+            for block in
+                properties.pointer("/ResourcesVpcConfig/PublicAccessCidrs").map(items).unwrap_or_default()
+            {
+                facts.opens.insert((INTERNET, plain(block)));
+                facts.properties.insert("ResourcesVpcConfig".to_owned());
+            }
+        }
+        _ => {}
+    }
+}
+
+fn security_group(kind: &str, properties: &Value, found: &mut Exposure) {
+    let mut add = |at: &str, name: &str, rules: Vec<&Value>| {
+        found.rules.extend(rules.into_iter().filter_map(|rule| Rule::read(at, rule)));
+        found.facts.properties.insert(name.to_owned());
+    };
+    match kind {
+        "AWS::EC2::SecurityGroup" => {
+            for name in ["SecurityGroupIngress", "SecurityGroupEgress"] {
+                if let Some(rules) = properties.get(name) {
+                    add(name, name, items(rules));
+                }
+            }
+            if properties.get("SecurityGroupEgress").is_none() {
+                found.rules.extend(Rule::all_out("SecurityGroupEgress").into_iter().flatten());
+            }
+        }
+        "AWS::EC2::SecurityGroupIngress" | "AWS::EC2::SecurityGroupEgress" => {
+            let group =
+                properties.get("GroupId").or(properties.get("GroupName")).map(plain).unwrap_or_default();
+            add(&format!("{kind} {group}"), "GroupId", vec![properties]);
+            found
+                .facts
+                .properties
+                .extend(properties.as_object().into_iter().flatten().map(|(k, _)| k.clone()));
+        }
+        _ => {}
+    }
+}

@@ -1,0 +1,139 @@
+//! What is found, one entry for one class of one resource.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use sha2::{Digest as _, Sha256};
+
+use crate::api::{Risk, RiskClass};
+
+/// The most characters of a cause, an id, a type, a path and a policy, as the schema of a plan has them.
+const CAUSE: usize = 256;
+const ID: usize = 512;
+const TYPE: usize = 255;
+const PATH: usize = 512;
+const POLICY: usize = 32;
+
+/// One danger of one resource.
+#[derive(Default)]
+struct Found {
+    resource_type: String,
+    causes: BTreeSet<&'static str>,
+    policies: BTreeSet<String>,
+    construct_path: Option<String>,
+}
+
+/// All dangers of one stack.
+pub(super) struct Findings {
+    stack: String,
+    found: BTreeMap<(usize, String), Found>,
+}
+
+/// The resource that something is found about.
+#[derive(Clone, Default)]
+pub(super) struct About {
+    pub(super) id: String,
+    pub(super) resource_type: String,
+    pub(super) construct_path: Option<String>,
+}
+
+impl Findings {
+    pub(super) fn of(stack: &str) -> Self {
+        Self { stack: stack.to_owned(), found: BTreeMap::new() }
+    }
+
+    /// Adds causes of one class; none is no finding.
+    pub(super) fn add(
+        &mut self,
+        class: RiskClass,
+        about: &About,
+        causes: impl IntoIterator<Item = &'static str>,
+        policy: Option<&str>,
+    ) {
+        let causes: BTreeSet<&'static str> = causes.into_iter().collect();
+        if causes.is_empty() {
+            return;
+        }
+        let found = self.found.entry((rank(class), about.id.clone())).or_default();
+        found.resource_type.clone_from(&about.resource_type);
+        found.construct_path.clone_from(&about.construct_path);
+        found.causes.extend(causes);
+        found.policies.extend(policy.filter(|p| !p.is_empty()).map(str::to_owned));
+    }
+
+    /// The risks, the gravest class first, and by logical id within one.
+    pub(super) fn risks(self) -> Vec<Risk> {
+        let Self { stack, found } = self;
+        let risk = |((rank, id), found): ((usize, String), Found)| {
+            let class = RiskClass::ALL.into_iter().nth(rank)?;
+            Some(Risk {
+                class,
+                stack: stack.clone(),
+                logical_id: unmistakable(&id),
+                resource_type: cut(&found.resource_type, TYPE),
+                cause: cause(&found.causes),
+                policy: found.policies.iter().next().map(|p| cut(p, POLICY)),
+                construct_path: found.construct_path.map(|p| cut(&p, PATH)),
+            })
+        };
+        found.into_iter().filter_map(risk).collect()
+    }
+}
+
+/// The place of a class, the gravest first.
+fn rank(class: RiskClass) -> usize {
+    RiskClass::ALL.iter().position(|c| *c == class).unwrap_or(RiskClass::ALL.len())
+}
+
+/// As many causes as there is room for.
+fn cause(causes: &BTreeSet<&'static str>) -> String {
+    let all = causes.iter().copied().collect::<Vec<_>>().join("; ");
+    if all.chars().count() <= CAUSE { all } else { cut(&all, CAUSE - 2) + " …" }
+}
+
+fn cut(text: &str, most: usize) -> String {
+    text.chars().take(most).collect()
+}
+
+/// The id, or its start and a digest of all of it: an acknowledgement must never cover two resources.
+fn unmistakable(id: &str) -> String {
+    if id.chars().count() <= ID {
+        return id.to_owned();
+    }
+    let digest: String = Sha256::digest(id.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect();
+    format!("{}~{digest}", cut(id, ID - 1 - digest.len()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_entry_for_a_class_of_a_resource_gravest_first() {
+        let about = |id: &str| About { id: id.to_owned(), ..About::default() };
+        let mut found = Findings::of("S");
+        found.add(RiskClass::Iam, &about("B"), ["z"], None);
+        found.add(RiskClass::Delete, &about("C"), ["c"], Some("Retain"));
+        found.add(RiskClass::Iam, &about("A"), ["a"], None);
+        found.add(RiskClass::Iam, &about("B"), ["a", "z"], Some(""));
+        found.add(RiskClass::Opaque, &about("B"), [], None);
+        let risks = found.risks();
+        let told: Vec<_> = risks
+            .iter()
+            .map(|r| (r.class, r.logical_id.as_str(), r.cause.as_str(), r.policy.as_deref()))
+            .collect();
+        let want = [
+            (RiskClass::Delete, "C", "c", Some("Retain")),
+            (RiskClass::Iam, "A", "a", None),
+            (RiskClass::Iam, "B", "a; z", None),
+        ];
+        assert_eq!(told, want);
+    }
+
+    #[test]
+    fn long_ids_stay_different() {
+        let (a, b) = (format!("{}a", "x".repeat(600)), format!("{}b", "x".repeat(600)));
+        assert_eq!(unmistakable(&a).chars().count(), ID);
+        assert_ne!(unmistakable(&a), unmistakable(&b));
+        assert_eq!(unmistakable("a/b"), "a/b");
+    }
+}

@@ -1,0 +1,209 @@
+//! Class `iam`: somebody may do more than before, or nobody can tell.
+//!
+//! What is compared is the meaning of policies, not their text: another order, other `Sid`s, merged or narrowed statements
+//! are nothing; all that is not shown to be covered by what was there before is a broadening. The check of the CDK CLI
+//! (2.1148.1) compares statements as texts, and does not see several kinds at all; `tests/holes.rs` has each of them.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
+
+use super::{
+    cover::covered,
+    document::{Documents, names_a_policy},
+    grant_types::{ends_with_itself, is_about_permissions},
+    grants::{Grants, grants},
+    moved::Moved,
+    pair::{Pair, properties, section_of},
+    reference::Reference,
+    statement::{Effect, Entry, Statement},
+    text::{Work, is_intrinsic},
+};
+use crate::{
+    bundle::Resource,
+    stack::{Change, ValueSource},
+};
+
+const MORE: &str = "allows more than before";
+const LESS_DENIED: &str = "denies less than before";
+const UNREADABLE: &str = "a policy cannot be read before deployment";
+const BEHIND: &str = "what its policies refer to changes";
+const CONDITION: &str = "the condition that decides on its permissions changes";
+const UNSEEN: &str = "its permissions are in no template that is known";
+const FOLDED: &str = "a loop or transform decides what it allows";
+
+/// Why a resource means more permissions than before; nothing if it does not.
+pub(super) fn iam(
+    pair: &Pair<'_>,
+    moved: &Moved,
+    resources: &BTreeMap<String, Resource>,
+) -> BTreeSet<&'static str> {
+    let mut causes = BTreeSet::new();
+    if pair.is_unseen() {
+        if pair.changes.iter().any(|c| unseen(c)) {
+            causes.insert(UNSEEN);
+        }
+        return causes;
+    }
+    if pair.differs() && (pair.is_loop() || pair.new.is_some_and(|r| is_folded(&r.body))) {
+        causes.insert(FOLDED);
+    }
+    let made = pair.before().is_none();
+    let before = grants(pair.before(), &|_| false);
+    let after = grants(pair.after(), &|id| made && resources.contains_key(id));
+    if pair.after().is_some() || !ends_with_itself(pair.resource_type()) {
+        compare(&before.documents, &after.documents, &mut causes);
+        let gone = before.documents.keys().filter(|place| !after.documents.contains_key(*place));
+        if gone.into_iter().any(|place| cannot_be_read(place, properties(pair.after()))) {
+            causes.insert(UNREADABLE);
+        }
+        causes.extend(after.facts.more_than(&before.facts));
+    }
+    causes.extend(after.roles.more_than(&before.roles));
+    behind(pair, &after, moved, &mut causes);
+    causes
+}
+
+/// Whether at the place of a policy, or around it, there is now something that only CloudFormation can resolve.
+fn cannot_be_read(place: &str, properties: &Value) -> bool {
+    let mut at = properties;
+    for step in place.split('/') {
+        match at {
+            Value::Array(items) => return items.iter().any(is_intrinsic),
+            value if is_intrinsic(value) => return true,
+            value => match value.get(step) {
+                Some(inside) => at = inside,
+                None => return false,
+            },
+        }
+    }
+    is_intrinsic(at) || at.as_array().is_some_and(|items| items.iter().any(is_intrinsic))
+}
+
+/// Whether a value holds what is unfolded only by CloudFormation or a macro.
+pub(super) fn is_folded(value: &Value) -> bool {
+    match value {
+        Value::Array(items) => items.iter().any(is_folded),
+        Value::Object(object) => {
+            object.keys().any(|k| k == "Fn::Transform" || k.starts_with("Fn::ForEach"))
+                || object.values().any(is_folded)
+        }
+        Value::String(_) | Value::Null | Value::Bool(_) | Value::Number(_) => false,
+    }
+}
+
+/// What the change set lists and no template shows.
+fn unseen(change: &Change) -> bool {
+    let about = is_about_permissions(&change.resource_type);
+    let property = |d: &ValueSource| {
+        let name = d.name.to_ascii_lowercase();
+        d.attribute != "Tags"
+            && (names_a_policy(&d.name) || name.ends_with("role") || name.ends_with("rolearn"))
+    };
+    match change.action.as_str() {
+        "Remove" => about && change.resource_type.ends_with("Policy"),
+        "Add" | "Import" => about,
+        _ => about || change.details.is_empty() || change.details.iter().any(property),
+    }
+}
+
+fn compare(before: &Documents, after: &Documents, causes: &mut BTreeSet<&'static str>) {
+    let places: BTreeSet<&String> = before.keys().chain(after.keys()).collect();
+    let none = Vec::new();
+    let mut work = Work::new();
+    for place in places {
+        let (old, new) = (before.get(place).unwrap_or(&none), after.get(place).unwrap_or(&none));
+        let (old, new) = (Sorted::of(old), Sorted::of(new));
+        if !new.allow.iter().all(|s| covered(s, &old.allow, &mut work)) {
+            causes.insert(MORE);
+        }
+        if !old.deny.iter().all(|s| covered(s, &new.deny, &mut work)) {
+            causes.insert(LESS_DENIED);
+        }
+        if old.unreadable != new.unreadable {
+            causes.insert(UNREADABLE);
+        }
+    }
+}
+
+/// The entries of one place, in an order that does not depend on how they were written.
+struct Sorted<'a> {
+    allow: BTreeSet<&'a Statement>,
+    deny: BTreeSet<&'a Statement>,
+    unreadable: BTreeSet<&'a String>,
+}
+
+impl<'a> Sorted<'a> {
+    fn of(entries: &'a [Entry]) -> Self {
+        let mut sorted = Self { allow: BTreeSet::new(), deny: BTreeSet::new(), unreadable: BTreeSet::new() };
+        for entry in entries {
+            match entry {
+                Entry::Readable(s) => match s.effect {
+                    Effect::Allow => sorted.allow.insert(s),
+                    Effect::Deny => sorted.deny.insert(s),
+                },
+                Entry::Unreadable(text) => sorted.unreadable.insert(text),
+            };
+        }
+        sorted
+    }
+}
+
+/// What changes although the text of the policies does not.
+fn behind(pair: &Pair<'_>, after: &Grants, moved: &Moved, causes: &mut BTreeSet<&'static str>) {
+    if pair.before().is_none() || pair.after().is_none() {
+        return;
+    }
+    let grants_something = !after.is_empty();
+    if (grants_something || !after.roles.opens.is_empty()) && moved.condition_of(pair) {
+        causes.insert(CONDITION);
+    }
+    let of = |name: &String| properties(pair.new).get(name).unwrap_or(&Value::Null);
+    let roles = after.roles.properties.iter().map(of);
+    if after.facts.properties.iter().map(of).any(|value| moved.within(value))
+        || roles.flat_map(super::reference::references).any(|r| moved.input(&r))
+    {
+        causes.insert(BEHIND);
+    }
+    let told = |c: &Change| {
+        // Without details, what the templates show is taken for all of it.
+        let unexplained = if c.scope.is_empty() {
+            !pair.differs()
+        } else {
+            c.scope.contains("Properties") && !pair.section_differs("Properties")
+        };
+        (c.details.is_empty() && unexplained && grants_something)
+            || c.details.iter().any(|d| tells(d, pair, after, moved))
+    };
+    if pair.changes.iter().any(|c| told(c)) {
+        causes.insert(BEHIND);
+    }
+    if grants_something && section_of(pair.new, "Properties").is_some_and(is_folded) && pair.touched() {
+        causes.insert(FOLDED);
+    }
+}
+
+/// Whether a line of the change list says that a value in a policy changes that the templates do not show.
+fn tells(detail: &ValueSource, pair: &Pair<'_>, after: &Grants, moved: &Moved) -> bool {
+    if !matches!(detail.attribute.as_str(), "Properties" | "") {
+        return false;
+    }
+    let names = |properties: &BTreeSet<String>| {
+        if detail.name.is_empty() { !properties.is_empty() } else { properties.contains(&detail.name) }
+    };
+    let (policies, roles) = (names(&after.facts.properties), names(&after.roles.properties));
+    if !policies && !roles {
+        return false;
+    }
+    match detail.change_source.as_str() {
+        "ResourceReference" | "ResourceAttribute" if !detail.causing_entity.is_empty() => {
+            policies && moved.reference(&Reference::named(&detail.causing_entity))
+        }
+        "DirectModification" | "" => {
+            let shown = detail.name.is_empty() && pair.section_differs("Properties");
+            !shown && !pair.property_differs(&detail.name)
+        }
+        // Parameters, whatever CloudFormation finds by itself, and what it will call by names that we do not know yet.
+        _ => true,
+    }
+}

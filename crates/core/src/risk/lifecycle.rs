@@ -1,0 +1,174 @@
+//! Classes `replace`, `maybe-replace`, `delete` and `adopt`: what becomes of the resource itself.
+//!
+//! Words of the change list as in the API reference of CloudFormation, "ResourceChange" and "ResourceChangeDetail".
+
+use serde_json::Value;
+
+use super::{
+    finding::{About, Findings},
+    moved::Moved,
+    pair::Pair,
+};
+use crate::{api::RiskClass, stack::Change};
+
+/// Adds what the change list says, or the templates where there is none yet.
+pub(super) fn lifecycle(
+    pair: &Pair<'_>,
+    moved: &Moved,
+    code_only: bool,
+    about: &About,
+    found: &mut Findings,
+) {
+    for change in &pair.changes {
+        let about = About { resource_type: change.resource_type.clone(), ..about.clone() };
+        let policy = Some(change.policy_action.as_str());
+        for (class, cause) in classes(change) {
+            found.add(class, &about, [cause], policy);
+        }
+    }
+    if pair.deferred && pair.changes.is_empty() {
+        deferred(pair, moved, code_only, about, found);
+    }
+    if let (Some(old), Some(new)) = (pair.old, pair.new) {
+        if old.resource_type != new.resource_type {
+            found.add(RiskClass::Replace, about, ["becomes a resource of another type"], None);
+        }
+        for (section, cause) in [
+            ("DeletionPolicy", "is no longer kept when it is removed"),
+            ("UpdateReplacePolicy", "is no longer kept when it is replaced"),
+        ] {
+            let (before, after) = (keeps(&old.body, section), keeps(&new.body, section));
+            if after < before || (before == Keeps::Unknown && pair.section_differs(section)) {
+                found.add(RiskClass::Delete, about, [cause], None);
+            }
+        }
+    }
+}
+
+fn classes(change: &Change) -> Vec<(RiskClass, &'static str)> {
+    let mut classes = Vec::new();
+    match change.action.as_str() {
+        "Import" => classes.push((RiskClass::Adopt, "is taken over as it is")),
+        "Remove" => classes.push((
+            RiskClass::Delete,
+            if change.policy_action == "Retain" { "is left behind, managed by nobody" } else { "is removed" },
+        )),
+        "Add" | "Modify" => {}
+        "Dynamic" => {
+            classes.push((RiskClass::MaybeReplace, "CloudFormation cannot tell what happens to it yet"))
+        }
+        _ => classes.push((RiskClass::MaybeReplace, "a kind of change that is not known")),
+    }
+    let replaced_by_policy = change.policy_action.starts_with("Replace");
+    let recreates = |how: &str| change.details.iter().any(|d| d.requires_recreation == how);
+    match change.replacement.as_str() {
+        "True" => classes.push((RiskClass::Replace, "is replaced")),
+        "Conditional" => classes.push((RiskClass::MaybeReplace, "may be replaced")),
+        "False" | "" if replaced_by_policy => classes.push((RiskClass::Replace, "is replaced")),
+        "False" | "" if recreates("Always") || recreates("Conditionally") => {
+            classes.push((RiskClass::MaybeReplace, "may be replaced, once values are known"));
+        }
+        "False" | "" => {}
+        _ => classes.push((RiskClass::MaybeReplace, "may be replaced, in a way that is not known")),
+    }
+    classes
+}
+
+fn deferred(pair: &Pair<'_>, moved: &Moved, code_only: bool, about: &About, found: &mut Findings) {
+    match (pair.old, pair.new) {
+        (Some(old), None) => {
+            let kept = keeps(&old.body, "DeletionPolicy");
+            let (cause, policy) = match kept {
+                Keeps::All => ("is left behind, managed by nobody", "Retain"),
+                Keeps::Copy => ("is removed", "Snapshot"),
+                Keeps::Nothing | Keeps::Unknown => ("is removed", ""),
+            };
+            found.add(RiskClass::Delete, about, [cause], Some(policy));
+        }
+        (Some(_), Some(_)) => {
+            let changes = pair.section_differs("Properties") || pair.section_differs("Type");
+            if changes && !code_only {
+                found.add(RiskClass::MaybeReplace, about, ["changes, and there is no change set yet"], None);
+            }
+            if moved.condition_of(pair) {
+                found.add(RiskClass::Delete, about, ["may be removed: its condition changes"], None);
+            }
+            let loops = pair.new.is_some_and(|r| r.body.is_array()) && pair.differs();
+            if loops {
+                found.add(
+                    RiskClass::Delete,
+                    about,
+                    ["a loop changes, and what it made may be removed"],
+                    None,
+                );
+            }
+        }
+        (None, _) => {}
+    }
+}
+
+/// What a policy keeps of a resource, the least first.
+#[derive(PartialEq, Eq, PartialOrd, Ord, Clone, Copy)]
+enum Keeps {
+    Nothing,
+    Copy,
+    All,
+    /// It is not literal.
+    Unknown,
+}
+
+fn keeps(body: &Value, section: &str) -> Keeps {
+    match body.get(section) {
+        None => match body.get("Type").and_then(Value::as_str) {
+            // The resources that keep a snapshot unless told otherwise ("DeletionPolicy attribute").
+            Some("AWS::RDS::DBCluster") if section == "DeletionPolicy" => Keeps::Copy,
+            Some("AWS::RDS::DBInstance")
+                if section == "DeletionPolicy"
+                    && body.get("Properties").is_none_or(|p| p.get("DBClusterIdentifier").is_none()) =>
+            {
+                Keeps::Copy
+            }
+            _ => Keeps::Nothing,
+        },
+        Some(Value::String(policy)) => match policy.as_str() {
+            "Retain" | "RetainExceptOnCreate" => Keeps::All,
+            "Snapshot" => Keeps::Copy,
+            _ => Keeps::Nothing,
+        },
+        Some(_) => Keeps::Unknown,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+    use crate::risk::testing::change;
+
+    #[rstest]
+    #[case("Remove", "", "Delete", &[RiskClass::Delete])]
+    #[case("Remove", "", "Retain", &[RiskClass::Delete])]
+    #[case("Modify", "True", "ReplaceAndDelete", &[RiskClass::Replace])]
+    #[case("Modify", "True", "", &[RiskClass::Replace])]
+    #[case("Modify", "Conditional", "", &[RiskClass::MaybeReplace])]
+    #[case("Modify", "False", "", &[])]
+    #[case("Modify", "", "ReplaceAndRetain", &[RiskClass::Replace])]
+    #[case("Modify", "Perhaps", "", &[RiskClass::MaybeReplace])]
+    #[case("Dynamic", "", "", &[RiskClass::MaybeReplace])]
+    #[case("SyncWithActual", "", "", &[RiskClass::MaybeReplace])]
+    #[case("Import", "", "", &[RiskClass::Adopt])]
+    #[case("Add", "", "", &[])]
+    fn of_a_change(
+        #[case] action: &str,
+        #[case] replacement: &str,
+        #[case] policy: &str,
+        #[case] want: &[RiskClass],
+    ) {
+        let mut c = change("A", "T", action);
+        replacement.clone_into(&mut c.replacement);
+        policy.clone_into(&mut c.policy_action);
+        let found: Vec<_> = classes(&c).into_iter().map(|(class, _)| class).collect();
+        assert_eq!(found, want);
+    }
+}

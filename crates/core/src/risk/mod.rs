@@ -1,0 +1,159 @@
+//! What is dangerous about a change, by class, from the templates before and after and from the change list.
+//!
+//! Both are read, because each of them hides something: a change list shows no values, and leaves out whatever no change set is
+//! made for yet; a template shows no replacement, and not what references lead to. What either of them says counts.
+//! The classes are those of `api::RiskClass`. Where the meaning of a change cannot be known, it counts as dangerous.
+//!
+//! The CDK CLI (2.1148.1) asks on "broadening" changes of IAM statements and security group rules. What it lets pass is listed,
+//! each with a test, in `tests/holes.rs`.
+
+mod cidr;
+mod code;
+mod cover;
+mod document;
+mod dynamic;
+mod exposure;
+mod facts;
+mod finding;
+mod grant_types;
+mod grants;
+mod iam;
+mod lifecycle;
+mod moved;
+mod nested;
+mod network;
+mod opaque;
+mod pair;
+mod read_nested;
+mod reference;
+mod rules;
+mod statement;
+mod switches;
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;
+mod text;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use self::{
+    finding::{About, Findings},
+    moved::Moved,
+    nested::Level,
+    pair::Pair,
+};
+pub use self::{
+    nested::Nested,
+    read_nested::{NestedTemplate, nested_templates, side_by_side},
+};
+use crate::{
+    api::{Risk, RiskClass},
+    bundle::Template,
+    stack::Change,
+};
+
+/// Values of parameters that are given with a change, by name; those that are not given keep the template's default.
+pub type ParameterValues = BTreeMap<String, String>;
+
+/// One stack before and after.
+pub struct Assessed<'a> {
+    /// The artifact id of the stack.
+    pub stack: &'a str,
+    /// The template that is deployed; none where there is no stack.
+    pub old: Option<&'a Template>,
+    /// The template that shall be deployed.
+    pub new: &'a Template,
+    /// What the change set lists; none where it cannot be made yet. A resource of a nested stack has the id `Parent/Child`.
+    pub changes: Option<&'a [Change]>,
+    /// The construct paths that the assembly tells, by logical id, for resources whose template does not (`aws:cdk:path`).
+    pub construct_paths: &'a BTreeMap<String, String>,
+    /// The values that the deployed stack was given.
+    pub old_parameters: &'a ParameterValues,
+    /// The values that it is given now.
+    pub parameters: &'a ParameterValues,
+    /// The nested stacks whose templates are known, by the logical id of their `AWS::CloudFormation::Stack`.
+    pub nested: &'a BTreeMap<String, Nested<'a>>,
+}
+
+/// What was found.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Assessment {
+    /// All risks: one for each class of each resource, the gravest class first, then by logical id.
+    pub risks: Vec<Risk>,
+    /// The resources that get other code and nothing else, in place; those of nested stacks as `Parent/Child`.
+    pub code_only: BTreeSet<String>,
+}
+
+/// Finds what is dangerous about a change of one stack.
+#[must_use]
+pub fn assess(assessed: &Assessed<'_>) -> Assessment {
+    let mut found = Found { risks: Findings::of(assessed.stack), code_only: BTreeSet::new() };
+    let level = Level::root(assessed);
+    found.level(&level);
+    Assessment { risks: found.risks.risks(), code_only: found.code_only }
+}
+
+/// The names of the classes of these risks, the gravest first.
+#[must_use]
+pub fn classes(risks: &[Risk]) -> Vec<&'static str> {
+    let there: BTreeSet<RiskClass> = risks.iter().map(|r| r.class).collect();
+    RiskClass::ALL.into_iter().filter(|c| there.contains(c)).map(RiskClass::as_str).collect()
+}
+
+struct Found {
+    risks: Findings,
+    code_only: BTreeSet<String>,
+}
+
+impl Found {
+    /// One template with its nested ones.
+    fn level(&mut self, level: &Level<'_>) {
+        let pairs = level.pairs();
+        let moved = level.moved(&pairs);
+        let mut touched = false;
+        for pair in &pairs {
+            if pair.resource_type() == opaque::NESTED_STACK
+                || level.knows_nested(pair.id)
+                || level.lists_below(pair.id)
+            {
+                self.level(&level.below(pair, &moved));
+            }
+            if pair.is_cdk_metadata() {
+                continue;
+            }
+            touched |= pair.touched();
+            let about = level.about(pair);
+            let code_only = opaque::code_only(pair);
+            if code_only {
+                self.code_only.insert(about.id.clone());
+            }
+            lifecycle::lifecycle(pair, &moved, code_only, &about, &mut self.risks);
+            self.permissions_and_reach(pair, level, &moved, &about);
+            let known = level.knows_nested(pair.id);
+            self.risks.add(RiskClass::Opaque, &about, opaque::opaque(pair, code_only, known), None);
+        }
+        if touched || level.transforms_differ() {
+            let whole = About { id: level.name(), ..About::default() };
+            self.risks.add(RiskClass::Opaque, &whole, opaque::whole_template(level.old, level.new), None);
+        }
+    }
+
+    fn permissions_and_reach(&mut self, pair: &Pair<'_>, level: &Level<'_>, moved: &Moved, about: &About) {
+        // A resource of another type is another resource: nothing of the old one counts for the new one.
+        let other_type =
+            pair.old.zip(pair.new).is_some_and(|(old, new)| old.resource_type != new.resource_type);
+        let halves = if other_type {
+            vec![
+                Pair { new: None, changes: Vec::new(), ..*pair },
+                Pair { old: None, changes: pair.changes.clone(), ..*pair },
+            ]
+        } else {
+            vec![Pair { changes: pair.changes.clone(), ..*pair }]
+        };
+        for half in &halves {
+            self.risks.add(RiskClass::Iam, about, iam::iam(half, moved, level.resources()), None);
+            self.risks.add(RiskClass::Network, about, network::network(half, moved), None);
+        }
+    }
+}

@@ -1,0 +1,171 @@
+//! What references lead to, and whether that changes although the text that refers to it does not.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
+
+use super::{
+    code, opaque,
+    pair::{Pair, properties},
+    reference::{Reference, references},
+};
+use crate::bundle::Template;
+
+/// Values of parameters by name.
+pub(super) type Values = BTreeMap<String, String>;
+
+/// What changes behind references.
+#[derive(Default)]
+pub(super) struct Moved {
+    parameters: BTreeSet<String>,
+    mappings: BTreeSet<String>,
+    conditions: BTreeSet<String>,
+    /// Resources that become others, or may.
+    resources: BTreeSet<String>,
+    /// Resources that stay the same and get other values.
+    modified: BTreeSet<String>,
+}
+
+impl Moved {
+    /// Compares parameters (`given` are those known to change), mappings and conditions. Where there is no old template,
+    /// nothing is behind anything: all is new.
+    pub(super) fn inputs(
+        old: Option<&Template>,
+        new: Option<&Template>,
+        values: (&Values, &Values),
+        given: &BTreeSet<String>,
+    ) -> Self {
+        let (Some(old), Some(new)) = (old, new) else { return Self::default() };
+        let mut moved = Self { parameters: given.clone(), ..Self::default() };
+        for (name, definition) in &new.parameters {
+            if old.parameters.get(name) != Some(definition) || values.0.get(name) != values.1.get(name) {
+                moved.parameters.insert(name.clone());
+            }
+        }
+        moved.mappings = differing(old, new, "Mappings");
+        moved.conditions = differing(old, new, "Conditions");
+        let mut refer: BTreeMap<Reference, Vec<&String>> = BTreeMap::new();
+        for (name, condition) in section(new, "Conditions") {
+            for reference in references(condition) {
+                if moved.input(&reference) {
+                    moved.conditions.insert(name.clone());
+                }
+                refer.entry(reference).or_default().push(name);
+            }
+        }
+        let mut open: Vec<String> = moved.conditions.iter().cloned().collect();
+        while let Some(name) = open.pop() {
+            for also in refer.get(&Reference::Condition(name)).into_iter().flatten() {
+                if moved.conditions.insert((*also).clone()) {
+                    open.push((*also).clone());
+                }
+            }
+        }
+        moved
+    }
+
+    /// Adds the resources.
+    pub(super) fn with_resources(mut self, pairs: &[Pair<'_>]) -> Self {
+        for pair in pairs.iter().filter(|p| !p.is_cdk_metadata()) {
+            if pair.deferred {
+                self.deferred(pair);
+            } else {
+                self.listed(pair);
+            }
+        }
+        // Values go through nested stacks and custom resources to those that read their attributes.
+        let mut readers: BTreeMap<String, Vec<&str>> = BTreeMap::new();
+        for pair in pairs.iter().filter(|p| opaque::has_free_attributes(p.resource_type())) {
+            let refers = references(properties(pair.new));
+            if self.modified.contains(pair.id) || refers.iter().any(|r| self.reference(r)) {
+                self.resources.insert(pair.id.to_owned());
+            }
+            for reference in refers {
+                if let Reference::Name(id) | Reference::Attribute(id, _) = reference {
+                    readers.entry(id).or_default().push(pair.id);
+                }
+            }
+        }
+        let mut open: Vec<String> = self.resources.iter().cloned().collect();
+        while let Some(id) = open.pop() {
+            for reader in readers.get(&id).into_iter().flatten() {
+                if self.resources.insert((*reader).to_owned()) {
+                    open.push((*reader).to_owned());
+                }
+            }
+        }
+        self
+    }
+
+    fn listed(&mut self, pair: &Pair<'_>) {
+        for change in &pair.changes {
+            let same = change.action == "Modify" && matches!(change.replacement.as_str(), "False" | "");
+            if same && !change.policy_action.starts_with("Replace") {
+                self.modified.insert(pair.id.to_owned());
+            } else {
+                self.resources.insert(pair.id.to_owned());
+            }
+        }
+    }
+
+    fn deferred(&mut self, pair: &Pair<'_>) {
+        let (Some(old), Some(new)) = (pair.old, pair.new) else {
+            // Added and removed: whoever refers to it differs by that, or by a condition.
+            self.resources.insert(pair.id.to_owned());
+            return;
+        };
+        if code::is_code_only(old, new, &[]) {
+            self.modified.insert(pair.id.to_owned());
+        } else if pair.section_differs("Properties")
+            || pair.section_differs("Type")
+            || self.condition_of(pair)
+            || references(properties(Some(new))).iter().any(|r| self.input(r))
+        {
+            self.resources.insert(pair.id.to_owned());
+        }
+    }
+
+    /// Whether the condition of a resource changes, by name or by what is behind it.
+    pub(super) fn condition_of(&self, pair: &Pair<'_>) -> bool {
+        let name = pair.new.and_then(|r| r.body.get("Condition")).and_then(Value::as_str);
+        pair.section_differs("Condition") || name.is_some_and(|n| self.conditions.contains(n))
+    }
+
+    /// Whether a parameter, mapping or condition changes.
+    pub(super) fn input(&self, reference: &Reference) -> bool {
+        match reference {
+            Reference::Name(name) => self.parameters.contains(name),
+            Reference::Attribute(..) => false,
+            Reference::Mapping(Some(name)) => self.mappings.contains(name),
+            Reference::Mapping(None) => !self.mappings.is_empty(),
+            Reference::Condition(name) => self.conditions.contains(name),
+        }
+    }
+
+    /// Whether what is referred to changes. A resource that is modified in place keeps its names, ids and ARNs.
+    pub(super) fn reference(&self, reference: &Reference) -> bool {
+        self.input(reference)
+            || match reference {
+                Reference::Name(name) => self.resources.contains(name),
+                Reference::Attribute(id, attribute) => {
+                    let lasting = ["Arn", "ARN", "Id", "Name"].iter().any(|end| attribute.ends_with(end));
+                    self.resources.contains(id) || (!lasting && self.modified.contains(id))
+                }
+                Reference::Mapping(_) | Reference::Condition(_) => false,
+            }
+    }
+
+    /// Whether anything in a value leads to something that changes.
+    pub(super) fn within(&self, value: &Value) -> bool {
+        references(value).iter().any(|r| self.reference(r))
+    }
+}
+
+fn section<'a>(template: &'a Template, name: &str) -> impl Iterator<Item = (&'a String, &'a Value)> {
+    template.json.get(name).and_then(Value::as_object).into_iter().flatten()
+}
+
+fn differing(old: &Template, new: &Template, name: &str) -> BTreeSet<String> {
+    let old: BTreeMap<_, _> = section(old, name).collect();
+    section(new, name).filter(|(id, value)| old.get(id) != Some(value)).map(|(id, _)| id.clone()).collect()
+}

@@ -1,0 +1,201 @@
+//! A template with those of its nested stacks.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
+
+use super::{
+    Assessed, ParameterValues,
+    finding::About,
+    moved::Moved,
+    opaque::NESTED_STACK,
+    pair::{Pair, properties, section_of},
+};
+use crate::{
+    bundle::{Resource, Template},
+    stack::Change,
+};
+
+/// The deepest that stacks are followed into one another.
+const DEEPEST: usize = 32;
+
+/// A nested stack: its templates before and after, and what is nested in it.
+#[derive(Default)]
+pub struct Nested<'a> {
+    /// The template that is deployed; none where it is not, or where nobody could read it.
+    pub old: Option<&'a Template>,
+    /// The template that shall be deployed: the one that its `TemplateURL` really leads to. None where it is removed, or not in
+    /// the assembly.
+    pub new: Option<&'a Template>,
+    /// The nested stacks in it, by logical id.
+    pub nested: BTreeMap<String, Nested<'a>>,
+}
+
+/// One template, on whatever level.
+pub(super) struct Level<'a> {
+    /// The logical ids of the stacks around it, each with a slash.
+    prefix: String,
+    pub(super) old: Option<&'a Template>,
+    pub(super) new: Option<&'a Template>,
+    /// Changes by logical id within this level; none where they are not known.
+    changes: Option<Vec<(&'a str, &'a Change)>>,
+    /// All changes of nested stacks on this level.
+    below: Vec<(&'a str, &'a Change)>,
+    construct_paths: &'a BTreeMap<String, String>,
+    /// Where the constructs of a nested stack are; two nested stacks may use the same logical ids.
+    construct: Option<String>,
+    values: Option<(&'a ParameterValues, &'a ParameterValues)>,
+    /// The parameters that the stack around it passes other values for.
+    given: BTreeSet<String>,
+    nested: Option<&'a BTreeMap<String, Nested<'a>>>,
+}
+
+impl<'a> Level<'a> {
+    pub(super) fn root(assessed: &Assessed<'a>) -> Self {
+        let all = assessed.changes.map(|list| list.iter().map(|c| (c.logical_id.as_str(), c)).collect());
+        let (changes, below) = split(all, 0);
+        Self {
+            prefix: String::new(),
+            old: assessed.old,
+            new: Some(assessed.new),
+            changes,
+            below,
+            construct_paths: assessed.construct_paths,
+            construct: Some(String::new()),
+            values: Some((assessed.old_parameters, assessed.parameters)),
+            given: BTreeSet::new(),
+            nested: Some(assessed.nested),
+        }
+    }
+
+    /// The id of the stack itself: empty for the outermost one.
+    pub(super) fn name(&self) -> String {
+        self.prefix.trim_end_matches('/').to_owned()
+    }
+
+    /// The resources of the new template.
+    pub(super) fn resources(&self) -> &'a BTreeMap<String, Resource> {
+        static NONE: BTreeMap<String, Resource> = BTreeMap::new();
+        self.new.map_or(&NONE, |t| &t.resources)
+    }
+
+    pub(super) fn transforms_differ(&self) -> bool {
+        self.old.zip(self.new).is_some_and(|(old, new)| old.transforms != new.transforms)
+    }
+
+    /// All resources that are in a template, in the change list, or known as nested stacks.
+    pub(super) fn pairs(&self) -> Vec<Pair<'a>> {
+        let mut ids: BTreeSet<&'a str> = BTreeSet::new();
+        ids.extend(self.old.into_iter().flat_map(|t| t.resources.keys()).map(String::as_str));
+        ids.extend(self.new.into_iter().flat_map(|t| t.resources.keys()).map(String::as_str));
+        ids.extend(self.changes.iter().flatten().map(|(id, _)| *id));
+        ids.extend(self.nested.into_iter().flat_map(BTreeMap::keys).map(String::as_str));
+        // Also where only what is in it is listed.
+        ids.extend(self.below.iter().filter_map(|(id, _)| id.split_once('/')).map(|(parent, _)| parent));
+        let pair = |id: &'a str| {
+            let of_this = self.changes.iter().flatten().filter(|(of, _)| *of == id);
+            let mut changes: Vec<&'a Change> = of_this.map(|(_, change)| *change).collect();
+            changes.sort();
+            Pair {
+                id,
+                old: self.old.and_then(|t| t.resources.get(id)),
+                new: self.new.and_then(|t| t.resources.get(id)),
+                changes,
+                deferred: self.changes.is_none(),
+            }
+        };
+        ids.into_iter().map(pair).collect()
+    }
+
+    pub(super) fn moved(&self, pairs: &[Pair<'_>]) -> Moved {
+        static NONE: ParameterValues = ParameterValues::new();
+        let values = self.values.unwrap_or((&NONE, &NONE));
+        Moved::inputs(self.old, self.new, values, &self.given).with_resources(pairs)
+    }
+
+    pub(super) fn about(&self, pair: &Pair<'_>) -> About {
+        let told = |r: &Resource| r.body.get("Metadata")?.get("aws:cdk:path")?.as_str().map(str::to_owned);
+        let here = |path: &&String| self.construct.as_ref().is_some_and(|start| path.starts_with(start));
+        let listed = || self.construct_paths.get(pair.id).filter(here).cloned();
+        About {
+            id: format!("{}{}", self.prefix, pair.id),
+            resource_type: pair.resource_type().to_owned(),
+            construct_path: pair.new.and_then(told).or_else(|| pair.old.and_then(told)).or_else(listed),
+        }
+    }
+
+    /// Whether the new template of a nested stack is known.
+    pub(super) fn knows_nested(&self, id: &str) -> bool {
+        self.nested.and_then(|n| n.get(id)).is_some_and(|n| n.new.is_some())
+    }
+
+    /// Whether changes of a nested stack are listed.
+    pub(super) fn lists_below(&self, id: &str) -> bool {
+        self.below.iter().any(|(of, _)| of.split_once('/').is_some_and(|(parent, _)| parent == id))
+    }
+
+    /// The level of a nested stack.
+    pub(super) fn below(&self, pair: &Pair<'a>, moved: &Moved) -> Self {
+        let mine: Vec<(&'a str, &'a Change)> = self
+            .below
+            .iter()
+            .filter_map(|(id, change)| {
+                id.split_once('/').filter(|(parent, _)| *parent == pair.id).map(|(_, id)| (id, *change))
+            })
+            .collect();
+        let known = self.nested.and_then(|n| n.get(pair.id));
+        // Without a list of its own, its changes are not known: CloudFormation makes one change set for each nested stack.
+        let depth = self.prefix.matches('/').count() + 1;
+        let (changes, below) = split((!mine.is_empty()).then_some(mine), depth);
+        let gone = pair.after().is_none_or(|r| r.resource_type != NESTED_STACK);
+        let made = pair.before().is_none_or(|r| r.resource_type != NESTED_STACK);
+        let unseen = pair.is_unseen();
+        Self {
+            prefix: format!("{}{}/", self.prefix, pair.id),
+            old: known.and_then(|n| n.old).filter(|_| !made || unseen),
+            new: known.and_then(|n| n.new).filter(|_| !gone || unseen),
+            changes,
+            below,
+            construct_paths: self.construct_paths,
+            construct: inside(self.about(pair).construct_path.as_deref()),
+            values: None,
+            given: given(pair, moved),
+            nested: known.map(|n| &n.nested),
+        }
+    }
+}
+
+/// Where the CDK puts the constructs of a nested stack, by the path of its `AWS::CloudFormation::Stack`:
+/// `App/N.NestedStack/N.NestedStackResource` stands for those in `App/N`.
+fn inside(path: Option<&str>) -> Option<String> {
+    let (stack, _) = path?.rsplit_once(".NestedStack/")?;
+    Some(format!("{stack}/"))
+}
+
+/// The changes of a level, and those of the levels below it.
+#[expect(clippy::type_complexity, reason = "two lists of the same kind")]
+fn split<'a>(
+    all: Option<Vec<(&'a str, &'a Change)>>,
+    depth: usize,
+) -> (Option<Vec<(&'a str, &'a Change)>>, Vec<(&'a str, &'a Change)>) {
+    match all {
+        None => (None, Vec::new()),
+        Some(all) => {
+            let (below, here) = all.into_iter().partition(|(id, _)| depth < DEEPEST && id.contains('/'));
+            (Some(here), below)
+        }
+    }
+}
+
+/// The parameters of a nested stack that get other values.
+fn given(pair: &Pair<'_>, moved: &Moved) -> BTreeSet<String> {
+    let passed = |resource: Option<&'_ Resource>| -> BTreeMap<String, Value> {
+        let parameters = properties(resource).get("Parameters").and_then(Value::as_object);
+        parameters.into_iter().flatten().map(|(name, value)| (name.clone(), value.clone())).collect()
+    };
+    let (before, after) = (passed(pair.old), passed(pair.new));
+    let folded = section_of(pair.new, "Properties").is_some_and(super::iam::is_folded);
+    let moves =
+        |(name, value): &(&String, &Value)| folded || before.get(*name) != Some(value) || moved.within(value);
+    after.iter().filter(moves).map(|(name, _)| name.clone()).collect()
+}

@@ -1,0 +1,98 @@
+//! Class `network`: something can be reached that could not be reached before, or nobody can tell.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+use super::{
+    exposure::{Exposure, exposure},
+    moved::Moved,
+    pair::{Pair, properties},
+    reference::Reference,
+    rules::Rule,
+};
+use crate::stack::{Change, ValueSource};
+
+const RULE: &str = "a security group lets more through";
+const BEHIND: &str = "what decides on its reach refers to something that changes";
+const CONDITION: &str = "the condition that decides on its reach changes";
+const UNSEEN: &str = "its reach is in no template that is known";
+const LOOP: &str = "a loop decides what can be reached";
+/// What only counts where something was there before: what a new resource joins or lacks, it never was without.
+const FOR_OLD_ONLY: [&str; 1] = ["joins a security group"];
+
+/// Why a resource can be reached by more than before; nothing if it cannot.
+pub(super) fn network(pair: &Pair<'_>, moved: &Moved) -> BTreeSet<&'static str> {
+    let mut causes = BTreeSet::new();
+    if pair.is_unseen() {
+        if pair.changes.iter().any(|c| unseen(c)) {
+            causes.insert(UNSEEN);
+        }
+        return causes;
+    }
+    if pair.differs() && pair.is_loop() {
+        causes.insert(LOOP);
+    }
+    let (before, after) = (exposure(pair.before()), exposure(pair.after()));
+    if pair.after().is_some() || is_filter(&before) {
+        causes.extend(after.facts.more_than(&before.facts));
+    }
+    if !within(&after.rules, &before.rules) {
+        causes.insert(RULE);
+    }
+    if pair.before().is_none() {
+        causes.retain(|cause| !FOR_OLD_ONLY.contains(cause));
+        return causes;
+    }
+    if pair.after().is_none() || after.is_empty() {
+        return causes;
+    }
+    if moved.condition_of(pair) {
+        causes.insert(CONDITION);
+    }
+    let of = |name: &String| properties(pair.new).get(name).unwrap_or(&Value::Null);
+    let refers = after.facts.properties.iter().map(of).any(|value| moved.within(value));
+    if refers || pair.changes.iter().flat_map(|c| &c.details).any(|d| tells(d, pair, &after, moved)) {
+        causes.insert(BEHIND);
+    }
+    causes
+}
+
+/// The most comparisons of rules; security groups have at most 1,000 ("Amazon VPC quotas").
+const MOST: usize = 4_000_000;
+
+fn within(after: &[Rule], before: &[Rule]) -> bool {
+    let few = after.len().saturating_mul(before.len()) <= MOST;
+    after == before || (few && after.iter().all(|rule| before.iter().any(|wide| wide.covers(rule))))
+}
+
+fn is_filter(before: &Exposure) -> bool {
+    before.facts.guards.iter().any(|(cause, _)| *cause == "removes or changes what filters traffic")
+}
+
+/// What the change set lists and no template shows.
+fn unseen(change: &Change) -> bool {
+    let kind = change.resource_type.as_str();
+    let about =
+        ["Ingress", "Egress", "::SecurityGroup", "::Route", "::Url", "LoadBalancer", "::Listener", "Gateway"]
+            .iter()
+            .any(|word| kind.contains(word))
+            || kind.starts_with("AWS::EC2::VPC")
+            || kind.starts_with("AWS::EC2::NetworkAcl");
+    let removed = change.action == "Remove";
+    about && (!removed || kind.starts_with("AWS::EC2::NetworkAcl"))
+}
+
+/// Whether a line of the change list says that a value changes that the templates do not show.
+fn tells(detail: &ValueSource, pair: &Pair<'_>, after: &Exposure, moved: &Moved) -> bool {
+    if detail.attribute != "Properties" || !after.facts.properties.contains(&detail.name) {
+        return false;
+    }
+    match detail.change_source.as_str() {
+        "ResourceReference" | "ResourceAttribute" if !detail.causing_entity.is_empty() => {
+            moved.reference(&Reference::named(&detail.causing_entity))
+        }
+        "DirectModification" | "" => !pair.property_differs(&detail.name),
+        _ => true,
+    }
+}

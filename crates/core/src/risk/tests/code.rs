@@ -1,0 +1,78 @@
+//! Other code and nothing else.
+
+use serde_json::{Value, json};
+
+use crate::{
+    api::RiskClass::{Delete, MaybeReplace, Replace},
+    risk::testing::{assessed, change, detail, in_place, resources},
+};
+
+/// What aws-cdk-lib 2.276.0 makes of a function with a version and an alias, a layer, and a bucket that is filled; shortened.
+fn app(hash: &str) -> Value {
+    json!({
+        "Role": {"Type": "AWS::IAM::Role", "Properties": {"AssumeRolePolicyDocument": {"Statement": [
+            {"Action": "sts:AssumeRole", "Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}}]}}},
+        "F": {"Type": "AWS::Lambda::Function", "DependsOn": ["Role"], "Metadata": {"aws:asset:path": format!("asset.{hash}"), "aws:asset:property": "Code"},
+            "Properties": {"Code": {"S3Bucket": "cdk-assets", "S3Key": format!("{hash}.zip")}, "Role": {"Fn::GetAtt": ["Role", "Arn"]}, "Layers": [{"Ref": "L"}]}},
+        format!("FVersion{hash}"): {"Type": "AWS::Lambda::Version", "Properties": {"FunctionName": {"Ref": "F"}}},
+        "A": {"Type": "AWS::Lambda::Alias", "Properties": {"Name": "live", "FunctionVersion": {"Fn::GetAtt": [format!("FVersion{hash}"), "Version"]}}},
+        "P": {"Type": "AWS::Lambda::Permission", "Properties": {"Action": "lambda:InvokeFunction", "FunctionName": {"Fn::GetAtt": ["F", "Arn"]}, "Principal": "s3.amazonaws.com"}},
+        "L": {"Type": "AWS::Lambda::LayerVersion", "Properties": {"Content": {"S3Bucket": "cdk-assets", "S3Key": format!("{hash}.zip")}}},
+        "D": {"Type": "Custom::CDKBucketDeployment", "Properties": {"ServiceToken": {"Fn::GetAtt": ["H", "Arn"]}, "SourceBucketNames": ["cdk-assets"], "SourceObjectKeys": [format!("{hash}.zip")]}}
+    })
+}
+
+#[test]
+fn asset_churn_of_a_cdk_app_carries_only_what_is_really_replaced_and_removed() {
+    let (old, new) = (resources(&app("1")), resources(&app("2")));
+    let mut list = in_place(&old, &new);
+    for c in &mut list {
+        if c.logical_id == "L" {
+            c.replacement = "True".to_owned();
+            c.policy_action = "ReplaceAndDelete".to_owned();
+        }
+        if c.logical_id == "F" {
+            c.details.insert(detail("Code", "DirectModification", ""));
+            c.details.insert(detail("Layers", "ResourceReference", "L"));
+        }
+    }
+    // CloudFormation cannot tell what becomes of the ARN of a function that changes.
+    let mut permission = change("P", "AWS::Lambda::Permission", "Modify");
+    permission.details.insert(detail("FunctionName", "ResourceAttribute", "F.Arn"));
+    list.push(permission);
+    let found = assessed(Some(&old), &new, Some(&list));
+    assert_eq!(found.code_only.iter().collect::<Vec<_>>(), ["A", "D", "F"]);
+    let risks: Vec<_> = found.risks.iter().map(|r| (r.class, r.logical_id.as_str())).collect();
+    assert_eq!(risks, [(Delete, "FVersion1"), (Replace, "L")]);
+}
+
+#[test]
+fn without_a_list_code_does_not_replace_a_function() {
+    let (old, new) = (resources(&app("1")), resources(&app("2")));
+    let found = assessed(Some(&old), &new, None);
+    let risks: Vec<_> = found.risks.iter().map(|r| (r.class, r.logical_id.as_str())).collect();
+    assert_eq!(risks, [(Delete, "FVersion1"), (MaybeReplace, "L")]);
+    assert_eq!(found.code_only.iter().collect::<Vec<_>>(), ["A", "D", "F"]);
+}
+
+#[test]
+fn the_list_has_to_agree() {
+    let (old, new) = (resources(&app("1")), resources(&app("2")));
+    let of = |edit: fn(&mut crate::stack::Change)| {
+        let mut list = in_place(&old, &new);
+        list.iter_mut().filter(|c| c.logical_id == "F").for_each(edit);
+        assessed(Some(&old), &new, Some(&list)).code_only.contains("F")
+    };
+    assert!(of(|_| {}));
+    assert!(!of(|c| c.replacement = "Conditional".to_owned()));
+    assert!(!of(|c| c.scope = ["Properties".to_owned(), "Tags".to_owned()].into()));
+    assert!(!of(|c| c.details = [detail("Environment", "ParameterReference", "P")].into()));
+}
+
+#[test]
+fn a_layer_that_changes_is_other_code_for_its_function() {
+    let t = resources(&app("1"));
+    let mut function = change("F", "AWS::Lambda::Function", "Modify");
+    function.details.insert(detail("Layers", "ResourceReference", "L"));
+    assert_eq!(assessed(Some(&t), &t, Some(&[function])).code_only.len(), 1);
+}

@@ -1,0 +1,209 @@
+//! Class `iam`, table by table.
+
+use rstest::rstest;
+use serde_json::{Value, json};
+
+use crate::{
+    api::RiskClass::Iam,
+    risk::testing::{assessed, change, detail, has, one_has, resources, template},
+};
+
+fn statement(text: &str) -> Value {
+    serde_json::from_str(text).unwrap()
+}
+
+fn document(statements: &[&str]) -> Value {
+    json!({"Version": "2012-10-17", "Statement": statements.iter().map(|s| statement(s)).collect::<Vec<_>>()})
+}
+
+const ALLOW: &str = r#"{"Effect": "Allow", "Principal": "*", "Action": "x:Get", "Resource": "*"}"#;
+const MORE: &str = r#"{"Effect": "Allow", "Principal": "*", "Action": "x:*", "Resource": "*"}"#;
+const DENY: &str = r#"{"Effect": "Deny", "Principal": "*", "Action": "x:*", "Resource": "*"}"#;
+
+/// Every place where a policy can stand: what it allows grows, and a Deny in it goes.
+#[rstest]
+#[case::trust("AWS::IAM::Role", "/AssumeRolePolicyDocument")]
+#[case::inline("AWS::IAM::Role", "/Policies/0/PolicyDocument")]
+#[case::user("AWS::IAM::User", "/Policies/0/PolicyDocument")]
+#[case::group("AWS::IAM::Group", "/Policies/0/PolicyDocument")]
+#[case::policy("AWS::IAM::Policy", "/PolicyDocument")]
+#[case::managed("AWS::IAM::ManagedPolicy", "/PolicyDocument")]
+#[case::role_policy("AWS::IAM::RolePolicy", "/PolicyDocument")]
+#[case::bucket("AWS::S3::BucketPolicy", "/PolicyDocument")]
+#[case::access_point("AWS::S3::AccessPoint", "/Policy")]
+#[case::queue("AWS::SQS::QueuePolicy", "/PolicyDocument")]
+#[case::topic("AWS::SNS::TopicPolicy", "/PolicyDocument")]
+#[case::key("AWS::KMS::Key", "/KeyPolicy")]
+#[case::repository("AWS::ECR::Repository", "/RepositoryPolicyText")]
+#[case::registry("AWS::ECR::RegistryPolicy", "/PolicyText")]
+#[case::secret("AWS::SecretsManager::ResourcePolicy", "/ResourcePolicy")]
+#[case::bus("AWS::Events::EventBus", "/Policy")]
+#[case::file_system("AWS::EFS::FileSystem", "/FileSystemPolicy")]
+#[case::vault("AWS::Backup::BackupVault", "/AccessPolicy")]
+#[case::api("AWS::ApiGateway::RestApi", "/Policy")]
+#[case::endpoint("AWS::EC2::VPCEndpoint", "/PolicyDocument")]
+#[case::table("AWS::DynamoDB::Table", "/ResourcePolicy/PolicyDocument")]
+#[case::search("AWS::OpenSearchService::Domain", "/AccessPolicies")]
+#[case::permission_set("AWS::SSO::PermissionSet", "/InlinePolicy")]
+#[case::organization("AWS::Organizations::Policy", "/Content")]
+#[case::device("AWS::IoT::Policy", "/PolicyDocument")]
+#[case::whatever("AWS::New::Thing", "/Deep/Inside/Anything")]
+fn wherever_a_policy_stands(#[case] kind: &str, #[case] place: &str) {
+    let of = |document: Value| {
+        place.rsplit('/').filter(|s| !s.is_empty()).fold(document, |inner, step| match step {
+            "0" => json!([inner]),
+            step => json!({ step: inner }),
+        })
+    };
+    let one = |statements: &[&str]| of(document(statements));
+    assert!(one_has(Iam, kind, &one(&[ALLOW]), &one(&[MORE])), "an Allow grows");
+    assert!(one_has(Iam, kind, &one(&[ALLOW]), &one(&[ALLOW, MORE])), "an Allow is added");
+    assert!(one_has(Iam, kind, &one(&[ALLOW, DENY]), &one(&[ALLOW])), "a Deny goes");
+    assert!(
+        one_has(Iam, kind, &one(&[ALLOW]), &of(json!({"Fn::Sub": "${X}"}))),
+        "it cannot be read any more"
+    );
+    let text = of(Value::String(document(&[ALLOW]).to_string()));
+    let more = of(Value::String(document(&[MORE]).to_string()));
+    assert!(one_has(Iam, kind, &text, &more), "an Allow grows in a text");
+    if !kind.starts_with("AWS::EC2::VPCEndpoint") {
+        assert!(!one_has(Iam, kind, &one(&[ALLOW, DENY]), &one(&[DENY, ALLOW])), "another order");
+        assert!(!one_has(Iam, kind, &one(&[MORE]), &one(&[ALLOW, DENY])), "narrower");
+    }
+}
+
+#[rstest]
+#[case::attachment("AWS::IAM::Role", json!({"ManagedPolicyArns": []}), json!({"ManagedPolicyArns": ["arn:aws:iam::aws:policy/X"]}), true)]
+#[case::detachment_of_aws("AWS::IAM::Role", json!({"ManagedPolicyArns": ["arn:aws:iam::aws:policy/X"]}), json!({"ManagedPolicyArns": []}), false)]
+#[case::detachment_of_a_deny("AWS::IAM::Role", json!({"ManagedPolicyArns": ["arn:aws:iam::aws:policy/AWSDenyAll"]}), json!({}), true)]
+#[case::detachment_of_who_knows_what("AWS::IAM::Role", json!({"ManagedPolicyArns": [{"Ref": "P"}]}), json!({}), true)]
+#[case::policy_for_another_role("AWS::IAM::Policy", json!({"Roles": ["a"], "PolicyDocument": {"Statement": {"Effect": "Allow", "Action": "a:b", "Resource": "*"}}}), json!({"Roles": ["a", "b"], "PolicyDocument": {"Statement": {"Effect": "Allow", "Action": "a:b", "Resource": "*"}}}), true)]
+#[case::deny_for_another_role("AWS::IAM::Policy", json!({"Roles": ["a"], "PolicyDocument": {"Statement": {"Effect": "Deny", "Action": "*", "Resource": "*"}}}), json!({"Roles": ["a", "b"], "PolicyDocument": {"Statement": {"Effect": "Deny", "Action": "*", "Resource": "*"}}}), false)]
+#[case::new_deny("AWS::SQS::QueuePolicy", Value::Null, json!({"Queues": ["q"], "PolicyDocument": {"Statement": {"Effect": "Deny", "Action": "*", "Resource": "*"}}}), false)]
+#[case::policy_for_fewer_roles("AWS::IAM::Policy", json!({"Roles": ["a", "b"], "PolicyDocument": {"Statement": []}}), json!({"Roles": ["a"], "PolicyDocument": {"Statement": []}}), false)]
+#[case::deny_for_fewer_roles("AWS::IAM::Policy", json!({"Roles": ["a", "b"], "PolicyDocument": {"Statement": [{"Effect": "Deny", "Action": "*", "Resource": "*"}]}}), json!({"Roles": ["a"], "PolicyDocument": {"Statement": [{"Effect": "Deny", "Action": "*", "Resource": "*"}]}}), true)]
+#[case::another_bucket("AWS::S3::BucketPolicy", json!({"Bucket": "a", "PolicyDocument": {"Statement": {"Effect": "Allow", "Action": "a:b", "Resource": "*"}}}), json!({"Bucket": "b", "PolicyDocument": {"Statement": {"Effect": "Allow", "Action": "a:b", "Resource": "*"}}}), true)]
+#[case::user_joins_group("AWS::IAM::User", json!({}), json!({"Groups": ["g"]}), true)]
+#[case::user_may_log_in("AWS::IAM::User", json!({}), json!({"LoginProfile": {"Password": "x"}}), true)]
+#[case::new_user("AWS::IAM::User", Value::Null, json!({}), true)]
+#[case::new_group("AWS::IAM::Group", Value::Null, json!({}), true)]
+#[case::removed_role("AWS::IAM::Role", json!({"Policies": [{"PolicyDocument": {"Statement": [{"Effect": "Deny", "Action": "*", "Resource": "*"}]}}], "PermissionsBoundary": "b"}), Value::Null, false)]
+#[case::instance_profile("AWS::IAM::InstanceProfile", json!({"Roles": ["a"]}), json!({"Roles": ["b"]}), true)]
+#[case::oidc("AWS::IAM::OIDCProvider", json!({"ClientIdList": ["a"]}), json!({"ClientIdList": ["a", "b"]}), true)]
+#[case::assignment("AWS::SSO::Assignment", Value::Null, json!({"PrincipalId": "p"}), true)]
+#[case::assignment_gone("AWS::SSO::Assignment", json!({"PrincipalId": "p"}), Value::Null, false)]
+#[case::permission_set("AWS::SSO::PermissionSet", json!({}), json!({"ManagedPolicies": ["arn:aws:iam::aws:policy/X"]}), true)]
+#[case::scp_target_gone("AWS::Organizations::Policy", json!({"TargetIds": ["a", "b"], "Content": {"Statement": []}}), json!({"TargetIds": ["a"], "Content": {"Statement": []}}), true)]
+#[case::scp_gone("AWS::Organizations::Policy", json!({"TargetIds": ["a"]}), Value::Null, true)]
+#[case::permission("AWS::Lambda::Permission", Value::Null, json!({"Action": "lambda:InvokeFunction", "FunctionName": "f", "Principal": "*"}), true)]
+#[case::permission_narrows("AWS::Lambda::Permission", json!({"Action": "a", "FunctionName": "f", "Principal": "p"}), json!({"Action": "a", "FunctionName": "f", "Principal": "p", "SourceArn": "s"}), false)]
+#[case::permission_widens("AWS::Lambda::Permission", json!({"Action": "a", "FunctionName": "f", "Principal": "p", "SourceArn": "s"}), json!({"Action": "a", "FunctionName": "f", "Principal": "p"}), true)]
+#[case::permission_moves("AWS::Lambda::Permission", json!({"Action": "a", "FunctionName": "f", "Principal": "p"}), json!({"Action": "a", "FunctionName": "g", "Principal": "p"}), true)]
+#[case::layer("AWS::Lambda::LayerVersionPermission", Value::Null, json!({"Principal": "*", "Action": "a", "LayerVersionArn": "l"}), true)]
+#[case::bus("AWS::Events::EventBusPolicy", json!({"StatementId": "s", "Principal": "1", "Action": "a"}), json!({"StatementId": "s", "Principal": "*", "Action": "a"}), true)]
+#[case::bus_statement("AWS::Events::EventBusPolicy", json!({"StatementId": "s"}), json!({"StatementId": "s", "Statement": {"Effect": "Allow", "Principal": "*", "Action": "*", "Resource": "*"}}), true)]
+#[case::endpoint_policy_gone("AWS::EC2::VPCEndpoint", json!({"PolicyDocument": {"Statement": []}}), json!({}), true)]
+#[case::guests("AWS::Cognito::IdentityPool", json!({"AllowUnauthenticatedIdentities": false}), json!({"AllowUnauthenticatedIdentities": true}), true)]
+#[case::another_role("AWS::Lambda::Function", json!({"Role": "a"}), json!({"Role": "b"}), true)]
+#[case::another_role_deep("AWS::EC2::LaunchTemplate", json!({"LaunchTemplateData": {"IamInstanceProfile": {"Arn": "a"}}}), json!({"LaunchTemplateData": {"IamInstanceProfile": {"Arn": "b"}}}), true)]
+#[case::foreign_role("AWS::Lambda::Function", Value::Null, json!({"Role": {"Ref": "Parameter"}}), true)]
+#[case::own_role("AWS::Lambda::Function", Value::Null, json!({"Role": {"Fn::GetAtt": ["R", "Arn"]}}), false)]
+#[case::condition_on_a_whole_statement("AWS::IAM::ManagedPolicy", json!({"PolicyDocument": {"Statement": []}}), json!({"PolicyDocument": {"Statement": [{"Fn::If": ["C", {}, {}]}]}}), true)]
+#[case::unreadable_effect("AWS::IAM::ManagedPolicy", json!({"PolicyDocument": {"Statement": []}}), json!({"PolicyDocument": {"Statement": [{"Effect": {"Ref": "E"}, "Action": "*"}]}}), true)]
+#[case::unknown_key("AWS::IAM::ManagedPolicy", json!({"PolicyDocument": {"Statement": []}}), json!({"PolicyDocument": {"Statement": [{"Effect": "Deny", "action": "*"}]}}), true)]
+#[case::inline_policy_renamed("AWS::IAM::Role", json!({"Policies": [{"PolicyName": "a", "PolicyDocument": {"Statement": [{"Effect": "Allow", "Action": "a:b", "Resource": "*"}]}}]}), json!({"Policies": [{"PolicyName": "b", "PolicyDocument": {"Statement": [{"Effect": "Allow", "Action": "a:b", "Resource": "*"}]}}]}), false)]
+#[case::conditional_inline_policy("AWS::IAM::Role", json!({"Policies": []}), json!({"Policies": [{"Fn::If": ["C", {"PolicyName": "p", "PolicyDocument": {"Statement": []}}, {"Ref": "AWS::NoValue"}]}]}), true)]
+#[case::tags_say_nothing("AWS::IAM::Role", json!({"Tags": []}), json!({"Tags": [{"Key": "a", "Value": "b"}]}), false)]
+#[case::a_lifecycle_says_nothing("AWS::ECR::Repository", json!({"LifecyclePolicy": {"LifecyclePolicyText": {"Ref": "A"}}}), json!({"LifecyclePolicy": {"LifecyclePolicyText": {"Ref": "B"}}}), false)]
+#[case::scaling_says_nothing("AWS::ApplicationAutoScaling::ScalingPolicy", json!({"PolicyType": "a"}), json!({"PolicyType": "b"}), false)]
+#[case::serverless("AWS::Serverless::Function", json!({}), json!({"Policies": ["AdministratorAccess"]}), true)]
+#[case::macro_inside("AWS::IAM::Role", json!({"Path": "/"}), json!({"Path": "/", "Fn::Transform": {"Name": "AWS::Include"}}), true)]
+fn of_a_resource(#[case] kind: &str, #[case] old: Value, #[case] new: Value, #[case] want: bool) {
+    let of = |properties: &Value| match properties {
+        Value::Null => json!({"Resources": {"R": {"Type": "AWS::IAM::Role"}}}),
+        p => json!({"Resources": {"R": {"Type": "AWS::IAM::Role"}, "X": {"Type": kind, "Properties": p}}}),
+    };
+    assert_eq!(has(Iam, &of(&old), &of(&new)), want);
+}
+
+/// A role whose policy names a bucket, a parameter and a mapping, with a condition.
+fn referring(parameter: &str, mapped: &str, condition: &str) -> Value {
+    json!({
+        "Parameters": {"P": {"Type": "String", "Default": parameter}, "Unused": {"Type": "String", "Default": condition}},
+        "Mappings": {"M": {"a": {"b": mapped}}, "Unused": {"a": {"b": condition}}},
+        "Conditions": {"C": {"Fn::Equals": [condition, "x"]}, "D": {"Fn::Not": [{"Condition": "C"}]}},
+        "Resources": {
+            "B": {"Type": "AWS::S3::Bucket"},
+            "R": {"Type": "AWS::IAM::Policy", "Condition": "D", "Properties": {"Roles": ["r"], "PolicyDocument": {"Statement": [
+                {"Effect": "Allow", "Action": {"Ref": "P"}, "Resource": [{"Fn::GetAtt": ["B", "Arn"]}, {"Fn::FindInMap": ["M", "a", "b"]}]}
+            ]}}}
+        }
+    })
+}
+
+#[rstest]
+#[case::nothing("a", "a", "a", false)]
+#[case::parameter("b", "a", "a", true)]
+#[case::mapping("a", "b", "a", true)]
+#[case::condition_behind_a_condition("a", "a", "b", true)]
+fn what_feeds_a_policy(
+    #[case] parameter: &str,
+    #[case] mapped: &str,
+    #[case] condition: &str,
+    #[case] want: bool,
+) {
+    assert_eq!(has(Iam, &referring("a", "a", "a"), &referring(parameter, mapped, condition)), want);
+}
+
+#[rstest]
+#[case("Modify", "True", true)]
+#[case("Modify", "Conditional", true)]
+#[case("Modify", "False", false)]
+#[case("Dynamic", "", true)]
+fn a_resource_that_a_policy_points_at(#[case] action: &str, #[case] replacement: &str, #[case] want: bool) {
+    let t = template(&referring("a", "a", "a"));
+    let mut bucket = change("B", "AWS::S3::Bucket", action);
+    replacement.clone_into(&mut bucket.replacement);
+    // CloudFormation lists the policy, too, as it cannot know what becomes of the ARN.
+    let mut policy = change("R", "AWS::IAM::Policy", "Modify");
+    policy.details.insert(detail("PolicyDocument", "ResourceAttribute", "B.Arn"));
+    let told = assessed(Some(&t), &t, Some(&[bucket, policy]));
+    assert_eq!(told.risks.iter().any(|r| r.class == Iam), want);
+}
+
+#[test]
+fn a_condition_that_brings_a_role_in_counts_as_an_addition() {
+    let t = resources(
+        &json!({"R": {"Type": "AWS::IAM::Role", "Condition": "C", "Properties": {"AssumeRolePolicyDocument": {}}}}),
+    );
+    let told = |action: &str| assessed(Some(&t), &t, Some(&[change("R", "AWS::IAM::Role", action)]));
+    assert!(told("Add").risks.iter().any(|r| r.class == Iam));
+    assert!(!told("Remove").risks.iter().any(|r| r.class == Iam));
+}
+
+#[test]
+fn a_new_stack_is_an_addition_of_all_in_it() {
+    let new = resources(&json!({
+        "R": {"Type": "AWS::IAM::Role", "Properties": {"AssumeRolePolicyDocument": document(&[ALLOW])}},
+        "Q": {"Type": "AWS::SQS::Queue"}
+    }));
+    let told = assessed(
+        None,
+        &new,
+        Some(&[change("R", "AWS::IAM::Role", "Add"), change("Q", "AWS::SQS::Queue", "Add")]),
+    );
+    assert_eq!(told.risks.iter().map(|r| (r.class, r.logical_id.as_str())).collect::<Vec<_>>(), [(Iam, "R")]);
+}
+
+#[test]
+fn what_a_transform_makes_is_judged_by_its_type() {
+    let t = resources(&json!({}));
+    let told = |kind: &str| assessed(Some(&t), &t, Some(&[change("FRole", kind, "Add")])).risks.len();
+    assert_eq!((told("AWS::IAM::Role"), told("AWS::SQS::Queue")), (1, 0));
+}
+
+#[test]
+fn another_type_is_another_resource() {
+    let of = |kind: &str| json!({"Resources": {"X": {"Type": kind, "Properties": {"PolicyDocument": document(&[ALLOW])}}}});
+    assert!(has(Iam, &of("AWS::SQS::QueuePolicy"), &of("AWS::SNS::TopicPolicy")));
+}

@@ -1,0 +1,149 @@
+//! Stages: with and without a deployed release, in every phase and for every reason.
+
+use std::sync::Arc;
+
+use serde_json::json;
+use stackgate_core::{
+    api::Reason,
+    effect::Seen,
+    facts::Facts,
+    stage::{observe, status},
+    verdict::{Phase, Verdict},
+};
+
+use super::{Recorded, behind, new, recorded};
+use crate::world::{Cluster, Entry, installation, kebab, now, object, plan, stack, stage_spec};
+
+pub const WORKING: [Reason; 4] = [Reason::Planning, Reason::Executing, Reason::Withdrawing, Reason::Retrying];
+pub const WAITING: [Reason; 11] = [
+    Reason::AwaitingUpstream,
+    Reason::Soaking,
+    Reason::AwaitingCheck,
+    Reason::AwaitingApproval,
+    Reason::Frozen,
+    Reason::Suspended,
+    Reason::Rejected,
+    Reason::Expired,
+    Reason::AwaitingAssembly,
+    Reason::NotBootstrapped,
+    Reason::StackBusy,
+];
+pub const STALLED: [Reason; 22] = [
+    Reason::RolledBack,
+    Reason::RollbackFailed,
+    Reason::CheckFailed,
+    Reason::PlanFailed,
+    Reason::InvalidAssembly,
+    Reason::SourceFailed,
+    Reason::NoSuchCdkStage,
+    Reason::AccountNotAllowed,
+    Reason::StackNotOurs,
+    Reason::StackStuck,
+    Reason::RoleNotComputed,
+    Reason::AssetKeyTaken,
+    Reason::AccessDenied,
+    Reason::CallRefused,
+    Reason::UpstreamNotFound,
+    Reason::PromotionCycle,
+    Reason::PromotionRequired,
+    Reason::PinNotFound,
+    Reason::InvalidSpec,
+    Reason::AwaitingAssembly,
+    Reason::NotBootstrapped,
+    Reason::LedgerFull,
+];
+
+#[derive(Clone, Copy, PartialEq)]
+enum Before {
+    Nothing,
+    Deployed,
+    /// Deployed, and the stack is gone since.
+    Gone,
+}
+
+fn stage(before: Before, phase: Phase, name: &str) -> Recorded {
+    let mut object = object("Stage", "prod", &stage_spec());
+    object["metadata"]["finalizers"] = json!(["stackgate.dev/tidy"]);
+    if phase.reason() == Reason::Deleting {
+        object["metadata"]["deletionTimestamp"] = json!(crate::world::NOW);
+    }
+    let mut plans = Vec::new();
+    if before != Before::Nothing {
+        let entries =
+            [Entry::Opened(1, 'a'), Entry::Decided("Approve"), Entry::Claimed, Entry::Settled("Succeeded")];
+        plans.push(plan("prod-a", "Prepared", &entries));
+    }
+    if !matches!(phase, Phase::Done(_)) && !no_plan(phase.reason()) {
+        let mut next = plan("prod-b", "Prepared", &[Entry::Opened(2, 'b')]);
+        if before != Before::Nothing {
+            let owned = plans[0]["spec"]["ledger"][2]["claimed"]["stacks"][0].clone();
+            next["spec"]["ledger"][0]["opened"]["owned"] = json!([{ "account": owned["account"], "region": owned["region"],
+                "stackName": owned["stackName"], "stackID": owned["stackID"], "input": owned["input"],
+                "updatedTime": "2026-11-23T00:00:00.000000Z" }]);
+        }
+        plans.push(next);
+    }
+    let cluster = Cluster {
+        stage: Some(Arc::new(serde_json::from_value(object.clone()).unwrap())),
+        plans: plans.into_iter().map(|p| Arc::new(serde_json::from_value(p).unwrap())).collect(),
+        ..Cluster::default()
+    };
+    let mut facts = Facts::default();
+    if before == Before::Gone {
+        let stack: stackgate_core::api::ClaimedStack = serde_json::from_value({
+            let mut claimed = stack();
+            claimed["stackID"] = json!(crate::world::stack_id());
+            claimed["changeSetARN"] = json!("arn:aws:cloudformation:ap-southeast-2:333333333333:changeSet/stackgate-1/22222222-2222-2222-2222-222222222222");
+            claimed["leaf"] = json!(crate::world::digest('1'));
+            claimed["input"] = json!(crate::world::digest('2'));
+            claimed
+        })
+        .unwrap();
+        facts.stacks.insert(stack.key(), Seen::Absent(now()));
+    }
+    let installation = installation();
+    let snapshot = observe(&cluster, "shop", "prod", &facts, &installation).unwrap();
+    let message = match phase.reason() {
+        Reason::AwaitingApproval => "read it: kubectl -n shop describe plan prod-b; let it run: kubectl -n shop annotate plan prod-b gate.stackgate.dev/approve=c1-…".to_owned(),
+        reason => format!("what is to be said of {}", kebab(reason.as_str())),
+    };
+    let verdict = Verdict::rest(phase, message);
+    recorded(object, name, status(&snapshot, &verdict, now()))
+}
+
+/// Whether there cannot be a plan yet.
+fn no_plan(reason: Reason) -> bool {
+    [Reason::AwaitingUpstream, Reason::AwaitingAssembly, Reason::Planning].contains(&reason)
+}
+
+pub fn stages() -> Vec<Recorded> {
+    let mut list = vec![
+        new("Stage", &stage_spec()),
+        stage(Before::Deployed, Phase::Done(Reason::Deployed), "up-to-date"),
+    ];
+    for (before, prefix) in [(Before::Nothing, "first"), (Before::Deployed, "deployed")] {
+        let mut add = |how: &str, phase: Phase| {
+            list.push(stage(before, phase, &format!("{prefix}-{how}-{}", kebab(phase.reason().as_str()))));
+        };
+        WORKING.into_iter().for_each(|r| add("working", Phase::Working(r)));
+        WAITING.into_iter().for_each(|r| add("waiting", Phase::Waiting(r)));
+        STALLED.into_iter().for_each(|r| add("stalled", Phase::Stalled(r)));
+    }
+    list.push(stage(
+        Before::Gone,
+        Phase::Waiting(Reason::AwaitingApproval),
+        "amiss-waiting-awaiting-approval",
+    ));
+    list.push(stage(Before::Nothing, Phase::Working(Reason::Deleting), "deleted-first"));
+    list.push(stage(Before::Deployed, Phase::Working(Reason::Deleting), "deleted-deployed"));
+    let names = [
+        "up-to-date",
+        "first-waiting-awaiting-approval",
+        "deployed-waiting-awaiting-approval",
+        "deployed-stalled-rolled-back",
+    ];
+    let behind: Vec<_> =
+        list.iter().filter(|o| names.iter().any(|n| o["metadata"]["name"] == *n)).map(behind).collect();
+    list.extend(behind);
+    list
+}

@@ -1,0 +1,106 @@
+//! Fixed inputs, fixed outputs. **None of these may ever change without a new version in the text that its digest begins
+//! with** (`stackgate leaf v2` …): plans and approvals are kept under these ids, and mean what they meant when they were
+//! given. Where a vector fails, either the change was not meant, or it needs a new version (docs/adr/0006).
+
+use std::collections::BTreeMap;
+
+use stackgate_core::{
+    bundle::{DifferenceKind, ResourceDifference},
+    change::{
+        Baseline, HmacKey, b1, c1, change_set_name, create_token, deferred_leaf, execute_token, leaf,
+        release_id, unchanged_leaf,
+    },
+};
+
+use super::sample::{baseline, content, digest, hmac, input, key, set, uid, word};
+
+/// Compares, and shows both when they differ.
+fn is(actual: &impl ToString, expected: &str) {
+    assert_eq!(actual.to_string(), expected, "see the head of this file");
+}
+
+#[test]
+fn the_input_of_a_stack() {
+    is(&input().digest().hex(), "6a95c0612c436c5fea0f88cfe88c10d4985b8f05fa4be5b5767b3b11a46611c6");
+}
+
+#[test]
+fn a1() {
+    let inputs = BTreeMap::from([(key("Prod-Api"), input().digest()), (key("Prod-Store"), digest("store"))]);
+    is(&release_id(&uid(), &inputs), "a1-af52ffcaca38f0c7242cb972783a447d1a5e4802");
+}
+
+#[test]
+fn leaves() {
+    let (key, input) = (key("Prod-Api"), input().digest());
+    is(
+        &leaf(&key, &input, &baseline(), &set(), &content()).hex(),
+        "8cfd4a6f0534e80b0a2cf9a211ca786d75db689f80c61e24f0830c2556d35043",
+    );
+    is(
+        &leaf(&key, &input, &Baseline::None, &set(), &content()).hex(),
+        "0c1faed377c0b3dc94b4bac1acec901b6cf280f80856f14aefacbc35f943ae91",
+    );
+    is(
+        &unchanged_leaf(&key, &input, &baseline()).hex(),
+        "a33b8eb3eb9862b94b64b7dbbc8a23c8467638bb088857d697dd32f7a809b6e7",
+    );
+    let difference = [
+        ResourceDifference {
+            logical_id: "Web".to_owned(),
+            resource_type: "AWS::EC2::Instance".to_owned(),
+            kind: DifferenceKind::Modify,
+        },
+        ResourceDifference {
+            logical_id: "Role".to_owned(),
+            resource_type: "AWS::IAM::Role".to_owned(),
+            kind: DifferenceKind::Add,
+        },
+    ];
+    is(
+        &deferred_leaf(&key, &input, &baseline(), &difference).hex(),
+        "494065a03319f56ad78a2bdd6d467248ba39b51c5f7dc4c1d861abdcc00631dd",
+    );
+}
+
+#[test]
+fn c1_of_two_stacks() {
+    let release = release_id(&uid(), &BTreeMap::from([(key("Prod-Api"), input().digest())]));
+    let leaves = BTreeMap::from([(key("Prod-Api"), digest("one")), (key("Prod-Store"), digest("two"))]);
+    is(&c1(&uid(), &release, &leaves), "c1-2d6cba9f753c9e59bff7a3a4117f08e709c5f774");
+}
+
+#[test]
+fn b1_first_and_next() {
+    let parameters = BTreeMap::from([("Qualifier".to_owned(), "acme".to_owned())]);
+    let first = b1(&uid(), None, "CDKToolkit-acme", &digest("template"), &parameters);
+    is(&first, "b1-ef5742645ed8cc6acd8f58911c9253384f78b116");
+    let next = b1(&uid(), Some(&first), "CDKToolkit-acme", &digest("template"), &parameters);
+    is(&next, "b1-7f68ed102360074cd155ee3505a87955ae8d4b9a");
+}
+
+#[test]
+fn names_and_tokens() {
+    let name = change_set_name(&uid(), &digest("input"), &baseline());
+    is(&name, "stackgate-729c4e280fd1cf1a2043a94f361fba3c");
+    is(
+        &change_set_name(&uid(), &digest("input"), &Baseline::None),
+        "stackgate-b170ec80c3633872e862f70365819205",
+    );
+    is(&create_token(&name), "create-38a3f26488bc48ad5f124b0f903023af54549a33");
+    let arn = word("arn:aws:cloudformation:ap-southeast-2:333333333333:changeSet/stackgate-1/a");
+    is(&execute_token(&arn), "execute-d7a04f27350cee091ec963a4e71bb9f57b28f0ea");
+}
+
+#[test]
+fn the_proof_that_a_change_set_is_ours() {
+    let description = hmac().description("shop/prod", "stackgate-1", &digest("input"));
+    is(
+        &description,
+        "Stackgate: shop/prod proof=2f4d22b390473fabb9886c4c637e6cfd66c0f9581df4a8554a0b68803162cbaf",
+    );
+    assert!(hmac().proves(&description, "stackgate-1", &digest("input")));
+    assert!(!hmac().proves(&description, "stackgate-2", &digest("input")));
+    assert!(!hmac().proves(&description, "stackgate-1", &digest("other")));
+    assert!(!HmacKey::new([8; 32]).proves(&description, "stackgate-1", &digest("input")));
+}

@@ -1,0 +1,169 @@
+//! Single situations, told one after the other: what went wrong once, and must not again.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "functions that every test calls"
+)]
+
+use std::sync::Arc;
+
+use jiff::SignedDuration;
+use stackgate_core::{
+    api::{Action, CloseReason, Gate, RiskClass, StageStatus},
+    gate::PlanView,
+    words::StackKey,
+};
+use stackgate_sim::{
+    bundle::RELEASES,
+    people::newest,
+    run::{Gates, Run, Setting},
+    scenario::first_release,
+    world::{
+        Object, ObjectKey,
+        said::{Note, Word, Writer},
+    },
+};
+
+const DEV: &str = "dev";
+
+/// One Stage and one release, in good weather; the Stage waits for an approval.
+fn waiting() -> (Run, PlanView) {
+    waiting_for(Vec::new())
+}
+
+fn sign(run: &mut Run, plan: &PlanView, action: Action, slot: &str) {
+    let acks = [RiskClass::Replace, RiskClass::MaybeReplace, RiskClass::Delete];
+    let id = plan.id().to_string();
+    let note = Note { word: Word::Decides(action), slot, id: &id, by: "alice", acks: &acks, until: None };
+    assert!(run.world().write(Writer::Person("alice"), &ObjectKey::Plan(plan.name.clone()), &note));
+}
+
+fn approve(run: &mut Run, plan: &PlanView) {
+    sign(run, plan, Action::Approve, "");
+}
+
+fn status(run: &mut Run) -> StageStatus {
+    match run.world().cluster.objects.0.get(&ObjectKey::Stage(DEV.to_owned())) {
+        Some(Object::Stage(s)) => s.status.clone().expect("a status"),
+        other => panic!("{other:?}"),
+    }
+}
+
+fn state(run: &mut Run) -> String {
+    status(run).state.expect("a state")
+}
+
+fn is_ready(run: &mut Run) -> bool {
+    status(run).conditions.iter().any(|c| c.type_ == "Ready" && c.status == "True")
+}
+
+fn deployed() -> (Run, PlanView) {
+    let (mut run, plan) = waiting();
+    approve(&mut run, &plan);
+    run.alone(SignedDuration::from_mins(5)).unwrap();
+    assert_eq!(state(&mut run), "UpToDate");
+    assert!(is_ready(&mut run));
+    (run, plan)
+}
+
+#[test]
+fn a_stack_that_somebody_deletes_by_hand_is_missed_and_planned_anew() {
+    let (mut run, first) = deployed();
+    let key: StackKey = first.proposal().stacks.last().expect("a stack").key();
+    run.world().delete_by_hand(&key);
+    assert!(!run.world().cloud.stacks.contains_key(&key), "somebody imports from it");
+    run.alone(SignedDuration::from_mins(15)).unwrap();
+    assert!(!is_ready(&mut run));
+    assert_eq!(state(&mut run), "AwaitingApproval");
+    let next = newest(run.world(), DEV).expect("a plan");
+    assert_ne!(next.id(), first.id());
+    approve(&mut run, &next);
+    run.alone(SignedDuration::from_mins(5)).unwrap();
+    assert_eq!(state(&mut run), "UpToDate");
+    assert!(is_ready(&mut run) && run.world().cloud.stacks.contains_key(&key));
+}
+
+#[test]
+fn a_flood_of_rejects_closes_a_plan_at_once() {
+    let (mut run, plan) = waiting();
+    for n in 0..300 {
+        sign(&mut run, &plan, Action::Reject, &format!("n{n}"));
+    }
+    run.alone(SignedDuration::from_mins(2)).unwrap();
+    let plan = newest(run.world(), DEV).expect("a plan");
+    assert_eq!(plan.closed.as_ref().map(|c| c.reason), Some(CloseReason::Rejected));
+    let ledger = &plan.plan.spec.ledger;
+    let closed = ledger.iter().position(|e| e.closed.is_some()).expect("it is closed");
+    let rejects = |from: usize, to: usize| {
+        let decided = ledger[from..to].iter().filter_map(|e| e.decided.as_ref());
+        decided.filter(|d| d.action == Action::Reject).count()
+    };
+    assert!(rejects(0, ledger.len()) <= 32, "{} rejects", rejects(0, ledger.len()));
+    assert!(rejects(0, closed) >= 1);
+    // What comes afterwards changes nothing, and takes no more room than a few entries.
+    for n in 0..300 {
+        sign(&mut run, &plan, Action::Reject, &format!("late{n}"));
+    }
+    run.alone(SignedDuration::from_mins(2)).unwrap();
+    let plan = newest(run.world(), DEV).expect("a plan");
+    assert!(plan.plan.spec.ledger.len() < 50, "{} entries", plan.plan.spec.ledger.len());
+    assert_eq!(state(&mut run), "Rejected");
+}
+
+#[test]
+fn a_reject_that_comes_while_another_one_closes_the_plan_is_recorded_too() {
+    let (mut run, plan) = waiting();
+    sign(&mut run, &plan, Action::Reject, "a");
+    run.alone(SignedDuration::from_mins(2)).unwrap();
+    sign(&mut run, &plan, Action::Reject, "b");
+    run.alone(SignedDuration::from_mins(2)).unwrap();
+    let plan = newest(run.world(), DEV).expect("a plan");
+    // Otherwise the admission policies would keep it on the plan for good.
+    assert_eq!(plan.decisions.iter().filter(|r| r.decided.action == Action::Reject).count(), 2);
+    assert_eq!(state(&mut run), "Rejected");
+}
+
+#[test]
+fn a_plan_that_somebody_deletes_is_not_named_any_more() {
+    let (mut run, plan) = waiting();
+    let key = ObjectKey::Plan(plan.name.clone());
+    run.world().cluster.delete(&key);
+    run.alone(SignedDuration::from_mins(2)).unwrap();
+    // The same change is planned again, as an object that is really there.
+    let again = newest(run.world(), DEV).expect("a plan");
+    assert_eq!(again.id(), plan.id());
+    assert_ne!(again.plan.metadata.uid, plan.plan.metadata.uid);
+    assert_eq!(state(&mut run), "AwaitingApproval");
+    approve(&mut run, &again);
+    run.alone(SignedDuration::from_mins(5)).unwrap();
+    assert_eq!(state(&mut run), "UpToDate");
+}
+
+fn waiting_for(gates: Vec<Gates>) -> (Run, PlanView) {
+    let mut run = Run::new(&Setting { gates, ..first_release(1) });
+    run.world().source.push(Arc::clone(&RELEASES[0]));
+    run.alone(SignedDuration::from_mins(2)).unwrap();
+    let plan = newest(run.world(), DEV).expect("a plan");
+    assert_eq!(state(&mut run), "AwaitingApproval");
+    (run, plan)
+}
+
+#[test]
+fn a_plan_that_has_expired_under_a_suspended_stage_keeps_nobody_busy() {
+    let short = Gate { plan_ttl: Some("10m".parse().unwrap()), ..Gate::default() };
+    let (mut run, plan) = waiting_for(vec![Gates { stage: Some(short), ..Gates::default() }]);
+    let world = run.world();
+    let Some(Object::Stage(mut stage)) =
+        world.cluster.objects.0.get(&ObjectKey::Stage(DEV.to_owned())).cloned()
+    else {
+        panic!("no Stage");
+    };
+    Arc::make_mut(&mut stage).spec.suspend = true;
+    world.cluster.put(Object::Stage(stage));
+    // It would not come to an end if each pass asked for the next at once.
+    run.alone(SignedDuration::from_mins(30)).unwrap();
+    assert_eq!(state(&mut run), "Suspended");
+    assert!(newest(run.world(), DEV).expect("a plan").closed.is_none(), "{}", plan.name);
+}

@@ -1,0 +1,34 @@
+-- Health of a CloudAssembly in Argo CD. Needs the base library only.
+
+if obj.metadata.deletionTimestamp ~= nil then
+  return { status = "Progressing", message = "being deleted" }
+end
+
+local status = obj.status or {}
+local conditions = {}
+for _, condition in ipairs(status.conditions or {}) do
+  conditions[condition.type] = condition
+end
+
+local function is(type, value)
+  return conditions[type] ~= nil and conditions[type].status == value
+end
+
+local function because(type)
+  return (conditions[type].reason or type) .. ": " .. (conditions[type].message or "")
+end
+
+-- A status that speaks of an older spec says nothing about this one.
+if status.observedGeneration == nil or status.observedGeneration ~= obj.metadata.generation then
+  return { status = "Progressing", message = "not yet looked at by Stackgate" }
+end
+if is("Stalled", "True") then
+  return { status = "Degraded", message = because("Stalled") }
+end
+if is("Reconciling", "True") then
+  return { status = "Progressing", message = because("Reconciling") }
+end
+if is("Ready", "True") then
+  return { status = "Healthy", message = because("Ready") }
+end
+return { status = "Progressing", message = "no release yet" }

@@ -1,0 +1,44 @@
+-- Health of a Stage in Argo CD. Needs the base library only.
+
+-- What awaits a person, an upstream or time is not at work, and nothing is wrong with it.
+local waiting = "Suspended"
+
+if obj.metadata.deletionTimestamp ~= nil then
+  return { status = "Progressing", message = "being deleted" }
+end
+
+local status = obj.status or {}
+local conditions = {}
+for _, condition in ipairs(status.conditions or {}) do
+  conditions[condition.type] = condition
+end
+
+local function is(type, value)
+  return conditions[type] ~= nil and conditions[type].status == value
+end
+
+local function because(type)
+  return (conditions[type].reason or type) .. ": " .. (conditions[type].message or "")
+end
+
+-- A status that speaks of an older spec says nothing about this one.
+if status.observedGeneration == nil or status.observedGeneration ~= obj.metadata.generation then
+  return { status = "Progressing", message = "not yet looked at by Stackgate" }
+end
+if is("Stalled", "True") then
+  return { status = "Degraded", message = because("Stalled") }
+end
+if is("Reconciling", "True") then
+  return { status = "Progressing", message = because("Reconciling") }
+end
+-- Something was deployed and is not as we left it (a stack is gone, changed by others, or half-way): that is no mere wait.
+if is("Ready", "False") and status.deployed ~= nil then
+  return { status = "Degraded", message = because("Ready") }
+end
+if is("Waiting", "True") then
+  return { status = waiting, message = because("Waiting") }
+end
+if is("Ready", "True") then
+  return { status = "Healthy", message = because("Ready") }
+end
+return { status = "Progressing", message = "nothing has been deployed yet" }

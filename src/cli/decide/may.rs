@@ -1,0 +1,74 @@
+//! Whether a decision would change anything in the state that the plan is in.
+
+use stackgate_core::{
+    api::{Action, DecisionSource},
+    gate::PlanView,
+};
+
+use crate::cli::{
+    desk::Desk,
+    fail::Fail,
+    look::Sight,
+    view::{State, word},
+};
+
+/// Refuses what would change nothing, and says what would.
+pub(super) fn may(desk: &Desk, action: Action, sight: &Sight, by: &str) -> Result<(), Fail> {
+    let report = &sight.report;
+    let ours = |args: &[&str]| desk.invoked.ours(report.namespace.as_str(), args);
+    let no = |what: &str, todo: &str| {
+        Err(Fail::new(format!("nothing was signed: plan {} {what}{todo}", report.name)))
+    };
+    let rule = report.approvals.as_ref().and_then(|a| a.rule.as_ref());
+    match (action, report.state) {
+        (Action::Approve | Action::Override, state) if state.is_open() => match (rule, action) {
+            (Some(rule), Action::Approve) => no(&format!("needs no approval ({rule})"), ""),
+            (_, _) => Ok(()),
+        },
+        (Action::Revoke, state) if state.is_open() => match has_decided(&sight.view, sight, by) {
+            true => Ok(()),
+            false => no("carries no approval of yours", ", so there is nothing to take back"),
+        },
+        (Action::Reject, state) if state.is_open() => Ok(()),
+        // What has not started stays so.
+        (Action::Reject, State::Executing | State::Failing) => Ok(()),
+        (Action::Retry, State::Failed) => Ok(()),
+        (Action::Retry, state) => {
+            no(&format!("is {}, and only what has failed is tried again", state.as_str()), "")
+        }
+        (_, State::Superseded | State::Withdrawn) => match &sight.newer {
+            Some(newer) => no("is superseded", &format!(": read the newer one: {}", ours(&["plan", newer]))),
+            None => no(&format!("is {}: {}", report.state.as_str(), report.message), "; it is planned anew"),
+        },
+        (_, State::Executing | State::Failing) => no(&format!("runs already ({})", report.message), ""),
+        (_, State::Succeeded) => no("was carried out already", ""),
+        (_, State::Rejected) => {
+            no(&format!("is {}", report.message), ": a reject is final, so make a new release")
+        }
+        (_, State::Failed) => {
+            no("was tried and failed", &format!(": {}", ours(&["retry", report.name.as_str()])))
+        }
+        (_, State::Expired) => {
+            let next = report.next.first().map(|n| format!("; plan it again: {}", n.command));
+            no("has expired", &next.unwrap_or_default())
+        }
+        (_, State::AwaitingApproval | State::Approved | State::Frozen | State::Pending) => {
+            no(&format!("cannot be decided on by {}", word(action)), "")
+        }
+    }
+}
+
+/// Whether this person has let it run, recorded or not yet.
+fn has_decided(view: &PlanView, sight: &Sight, by: &str) -> bool {
+    let opens = |action: Action| matches!(action, Action::Approve | Action::Override);
+    let recorded = view.decisions.iter().any(|r| opens(r.decided.action) && r.decided.by == by);
+    let stage = sight.stage.as_ref().and_then(|s| s.metadata.annotations.as_ref());
+    let sources = [
+        (DecisionSource::ChangePlan, view.plan.metadata.annotations.as_ref()),
+        (DecisionSource::Stage, stage),
+    ];
+    recorded
+        || sources.into_iter().any(|(_, annotations)| {
+            view.marks(annotations).decisions.iter().any(|(_, _, d)| opens(d.action) && d.by == by)
+        })
+}

@@ -1,0 +1,148 @@
+//! Decisions of a person: shown, asked for, signed on top of exactly what was shown, and watched until they are recorded.
+
+mod acks;
+mod explain;
+mod may;
+mod recorded;
+mod sign;
+
+use jiff::Timestamp;
+use stackgate_core::{
+    api::{Action, RiskClass},
+    words::ChangeId,
+};
+
+use super::{
+    args::DecideArgs,
+    desk::{Desk, Person, is_yes},
+    fail::Fail,
+    look::{Named, Sight},
+    view::{text, word},
+};
+
+/// What is wanted, apart from on which plan.
+#[derive(Clone, Debug)]
+pub struct Wish {
+    /// What.
+    pub action: Action,
+    /// The classes that are acknowledged on the command line.
+    pub acks: Vec<RiskClass>,
+    /// Until when it counts.
+    pub until: Option<Timestamp>,
+    /// Why.
+    pub reason: Option<String>,
+    /// Whether it is written on the Stage.
+    pub on_stage: bool,
+}
+
+impl Wish {
+    /// Nothing but that.
+    #[must_use]
+    pub fn of(action: Action, reason: Option<String>) -> Self {
+        Self { action, acks: Vec::new(), until: None, reason, on_stage: false }
+    }
+
+    /// Whether it lets something run: then whoever signs must have seen what. A stop is never refused because something moved.
+    fn opens(&self) -> bool {
+        match self.action {
+            Action::Approve | Action::Retry | Action::Override => true,
+            Action::Reject | Action::Revoke => false,
+        }
+    }
+}
+
+/// What is going to be signed.
+#[derive(Clone, Debug)]
+struct Order<'a> {
+    wish: &'a Wish,
+    id: ChangeId,
+    acks: Vec<RiskClass>,
+    /// The user's name as it stands in an annotation.
+    by: String,
+    slot: Option<&'a str>,
+}
+
+/// The whole way of a decision.
+///
+/// # Errors
+/// When it is refused: by the person, by the state of the plan, or by the API server.
+pub async fn decide(
+    desk: &Desk,
+    person: &mut impl Person,
+    args: &DecideArgs,
+    wish: &Wish,
+) -> Result<(), Fail> {
+    let named = Named::parse(&args.target)?;
+    let sight = desk.look(named).await?;
+    desk.say(&text(&sight.report, desk.now()))?;
+    desk.say("\n")?;
+    if let Some(id) = args.id.as_ref().filter(|id| **id != sight.report.id) {
+        return Err(Fail::new(format!(
+            "the id is {} and not {id}, so nothing was signed: what you read was another plan",
+            sight.report.id
+        )));
+    }
+    let user = desk.session.user().await?;
+    let by = encoded(&user)?;
+    may::may(desk, wish.action, &sight, &by)?;
+    let is_bound = args.id.is_some() || named.is_plan(&sight.view.name) || !wish.opens();
+    let is_said_in_full = args.yes && is_bound && acks::suffice(&sight.report, wish);
+    if !person.is_there() && !is_said_in_full {
+        return Err(unattended(desk, &sight, wish));
+    }
+    let acks = acks::acknowledge(person, &sight.report, wish)?;
+    if !args.yes {
+        let question = format!("Sign {} of {} as {user}? [y/N] ", word(wish.action), sight.report.id);
+        if !is_yes(&person.ask(&question)?) {
+            return Err(Fail::new("nothing was signed: you did not say yes"));
+        }
+    }
+    let order = Order { wish, id: sight.report.id.clone(), acks, by, slot: args.slot.as_deref() };
+    let signed = sign::sign(desk, &sight, &order).await?;
+    recorded::wait(desk, &sight, &order, &signed, args.wait).await
+}
+
+/// What has to be typed where nobody can be asked: the plan by its own name, so that what is signed is what was read.
+fn unattended(desk: &Desk, sight: &Sight, wish: &Wish) -> Fail {
+    let mut line: Vec<String> = vec![word(wish.action).to_owned(), sight.view.name.clone()];
+    let mut flag = |name: &str, value: String| line.extend([name.to_owned(), value]);
+    let needed = acks::needed(&sight.report, wish);
+    if !needed.is_empty() {
+        flag("--ack", acks::list(&needed));
+    }
+    if let Some(until) = wish.until {
+        flag("--until", until.to_string());
+    }
+    if let Some(reason) = &wish.reason {
+        flag("--reason", reason.clone());
+    }
+    if wish.on_stage {
+        line.push("--on-stage".to_owned());
+    }
+    line.push("--yes".to_owned());
+    let command = desk.invoked.ours(desk.session.namespace(), &line);
+    Fail::new(format!(
+        "nothing was signed: there is no terminal to ask at; if you have read the plan: {command}"
+    ))
+}
+
+/// A user's name as an annotation can hold it.
+fn encoded(user: &str) -> Result<String, Fail> {
+    let by = user.replace('%', "%25").replace(';', "%3B");
+    if by.chars().any(char::is_control) || by.chars().count() > 256 {
+        return Err(Fail::new(format!("the user name {user:?} cannot stand in a signature")));
+    }
+    Ok(by)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_encoded_so_that_they_are_one_attribute() {
+        assert_eq!(encoded("a;b%3B").unwrap(), "a%3Bb%253B");
+        assert_eq!(encoded("system:serviceaccount:ci:bot").unwrap(), "system:serviceaccount:ci:bot");
+        assert!(encoded("a\nb").is_err());
+    }
+}

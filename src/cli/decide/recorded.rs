@@ -1,0 +1,93 @@
+//! Waits until the controller has recorded what was signed: from then on it counts, whatever becomes of the annotation.
+
+use std::time::Duration;
+
+use jiff::SignedDuration;
+use stackgate_core::{
+    api::{Action, Decided, Identity, IdentityNeeded},
+    gate::PlanView,
+};
+use tokio::time::{Instant, sleep};
+
+use super::{Order, sign::Signed};
+use crate::cli::{
+    desk::Desk,
+    fail::Fail,
+    look::Sight,
+    view::{GOOD, WARN, word},
+};
+
+/// How long it is waited where nobody says otherwise.
+const PATIENCE: SignedDuration = SignedDuration::from_secs(10);
+/// How often it is looked.
+const EVERY: Duration = Duration::from_millis(300);
+
+/// Waits, and says what came of it.
+pub(super) async fn wait(
+    desk: &Desk,
+    shown: &Sight,
+    order: &Order<'_>,
+    signed: &Signed,
+    patience: Option<SignedDuration>,
+) -> Result<(), Fail> {
+    let wait = patience.unwrap_or(PATIENCE);
+    if wait.is_zero() {
+        return Ok(());
+    }
+    let until = Instant::now() + Duration::try_from(wait).unwrap_or_default();
+    loop {
+        let now = desk.look_again(&shown.view).await?;
+        if let Some(decided) = entry(&now.view, order, signed) {
+            return told(desk, &now, order, decided);
+        }
+        if Instant::now() >= until {
+            return not_yet(desk, shown, patience.is_some());
+        }
+        sleep(EVERY).await;
+    }
+}
+
+fn entry<'a>(view: &'a PlanView, order: &Order<'_>, signed: &Signed) -> Option<&'a Decided> {
+    let new = view.plan.spec.ledger.iter().skip(signed.seen).filter_map(|e| e.decided.as_ref());
+    new.into_iter().find(|d| {
+        d.action == order.wish.action
+            && d.source == signed.source
+            && d.slot == signed.slot
+            && d.by == order.by
+    })
+}
+
+fn told(desk: &Desk, now: &Sight, order: &Order<'_>, decided: &Decided) -> Result<(), Fail> {
+    let proven = match decided.identity {
+        Identity::Verified => format!("{GOOD}recorded, verified{GOOD:#}"),
+        Identity::Git => format!("{GOOD}recorded, as a decision in git{GOOD:#}"),
+        Identity::Unverified => format!("{WARN}recorded, unverified{WARN:#}"),
+        Identity::System => "recorded".to_owned(),
+    };
+    desk.say(&format!("{proven}: {}: {}\n", now.report.state.as_str(), now.report.message))?;
+    let wants_proof = now.gate.as_ref().is_some_and(|(g, _)| g.identity.value == IdentityNeeded::Verified);
+    let counts = match (order.wish.action, decided.identity) {
+        // Stops count whoever signed them.
+        (Action::Reject | Action::Revoke, _) | (_, Identity::Verified | Identity::Git | Identity::System) => {
+            true
+        }
+        (Action::Approve | Action::Retry | Action::Override, Identity::Unverified) => !wants_proof,
+    };
+    if counts {
+        return Ok(());
+    }
+    Err(Fail::new(format!(
+        "it does not count: the gate wants proof of who decides, and nothing proves it; see ApprovalsEnforced of the Stage, and \
+         sign {} again when the policies are in force",
+        word(order.wish.action)
+    )))
+}
+
+fn not_yet(desk: &Desk, shown: &Sight, was_asked_for: bool) -> Result<(), Fail> {
+    let look = desk.invoked.ours(shown.report.namespace.as_str(), &["plan", shown.view.name.as_str()]);
+    let line = format!("signed, but not recorded yet (does the controller run?); look later: {look}");
+    if was_asked_for {
+        return Err(Fail::new(line));
+    }
+    desk.say(&format!("{WARN}{line}{WARN:#}\n"))
+}

@@ -1,0 +1,145 @@
+//! Writes a decision, on top of exactly what was shown.
+
+use std::collections::BTreeMap;
+
+use kube::ResourceExt as _;
+use stackgate_core::api::DecisionSource;
+
+use super::{Order, acks, explain, may};
+use crate::{
+    cli::{
+        desk::Desk,
+        fail::Fail,
+        look::Sight,
+        slot,
+        view::{BAD, WARN, changed, word},
+    },
+    kube::session::CallError,
+};
+
+/// How often somebody else may be quicker.
+const TRIES: u32 = 5;
+
+/// What was signed.
+#[derive(Clone, Debug)]
+pub(super) struct Signed {
+    /// Where.
+    pub source: DecisionSource,
+    /// In which slot.
+    pub slot: String,
+    /// How long the ledger was then.
+    pub seen: usize,
+}
+
+/// Signs, unless something that was shown differs now.
+pub(super) async fn sign(desk: &Desk, shown: &Sight, order: &Order<'_>) -> Result<Signed, Fail> {
+    for _ in 0..TRIES {
+        let now = desk.look_again(&shown.view).await?;
+        is_as_shown(desk, shown, &now, order)?;
+        match attempt(desk, &now, order).await? {
+            Some(signed) => return Ok(signed),
+            // Somebody was quicker. If that is nothing which was shown, it is tried again on top of it.
+            None => continue,
+        }
+    }
+    Err(Fail::new("nothing was signed: the object is being changed again and again; try once more"))
+}
+
+fn is_as_shown(desk: &Desk, shown: &Sight, now: &Sight, order: &Order<'_>) -> Result<(), Fail> {
+    if now.report.id != order.id {
+        return Err(Fail::new(format!("nothing was signed: the id is {} now", now.report.id)));
+    }
+    if !order.wish.opens() {
+        return may::may(desk, order.wish.action, now, &order.by);
+    }
+    let differences = changed(&shown.report, &now.report);
+    if differences.is_empty() {
+        return Ok(());
+    }
+    desk.say(&format!("{WARN}This has changed since you were shown it:{WARN:#}\n"))?;
+    for line in &differences {
+        desk.say(&format!("  {BAD}{line}{BAD:#}\n"))?;
+    }
+    let again = desk
+        .invoked
+        .ours(now.report.namespace.as_str(), &["plan", now.newer.as_deref().unwrap_or(&now.view.name)]);
+    Err(Fail::new(format!(
+        "nothing was signed: it has changed since you were shown it; read it again: {again}"
+    )))
+}
+
+/// `None`: somebody was quicker.
+async fn attempt(desk: &Desk, now: &Sight, order: &Order<'_>) -> Result<Option<Signed>, Fail> {
+    let value = value(order);
+    let stage = match (order.wish.on_stage, &now.stage) {
+        (false, _) => None,
+        (true, Some(stage)) => Some(stage),
+        (true, None) => return Err(Fail::new("nothing was signed: the Stage of this plan is gone")),
+    };
+    let annotations = match stage {
+        Some(stage) => stage.metadata.annotations.as_ref(),
+        None => now.view.plan.metadata.annotations.as_ref(),
+    };
+    let slot = slot_for(now, order, annotations)?;
+    let key = slot::key(word(order.wish.action), &slot);
+    // On top of exactly the object, by UID and version, that was just compared with what was shown: the id in it is the id that is signed.
+    let (source, written, place) = match stage {
+        Some(stage) => {
+            let done = desk.session.annotate_stage(stage, &key, &value).await.map(|s| s.metadata);
+            (DecisionSource::Stage, done, format!("Stage {}", stage.name_any()))
+        }
+        None => {
+            let done = desk.session.annotate_plan(&now.view.plan, &key, &value).await.map(|p| p.metadata);
+            (DecisionSource::ChangePlan, done, format!("plan {}", now.view.name))
+        }
+    };
+    let metadata = match written {
+        Ok(metadata) => metadata,
+        Err(CallError::Conflict(_)) => return Ok(None),
+        Err(error) => return Err(explain::explain(desk, now, order, &error)),
+    };
+    if metadata.annotations.as_ref().and_then(|a| a.get(&key)).is_none_or(|v| *v != value) {
+        return Err(Fail::new(format!("{key} was changed on its way by an admission plugin of the cluster")));
+    }
+    desk.say(&format!("signed on {place}: {key}={value}\n"))?;
+    Ok(Some(Signed { source, slot, seen: now.view.plan.spec.ledger.len() }))
+}
+
+/// The value of the annotation.
+fn value(order: &Order<'_>) -> String {
+    let mut value = format!("{};by={}", order.id, order.by);
+    if !order.acks.is_empty() {
+        value.push_str(&format!(";ack={}", acks::list(&order.acks)));
+    }
+    if let Some(until) = order.wish.until {
+        value.push_str(&format!(";until={}", stackgate_core::api::whole_seconds(until).0));
+    }
+    if let Some(reason) = &order.wish.reason {
+        value.push_str(&format!(";reason={reason}"));
+    }
+    value
+}
+
+fn slot_for(
+    now: &Sight,
+    order: &Order<'_>,
+    annotations: Option<&BTreeMap<String, String>>,
+) -> Result<String, Fail> {
+    let action = order.wish.action;
+    if let Some(slot) = order.slot {
+        let key = slot::key(word(action), slot);
+        if slot::is_free(&now.view, annotations, action, &key) {
+            return Ok(slot.to_owned());
+        }
+        return Err(Fail::new(format!(
+            "nothing was signed: slot {slot} is taken, and what stands or stood there is not overwritten; leave --slot out, or name another"
+        )));
+    }
+    let mut wanted = slot::of_user(&order.by);
+    if order.wish.on_stage {
+        // A Stage outlives its plans.
+        wanted = format!("{}-{wanted}", now.view.id().digits().get(..8).unwrap_or_default());
+        wanted.truncate(36);
+    }
+    Ok(slot::free(&now.view, annotations, action, &wanted))
+}

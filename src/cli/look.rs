@@ -1,0 +1,241 @@
+//! A look at one plan and at all that it depends on.
+
+use std::sync::Arc;
+
+use kube::ResourceExt as _;
+use stackgate_core::{
+    account::Accounts,
+    api::{ChangePlan, ProposalKind, Stage},
+    freeze::{Touched, held},
+    gate::{InForce, PlanView, in_force},
+};
+
+use super::{
+    desk::Desk,
+    fail::Fail,
+    gate::from_status,
+    view::{GateFrom, PlanReport, Seen, report},
+};
+use crate::kube::session::Readable;
+
+/// What a person named.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Named<'a> {
+    /// A Stage or a plan: whichever is there.
+    Either(&'a str),
+    /// A Stage.
+    Stage(&'a str),
+    /// A plan.
+    Plan(&'a str),
+}
+
+impl<'a> Named<'a> {
+    /// `prod`, or as kubectl names objects: `stage/prod`, `plan/prod-3f9c…`.
+    pub fn parse(text: &'a str) -> Result<Self, Fail> {
+        match text.split_once('/') {
+            None => Ok(Self::Either(text)),
+            Some((
+                "stage" | "stages" | "cdkstage" | "stage.stackgate.dev" | "stages.stackgate.dev",
+                name,
+            )) => Ok(Self::Stage(name)),
+            Some((
+                "plan"
+                | "changeplan"
+                | "changeplans"
+                | "changeplan.stackgate.dev"
+                | "changeplans.stackgate.dev",
+                name,
+            )) => Ok(Self::Plan(name)),
+            Some((kind, _)) => Err(Fail::new(format!(
+                "{kind} is neither a stage nor a plan: name one as stage/<name> or plan/<name>"
+            ))),
+        }
+    }
+}
+
+impl Named<'_> {
+    /// Whether it names this very plan, and not whatever plan its Stage has.
+    #[must_use]
+    pub fn is_plan(self, plan: &str) -> bool {
+        match self {
+            Self::Either(name) | Self::Plan(name) => name == plan,
+            Self::Stage(_) => false,
+        }
+    }
+}
+
+/// What was seen.
+#[derive(Clone, Debug)]
+pub struct Sight {
+    /// The plan.
+    pub view: PlanView,
+    /// Its Stage, unless that is gone.
+    pub stage: Option<Arc<Stage>>,
+    /// The gate.
+    pub gate: Option<(InForce, GateFrom)>,
+    /// The newest plan of the Stage, if this is not it.
+    pub newer: Option<String>,
+    /// How it is shown.
+    pub report: PlanReport,
+}
+
+impl Desk {
+    /// Looks at the plan that is named, or at the newest of the Stage that is.
+    ///
+    /// # Errors
+    /// When there is none, or it cannot be read.
+    pub async fn look(&self, named: Named<'_>) -> Result<Sight, Fail> {
+        let stage = match named {
+            Named::Stage(name) | Named::Either(name) => {
+                self.session.stage(self.session.namespace(), name).await?
+            }
+            Named::Plan(_) => None,
+        };
+        if let Some(stage) = stage {
+            let Some(newest) = self.plans_of(&stage).await?.into_iter().next() else {
+                return Err(no_plan(&stage));
+            };
+            return self.sight(newest, Some(stage), None).await;
+        }
+        match named {
+            Named::Stage(name) => Err(self.not_there(&format!("Stage {name}"))),
+            Named::Plan(name) => self.look_at_plan(name, &format!("plan {name}")).await,
+            Named::Either(name) => self.look_at_plan(name, &format!("Stage or plan {name}")).await,
+        }
+    }
+
+    async fn look_at_plan(&self, name: &str, what: &str) -> Result<Sight, Fail> {
+        let plan = self.session.plan(self.session.namespace(), name).await?;
+        let plan = plan.ok_or_else(|| self.not_there(what))?;
+        let (stage, newer) = self.around(&plan).await?;
+        let view =
+            PlanView::new(plan).ok_or_else(|| Fail::new(format!("plan {name} was not made by Stackgate")))?;
+        self.sight(view, stage, newer).await
+    }
+
+    /// Looks again at a plan.
+    ///
+    /// # Errors
+    /// When it is gone, or cannot be read.
+    pub async fn look_again(&self, view: &PlanView) -> Result<Sight, Fail> {
+        self.look(Named::Plan(&view.name)).await
+    }
+
+    fn not_there(&self, what: &str) -> Fail {
+        let namespace = self.session.namespace();
+        Fail::new(format!(
+            "there is no {what} in namespace {namespace}: `{}` lists what is",
+            self.invoked.ours(namespace, &["status"])
+        ))
+    }
+
+    /// The plans of a Stage, newest first.
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    pub async fn plans_of(&self, stage: &Stage) -> Result<Vec<PlanView>, Fail> {
+        let namespace = stage.namespace().unwrap_or_default();
+        let uid = stage.uid().unwrap_or_default();
+        let plans = self.session.plans_of_stage(&namespace, &stage.name_any()).await?;
+        let mut views: Vec<PlanView> = plans
+            .into_iter()
+            .filter(|p| p.spec.proposal.uid.as_str() == uid && p.metadata.deletion_timestamp.is_none())
+            .filter_map(PlanView::new)
+            .collect();
+        views.sort_by(|a, b| (b.order, &b.name).cmp(&(a.order, &a.name)));
+        Ok(views)
+    }
+
+    /// The Stage of a plan, and the newest plan of it if that is another one.
+    async fn around(&self, plan: &ChangePlan) -> Result<(Option<Arc<Stage>>, Option<String>), Fail> {
+        let p = &plan.spec.proposal;
+        if p.kind != ProposalKind::Stage {
+            return Ok((None, None));
+        }
+        let namespace = plan.namespace().unwrap_or_default();
+        let stage = self.session.stage(&namespace, &p.name).await?;
+        let Some(stage) = stage.filter(|s| s.uid().as_deref() == Some(p.uid.as_str())) else {
+            return Ok((None, None));
+        };
+        let newest = self.plans_of(&stage).await?.into_iter().next().map(|v| v.name);
+        let newer = newest.filter(|name| *name != plan.name_any());
+        Ok((Some(stage), newer))
+    }
+
+    /// The gate of a Stage, and where that comes from.
+    ///
+    /// # Errors
+    /// When the API server does not answer.
+    pub async fn gate(&self, stage: &Stage) -> Result<Option<(InForce, GateFrom)>, Fail> {
+        Ok(gate_of(stage, self.accounts().await?.as_ref()))
+    }
+
+    async fn accounts(&self) -> Result<Option<Accounts>, Fail> {
+        Ok(match self.session.accounts().await? {
+            Readable::Read(list) => Some(Accounts::new(list)),
+            Readable::NotAllowed => None,
+        })
+    }
+
+    /// One Stage.
+    ///
+    /// # Errors
+    /// When it is not there, or cannot be read.
+    pub async fn stage(&self, name: &str) -> Result<Arc<Stage>, Fail> {
+        let name = match Named::parse(name)? {
+            Named::Either(name) | Named::Stage(name) => name,
+            Named::Plan(name) => return Err(Fail::new(format!("{name} is a plan; a Stage is wanted here"))),
+        };
+        let stage = self.session.stage(self.session.namespace(), name).await?;
+        stage.ok_or_else(|| self.not_there(&format!("Stage {name}")))
+    }
+
+    async fn sight(
+        &self,
+        view: PlanView,
+        stage: Option<Arc<Stage>>,
+        newer: Option<String>,
+    ) -> Result<Sight, Fail> {
+        let now = self.now();
+        let accounts = self.accounts().await?;
+        let gate = stage.as_deref().and_then(|stage| gate_of(stage, accounts.as_ref()));
+        let held = match (self.session.freezes().await?, &accounts) {
+            (Readable::Read(freezes), Some(accounts)) => {
+                let touched = Touched {
+                    namespace: view.plan.metadata.namespace.as_deref().unwrap_or_default(),
+                    accounts: &view.accounts(),
+                    operation: view.proposal().operation,
+                };
+                Some(held(&freezes, accounts, touched, now).0)
+            }
+            (Readable::Read(_) | Readable::NotAllowed, _) => None,
+        };
+        let report = report(&Seen {
+            view: &view,
+            stage: stage.as_deref(),
+            gate: gate.as_ref().map(|(gate, from)| (gate, *from)),
+            held: held.as_deref(),
+            newer: newer.as_deref(),
+            now,
+            invoked: &self.invoked,
+        });
+        Ok(Sight { view, stage, gate, newer, report })
+    }
+}
+
+fn gate_of(stage: &Stage, accounts: Option<&Accounts>) -> Option<(InForce, GateFrom)> {
+    match accounts {
+        Some(accounts) => Some((in_force(stage, accounts.named(&stage.spec.accounts)), GateFrom::Objects)),
+        None => from_status(stage).map(|gate| (gate, GateFrom::Status)),
+    }
+}
+
+/// Why a Stage has no plan: its own message tells.
+fn no_plan(stage: &Stage) -> Fail {
+    let conditions = stage.status.as_ref().map_or(&[][..], |s| &s.conditions);
+    let told = ["Stalled", "Waiting", "Reconciling"];
+    let message =
+        told.iter().find_map(|t| conditions.iter().find(|c| c.type_ == *t)).map(|c| c.message.as_str());
+    let why = message.unwrap_or("the controller has not looked at it yet");
+    Fail::new(format!("Stage {} has no plan: {why}", stage.name_any()))
+}

@@ -1,0 +1,93 @@
+//! Who has decided, until when that counts, and what is missing.
+
+use jiff::{SignedDuration, Timestamp};
+use stackgate_core::{
+    api::{Action, Identity},
+    gate::{InForce, PlanView, Recorded, Tally},
+    words::DecisionId,
+};
+
+use super::{
+    Text,
+    report::{Approvals, DecisionShown},
+};
+
+/// How long an approval of a release counts that was given before its plan existed, at most (`gate/tally.rs` of the core).
+const BEFOREHAND_TTL: SignedDuration = SignedDuration::from_hours(24);
+
+/// The count, as it is shown.
+pub(super) fn approvals(tally: &Tally) -> Approvals {
+    Approvals {
+        passes: tally.passes(),
+        rule: tally.by_rule.map(Into::into),
+        had: tally.had(),
+        needed: tally.needed,
+        by: tally.counted.iter().map(|by| decoded(by)).collect(),
+        acks_missing: tally.acks_missing.clone(),
+        missing: tally.missing().into(),
+        not_counted: tally.not_counted.iter().map(Into::into).collect(),
+        overridden: tally.overridden,
+    }
+}
+
+/// The decisions that no execution has used up.
+pub(super) fn decisions(view: &PlanView, gate: Option<&InForce>) -> Vec<DecisionShown> {
+    view.decisions.iter().map(|r| decision(r, gate)).collect()
+}
+
+fn decision(r: &Recorded, gate: Option<&InForce>) -> DecisionShown {
+    let d = &r.decided;
+    DecisionShown {
+        action: d.action,
+        by: if d.by.is_empty() { "somebody".into() } else { decoded(&d.by) },
+        identity: d.identity,
+        time: r.since,
+        until_time: ends(r, gate),
+        acks: d.acks.clone(),
+        reason: d.reason.as_ref().map(Into::into),
+    }
+}
+
+fn ends(r: &Recorded, gate: Option<&InForce>) -> Option<Timestamp> {
+    let d = &r.decided;
+    let lasts = match (d.action, &d.under) {
+        (Action::Reject | Action::Revoke | Action::Retry, _) => return None,
+        (Action::Approve, Some(DecisionId::Release(_))) => {
+            gate.map(|g| g.approval_ttl.value.min(BEFOREHAND_TTL))
+        }
+        (Action::Approve | Action::Override, _) => gate.map(|g| g.approval_ttl.value),
+    };
+    let end = lasts.map(|l| r.since.saturating_add(l).unwrap_or(Timestamp::MAX));
+    match (end, d.until.as_ref().map(|t| t.0)) {
+        (Some(a), Some(b)) => Some(a.min(b)),
+        (a, b) => a.or(b),
+    }
+}
+
+/// A user name as it was before `;` and `%` were encoded for an annotation.
+pub(super) fn decoded(by: &str) -> Text {
+    by.replace("%3B", ";").replace("%25", "%").into()
+}
+
+/// What proves who it was.
+pub(super) fn how(identity: Identity) -> &'static str {
+    match identity {
+        Identity::Verified => "verified",
+        Identity::Git => "in git",
+        Identity::Unverified => "unverified",
+        Identity::System => "by rule",
+    }
+}
+
+/// What was decided, as an annotation names it.
+/// As a key of an annotation says it.
+#[must_use]
+pub fn word(action: Action) -> &'static str {
+    match action {
+        Action::Approve => "approve",
+        Action::Reject => "reject",
+        Action::Revoke => "revoke",
+        Action::Retry => "retry",
+        Action::Override => "override",
+    }
+}

@@ -1,0 +1,245 @@
+//! From the objects to the model.
+
+use jiff::Timestamp;
+use stackgate_core::{
+    api::{
+        Action, CheckResult, ConditionType, Decided, DecisionSource, Identity, IdentityNeeded, ProposalKind,
+        ReleaseRef, Stage,
+    },
+    freeze::Held,
+    gate::{InForce, PlanView, Tally, tally},
+    plan::change_text,
+};
+
+use super::{
+    State, Text, VERSION, approvals,
+    report::{
+        CheckShown, ComparedShown, FreezeShown, FreezesShown, GateFieldShown, GateFrom, GateShown, Next,
+        PlanReport, ReleaseShown, Subject,
+    },
+    risks, stacks,
+};
+use crate::cli::{invoked::Invoked, slot};
+
+/// What is known of a plan at one moment.
+#[derive(Clone, Debug)]
+pub struct Seen<'a> {
+    /// The plan.
+    pub view: &'a PlanView,
+    /// The Stage that it is for; `None`: it is for none, or for one that is gone.
+    pub stage: Option<&'a Stage>,
+    /// The gate that it stands before, and where that comes from.
+    pub gate: Option<(&'a InForce, GateFrom)>,
+    /// The freezes that hold it up; `None`: they may not be read.
+    pub held: Option<&'a [Held]>,
+    /// The newest plan of the Stage, if this is not it.
+    pub newer: Option<&'a str>,
+    /// The time.
+    pub now: Timestamp,
+    /// How commands are to be printed.
+    pub invoked: &'a Invoked,
+}
+
+/// The model.
+#[must_use]
+pub fn report(s: &Seen<'_>) -> PlanReport {
+    let p = s.view.proposal();
+    let gate = s.gate.map(|(gate, _)| gate);
+    let count = gate.map(|g| tally(s.view, g, s.now));
+    let held = s.held.unwrap_or_default();
+    let state = State::of(s.view, count.as_ref(), held);
+    let approvals = count.as_ref().map(approvals::approvals);
+    PlanReport {
+        api_version: VERSION,
+        kind: "Plan",
+        namespace: namespace(s).into(),
+        name: s.view.name.as_str().into(),
+        subject: Subject {
+            kind: match p.kind {
+                ProposalKind::Stage => "Stage",
+                ProposalKind::Bootstrap => "Bootstrap",
+            },
+            name: p.name.as_str().into(),
+        },
+        id: p.id.clone(),
+        a1: p.a1.clone(),
+        state,
+        message: message(s, state, count.as_ref(), held),
+        operation: p.operation,
+        release: s.view.release.as_ref().or(p.release.as_ref()).map(release),
+        replaces: p.replaces.as_ref().map(release),
+        change: change_text(&p.stacks),
+        stacks: stacks::stacks(s.view),
+        risks: risks::risks(s.view),
+        compared: p.compared.as_ref().map(|c| ComparedShown {
+            stage: c.stage.as_str().into(),
+            plan: c.plan.as_str().into(),
+            verified_time: c.time.0,
+            same: c.differences.is_empty(),
+            differences: c.differences.iter().map(Into::into).collect(),
+        }),
+        gate: gate_shown(s.gate),
+        decisions: approvals::decisions(s.view, gate),
+        freezes: FreezesShown { known: s.held.is_some(), held: held.iter().map(freeze).collect() },
+        checks: checks(s, gate),
+        expires_time: gate
+            .filter(|_| state == State::AwaitingApproval)
+            .map(|g| s.view.opened_time.saturating_add(g.plan_ttl.value).unwrap_or(Timestamp::MAX)),
+        notes: notes(s, state, gate),
+        next: next(s, state, count.as_ref()),
+        approvals,
+    }
+}
+
+fn namespace<'a>(s: &'a Seen<'_>) -> &'a str {
+    s.view.plan.metadata.namespace.as_deref().unwrap_or_default()
+}
+
+fn release(r: &ReleaseRef) -> ReleaseShown {
+    ReleaseShown { name: r.name.as_str().into(), digest: r.digest }
+}
+
+fn freeze(h: &Held) -> FreezeShown {
+    FreezeShown { name: h.name.as_str().into(), reason: h.reason.as_str().into(), until_time: h.until }
+}
+
+fn gate_shown(gate: Option<(&InForce, GateFrom)>) -> GateShown {
+    let Some((gate, from)) = gate else { return GateShown { from: GateFrom::Unknown, fields: Vec::new() } };
+    let fields = gate.shown().into_iter().map(|f| GateFieldShown {
+        field: f.field.into(),
+        value: f.value.into(),
+        source: f.source.into(),
+    });
+    GateShown { from, fields: fields.collect() }
+}
+
+fn message(s: &Seen<'_>, state: State, count: Option<&Tally>, held: &[Held]) -> Text {
+    let closed = s.view.closed.as_ref().map(|c| c.message.as_str()).unwrap_or_default();
+    match state {
+        State::AwaitingApproval => format!("needs {}", count.map(Tally::missing).unwrap_or_default()).into(),
+        State::Approved => match count.and_then(|c| c.by_rule) {
+            Some(rule) => format!("passes by itself ({rule})").into(),
+            None => "has what it needs and is about to run".into(),
+        },
+        State::Frozen => {
+            let names: Vec<&str> = held.iter().map(|h| h.name.as_str()).collect();
+            format!("has what it needs and waits for Freeze {}", names.join(", ")).into()
+        }
+        State::Executing => "stacks are changing".into(),
+        State::Failing => "a stack failed; the rest is not started".into(),
+        State::Succeeded => "carried out".into(),
+        State::Rejected => match s.view.rejected() {
+            Some(d) => format!("rejected {}", d.told()).into(),
+            None => closed.into(),
+        },
+        State::Superseded | State::Withdrawn | State::Failed | State::Expired => closed.into(),
+        State::Pending if s.view.proposal().kind == ProposalKind::Bootstrap => "bootstrapping".into(),
+        State::Pending => "its gate is not known".into(),
+    }
+}
+
+fn checks(s: &Seen<'_>, gate: Option<&InForce>) -> Vec<CheckShown> {
+    let needed = gate.map_or(IdentityNeeded::Verified, |g| g.identity.value);
+    let wanted = s.stage.map_or(&[][..], |stage| &stage.spec.checks);
+    wanted
+        .iter()
+        .map(|check| {
+            let report = s.view.check(&check.name, needed).map(|(report, _)| report);
+            CheckShown {
+                name: check.name.as_str().into(),
+                result: match report.map(|r| r.result) {
+                    None => "Awaited",
+                    Some(CheckResult::Passed) => "Passed",
+                    Some(CheckResult::Failed) => "Failed",
+                },
+                by: report.map(|r| r.by.as_str().into()),
+                reason: report.and_then(|r| r.reason.as_ref()).map(Into::into),
+            }
+        })
+        .collect()
+}
+
+/// What no other part of the model says.
+fn notes(s: &Seen<'_>, state: State, gate: Option<&InForce>) -> Vec<Text> {
+    let mut notes: Vec<String> = Vec::new();
+    if let Some(newer) = s.newer {
+        notes.push(format!("plan {newer} is newer"));
+    }
+    if !state.is_open() {
+        return notes.iter().map(Into::into).collect();
+    }
+    let is_for_stage = s.view.proposal().kind == ProposalKind::Stage;
+    match s.stage {
+        None if is_for_stage => notes.push("its Stage is gone, or was made anew: it will not run".to_owned()),
+        Some(stage) if stage.spec.suspend => notes.push("the Stage is suspended: nothing starts".to_owned()),
+        Some(_) | None => {}
+    }
+    if gate.is_some_and(|g| g.identity.value == IdentityNeeded::Verified) {
+        notes.extend(s.stage.and_then(unenforced));
+    }
+    let on_plan = s.view.plan.metadata.annotations.as_ref();
+    let on_stage = s.stage.and_then(|stage| stage.metadata.annotations.as_ref());
+    for (place, source, annotations) in
+        [("the plan", DecisionSource::ChangePlan, on_plan), ("the Stage", DecisionSource::Stage, on_stage)]
+    {
+        let marks = s.view.marks(annotations);
+        for (key, _, decision) in &marks.decisions {
+            let decided: Decided = decision.recorded(source, Identity::Unverified, s.view.id());
+            let counts = source == DecisionSource::ChangePlan || decision.action == Action::Approve;
+            if counts && !s.view.has_recorded(&decided) {
+                notes.push(format!("{key} stands on {place} and is not recorded yet"));
+            }
+        }
+        // An old id on a Stage is nothing to speak of: git may go on carrying it.
+        if source == DecisionSource::ChangePlan {
+            notes.extend(marks.bad.iter().map(|(key, why)| format!("{key} does not count: {why}")));
+        }
+    }
+    notes.iter().map(Into::into).collect()
+}
+
+fn unenforced(stage: &Stage) -> Option<String> {
+    let conditions = &stage.status.as_ref()?.conditions;
+    let condition = conditions
+        .iter()
+        .find(|c| c.type_ == ConditionType::ApprovalsEnforced.as_str() && c.status == "False")?;
+    Some(format!("nothing proves now who decides, so nothing runs: {}", condition.message))
+}
+
+fn next(s: &Seen<'_>, state: State, count: Option<&Tally>) -> Vec<Next> {
+    let (namespace, plan) = (namespace(s), s.view.name.as_str());
+    let ours = |what, args: &[&str]| Next { what, command: s.invoked.ours(namespace, args) };
+    match state {
+        State::AwaitingApproval | State::Pending => {
+            let acks = count.map(Tally::ack_text).unwrap_or_default();
+            let mut approve = vec!["approve", plan];
+            let mut value = s.view.id().to_string();
+            if !acks.is_empty() {
+                approve.extend(["--ack", acks.as_str()]);
+                value = format!("{value};ack={acks}");
+            }
+            let slot = slot::free(s.view, s.view.plan.metadata.annotations.as_ref(), Action::Approve, "");
+            let annotation = format!("{}={value}", slot::key("approve", &slot));
+            let kubectl = s.invoked.kubectl(namespace, &["annotate", "plan", plan, annotation.as_str()]);
+            vec![
+                ours("approve it", &approve),
+                Next { what: "approve it by kubectl alone", command: kubectl },
+                ours("never let it run", &["reject", plan, "--reason", "…"]),
+            ]
+        }
+        State::Frozen => vec![ours("start it in spite of that", &["override", plan, "--reason", "…"])],
+        State::Failed => vec![ours("try it again", &["retry", plan])],
+        State::Expired => {
+            let (name, at) = (s.view.plan.spec.proposal.name.as_str(), s.now.to_string());
+            let request = format!("stackgate.dev/requestedAt={at}");
+            let args = ["annotate", "--overwrite", "cdkstage", name, request.as_str()];
+            vec![Next { what: "plan it again", command: s.invoked.kubectl(namespace, &args) }]
+        }
+        State::Superseded | State::Withdrawn => {
+            s.newer.map(|newer| ours("read the newer one", &["plan", newer])).into_iter().collect()
+        }
+        State::Approved | State::Executing | State::Failing | State::Succeeded | State::Rejected => {
+            Vec::new()
+        }
+    }
+}

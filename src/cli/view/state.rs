@@ -1,0 +1,107 @@
+//! How a plan stands, from its record and its gate.
+
+use serde::Serialize;
+use stackgate_core::{
+    api::CloseReason,
+    freeze::Held,
+    gate::{PlanView, Tally},
+};
+
+/// How a plan stands.
+#[derive(Serialize, Clone, Copy, Debug, PartialEq, Eq)]
+pub enum State {
+    /// People are awaited.
+    AwaitingApproval,
+    /// It has what it needs and will run.
+    Approved,
+    /// It has what it needs and waits for a freeze to end.
+    Frozen,
+    /// Stacks are changing.
+    Executing,
+    /// A stack has failed, what has not started stays so.
+    Failing,
+    /// It was carried out.
+    Succeeded,
+    /// Somebody has rejected it.
+    Rejected,
+    /// A newer one, or a change of the stacks, took its place.
+    Superseded,
+    /// After the claim something stood against it.
+    Withdrawn,
+    /// It was tried, and a stack failed.
+    Failed,
+    /// It waited too long.
+    Expired,
+    /// It waits, and its gate is not known.
+    Pending,
+}
+
+impl State {
+    /// From the record, and from the count where there is a gate.
+    #[must_use]
+    pub fn of(view: &PlanView, tally: Option<&Tally>, held: &[Held]) -> Self {
+        if let Some(closed) = &view.closed {
+            return match closed.reason {
+                CloseReason::Rejected => Self::Rejected,
+                CloseReason::Superseded => Self::Superseded,
+                CloseReason::Withdrawn => Self::Withdrawn,
+                CloseReason::Failed => Self::Failed,
+                CloseReason::Expired => Self::Expired,
+            };
+        }
+        let is_bootstrap = view.proposal().bootstrap.is_some();
+        if view.failed().next().is_some() {
+            return Self::Failing;
+        }
+        if view.is_complete() && (!is_bootstrap || view.claimed) && view.claims.len() == view.settled.len() {
+            return Self::Succeeded;
+        }
+        if view.claimed {
+            return Self::Executing;
+        }
+        if view.rejected().is_some() {
+            return Self::Rejected;
+        }
+        match tally {
+            None => Self::Pending,
+            Some(t) if !t.passes() => Self::AwaitingApproval,
+            Some(t) if !t.overridden && !held.is_empty() => Self::Frozen,
+            Some(_) => Self::Approved,
+        }
+    }
+
+    /// Its name.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::AwaitingApproval => "AwaitingApproval",
+            Self::Approved => "Approved",
+            Self::Frozen => "Frozen",
+            Self::Executing => "Executing",
+            Self::Failing => "Failing",
+            Self::Succeeded => "Succeeded",
+            Self::Rejected => "Rejected",
+            Self::Superseded => "Superseded",
+            Self::Withdrawn => "Withdrawn",
+            Self::Failed => "Failed",
+            Self::Expired => "Expired",
+            Self::Pending => "Pending",
+        }
+    }
+
+    /// Whether decisions still change anything: it has neither begun nor ended.
+    #[must_use]
+    pub fn is_open(self) -> bool {
+        match self {
+            Self::AwaitingApproval | Self::Approved | Self::Frozen | Self::Pending => true,
+            Self::Executing
+            | Self::Failing
+            | Self::Succeeded
+            | Self::Rejected
+            | Self::Superseded
+            | Self::Withdrawn
+            | Self::Failed
+            | Self::Expired => false,
+        }
+    }
+}

@@ -1,0 +1,137 @@
+//! Every block of shell in docs/approve.md is run, in order, by whoever it is for, at a terminal where somebody says yes.
+
+use std::{
+    io::Write as _,
+    process::{Command, Stdio},
+    sync::Arc,
+};
+
+use anyhow::{Context, Result, ensure};
+use serde_json::json;
+use stackgate_core::{
+    api::{GATE_PREFIX, Identity},
+    gate::parse_annotation,
+};
+use stackgate_testbed::{User, target_dir};
+
+use crate::{
+    recorder,
+    turning_back::ran,
+    world::{World, id, plan_name},
+};
+
+const PAGE: &str = include_str!("../../docs/approve.md");
+
+struct Block<'a> {
+    language: &'a str,
+    user: User,
+    text: &'a str,
+}
+
+fn blocks() -> Vec<Block<'static>> {
+    let mut list = Vec::new();
+    let mut rest = PAGE;
+    while let Some((before, after)) = rest.split_once("```") {
+        let (language, after) = after.split_once('\n').unwrap();
+        let (text, after) = after.split_once("```").unwrap();
+        let user = match before.trim_end().lines().last().unwrap_or_default() {
+            "<!-- as: admin -->" => User::Admin,
+            "<!-- as: bob -->" => User::Bob,
+            _ => User::Alice,
+        };
+        list.push(Block { language, user, text });
+        rest = after;
+    }
+    list
+}
+
+/// Runs a script at a terminal, in which somebody types yes again and again.
+fn at_a_terminal(mut command: Command, script: &str) -> Result<(bool, String)> {
+    let python = "import os, pty, sys; sys.exit(os.waitstatus_to_exitcode(pty.spawn(sys.argv[1:])))";
+    let mut child = command
+        .args(["-c", python, "bash", "-euo", "pipefail", "-c", script])
+        .env("TERM", "xterm")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .context("starting python3")?;
+    let mut stdin = child.stdin.take().context("no input")?;
+    stdin.write_all("y\n".repeat(20).as_bytes())?;
+    let output = child.wait_with_output()?;
+    drop(stdin);
+    let said = [output.stdout, output.stderr].concat();
+    Ok((output.status.success(), String::from_utf8_lossy(&said).into_owned()))
+}
+
+pub async fn every_command_in_the_guide_works(w: &Arc<World>) -> Result<()> {
+    for (name, digit, gate, risks) in [
+        ("prod", '1', json!({ "approvals": 2 }), &["iam", "replace"][..]),
+        ("canary", '2', json!({}), &["iam"]),
+        ("staging", '3', json!({}), &[]),
+        ("qa", '4', json!({}), &[]),
+    ] {
+        let stage = w.stage(name, gate).await?;
+        let plan = w.plan(&stage, 1, digit, risks).await?;
+        let digest = format!("sha256:{}", digit.to_string().repeat(64));
+        let a1 = id(digit).replacen("c1", "a1", 1);
+        let pending = json!({ "name": "1", "digest": digest, "plan": plan, "id": id(digit), "a1": a1 });
+        w.stage_status(name, json!({ "state": "AwaitingApproval", "pending": pending })).await?;
+    }
+    let qa = w.stages().get("qa").await?;
+    w.append(&plan_name(&qa, '4'), json!({ "closed": { "reason": "Failed", "message": "rolled back" } }))
+        .await?;
+    let dev = w.stage("dev", json!({})).await?;
+    ran(w, &dev, 1, '5', "Succeeded").await?;
+    ran(w, &dev, 2, '6', "Succeeded").await?;
+    let deployed = json!({ "name": "6", "digest": format!("sha256:{}", "6".repeat(64)), "plan": plan_name(&dev, '6'), "time": crate::world::now() });
+    w.stage_status("dev", json!({ "state": "UpToDate", "deployed": deployed })).await?;
+
+    let recorder = recorder::start(Arc::clone(w), Identity::Verified);
+    let mut run = 0;
+    for block in blocks() {
+        match block.language {
+            "sh" => {
+                let (ok, said) = at_a_terminal(
+                    w.command(block.user, target_dir().join("tools/emulator/bin/python"))?,
+                    block.text,
+                )?;
+                ensure!(ok, "as {:?}:\n{}\n{said}", block.user, block.text);
+                ensure!(!said.contains("not recorded yet"), "{}\n{said}", block.text);
+                run += 1;
+            }
+            "yaml" => readable(block.text)?,
+            "" => {}
+            other => anyhow::bail!("what is {other:?}?"),
+        }
+    }
+    recorder.abort();
+    ensure!(run >= 20, "{run} blocks");
+
+    // And came out as the page says.
+    let closed = |text: &str, what: &str| ensure_has(text, what);
+    let shown = |name: &str| w.run(User::Alice, &["plan", name])?.fine();
+    closed(&shown("prod")?, "freezes and quorum are overridden")?;
+    closed(&shown("prod")?, "had       2 of 1: alice, bob")?;
+    closed(&shown("canary")?, "rejected by alice (verified): not before the sale")?;
+    closed(&shown("staging")?, "Rejected")?;
+    closed(&shown("qa")?, "retry")?;
+    let dev = w.plans().get(&plan_name(&dev, '6')).await?;
+    ensure!(dev.metadata.annotations.unwrap_or_default().contains_key("gate.stackgate.dev/check.smoke"));
+    Ok(())
+}
+
+fn ensure_has(text: &str, what: &str) -> Result<()> {
+    ensure!(text.contains(what), "no {what:?} in {text}");
+    Ok(())
+}
+
+/// Annotations in manifests are such as the controller reads.
+fn readable(text: &str) -> Result<()> {
+    for line in text.lines().map(str::trim).filter(|l| l.starts_with(GATE_PREFIX)) {
+        let (key, value) = line.split_once(": ").context("no value")?;
+        let read = parse_annotation(key, value.trim_matches('"')).context("no annotation of ours")?;
+        ensure!(read.is_ok(), "{line}: {read:?}");
+    }
+    Ok(())
+}

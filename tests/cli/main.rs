@@ -1,0 +1,38 @@
+//! `kubectl stackgate` against a real API server.
+
+#![expect(clippy::unwrap_used, reason = "a test that fails may panic")]
+
+mod docs;
+mod policy;
+mod reading;
+mod recorded;
+mod recorder;
+mod signing;
+mod turning_back;
+mod world;
+
+use std::sync::Arc;
+
+use anyhow::Result;
+
+/// One server for all: each part uses Stages of its own.
+#[tokio::test(flavor = "multi_thread")]
+async fn people_work_with_plans() -> Result<()> {
+    rustls::crypto::aws_lc_rs::default_provider().install_default().unwrap();
+    let w = Arc::new(world::world().await?);
+    signing::an_approval_carries_name_and_acks(&w).await?;
+    signing::without_a_terminal_all_is_said_on_the_command_line(&w).await?;
+    signing::another_id_is_refused(&w).await?;
+    signing::each_risk_is_asked_for_and_a_no_signs_nothing(&w).await?;
+    signing::what_has_changed_since_it_was_shown_is_not_signed(&w).await?;
+    signing::a_superseded_plan_is_not_signed(&w).await?;
+    signing::whoever_may_not_is_told_who_can_help(&w).await?;
+    signing::on_the_stage_the_slot_names_the_change(&w).await?;
+    signing::stops_need_no_second_look(&w).await?;
+    reading::all_of_it_is_shown_with_the_rights_that_there_are(&w).await?;
+    turning_back::a_stage_goes_back_and_follows_again(&w).await?;
+    turning_back::what_git_manages_is_changed_in_git(&w).await?;
+    recorded::what_is_recorded_is_told(&w).await?;
+    docs::every_command_in_the_guide_works(&w).await?;
+    policy::a_missing_verb_is_named(&w).await
+}

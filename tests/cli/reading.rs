@@ -1,0 +1,60 @@
+//! What is shown.
+
+use anyhow::{Result, ensure};
+use serde_json::{Value, json};
+use stackgate_testbed::User;
+
+use crate::world::{World, id};
+
+pub async fn all_of_it_is_shown_with_the_rights_that_there_are(w: &World) -> Result<()> {
+    let stage = w.stage("read", json!({ "approvals": 2 })).await?;
+    let plan = w.plan(&stage, 1, '1', &["iam"]).await?;
+    // Alice reads the accounts; Bob is told what the status says.
+    let of = |user| -> Result<Value> {
+        Ok(serde_json::from_str(&w.run(user, &["plan", "stage/read", "-o", "json"])?.fine()?)?)
+    };
+    let (alice, bob) = (of(User::Alice)?, of(User::Bob)?);
+    ensure!(alice["gate"]["from"] == "Objects" && bob["gate"]["from"] == "Status", "{alice} {bob}");
+    ensure!(alice["approvals"]["missing"] == "approval 0/2, ack iam", "{alice}");
+    ensure!(alice["approvals"] == bob["approvals"]);
+    ensure!(alice["freezes"]["known"] == true && bob["freezes"]["known"] == false);
+    let source = |r: &Value| r["gate"]["fields"][3]["source"].clone();
+    ensure!(source(&alice) == "default", "{}", alice["gate"]);
+
+    let text = w.run(User::Bob, &["plan", &plan])?.fine()?;
+    ensure!(!text.contains('\u{1b}') && text.contains("you may not read"), "{text}");
+    let coloured = w.run(User::Bob, &["plan", &plan, "--color=always"])?.fine()?;
+    ensure!(coloured.contains("\u{1b}["), "no colour");
+    let markdown = w.run(User::Bob, &["plan", &format!("plan/{plan}"), "-o", "markdown"])?.fine()?;
+    ensure!(markdown.starts_with("### Deploy of Stage `shop/read`"), "{markdown}");
+
+    let pending =
+        json!({ "name": "1.1", "digest": format!("sha256:{}", "1".repeat(64)), "plan": plan, "id": id('1') });
+    w.stage_status(
+        "read",
+        json!({ "state": "AwaitingApproval", "waitingFor": "approval 0/2, ack iam", "pending": pending }),
+    )
+    .await?;
+    let status = w.shell(User::Bob, "kubectl stackgate -n shop status read")?.fine()?;
+    ensure!(status.contains("approval 0/2, ack iam"), "{status}");
+    ensure!(status.contains(&format!("kubectl stackgate -n shop approve {plan}")), "{status}");
+    w.run(User::Bob, &["status", "nowhere"])?.refused(&["there is no Stage nowhere"])?;
+    // The flags of kubectl, before the command and after it.
+    let line = "stackgate_bin=$(command -v kubectl-stackgate); $stackgate_bin --context testbed -n shop history read -o json";
+    let history: Value = serde_json::from_str(&w.shell(User::Bob, line)?.fine()?)?;
+    ensure!(history["items"][0]["state"] == "AwaitingApproval", "{history}");
+    let wrong = w.run(User::Bob, &["plan", "read", "--context", "nowhere"])?;
+    wrong.refused(&["kubeconfig cannot be used"])?;
+    let acting =
+        w.run(User::Admin, &["approve", &plan, "--ack=iam", "--yes", "--as", "bob", "--as-group", "people"])?;
+    acting.refused(&["(bob) may not patch", "--as bob --as-group people"])?;
+
+    let freeze = json!({ "apiVersion": "stackgate.dev/v1alpha1", "kind": "Freeze", "metadata": { "name": "inc-1" },
+        "spec": { "reason": "INC-1", "namespaces": ["shop"] } });
+    let kubectl = w.cluster.kubectl(User::Admin);
+    kubectl.apply(&freeze.to_string())?;
+    let text = w.run(User::Alice, &["plan", "read"])?.fine()?;
+    ensure!(text.contains("inc-1 until it is deleted: INC-1"), "{text}");
+    kubectl.run(&["delete", "freeze", "inc-1"])?;
+    Ok(())
+}

@@ -1,0 +1,44 @@
+//! What is said once the controller has recorded a decision.
+
+use std::sync::Arc;
+
+use anyhow::{Result, ensure};
+use serde_json::json;
+use stackgate_core::api::Identity;
+use stackgate_testbed::User;
+
+use crate::{
+    recorder,
+    world::{World, id},
+};
+
+pub async fn what_is_recorded_is_told(w: &Arc<World>) -> Result<()> {
+    let stage = w.stage("recorded", json!({ "approvals": 2 })).await?;
+    let plan = w.plan(&stage, 1, '1', &["iam"]).await?;
+    // Nobody records: no failure, unless it was asked for.
+    let approve = ["approve", plan.as_str(), "--ack=iam", "--yes"];
+    let asked = w.run(User::Alice, &[&approve[..], &["--wait", "1s"]].concat())?;
+    asked.refused(&["signed, but not recorded yet"])?;
+    let recorder = recorder::start(Arc::clone(w), Identity::Verified);
+    let out = w.run(User::Alice, &approve)?.fine()?;
+    ensure!(out.contains("recorded, verified: AwaitingApproval: needs approval 1/2"), "{out}");
+    let out = w.run(User::Alice, &["revoke", "recorded", "--yes", "--reason", "too early"])?.fine()?;
+    ensure!(out.contains("needs approval 0/2"), "{out}");
+    // Taken back and given again: in a slot that says something new.
+    let out = w.run(User::Alice, &approve)?.fine()?;
+    ensure!(out.contains("needs approval 1/2"), "{out}");
+    let out = w.run(User::Admin, &["approve", "recorded", "--id", &id('1'), "--yes"])?.fine()?;
+    ensure!(out.contains("recorded, verified: Approved"), "{out}");
+    recorder.abort();
+
+    let recorder = recorder::start(Arc::clone(w), Identity::Unverified);
+    let stage = w.stage("unproven", json!({})).await?;
+    let plan = w.plan(&stage, 1, '2', &[]).await?;
+    let said = w.run(User::Alice, &["approve", &plan, "--yes"])?;
+    said.refused(&["does not count", "ApprovalsEnforced"])?;
+    ensure!(said.out.contains("recorded, unverified"), "{said:?}");
+    let out = w.run(User::Alice, &["reject", &plan, "--yes", "--reason", "no"])?.fine()?;
+    ensure!(out.contains("Rejected"), "{out}");
+    recorder.abort();
+    Ok(())
+}

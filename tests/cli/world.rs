@@ -1,0 +1,264 @@
+//! A cluster with our kinds, people with their rights, and objects as the controller would have written them.
+
+use std::{
+    fs,
+    os::unix::fs::symlink,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+};
+
+use anyhow::{Context, Result, ensure};
+use kube::{
+    Api, Client, Config,
+    api::{Patch, PatchParams, PostParams},
+    config::{KubeConfigOptions, Kubeconfig},
+};
+use serde_json::{Value, json};
+use stackgate_core::api::{ChangePlan, Stage};
+use stackgate_testbed::{Cluster, Kubectl, User, fresh_dir};
+
+/// Where all of it lives.
+pub const SHOP: &str = "shop";
+
+/// Alice approves; Bob may read. (The roles of the chart, as far as RBAC goes.)
+const RIGHTS: &str = r#"
+apiVersion: v1
+kind: Namespace
+metadata: { name: shop }
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRole
+metadata: { name: reader }
+rules:
+- { apiGroups: [stackgate.dev], resources: [stages, changeplans], verbs: [get, list, watch] }
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRole
+metadata: { name: stackgate-approver }
+rules:
+- { apiGroups: [stackgate.dev], resources: [changeplans], verbs: [get, list, watch, patch] }
+- { apiGroups: [stackgate.dev], resources: [stages], verbs: [get, list, watch] }
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRole
+metadata: { name: editor }
+rules:
+- { apiGroups: [stackgate.dev], resources: [stages], verbs: [patch] }
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRole
+metadata: { name: platform }
+rules:
+- { apiGroups: [stackgate.dev], resources: [awsaccounts, freezes], verbs: [get, list, watch, create, delete] }
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: RoleBinding
+metadata: { name: readers, namespace: shop }
+roleRef: { apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: reader }
+subjects: [{ apiGroup: rbac.authorization.k8s.io, kind: Group, name: people }]
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: RoleBinding
+metadata: { name: approvers, namespace: shop }
+roleRef: { apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: stackgate-approver }
+subjects: [{ apiGroup: rbac.authorization.k8s.io, kind: User, name: alice }]
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: RoleBinding
+metadata: { name: editors, namespace: shop }
+roleRef: { apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: editor }
+subjects: [{ apiGroup: rbac.authorization.k8s.io, kind: User, name: alice }]
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRoleBinding
+metadata: { name: platform }
+roleRef: { apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: platform }
+subjects: [{ apiGroup: rbac.authorization.k8s.io, kind: User, name: alice }]
+---
+apiVersion: stackgate.dev/v1alpha1
+kind: AwsAccount
+metadata: { name: shop-prod }
+spec:
+  accountID: "333333333333"
+  regions: [ap-southeast-2]
+  minimumGate: { requireApproval: AnyChange, identity: Verified }
+"#;
+
+pub struct World {
+    pub cluster: Cluster,
+    pub admin: Client,
+    bin: PathBuf,
+}
+
+/// What one run of the program said.
+#[derive(Debug)]
+pub struct Said {
+    pub code: i32,
+    pub out: String,
+    pub err: String,
+}
+
+impl Said {
+    pub fn refused(&self, with: &[&str]) -> Result<()> {
+        ensure!(self.code == 1, "not refused: {self:?}");
+        ensure!(self.err.lines().count() == 1, "more than a line: {}", self.err);
+        for text in with {
+            ensure!(self.err.contains(text), "does not say {text:?}: {}", self.err);
+        }
+        Ok(())
+    }
+
+    pub fn fine(self) -> Result<String> {
+        ensure!(self.code == 0, "failed: {self:?}");
+        Ok(self.out)
+    }
+}
+
+pub async fn world() -> Result<World> {
+    let dir = fresh_dir("cli")?;
+    let cluster = Cluster::start(&dir)?;
+    let kubectl = cluster.kubectl(User::Admin);
+    kubectl.apply(&stackgate::crds::stream()?)?;
+    kubectl.run(&["wait", "--for=condition=Established", "--all", "crd", "--timeout=60s"])?;
+    kubectl.apply(RIGHTS)?;
+    let kubeconfig = Kubeconfig::read_from(cluster.kubeconfig(User::Admin))?;
+    let config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await?;
+    // As people install it: a program of that name on the PATH.
+    let bin = dir.join("bin");
+    fs::create_dir_all(&bin)?;
+    symlink(env!("CARGO_BIN_EXE_stackgate"), bin.join("kubectl-stackgate"))?;
+    symlink(Kubectl::program()?, bin.join("kubectl"))?;
+    Ok(World { cluster, admin: Client::try_from(config)?, bin })
+}
+
+impl World {
+    pub fn stages(&self) -> Api<Stage> {
+        Api::namespaced(self.admin.clone(), SHOP)
+    }
+
+    pub fn plans(&self) -> Api<ChangePlan> {
+        Api::namespaced(self.admin.clone(), SHOP)
+    }
+
+    /// A Stage, with a status as the controller would write it.
+    pub async fn stage(&self, name: &str, gate: Value) -> Result<Stage> {
+        let stage = serde_json::from_value(json!({
+            "apiVersion": "stackgate.dev/v1alpha1", "kind": "Stage", "metadata": { "name": name },
+            "spec": { "assemblyRef": { "name": "shop" }, "accounts": ["shop-prod"], "gate": gate },
+        }))?;
+        let made = self.stages().create(&PostParams::default(), &stage).await?;
+        let gate = stackgate_core::gate::in_force(&made, []).shown();
+        self.stage_status(name, json!({ "state": "AwaitingApproval", "effectiveGate": gate })).await
+    }
+
+    pub async fn stage_status(&self, name: &str, status: Value) -> Result<Stage> {
+        let body = Patch::Merge(json!({ "status": status }));
+        Ok(self.stages().patch_status(name, &PatchParams::default(), &body).await?)
+    }
+
+    /// A plan that waits: the `order`th of the Stage, whose id is that digit again and again.
+    pub async fn plan(&self, stage: &Stage, order: u64, digit: char, risks: &[&str]) -> Result<String> {
+        let (name, id) = (plan_name(stage, digit), id(digit));
+        let risks: Vec<Value> = risks
+            .iter()
+            .map(|class| json!({ "class": class, "stack": "Store", "logicalID": "R", "cause": "it says so" }))
+            .collect();
+        let release = release(digit);
+        let plan = serde_json::from_value(json!({
+            "apiVersion": "stackgate.dev/v1alpha1", "kind": "ChangePlan",
+            "metadata": { "name": name, "labels": { "stackgate.dev/stage": stage.metadata.name } },
+            "spec": {
+                "proposal": {
+                    "kind": "Stage", "name": stage.metadata.name, "uid": stage.metadata.uid, "operation": "Deploy", "id": id,
+                    "a1": id.replacen("c1", "a1", 1), "release": release, "risks": risks, "stacks": [stack()],
+                },
+                "ledger": [{ "seq": 0, "time": now(), "opened": { "order": order, "release": release } }],
+            },
+        }))?;
+        self.plans().create(&PostParams::default(), &plan).await?;
+        Ok(name)
+    }
+
+    /// Appends to a ledger, as the controller would.
+    pub async fn append(&self, plan: &str, entry: Value) -> Result<()> {
+        let there = self.plans().get(plan).await?;
+        let mut ledger = serde_json::to_value(&there.spec.ledger)?;
+        let list = ledger.as_array_mut().context("no ledger")?;
+        let mut entry = entry;
+        entry["seq"] = json!(list.len());
+        entry["time"] = json!(now());
+        list.push(entry);
+        let body = json!({ "metadata": { "resourceVersion": there.metadata.resource_version }, "spec": { "ledger": ledger } });
+        self.plans().patch(plan, &PatchParams::default(), &Patch::Merge(body)).await?;
+        Ok(())
+    }
+
+    pub async fn annotations(&self, plan: &str) -> Result<Vec<(String, String)>> {
+        let there = self.plans().get(plan).await?.metadata.annotations.unwrap_or_default();
+        Ok(there.into_iter().filter(|(k, _)| k.starts_with("gate.")).collect())
+    }
+
+    /// A program, as one of the people.
+    pub fn command(&self, user: User, program: impl AsRef<Path>) -> Result<Command> {
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        let path = std::iter::once(self.bin.clone()).chain(std::env::split_paths(&path));
+        let home = self.bin.parent().context("no folder")?;
+        let mut command = Command::new(program.as_ref());
+        command
+            .env_clear()
+            .env("PATH", std::env::join_paths(path)?)
+            .env("HOME", home)
+            .current_dir(home)
+            .env("KUBECONFIG", self.cluster.kubeconfig(user))
+            .stdin(Stdio::null());
+        Ok(command)
+    }
+
+    /// Runs the program as it is, without a terminal.
+    pub fn run(&self, user: User, args: &[&str]) -> Result<Said> {
+        let mut command = self.command(user, env!("CARGO_BIN_EXE_stackgate"))?;
+        said(command.args(args).args(["-n", SHOP]))
+    }
+
+    /// Runs lines of a shell.
+    pub fn shell(&self, user: User, script: &str) -> Result<Said> {
+        said(self.command(user, "bash")?.args(["-euo", "pipefail", "-c", script]))
+    }
+}
+
+fn said(command: &mut Command) -> Result<Said> {
+    let output = command.output().context("starting it")?;
+    Ok(Said {
+        code: output.status.code().unwrap_or(-1),
+        out: String::from_utf8_lossy(&output.stdout).into_owned(),
+        err: String::from_utf8_lossy(&output.stderr).into_owned(),
+    })
+}
+
+pub fn id(digit: char) -> String {
+    format!("c1-{}", digit.to_string().repeat(40))
+}
+
+pub fn plan_name(stage: &Stage, digit: char) -> String {
+    format!("{}-{}", stage.metadata.name.as_deref().unwrap_or_default(), digit.to_string().repeat(40))
+}
+
+pub fn release(digit: char) -> Value {
+    let source = json!({ "s3": {
+        "account": "build", "bucket": "shop-cdk-out", "key": "main.zip", "versionID": "v", "region": "ap-southeast-2"
+    } });
+    json!({ "name": format!("1.{}", digit.to_digit(16).unwrap_or(0)), "digest": format!("sha256:{}", digit.to_string().repeat(64)), "source": source })
+}
+
+fn stack() -> Value {
+    json!({
+        "account": "333333333333", "region": "ap-southeast-2", "stackName": "Store", "qualifier": "acme", "artifact": "Store",
+        "plan": "Prepared", "input": format!("sha256:{}", "1".repeat(64)), "leaf": format!("sha256:{}", "2".repeat(64)),
+        "count": { "add": 1, "modify": 0, "remove": 0, "replace": 0, "maybeReplace": 0 },
+    })
+}
+
+pub fn now() -> String {
+    let now = jiff::Timestamp::now();
+    jiff::Timestamp::from_second(now.as_second()).unwrap_or(now).to_string()
+}

@@ -1,0 +1,90 @@
+//! What `docs/who-may.md` says works when it is typed.
+
+use std::fs;
+
+use anyhow::{Context, Result, ensure};
+use stackgate_testbed::{
+    User::{self, Admin, Alice},
+    repository,
+};
+
+use crate::{call::stage, objects, world::World};
+
+/// The blocks of one language.
+fn blocks(text: &str, language: &str) -> Vec<String> {
+    let fence = format!("```{language}\n");
+    text.split(&fence).skip(1).filter_map(|rest| rest.split("```").next()).map(str::to_owned).collect()
+}
+
+/// The words of a command line; single quotes hold words together.
+fn words(line: &str) -> Vec<String> {
+    line.split('\'')
+        .enumerate()
+        .flat_map(|(n, part)| {
+            if n % 2 == 1 {
+                vec![part.to_owned()]
+            } else {
+                part.split_whitespace().map(str::to_owned).collect()
+            }
+        })
+        .collect()
+}
+
+pub async fn every_command_works(world: &World) -> Result<()> {
+    let text = fs::read_to_string(repository().join("docs/who-may.md"))?;
+    let uid = world.uid(stage("prod")).await?;
+    let plan = objects::plan("prod-3f9c", "Stage", "prod", &uid, &format!("c1-{}", "3f9c".repeat(10)));
+    world.make_plan(plan).await?;
+    let can = |who: &str, group: &str, verb: &str, what: &str| -> Result<bool> {
+        // Of a Bootstrap kubectl would ask for the right in a namespace, which counts for nothing.
+        let place = if what.starts_with("bootstraps") { "--all-namespaces" } else { "--namespace=shop" };
+        let args = ["auth", "can-i", verb, what, place, "--as", who, "--as-group", group];
+        Ok(world.admin().output(&args, "")?.ok)
+    };
+    ensure!(!can("olga", "shop-owners", "approve", "stages.stackgate.dev/prod")?);
+
+    // A comment of the shell is none of the command's words.
+    let lines: Vec<String> = blocks(&text, "sh")
+        .iter()
+        .flat_map(|block| block.lines().map(str::to_owned).collect::<Vec<_>>())
+        .collect();
+    let commands: Vec<Vec<String>> = lines
+        .iter()
+        .filter(|line| line.starts_with("kubectl "))
+        .map(|line| words(line.split(" #").next().unwrap()))
+        .collect();
+    ensure!(commands.len() == 10, "{} commands: {commands:#?}", commands.len());
+    for command in &commands {
+        let args: Vec<&str> = command.iter().skip(1).map(String::as_str).collect();
+        // Alice decides on Stages; the administrator may all the rest.
+        let who =
+            if ["prod-3f9c", "stages.stackgate.dev/prod", "whoami"].iter().any(|word| args.contains(word)) {
+                Alice
+            } else {
+                Admin
+            };
+        world.cluster.kubectl(who).run(&args).with_context(|| command.join(" "))?;
+    }
+    for role in blocks(&text, "yaml") {
+        world.apply(&role)?;
+    }
+
+    for (who, group, verb, what, may) in [
+        ("olga", "shop-owners", "approve", "stages.stackgate.dev/prod", true),
+        ("olga", "shop-owners", "ack-iam", "stages.stackgate.dev/prod", true),
+        ("olga", "shop-owners", "setgate", "stages.stackgate.dev/prod", false),
+        ("olga", "shop-owners", "patch", "stages.stackgate.dev/prod", false),
+        ("olga", "shop-owners", "approve", "bootstraps.stackgate.dev/acme", false),
+        ("otto", "shop-developers", "patch", "stages.stackgate.dev/prod", true),
+        ("otto", "shop-developers", "approve", "stages.stackgate.dev/prod", false),
+        ("otto", "shop-developers", "patch", "changeplans.stackgate.dev/prod-3f9c", false),
+        ("paul", "platform", "setgate", "stages.stackgate.dev/prod", true),
+        ("paul", "platform", "override", "bootstraps.stackgate.dev/acme", true),
+        ("paul", "platform", "approve", "stages.stackgate.dev/prod", false),
+        ("sue", "security", "approve", "bootstraps.stackgate.dev/acme", true),
+        (User::Robot.name(), "system:authenticated", "check", "stages.stackgate.dev/prod", true),
+    ] {
+        ensure!(can(who, group, verb, what)? == may, "{who} of {group}, {verb} on {what}: not {may}");
+    }
+    Ok(())
+}

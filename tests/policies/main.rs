@@ -1,0 +1,85 @@
+//! The policies of the chart on a real API server: every attack is tried by a real user, without the policies, where it succeeds, and
+//! with them, where the right one stops it; beside it stands what an honest user does, who gets through.
+
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that fails may panic")]
+
+mod attempts;
+mod call;
+mod docs;
+mod ends;
+mod git;
+mod grammar;
+mod identity;
+mod objects;
+mod plans;
+mod probes;
+mod release;
+mod room;
+mod setgate;
+mod sign;
+mod status;
+mod stops;
+mod world;
+
+use anyhow::Result;
+
+use self::{
+    attempts::{Attempt, all_end_as_they_should, all_succeed},
+    world::World,
+};
+
+/// What holds in every installation.
+fn always() -> Vec<Attempt> {
+    [
+        grammar::attempts(),
+        identity::attempts(),
+        setgate::attempts(),
+        stops::attempts(),
+        plans::attempts(),
+        status::attempts(),
+        room::attempts(),
+        git::turned_off(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}
+
+/// One API server for all of it: first bare, then as on an old Kubernetes, then as on a new one, then with decisions in git.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_nobody_can_get_around() -> Result<()> {
+    let mut world = World::without_policies().await?;
+    ends::plant(&world).await?;
+    let everything = [always(), identity::unsigned(), git::turned_on()].concat();
+    all_succeed(&world, &everything).await?;
+
+    world.install_policies("1.30.0", &[git::LISTED]).await?;
+    all_end_as_they_should(&world, &[always(), identity::unsigned()].concat()).await?;
+    probes::each_is_denied(&world).await?;
+    probes::the_digest_is_that_of_the_chart(&world, "1.30.0", &[git::LISTED]).await?;
+    status::nothing_is_smuggled(&world).await?;
+    stops::a_reject_is_kept_until_it_is_recorded(&world).await?;
+    plans::field_managers_are_few(&world).await?;
+    stops::the_longest_ledger_can_be_paid_for(&world).await?;
+
+    world.install_policies(world::KUBERNETES, &[git::LISTED]).await?;
+    sign::is_in_force(&world).await?;
+    all_end_as_they_should(&world, &always()).await?;
+    sign::people_are_signed_for(&world).await?;
+    sign::as_people_type_it(&world).await?;
+    docs::every_command_works(&world).await?;
+
+    world.install_policies(world::KUBERNETES, &[git::LISTED, git::ALLOWED]).await?;
+    git::is_in_force(&world).await?;
+    probes::the_controller_sees_how_they_stand(&world, world::KUBERNETES, &[git::LISTED, git::ALLOWED])
+        .await?;
+    probes::the_digest_is_that_of_the_chart(&world, world::KUBERNETES, &[git::LISTED, git::ALLOWED]).await?;
+    all_end_as_they_should(&world, &git::turned_on()).await?;
+
+    world.cluster.start_controllers()?;
+    ends::the_types_are_right(&world).await?;
+    ends::plans_go_with_their_stage(&world).await?;
+    ends::plans_follow_every_way_of_deletion(&world).await?;
+    ends::a_namespace_ends(&world).await?;
+    release::an_upgrade_changes_kinds_and_an_uninstall_leaves_them(&world).await
+}

@@ -1,0 +1,152 @@
+//! By what the controller itself can see that a policy is in force: for each a wrong request that its own rights allow.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use kube::{
+    Config,
+    config::{KubeConfigOptions, Kubeconfig},
+};
+use serde_json::{Map, Value, json};
+use stackgate::kube::{
+    client::from_config,
+    policies::{Policies, installed},
+};
+use stackgate_core::gate::InForceState;
+use stackgate_testbed::{Chart, User};
+
+use crate::{
+    attempts::denial,
+    call::{Call, all, stage},
+    objects::{self, decide, gate, id},
+    world::World,
+};
+
+/// A wrong request of the controller.
+pub struct Probe {
+    pub policy: &'static str,
+    pub call: Call,
+    pub says: &'static str,
+}
+
+const UID: &str = "0d9c6c1e-0000-4000-8000-000000000001";
+
+/// One for each policy that denies.
+pub fn probes() -> Vec<Probe> {
+    let plan = || objects::plan("probe", "Stage", "prod", UID, &id('c', '0'));
+    let mut decided = plan();
+    decided["metadata"]["annotations"] = json!({ gate("reject"): id('c', '0') });
+    let mut hidden = plan();
+    hidden["metadata"]["labels"] = json!({});
+    let condition = json!({
+        "type": "Ready", "status": "False", "reason": "PolicyProbe", "message": "", "lastTransitionTime": "2026-11-24T10:00:00Z",
+    });
+    let many: Map<String, Value> = (0..257).map(|n| (format!("probe-{n}"), "".into())).collect();
+    let me = User::Controller;
+    vec![
+        Probe {
+            policy: "decisions.stackgate.dev",
+            call: Call::merge(me, stage("prod"), decide("approve", &id('c', '0'))),
+            says: "system:serviceaccount:stackgate-system:stackgate is no person: people decide, or GitOps controllers that the chart lists",
+        },
+        Probe {
+            policy: "setgate.stackgate.dev",
+            call: Call::merge(
+                me,
+                stage("prod"),
+                json!({ "spec": { "gate": { "requireApproval": "Never" } } }),
+            ),
+            says: "system:serviceaccount:stackgate-system:stackgate lacks the verb setgate on stages/prod: ",
+        },
+        Probe {
+            policy: "keep-stops.stackgate.dev",
+            call: Call::create(me, all("changeplans"), decided),
+            says: "a change plan is made without decisions",
+        },
+        Probe {
+            policy: "plans.stackgate.dev",
+            call: Call::create(me, all("changeplans"), hidden),
+            says: "a change plan carries the label and the owner reference of what it is for",
+        },
+        Probe {
+            policy: "status.stackgate.dev",
+            call: Call::merge(
+                me,
+                format!("{}/status", stage("prod")),
+                json!({ "status": { "conditions": [condition] } }),
+            ),
+            says: "the reason PolicyProbe is for trying this policy out",
+        },
+        Probe {
+            policy: "room.stackgate.dev",
+            call: Call::merge(me, stage("prod"), json!({ "metadata": { "annotations": many } })),
+            says: "annotations that are no decisions may be 256 and have 49152 characters in all",
+        },
+    ]
+}
+
+/// Each is denied by its policy, with the very words that the controller expects.
+pub async fn each_is_denied(world: &World) -> Result<()> {
+    for probe in probes() {
+        let said = probe.call.send(world).await.err().context("a wrong request was accepted")?.to_string();
+        ensure!(
+            said.contains(&format!("{}{}", denial(probe.policy), probe.says)),
+            "{}: {said}",
+            probe.policy
+        );
+    }
+    Ok(())
+}
+
+/// What the chart hands to the controller as the digest of the policies is what the controller computes of those that are installed.
+pub async fn the_digest_is_that_of_the_chart(world: &World, kubernetes: &str, values: &[&str]) -> Result<()> {
+    let chart = Chart::new(kubernetes).only("templates/deployment.yaml");
+    let text = values.iter().fold(chart, |chart, value| chart.set(value)).render()?;
+    let installed = installed(world.client(User::Controller)).await?;
+    ensure!(installed.names.len() == 12, "{:?}", installed.names);
+    ensure!(
+        text.contains(&format!("value: \"{}\"", installed.content)),
+        "installed: {}; the chart says: {}",
+        installed.content,
+        text.split_once("DIGEST").map_or("nothing", |(_, rest)| rest.get(..100).unwrap_or(rest))
+    );
+    Ok(())
+}
+
+/// The controller itself, with its own rights, finds them in force; and sees at once when one is no longer bound.
+pub async fn the_controller_sees_how_they_stand(
+    world: &World,
+    kubernetes: &str,
+    values: &[&str],
+) -> Result<()> {
+    let kubeconfig = Kubeconfig::read_from(world.cluster.kubeconfig(User::Controller))?;
+    let clients =
+        from_config(Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await?)?;
+    let digest = installed(world.client(User::Controller)).await?.content;
+    let (tell, mut told) = tokio::sync::mpsc::unbounded_channel();
+    let policies = Policies::new(&clients, "stackgate-system", Some(digest));
+    let watching = tokio::spawn(async move {
+        policies.look_after(move |found| drop(tell.send((found.state, found.message)))).await;
+    });
+    let mut until = async |wanted: InForceState| -> Result<()> {
+        let mut last = None;
+        let found = tokio::time::timeout(Duration::from_secs(60), async {
+            while let Some((state, message)) = told.recv().await {
+                last = Some(message);
+                if state == wanted {
+                    return true;
+                }
+            }
+            false
+        });
+        ensure!(found.await == Ok(true), "not {wanted:?}; the controller says last: {last:?}");
+        Ok(())
+    };
+    until(InForceState::InForce).await?;
+    world.admin().run(&["delete", "validatingadmissionpolicybinding", "keep-stops.stackgate.dev"])?;
+    until(InForceState::NotInForce).await?;
+    world.install_policies(kubernetes, values).await?;
+    until(InForceState::InForce).await?;
+    watching.abort();
+    Ok(())
+}

@@ -1,0 +1,159 @@
+//! A reject and a revoke stay until they are recorded.
+
+use anyhow::{Context, Result, ensure};
+use serde_json::{Value, json};
+use stackgate_testbed::User::{Admin, Alice, Bob, Controller, Erin};
+
+use crate::{
+    attempts::{Attempt, attack, denial, honest},
+    call::{Call, plan},
+    objects::{self, decided, gate, id, opened},
+    world::World,
+};
+
+const POLICY: &str = "keep-stops.stackgate.dev";
+const SAYS: &str = "not recorded yet, so it must stay as it is: gate.stackgate.dev/re";
+
+fn without(keys: &[&str]) -> Value {
+    let annotations: serde_json::Map<String, Value> =
+        keys.iter().map(|key| (gate(key), Value::Null)).collect();
+    json!({ "metadata": { "annotations": annotations } })
+}
+
+pub fn attempts() -> Vec<Attempt> {
+    let rejected = || plan("prod-rejected");
+    let recorded = || plan("prod-recorded");
+    let set = |value: &str| json!({ "metadata": { "annotations": { gate("reject"): value } } });
+    let pointer = "/metadata/annotations/gate.stackgate.dev~1reject";
+    let lost = |name, call| attack(name, call, POLICY, SAYS);
+    vec![
+        lost("an editor removes a reject", Call::merge(Bob, rejected(), without(&["reject"]))),
+        lost("who rejected removes it", Call::merge(Alice, rejected(), without(&["reject"]))),
+        lost("an administrator removes it", Call::merge(Admin, rejected(), without(&["reject"]))),
+        lost("the controller removes it", Call::merge(Controller, rejected(), without(&["reject"]))),
+        lost("an editor removes a revoke", Call::merge(Bob, rejected(), without(&["revoke.alice"]))),
+        lost(
+            "all annotations go",
+            Call::merge(Bob, rejected(), json!({ "metadata": { "annotations": null } })),
+        ),
+        lost("by a JSON patch", Call::json(Bob, rejected(), json!([{ "op": "remove", "path": pointer }]))),
+        lost(
+            "it is moved into a slot",
+            Call::json(
+                Alice,
+                rejected(),
+                json!([{ "op": "move", "from": pointer, "path": format!("{pointer}.moved") }]),
+            ),
+        ),
+        lost(
+            "it is overwritten by one for another reason",
+            Call::merge(Alice, rejected(), set(&format!("{};by=alice;reason=yes", id('c', '2')))),
+        ),
+        lost(
+            "it is overwritten by another's",
+            Call::merge(Erin, rejected(), set(&format!("{};by=erin%3B50%25@corp;reason=no", id('c', '2')))),
+        ),
+        honest(
+            "it is set again as it is",
+            Call::merge(Alice, rejected(), set(&format!("{};by=alice;reason=no", id('c', '2')))),
+        ),
+        honest("an approval is removed", Call::merge(Bob, rejected(), without(&["approve.erin"]))),
+        honest(
+            "what is no decision is removed",
+            Call::merge(Bob, rejected(), without(&["reject.bad", "reject.other"])),
+        ),
+        honest(
+            "what is recorded is removed",
+            Call::merge(Bob, recorded(), without(&["reject", "reject.raw", "reject.plain", "revoke.alice"])),
+        ),
+        honest(
+            "what is recorded is overwritten",
+            Call::merge(Alice, recorded(), set(&format!("{};by=alice;reason=still no", id('c', '3')))),
+        ),
+    ]
+}
+
+/// From the annotation to the record, for good.
+pub async fn a_reject_is_kept_until_it_is_recorded(world: &World) -> Result<()> {
+    let (name, whole) = ("prod-story", id('c', 'a'));
+    let uid = world.uid(crate::call::stage("prod")).await?;
+    world.make_plan(objects::plan(name, "Stage", "prod", &uid, &whole)).await?;
+    let reject = json!({ "metadata": { "annotations": { gate("reject.a"): format!("{whole};by=alice;reason=not now") } } });
+    Call::merge(Alice, plan(name), reject).for_good().send(world).await?;
+
+    let remove = Call::merge(Bob, plan(name), without(&["reject.a"])).for_good();
+    let said = remove.send(world).await.err().context("an unrecorded reject was removed")?.to_string();
+    ensure!(said.contains(&denial(POLICY)), "{said}");
+    let record =
+        json!({ "spec": { "ledger": [opened(0), decided(1, "Reject", "a", "alice", Some("not now"))] } });
+    Call::merge(Controller, plan(name), record).for_good().send(world).await?;
+    remove.send(world).await.context("a recorded reject cannot be removed")?;
+
+    // The audit log tells who decided what, taken or denied.
+    let noted = |key: &str, text: &str| -> Result<bool> {
+        let all = world.cluster.audited()?;
+        Ok(all.iter().any(|call| call.annotations.iter().any(|(k, v)| k == key && v.contains(text))))
+    };
+    let decision = format!("gate.stackgate.dev/reject.a={whole};by=alice;reason=not now");
+    world
+        .until("the audit log has it", async || {
+            ensure!(
+                noted("decisions.stackgate.dev/decision", &decision)?,
+                "{decision} is not in the audit log"
+            );
+            ensure!(noted(
+                "validation.policy.admission.k8s.io/validation_failure",
+                "keep-stops.stackgate.dev"
+            )?);
+            Ok(())
+        })
+        .await
+}
+
+/// The longest ledger, the longest names and reasons, the most rejects: the policies still have an answer.
+pub async fn the_longest_ledger_can_be_paid_for(world: &World) -> Result<()> {
+    let (name, whole) = ("prod-full", id('c', 'f'));
+    let uid = world.uid(crate::call::stage("prod")).await?;
+    let (by, reason) = ("é".repeat(256), "r".repeat(200));
+    let mut full = objects::plan(name, "Stage", "prod", &uid, &whole);
+    let mut ledger = vec![opened(0)];
+    // The last 32 are those of the annotations.
+    ledger.extend(
+        (1..992).map(|seq| decided(seq, "Reject", &format!("{}-{seq}", "s".repeat(36)), &by, Some(&reason))),
+    );
+    ledger.extend((0..32).map(|n| decided(992 + n, "Reject", &format!("a{n}"), &by, Some(&reason))));
+    full["spec"]["ledger"] = ledger.into();
+    let all: serde_json::Map<String, Value> = (0..32)
+        .map(|n| (gate(&format!("reject.a{n}")), format!("{whole};by={by};reason={reason}").into()))
+        .collect();
+    let keys: Vec<String> = (0..32).map(|n| format!("reject.a{n}")).collect();
+    world.make_plan(full).await?;
+    let decisions = json!({ "metadata": { "annotations": all } });
+    // Signed by somebody of that name, whom only impersonation makes.
+    let name_of_256: &'static str = Box::leak(by.into_boxed_str());
+    Call::merge(Admin, plan(name), decisions)
+        .pretending(name_of_256, "system:masters")
+        .for_good()
+        .send(world)
+        .await?;
+
+    let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
+    Call::merge(Bob, plan(name), without(&keys))
+        .send(world)
+        .await
+        .context("32 recorded rejects cannot be removed")?;
+    let other = format!("{whole};by=alice;reason={}", "é".repeat(200));
+    let fresh: serde_json::Map<String, Value> =
+        (0..32).map(|n| (gate(&format!("revoke.b{n}")), other.clone().into())).collect();
+    let fresh = Call::merge(Alice, plan(name), json!({ "metadata": { "annotations": fresh } }));
+    fresh.for_good().send(world).await.context("no room for 32 revokes")?;
+    let keys: Vec<String> = (0..32).map(|n| format!("revoke.b{n}")).collect();
+    let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
+    let said = Call::merge(Bob, plan(name), without(&keys))
+        .send(world)
+        .await
+        .err()
+        .context("32 unrecorded revokes were removed")?;
+    ensure!(said.to_string().contains(SAYS), "not for the right reason: {said}");
+    Ok(())
+}

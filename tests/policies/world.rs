@@ -1,0 +1,234 @@
+//! One API server for all tests here, with the chart's objects, people with rights, and plans that wait.
+
+use std::{
+    collections::BTreeMap,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, Result, bail, ensure};
+use kube::{
+    Client, Config,
+    config::{KubeConfigOptions, Kubeconfig},
+};
+use serde_json::{Value, json};
+use stackgate_testbed::{Chart, Cluster, Kubectl, User, fresh_dir};
+
+use crate::{
+    attempts::denial,
+    call::{Call, all, stage, system_plan},
+    objects::{self, decided, gate, id, opened},
+    probes::probes,
+};
+
+/// The version of Kubernetes that the chart is rendered for.
+pub const KUBERNETES: &str = "1.37.2";
+
+/// The cluster and everybody's connections.
+pub struct World {
+    pub cluster: Cluster,
+    clients: BTreeMap<User, Client>,
+}
+
+impl World {
+    /// Everything of the chart but the policies, the people, and objects to be attacked.
+    pub async fn without_policies() -> Result<Self> {
+        let cluster = Cluster::start(&fresh_dir("policies")?)?;
+        let mut clients = BTreeMap::new();
+        for user in User::ALL {
+            let kubeconfig = Kubeconfig::read_from(cluster.kubeconfig(user))?;
+            let config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await?;
+            clients.insert(user, Client::try_from(config)?);
+        }
+        let world = Self { cluster, clients };
+        for namespace in ["shop", "flux-system"] {
+            world.admin().run(&["create", "namespace", namespace])?;
+        }
+        Chart::new(KUBERNETES)
+            .set("policies.enabled=false")
+            .install(&world.cluster.kubeconfig(User::Admin))?;
+        world.admin().wait_for_kinds()?;
+        world.give_rights()?;
+        world.make_objects().await?;
+        Ok(world)
+    }
+
+    /// Installs the chart with its policies and these values besides, and waits until each is in force.
+    pub async fn install_policies(&self, kubernetes: &str, values: &[&str]) -> Result<()> {
+        let chart = values.iter().fold(Chart::new(kubernetes), |chart, value| chart.set(value));
+        self.apply(&chart.render()?)?;
+        for probe in probes() {
+            self.until(probe.policy, async || match probe.call.send(self).await {
+                Ok(_) => bail!("it does not deny yet"),
+                Err(error) if error.to_string().contains(&denial(probe.policy)) => Ok(()),
+                Err(error) => Err(error),
+            })
+            .await?;
+        }
+        Ok(())
+    }
+
+    /// Repeats something until it succeeds.
+    pub async fn until<T>(&self, what: &str, look: impl AsyncFn() -> Result<T>) -> Result<T> {
+        let begun = Instant::now();
+        loop {
+            match look().await {
+                Ok(found) => return Ok(found),
+                Err(error) if begun.elapsed() > Duration::from_secs(90) => {
+                    return Err(error).context(what.to_owned());
+                }
+                Err(_) => tokio::time::sleep(Duration::from_millis(100)).await,
+            }
+        }
+    }
+
+    pub fn client(&self, user: User) -> &Client {
+        &self.clients[&user]
+    }
+
+    /// kubectl of the administrator.
+    pub fn admin(&self) -> Kubectl {
+        self.cluster.kubectl(User::Admin)
+    }
+
+    /// Applies manifests as an administrator.
+    pub fn apply(&self, manifests: &str) -> Result<()> {
+        let args = ["apply", "--server-side", "--force-conflicts", "-f", "-"];
+        let output = self.admin().output(&args, manifests)?;
+        ensure!(output.ok, "{}", output.stderr);
+        Ok(())
+    }
+
+    /// What the API server holds.
+    pub async fn look(&self, path: String) -> Result<Value> {
+        Call::get(User::Admin, path).send(self).await
+    }
+
+    fn give_rights(&self) -> Result<()> {
+        let grant = |args: &[&str]| self.admin().run(&[&["create"], args].concat()).map(drop);
+        // Alice approves in namespace shop, Erin everywhere; both may annotate Stages, too.
+        grant(&["rolebinding", "alice", "-n", "shop", "--clusterrole=stackgate-approver", "--user=alice"])?;
+        grant(&["role", "annotate", "-n", "shop", "--verb=patch", "--resource=stages.stackgate.dev"])?;
+        grant(&["rolebinding", "annotate", "-n", "shop", "--role=annotate", "--user=alice"])?;
+        grant(&[
+            "role",
+            "annotate",
+            "-n",
+            "stackgate-system",
+            "--verb=patch",
+            "--resource=changeplans.stackgate.dev",
+        ])?;
+        grant(&["rolebinding", "annotate", "-n", "stackgate-system", "--role=annotate", "--user=alice"])?;
+        grant(&[
+            "rolebinding",
+            "alice",
+            "-n",
+            "stackgate-system",
+            "--clusterrole=stackgate-approver",
+            "--user=alice",
+        ])?;
+        let erin = format!("--user={}", User::Erin.name());
+        grant(&["clusterrolebinding", "erin", "--clusterrole=stackgate-approver", &erin])?;
+        // Bob edits, and has got hold of far more than an editor should have, but no verb of ours.
+        let kinds = ["stages", "changeplans", "bootstraps", "awsaccounts", "cloudassemblies", "freezes"];
+        let all: Vec<String> = kinds
+            .iter()
+            .flat_map(|kind| ["", "/status"].map(|sub| format!("{kind}.stackgate.dev{sub}")))
+            .collect();
+        let resources = format!("--resource={}", all.join(","));
+        let verbs = "--verb=get,list,watch,create,update,patch,delete,deletecollection";
+        grant(&["clusterrole", "adversary", verbs, &resources])?;
+        grant(&["clusterrolebinding", "bob", "--clusterrole=adversary", "--user=bob"])?;
+        // Carol is of the platform team.
+        grant(&["clusterrolebinding", "carol", "--clusterrole=stackgate-platform", "--user=carol"])?;
+        // Dave approves what dev does, without any risk, and can write to everything else.
+        grant(&[
+            "role",
+            "dev",
+            "-n",
+            "shop",
+            "--verb=approve",
+            "--resource=stages.stackgate.dev",
+            "--resource-name=dev",
+        ])?;
+        grant(&["rolebinding", "dev", "-n", "shop", "--role=dev", "--user=dave"])?;
+        grant(&["clusterrolebinding", "dave", "--clusterrole=adversary", "--user=dave"])?;
+        // Both programs may do everything, as such often do.
+        for user in [User::Flux, User::Robot] {
+            let (name, subject) = (format!("{user:?}").to_lowercase(), format!("--user={}", user.name()));
+            grant(&["clusterrolebinding", &name, "--clusterrole=cluster-admin", &subject])?;
+        }
+        Ok(())
+    }
+
+    async fn make_objects(&self) -> Result<()> {
+        for name in ["dev", "prod"] {
+            Call::create(User::Admin, all("stages"), objects::stage(name)).for_good().send(self).await?;
+        }
+        let bootstraps = "/apis/stackgate.dev/v1alpha1/bootstraps".to_owned();
+        Call::create(User::Admin, bootstraps.clone(), objects::bootstrap("acme"))
+            .for_good()
+            .send(self)
+            .await?;
+        let prod = self.uid(stage("prod")).await?;
+        let dev = self.uid(stage("dev")).await?;
+        let acme = self.uid(format!("{bootstraps}/acme")).await?;
+
+        let waits = id('c', '1');
+        let mut plan = objects::plan("prod-waits", "Stage", "prod", &prod, &waits);
+        plan["metadata"]["annotations"] = json!({ gate("approve.alice"): format!("{waits};by=alice") });
+        self.make_plan(plan).await?;
+
+        let rejected = id('c', '2');
+        let mut plan = objects::plan("prod-rejected", "Stage", "prod", &prod, &rejected);
+        plan["metadata"]["annotations"] = json!({
+            gate("reject"): format!("{rejected};by=alice;reason=no"),
+            gate("revoke.alice"): format!("{rejected};by=alice"),
+            gate("approve.erin"): format!("{rejected};by=erin%3B50%25@corp"),
+            gate("reject.bad"): "yes",
+            gate("reject.other"): format!("{};by=alice", id('c', '9')),
+        });
+        // The same by another, the same for another reason, the same in another slot: none of them is it.
+        plan["spec"]["ledger"] = json!([
+            opened(0),
+            decided(1, "Reject", "", "erin;50%@corp", Some("no")),
+            decided(2, "Reject", "", "alice", Some("other")),
+            decided(3, "Reject", "alice", "alice", Some("no")),
+            decided(4, "Approve", "", "alice", Some("no")),
+        ]);
+        self.make_plan(plan).await?;
+
+        let recorded = id('c', '3');
+        let mut plan = objects::plan("prod-recorded", "Stage", "prod", &prod, &recorded);
+        plan["metadata"]["annotations"] = json!({
+            gate("reject"): format!("{recorded};by=alice;reason=no"),
+            gate("reject.raw"): format!("{recorded};by=erin%3B50%25@corp"),
+            gate("reject.plain"): format!("{recorded};by=erin%3B50%25@corp"),
+            gate("revoke.alice"): format!("{recorded};by=alice"),
+        });
+        plan["spec"]["ledger"] = json!([
+            opened(0),
+            decided(1, "Reject", "", "alice", Some("no")),
+            decided(2, "Reject", "raw", "erin%3B50%25@corp", None),
+            decided(3, "Reject", "plain", "erin;50%@corp", None),
+            decided(4, "Revoke", "alice", "alice", None),
+        ]);
+        self.make_plan(plan).await?;
+
+        self.make_plan(objects::plan("dev-waits", "Stage", "dev", &dev, &id('c', '4'))).await?;
+        let plan = objects::plan("acme-waits", "Bootstrap", "acme", &acme, &id('b', '6'));
+        let path = system_plan("").trim_end_matches('/').to_owned();
+        Call::create(User::Controller, path, plan).for_good().send(self).await?;
+        Ok(())
+    }
+
+    /// Makes a plan in namespace `shop`, as the controller.
+    pub async fn make_plan(&self, plan: Value) -> Result<Value> {
+        Call::create(User::Controller, all("changeplans"), plan).for_good().send(self).await
+    }
+
+    /// The UID of an object.
+    pub async fn uid(&self, path: String) -> Result<String> {
+        let object = self.look(path).await?;
+        Ok(object["metadata"]["uid"].as_str().context("no uid")?.to_owned())
+    }
+}
