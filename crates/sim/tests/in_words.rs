@@ -141,6 +141,11 @@ fn a_plan_that_somebody_deletes_is_not_named_any_more() {
     assert_eq!(state(&mut run), "UpToDate");
 }
 
+/// Two people have to approve.
+fn two() -> Vec<Gates> {
+    vec![Gates { stage: Some(Gate { approvals: Some(2), ..Gate::default() }), ..Gates::default() }]
+}
+
 fn waiting_for(gates: Vec<Gates>) -> (Run, PlanView) {
     let mut run = Run::new(&Setting { gates, ..first_release(1) });
     run.world().source.push(Arc::clone(&RELEASES[0]));
@@ -166,4 +171,69 @@ fn a_plan_that_has_expired_under_a_suspended_stage_keeps_nobody_busy() {
     run.alone(SignedDuration::from_mins(30)).unwrap();
     assert_eq!(state(&mut run), "Suspended");
     assert!(newest(run.world(), DEV).expect("a plan").closed.is_none(), "{}", plan.name);
+}
+
+/// Somebody signs with the name of bob, where nothing keeps them from it.
+fn forge(run: &mut Run, on: &ObjectKey, plan: &PlanView) {
+    let id = plan.id().to_string();
+    let note = Note {
+        word: Word::Decides(Action::Approve),
+        slot: "bob",
+        id: &id,
+        by: "bob",
+        acks: &[],
+        until: None,
+    };
+    assert!(run.world().write(Writer::Intruder, on, &note));
+}
+
+#[test]
+fn a_forged_approval_does_not_count_where_the_news_of_the_policies_is_late() {
+    let (mut run, plan) = waiting_for(two());
+    run.world().turn_policies(false);
+    // The watch of the policies is behind, that of the plan is not.
+    run.world().cluster.views[0].policies_changed = false;
+    forge(&mut run, &ObjectKey::Plan(plan.name.clone()), &plan);
+    run.alone(SignedDuration::from_secs(30)).unwrap();
+    run.world().turn_policies(true);
+    run.alone(SignedDuration::from_mins(1)).unwrap();
+    approve(&mut run, &plan);
+    run.alone(SignedDuration::from_mins(5)).unwrap();
+    assert_eq!(state(&mut run), "AwaitingApproval");
+}
+
+#[test]
+fn a_forged_approval_does_not_count_where_the_news_of_the_stage_is_late() {
+    let (mut run, plan) = waiting_for(two());
+    let on = ObjectKey::Stage(DEV.to_owned());
+    run.world().turn_policies(false);
+    forge(&mut run, &on, &plan);
+    run.world().wipe(Writer::Intruder, &on);
+    run.world().turn_policies(true);
+    // A controller looks what was annotated before: it is not there any more. Its own watch of the Stage shows it later.
+    let late = run.world().cluster.views[0].late.remove(&on).expect("events");
+    run.alone(SignedDuration::from_secs(30)).unwrap();
+    run.world().cluster.views[0].late.insert(on.clone(), late.into_iter().take(1).collect());
+    run.alone(SignedDuration::from_secs(30)).unwrap();
+    approve(&mut run, &plan);
+    run.alone(SignedDuration::from_mins(5)).unwrap();
+    assert_eq!(state(&mut run), "AwaitingApproval");
+}
+
+#[test]
+fn what_is_claimed_does_not_run_where_the_policies_are_gone_and_cannot_be_read() {
+    let (mut run, plan) = waiting_for(Vec::new());
+    approve(&mut run, &plan);
+    while run
+        .world()
+        .cluster
+        .plan(&plan.name)
+        .is_some_and(|p| p.spec.ledger.iter().all(|e| e.claimed.is_none()))
+    {
+        run.alone(SignedDuration::from_millis(1)).unwrap();
+    }
+    run.world().policies.readable = false;
+    run.world().turn_policies(false);
+    run.alone(SignedDuration::from_mins(5)).unwrap();
+    assert!(run.world().cloud.stacks.values().all(|s| s.deployed.is_none()));
 }
