@@ -10,6 +10,7 @@ use stackgate_core::{
         Action, AwsAccount, ChangePlan, GATE_PREFIX, Identity, LedgerEntry, RequireApproval, RiskClass, Stage,
     },
     facts::{Facts, SeenGate},
+    gate::PlanView,
     stack::StackRow,
     words::{DecisionId, StackKey},
 };
@@ -204,6 +205,20 @@ impl Protocol {
         }
     }
 
+    /// What it writes of what it has misread: what is there. `None`: nothing was misread.
+    #[must_use]
+    pub fn written(self, entries: &[LedgerEntry]) -> Option<Vec<LedgerEntry>> {
+        (self == Self::CountsTwice).then(|| {
+            let mut entries = entries.to_vec();
+            for decided in entries.iter_mut().filter_map(|e| e.decided.as_mut()) {
+                if let Some((name, _)) = decided.by.split_once('/') {
+                    decided.by = name.to_owned();
+                }
+            }
+            entries
+        })
+    }
+
     /// What a controller makes of its memory after an effect.
     pub fn misremember(self, before: Option<SeenGate>, facts: &mut Facts, now: jiff::Timestamp) {
         if self == Self::AsDesigned {
@@ -309,8 +324,13 @@ fn forget_rejections(plan: &mut Arc<ChangePlan>) {
     }
 }
 
+/// What runs still rests on them; once that is over, they are forgotten.
 fn forget_spent(plan: &mut Arc<ChangePlan>) {
     let Some(claim) = plan.spec.ledger.iter().rposition(|e| e.claimed.is_some()) else { return };
+    let view = PlanView::new(Arc::clone(plan));
+    if view.is_none_or(|v| v.closed.is_none() && !v.is_complete()) {
+        return;
+    }
     for entry in Arc::make_mut(plan).spec.ledger.iter_mut().take(claim) {
         entry.decided.take_if(|d| matches!(d.under, Some(DecisionId::Release(_))));
     }

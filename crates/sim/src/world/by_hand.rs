@@ -84,7 +84,7 @@ impl World {
     }
 
     /// UpdateStack with another property.
-    fn update_by_hand(&mut self, key: &StackKey) {
+    pub fn update_by_hand(&mut self, key: &StackKey) {
         let Some(stack) = self.cloud.stacks.get(key).filter(|_| self.may_be_updated(key)) else { return };
         let Some(mut to) = stack.deployed.clone() else { return };
         let template = Arc::make_mut(&mut to.template);
@@ -174,6 +174,7 @@ impl World {
                 self.cloud.unrecorded.insert(key.clone());
             }
             self.tell(|| format!("  [people] execute a change set of {key} by hand"));
+            self.cloud.by_hand.insert(executed.arn);
             self.cloud.changed_by_others(key);
         }
     }

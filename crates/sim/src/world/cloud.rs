@@ -25,6 +25,8 @@ pub struct Cloud {
     pub others: BTreeMap<StackKey, u64>,
     /// The stacks that somebody else changed or deleted after our last execution.
     pub meddled: BTreeSet<StackKey>,
+    /// The change sets that somebody else has executed.
+    pub by_hand: BTreeSet<ChangeSetArn>,
     /// The stacks whose last execution is not recorded as settled yet.
     pub unrecorded: BTreeSet<StackKey>,
     /// Rows from before the last change, and how many reads they are still told for.

@@ -98,8 +98,11 @@ impl World {
     fn record(&mut self, record: &Record) -> Result<Receipt, Refusal> {
         match record {
             Record::OpenPlan(new) => {
-                let carried = self.carried(new);
-                let new = carried.as_ref().unwrap_or(new);
+                let other = self.carried(new).or_else(|| {
+                    let ledger = self.protocol.written(&new.ledger)?;
+                    Some(NewPlan { ledger, ..NewPlan::clone(new) })
+                });
+                let new = other.as_ref().unwrap_or(new);
                 let plan = self.cluster.open_plan(new, self.now)?;
                 new.ledger.iter().filter_map(|e| e.decided.as_ref()).for_each(|d| self.is_recorded(d));
                 self.happened.push(Happened::Appended(new.name.clone(), 0));
@@ -109,6 +112,8 @@ impl World {
                 if self.protocol == Protocol::NoClaim && entries.iter().any(|e| e.claimed.is_some()) {
                     return Ok(self.only_remembered(plan, entries));
                 }
+                let other = self.protocol.written(entries);
+                let entries = other.as_ref().unwrap_or(entries);
                 let from = self.cluster.plan(plan).map_or(0, |p| p.spec.ledger.len());
                 let swap = self.protocol != Protocol::NoCompareAndSwap;
                 let stored = self.cluster.append(plan, resource_version, entries, swap)?;
