@@ -58,7 +58,9 @@ struct Order<'a> {
     wish: &'a Wish,
     id: ChangeId,
     acks: Vec<RiskClass>,
-    /// The user's name as it stands in an annotation.
+    /// Who signs.
+    user: &'a str,
+    /// That name as it stands in an annotation.
     by: String,
     slot: Option<&'a str>,
 }
@@ -99,7 +101,8 @@ pub async fn decide(
             return Err(Fail::new("nothing was signed: you did not say yes"));
         }
     }
-    let order = Order { wish, id: sight.report.id.clone(), acks, by, slot: args.slot.as_deref() };
+    let id = sight.report.id.clone();
+    let order = Order { wish, id, acks, user: &user, by, slot: args.slot.as_deref() };
     let signed = sign::sign(desk, &sight, &order).await?;
     recorded::wait(desk, &sight, &order, &signed, args.wait).await
 }
