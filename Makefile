@@ -1,6 +1,7 @@
 # Thin on purpose: what a target does lies in tools/ and crates/.
 CARGO ?= cargo
-TOOLS = $(or $(CARGO_TARGET_DIR),target)/tools
+TARGET = $(or $(CARGO_TARGET_DIR),target)
+TOOLS = $(TARGET)/tools
 .DEFAULT_GOAL := help
 
 .PHONY: help
@@ -34,4 +35,4 @@ lint: ## format, clippy, and what may be among the dependencies
 .PHONY: demo
 demo: running ## the whole story, told as it goes; KEEP=1 leaves it running
 	$(CARGO) build --workspace --bins --locked
-	$(CARGO) run --quiet --locked --package stackgate-testbed --bin demo
+	$(TARGET)/debug/demo
