@@ -32,6 +32,11 @@ lint: ## format, clippy, and what may be among the dependencies
 	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
 	$(TOOLS)/deny/bin/cargo-deny --locked check --hide-inclusion-graph bans licenses sources
 
+.PHONY: bench
+bench: running ## figures: how fast approvals take effect and decisions are taken; builds with --release
+	$(CARGO) build --release --locked --package stackgate --package stackgate-testbed --package stackgate-sim --bins
+	$(TARGET)/release/bench
+
 .PHONY: demo
 demo: running ## the whole story, told as it goes; KEEP=1 leaves it running
 	$(CARGO) build --workspace --bins --locked
