@@ -1,6 +1,7 @@
 # Thin on purpose: what a target does lies in tools/ and crates/.
 CARGO ?= cargo
-TOOLS = $(or $(CARGO_TARGET_DIR),target)/tools
+TARGET = $(or $(CARGO_TARGET_DIR),target)
+TOOLS = $(TARGET)/tools
 .DEFAULT_GOAL := help
 
 .PHONY: help
@@ -31,7 +32,12 @@ lint: ## format, clippy, and what may be among the dependencies
 	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
 	$(TOOLS)/deny/bin/cargo-deny --locked check --hide-inclusion-graph bans licenses sources
 
+.PHONY: bench
+bench: running ## figures: how fast approvals take effect and decisions are taken; builds with --release
+	$(CARGO) build --release --locked --package stackgate --package stackgate-testbed --package stackgate-sim --bins
+	$(TARGET)/release/bench
+
 .PHONY: demo
 demo: running ## the whole story, told as it goes; KEEP=1 leaves it running
 	$(CARGO) build --workspace --bins --locked
-	$(CARGO) run --quiet --locked --package stackgate-testbed --bin demo
+	$(TARGET)/debug/demo

@@ -145,6 +145,7 @@ async fn work(s: Started, shutdown: &Shutdown) -> Result<()> {
         events,
         aws: Aws::new(sessions, key.clone()),
         regions,
+        bundles: pass::Bundles::default(),
         memory,
         installation: Installation { namespace: args.namespace, key },
         clock,

@@ -14,6 +14,7 @@ use super::{
     failed::Failed,
     session::{Clients, Session},
     sessions::Sessions,
+    source::Opened,
 };
 
 /// Who answers a look.
@@ -76,13 +77,14 @@ pub fn asked(look: &Look) -> Asked<'_> {
 pub struct Aws {
     sessions: Arc<Sessions>,
     key: HmacKey,
+    opened: Opened,
 }
 
 impl Aws {
     /// Performs through these sessions; `key` hides the values in change sets.
     #[must_use]
     pub fn new(sessions: Arc<Sessions>, key: HmacKey) -> Self {
-        Self { sessions, key }
+        Self { sessions, key, opened: Opened::default() }
     }
 
     /// Looks. Never [`Outcome::Unsure`]: no answer to a question is a refusal that passes.
@@ -109,7 +111,7 @@ impl Aws {
             AwsLook::Failure(id, _) => Fact::Failure(aws.first_failure(id).await?),
             AwsLook::Toolkit(_, parameter, _) => Fact::Toolkit(aws.toolkit_version(parameter).await?),
             AwsLook::Source(source, _) => Fact::Source(aws.source(source).await?),
-            AwsLook::Bundle(pinned, _) => Fact::Bundle(aws.bundle(pinned).await?),
+            AwsLook::Bundle(pinned, _) => Fact::Bundle(aws.bundle(pinned, &self.opened).await?),
         })
     }
 

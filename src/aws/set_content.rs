@@ -1,25 +1,30 @@
 //! What a change set holds besides its own list of changes: processed templates, nested change sets, and what validations
 //! and hooks have said.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::{
+    collections::{BTreeMap, BTreeSet, VecDeque},
+    sync::Arc,
+};
 
 use aws_sdk_cloudformation::types::TemplateStage;
 use stackgate_core::{
     change::{HmacKey, unseen_nested},
     effect::RefusalKind,
     stack::{Change, ChangeSetStatus, SetContent},
-    words::{ChangeSetArn, Digest, StackKey},
+    words::{ChangeSetArn, Digest, StackId, StackKey},
 };
 
 use super::{
+    arns::stack_id,
     calls::Operation,
     change_sets::{EMPTY, parameters},
+    class::Class,
     failed::Failed,
     parse::status,
     session::Clients,
 };
 
-/// The most nested change sets of one change set. Each takes four calls; CloudFormation sets no limit of its own.
+/// The most nested change sets of one change set. Each takes five calls; CloudFormation sets no limit of its own.
 const MOST: usize = 64;
 /// How deep they may be nested.
 const DEEPEST: usize = 8;
@@ -100,9 +105,14 @@ impl Clients {
         let Some(stack) = head.stack_name() else {
             return Err(Failed::ours(RefusalKind::Invalid, format!("AWS names no stack for {arn}")));
         };
-        let (processed, said) =
-            tokio::join!(self.processed(stack, arn), self.warnings(Some(stack), arn, path));
+        let id = stack_id(head.stack_id(), &self.env)?;
+        let (processed, said, deployed) = tokio::join!(
+            self.processed(stack, arn),
+            self.warnings(Some(stack), arn, path),
+            self.deployed(&id)
+        );
         let Some(processed) = processed? else { return Err(passing("is gone")) };
+        content.deployed.extend(deployed?.map(|text| (path.clone(), text)));
         warnings.extend(said?);
         content.processed.insert(path.clone(), processed);
         let inside = format!("{path}/");
@@ -113,6 +123,15 @@ impl Clients {
         let moved = |c: Change| Change { logical_id: format!("{inside}{}", c.logical_id), ..c };
         content.changes.extend(changes.into_iter().map(moved));
         Ok(below(&inside, depth + 1, &sets).collect())
+    }
+
+    /// The template that a nested stack has now. One that is yet to be made has none, in whatever words AWS says so: then all
+    /// that is in it counts as new.
+    async fn deployed(&self, id: &StackId) -> Result<Option<Arc<str>>, Failed> {
+        match self.template(id).await {
+            Err(failed) if failed.class() == Class::Refused(RefusalKind::Invalid) => Ok(None),
+            other => Ok(other?.filter(|text| !text.is_empty())),
+        }
     }
 
     /// The digest of the template as CloudFormation would deploy it, after all transforms.

@@ -1,13 +1,18 @@
 //! An archive in S3: which version is the newest, and the assembly in one version.
 
-use std::sync::Arc;
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Weak},
+};
 
 use aws_smithy_types::byte_stream::ByteStream;
 use stackgate_core::{
     api::{PinnedS3, S3Source},
     bundle::{Bundle, Caps, Tree},
     effect::{RefusalKind, SourceSeen},
+    words::Digest,
 };
+use tokio::task::JoinError;
 
 use super::{calls::Operation, class::Class, failed::Failed, session::Clients};
 
@@ -40,7 +45,11 @@ impl Clients {
     }
 
     /// Fetches one version of an archive and opens it; an assembly that cannot be read is an answer, too.
-    pub(super) async fn bundle(&self, pinned: &PinnedS3) -> Result<Result<Arc<Bundle>, String>, Failed> {
+    pub(super) async fn bundle(
+        &self,
+        pinned: &PinnedS3,
+        opened: &Opened,
+    ) -> Result<Result<Arc<Bundle>, String>, Failed> {
         let PinnedS3 { account: _, bucket, key, region: _, version_id } = pinned;
         let url = format!("s3://{bucket}/{key}");
         let call = self
@@ -62,7 +71,7 @@ impl Clients {
             let most = self.settings.object_bytes;
             return Ok(Err(format!("{url} has more than {most} bytes; an assembly may not be larger")));
         };
-        let opened = tokio::task::spawn_blocking(move || open(&bytes)).await;
+        let opened = opened.open(bytes).await;
         opened.map_err(|e| Failed::ours(RefusalKind::Unavailable, format!("{url} could not be opened: {e}")))
     }
 
@@ -91,6 +100,28 @@ impl Clients {
             ));
         }
         failed
+    }
+}
+
+/// The assemblies that somebody holds, by the digest of their archive: equal archives are unpacked once.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Opened(Arc<tokio::sync::Mutex<BTreeMap<Digest, Weak<Bundle>>>>);
+
+impl Opened {
+    /// Opens an archive; one at a time, since each may unpack to half a gigabyte.
+    async fn open(&self, bytes: Vec<u8>) -> Result<Result<Arc<Bundle>, String>, JoinError> {
+        let mut known = Arc::clone(&self.0).lock_owned().await;
+        tokio::task::spawn_blocking(move || {
+            known.retain(|_, bundle| bundle.strong_count() > 0);
+            let digest = Digest::of(&bytes);
+            if let Some(bundle) = known.get(&digest).and_then(Weak::upgrade) {
+                return Ok(bundle);
+            }
+            let bundle = open(&bytes)?;
+            known.insert(digest, Arc::downgrade(&bundle));
+            Ok(bundle)
+        })
+        .await
     }
 }
 

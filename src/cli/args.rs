@@ -109,7 +109,7 @@ pub struct DecideArgs {
     /// Decides only if the plan still has this id.
     #[arg(long, value_name = "ID")]
     pub id: Option<ChangeId>,
-    /// Does not ask whether to sign. Without a terminal that is needed.
+    /// Does not ask whether to sign, where the plan is named by its own name or by --id. Without a terminal that is needed.
     #[arg(short, long)]
     pub yes: bool,
     /// The slot of the annotation. Default: one that is free, made of your name.

@@ -14,55 +14,10 @@ use super::{
     desk::Desk,
     fail::Fail,
     gate::from_status,
+    named::Named,
     view::{GateFrom, PlanReport, Seen, report},
 };
 use crate::kube::session::Readable;
-
-/// What a person named.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Named<'a> {
-    /// A Stage or a plan: whichever is there.
-    Either(&'a str),
-    /// A Stage.
-    Stage(&'a str),
-    /// A plan.
-    Plan(&'a str),
-}
-
-impl<'a> Named<'a> {
-    /// `prod`, or as kubectl names objects: `stage/prod`, `plan/prod-3f9c…`.
-    pub fn parse(text: &'a str) -> Result<Self, Fail> {
-        match text.split_once('/') {
-            None => Ok(Self::Either(text)),
-            Some((
-                "stage" | "stages" | "cdkstage" | "stage.stackgate.dev" | "stages.stackgate.dev",
-                name,
-            )) => Ok(Self::Stage(name)),
-            Some((
-                "plan"
-                | "changeplan"
-                | "changeplans"
-                | "changeplan.stackgate.dev"
-                | "changeplans.stackgate.dev",
-                name,
-            )) => Ok(Self::Plan(name)),
-            Some((kind, _)) => Err(Fail::new(format!(
-                "{kind} is neither a stage nor a plan: name one as stage/<name> or plan/<name>"
-            ))),
-        }
-    }
-}
-
-impl Named<'_> {
-    /// Whether it names this very plan, and not whatever plan its Stage has.
-    #[must_use]
-    pub fn is_plan(self, plan: &str) -> bool {
-        match self {
-            Self::Either(name) | Self::Plan(name) => name == plan,
-            Self::Stage(_) => false,
-        }
-    }
-}
 
 /// What was seen.
 #[derive(Clone, Debug)]

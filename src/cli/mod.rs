@@ -10,6 +10,7 @@ mod gate;
 mod history;
 mod invoked;
 mod look;
+mod named;
 mod past;
 mod plan;
 mod rollback;

@@ -6,7 +6,7 @@ use super::{
     args::KubeArgs,
     desk::Desk,
     fail::Fail,
-    look::Named,
+    named::Named,
     view::{json, markdown, text},
 };
 

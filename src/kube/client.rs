@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use axum::http::{HeaderValue, header::USER_AGENT};
 use kube::{Client, Config};
 
 /// How long any call waits for its reply.
@@ -46,6 +47,9 @@ pub async fn connect() -> Result<Clients, ConnectError> {
 /// # Errors
 /// When it cannot be used.
 pub fn from_config(mut config: Config) -> Result<Clients, ConnectError> {
+    // The name before the slash is the field manager of what we write. It is not that of the command line, whose fields are a person's.
+    let agent = concat!("stackgate-controller/", env!("CARGO_PKG_VERSION"));
+    config.headers.push((USER_AGENT, HeaderValue::from_static(agent)));
     // A repeated write would hide a lost reply: whoever made the call decides what follows.
     config.default_retry = false;
     let client = |config| Client::try_from(config).map_err(|e| ConnectError::BadConfig(Box::new(e)));

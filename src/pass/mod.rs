@@ -2,6 +2,7 @@
 //!
 //! Observing does no IO, deciding is pure, and [`perform`] is the only place that reads or changes the world.
 
+mod bundles;
 mod memory;
 mod perform;
 mod shown;
@@ -14,11 +15,12 @@ use stackgate_core::{
     api::ChangePlan,
     cluster::{ClusterView, Installation},
     effect::Next,
+    verdict::Phase,
 };
 use tracing::Instrument;
 
-pub use self::memory::Memory;
 use self::subject::{Decision, decide};
+pub use self::{bundles::Bundles, memory::Memory};
 use crate::{
     aws::{Aws, Regions, RowCache},
     clock::SharedClock,
@@ -40,6 +42,8 @@ pub struct Context {
     pub aws: Aws,
     /// Polls AWS.
     pub regions: Regions,
+    /// The assemblies that objects work on.
+    pub bundles: Bundles,
     /// What is remembered of each object.
     pub memory: Arc<Memory>,
     /// The controller itself.
@@ -69,6 +73,7 @@ pub async fn pass(cx: Arc<Context>, key: Key) -> Result<Option<Timestamp>, PassE
 }
 
 async fn run(cx: Arc<Context>, key: Key) -> Result<Option<Timestamp>, PassError> {
+    cx.bundles.forget_idle(cx.clock.now());
     let mut facts = cx.memory.take(&key);
     for stack in cx.memory.watched(&key) {
         facts.learn_stack(&stack, cx.rows.get(&stack));
@@ -76,7 +81,7 @@ async fn run(cx: Arc<Context>, key: Key) -> Result<Option<Timestamp>, PassError>
     facts.watch_shows(&plans_of(&cx, &key));
     for _ in 0..cx.steps.max(1) {
         let now = cx.clock.now();
-        let Some(Decision { next, show, note }) = decide(&cx, &key, &facts, now) else {
+        let Some(Decision { next, show, note, phase }) = decide(&cx, &key, &facts, now) else {
             cx.memory.forget(&key);
             cx.regions.forget(&key.to_string());
             return Ok(None);
@@ -84,6 +89,11 @@ async fn run(cx: Arc<Context>, key: Key) -> Result<Option<Timestamp>, PassError>
         match next {
             Next::Do(effects) => perform::perform_all(&cx, effects, &mut facts).await,
             Next::Wait(wake) => {
+                match phase {
+                    Some(Phase::Done(_)) => facts.rest(true),
+                    Some(Phase::Waiting(_) | Phase::Stalled(_)) => facts.rest(false),
+                    Some(Phase::Working(_)) | None => {}
+                }
                 let watched = cx.memory.put(&key, facts, &wake);
                 watch_regions(&cx, &key, watched);
                 if let Some(show) = show {

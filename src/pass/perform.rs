@@ -17,7 +17,7 @@ use super::{
     Context,
     shown::{self, Note},
 };
-use crate::aws::{Asked, asked};
+use crate::aws::{Asked, AwsLook, asked};
 
 /// How many effects of one step run at once.
 const PARALLEL: usize = 8;
@@ -48,6 +48,10 @@ type Plans = BTreeMap<String, Arc<ChangePlan>>;
 async fn perform(cx: &Context, effect: &Effect, plans: &Plans) -> Outcome {
     match effect {
         Effect::Look(look) => match asked(look) {
+            Asked::Aws(AwsLook::Bundle(source, access)) => {
+                let fetch = async { cx.aws.look(&AwsLook::Bundle(source, access)).await };
+                cx.bundles.get(source, access, cx.clock.now(), fetch).await
+            }
             Asked::Aws(look) => cx.aws.look(&look).await,
             Asked::LiveGate { namespace, stage, accounts } => {
                 cx.writes.live_gate(namespace, stage, accounts).await

@@ -12,7 +12,7 @@ use stackgate_core::{
     effect::{Next, Wake},
     facts::Facts,
     freeze, plan, stage,
-    verdict::Verdict,
+    verdict::{Phase, Verdict},
 };
 
 use super::{
@@ -29,6 +29,8 @@ pub(super) struct Decision {
     pub show: Option<Show>,
     /// What is told with it.
     pub note: Option<Note>,
+    /// How the object stands.
+    pub phase: Option<Phase>,
 }
 
 /// Observes and decides; `None`: the object is gone.
@@ -50,7 +52,7 @@ impl Decision {
             Next::Do(_) => (None, None),
             Next::Wait(_) => show(&verdict),
         };
-        Self { next: verdict.next, show, note }
+        Self { next: verdict.next, show, note, phase: Some(verdict.phase) }
     }
 
     /// Looks again at the latest then.
@@ -63,7 +65,7 @@ impl Decision {
 
     /// Nothing to do but to show something.
     fn only(show: Option<Show>, note: Option<Note>) -> Self {
-        Self { next: Next::Wait(Wake::default()), show, note }
+        Self { next: Next::Wait(Wake::default()), show, note, phase: None }
     }
 }
 

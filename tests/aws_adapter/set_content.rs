@@ -1,6 +1,6 @@
 //! What a change set holds besides its list of changes: of the emulator where it has it, else of answers made by hand.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use serde_json::{Value, json};
 use stackgate_core::{
@@ -191,6 +191,10 @@ async fn nested_change_sets_are_read_to_the_bottom() {
         world.proxy.rule(about("GetTemplate", set, answer("GetTemplate", &body)));
         world.proxy.rule(about("DescribeEvents", set, answer("DescribeEvents", "")));
     }
+    let now = format!("arn:aws:cloudformation:ap-southeast-2:{DEV}:stack/Dev-Shop-Net-X/u");
+    let deployed = answer("GetTemplate", "<TemplateBody>{\"net\":0}</TemplateBody>");
+    let of_the_stack = Rule::on("cloudformation", "GetTemplate", deployed);
+    world.proxy.rule(of_the_stack.when(move |call| call.param("StackName") == now));
     let is = content(&world, &arn, &[("Net", &net), ("Same", &empty)]).await;
     let paths: Vec<&str> = is.processed.keys().map(String::as_str).collect();
     assert_eq!(paths, ["", "Net", "Net/Deep"]);
@@ -199,6 +203,9 @@ async fn nested_change_sets_are_read_to_the_bottom() {
     assert_eq!(ids, ["Net/Rule", "Net/Deep", "Net/Blind", "Net/Deep/Table"]);
     assert_eq!(is.parameters.keys().collect::<Vec<_>>(), ["Net/Cidr", "Net/Deep/Cidr"]);
     assert_eq!(is.warnings, ["nested stack Net/Blind: what changes in it is not known"]);
+
+    // That of a stack that is yet to be made is not there.
+    assert_eq!(is.deployed, BTreeMap::from([("Net".to_owned(), Arc::from("{\"net\":0}"))]));
 
     // One that is not ready is waited for; one that failed is told.
     let busy = "<Status>CREATE_IN_PROGRESS</Status><ExecutionStatus>UNAVAILABLE</ExecutionStatus>";
@@ -220,7 +227,9 @@ async fn change_sets_without_end_are_refused() {
     let net = nested_arn("Net");
     // Each names itself as nested.
     let itself = change("Net", "AWS::CloudFormation::Stack", Some(&net));
-    world.proxy.rule(about("DescribeChangeSet", &net, describe(&net, "S", READY, &itself)).always());
+    world
+        .proxy
+        .rule(about("DescribeChangeSet", &net, describe(&net, "Dev-Shop-Net", READY, &itself)).always());
     let body = "<TemplateBody>{}</TemplateBody>";
     world.proxy.rule(about("GetTemplate", &net, answer("GetTemplate", body)).always());
     world.proxy.rule(about("DescribeEvents", &net, answer("DescribeEvents", "")).always());

@@ -1,4 +1,5 @@
-//! Every block of shell in docs/approve.md is run, in order, by whoever it is for, at a terminal where somebody says yes.
+//! Every block of shell in docs/approve.md is run, in order, by whoever it is for, at a terminal where somebody says yes; and so is
+//! every command that a screen of docs/cli.md prints.
 
 use std::{
     io::Write as _,
@@ -21,6 +22,9 @@ use crate::{
 };
 
 const PAGE: &str = include_str!("../../docs/approve.md");
+const SCREENS: &str = include_str!("../../docs/cli.md");
+/// The plan on the screens.
+const SHOWN: &str = "3f9c0a12b4de5f60718293a4b5c6d7e8f9012345";
 
 struct Block<'a> {
     language: &'a str,
@@ -37,6 +41,8 @@ fn blocks() -> Vec<Block<'static>> {
         let user = match before.trim_end().lines().last().unwrap_or_default() {
             "<!-- as: admin -->" => User::Admin,
             "<!-- as: bob -->" => User::Bob,
+            "<!-- as: carol -->" => User::Carol,
+            "<!-- as: robot -->" => User::Robot,
             _ => User::Alice,
         };
         list.push(Block { language, user, text });
@@ -118,6 +124,58 @@ pub async fn every_command_in_the_guide_works(w: &Arc<World>) -> Result<()> {
     closed(&shown("qa")?, "retry")?;
     let dev = w.plans().get(&plan_name(&dev, '6')).await?;
     ensure!(dev.metadata.annotations.unwrap_or_default().contains_key("gate.stackgate.dev/check.smoke"));
+    Ok(())
+}
+
+/// The commands that screens print, without the ones that stand there again.
+fn printed() -> Vec<&'static str> {
+    let mut list = Vec::new();
+    for line in SCREENS.lines().map(str::trim) {
+        let line = line.strip_prefix("\"command\": \"").and_then(|l| l.strip_suffix('"')).unwrap_or(line);
+        let line = line.split_once(": ").map_or(line, |(_, said)| said);
+        let is_command = line.starts_with("kubectl ") && !line.contains("[OPTIONS]");
+        if is_command && !list.contains(&line) {
+            list.push(line);
+        }
+    }
+    list
+}
+
+/// After the guide, whose Stage prod it needs.
+pub async fn every_command_on_the_screens_can_be_typed(w: &Arc<World>) -> Result<()> {
+    let prod = w.stages().get("prod").await?;
+    let plan = w.plan_of(&prod, 2, SHOWN, &["replace", "maybe-replace", "iam"]).await?;
+    let test = w.stage("test", json!({})).await?;
+    let failed = w.plan(&test, 1, '7', &[]).await?;
+    w.append(&failed, json!({ "closed": { "reason": "Failed", "message": "rolled back" } })).await?;
+
+    let recorder = recorder::start(Arc::clone(w), Identity::Verified);
+    let commands = printed();
+    for command in &commands {
+        let program = w.command(User::Alice, target_dir().join("tools/emulator/bin/python"))?;
+        let (ok, said) = at_a_terminal(program, command)?;
+        ensure!(ok && !said.contains("not recorded yet"), "{command}\n{said}");
+    }
+    recorder.abort();
+    ensure!(commands.len() == 5, "{commands:#?}");
+    let keys: Vec<String> = w.annotations(&plan).await?.into_iter().map(|(key, _)| key).collect();
+    let word = |word: &str| keys.iter().filter(|k| k.contains(word)).count();
+    ensure!(word("/approve") == 3 && word("/reject") == 1, "{keys:?}");
+
+    // What each command says of itself, the ones without a screen besides.
+    for command in ["status", "plan", "approve", "history", "rollback"] {
+        let help = w.shell(User::Alice, &format!("kubectl stackgate {command} -h"))?.fine()?;
+        ensure_has(SCREENS, help.trim_end())?;
+    }
+    for command in ["reject", "revoke", "retry", "override"] {
+        let help = w.shell(User::Alice, &format!("kubectl stackgate {command} -h"))?.fine()?;
+        ensure_has(&help, &format!("kubectl stackgate {command} [OPTIONS]"))?;
+    }
+    for command in ["plan prod", "status", "history prod"] {
+        let line = format!("kubectl stackgate -n shop {command} -o json");
+        let read: serde_json::Value = serde_json::from_str(&w.shell(User::Alice, &line)?.fine()?)?;
+        ensure!(read["apiVersion"] == "cli.stackgate.dev/v1", "{read}");
+    }
     Ok(())
 }
 

@@ -3,7 +3,6 @@
 #![expect(clippy::unwrap_used, reason = "a test that fails may panic")]
 
 mod docs;
-mod policy;
 mod reading;
 mod recorded;
 mod recorder;
@@ -27,6 +26,7 @@ async fn people_work_with_plans() -> Result<()> {
     signing::what_has_changed_since_it_was_shown_is_not_signed(&w).await?;
     signing::a_superseded_plan_is_not_signed(&w).await?;
     signing::whoever_may_not_is_told_who_can_help(&w).await?;
+    signing::a_difficult_name_is_signed_and_a_program_signs_nothing(&w).await?;
     signing::on_the_stage_the_slot_names_the_change(&w).await?;
     signing::stops_need_no_second_look(&w).await?;
     reading::all_of_it_is_shown_with_the_rights_that_there_are(&w).await?;
@@ -34,5 +34,5 @@ async fn people_work_with_plans() -> Result<()> {
     turning_back::what_git_manages_is_changed_in_git(&w).await?;
     recorded::what_is_recorded_is_told(&w).await?;
     docs::every_command_in_the_guide_works(&w).await?;
-    policy::a_missing_verb_is_named(&w).await
+    docs::every_command_on_the_screens_can_be_typed(&w).await
 }

@@ -5,6 +5,7 @@ use clap::Parser as _;
 use serde_json::json;
 use stackgate::cli::{Cli, Command, Fail, Person};
 use stackgate_testbed::User;
+use tokio::{runtime::Handle, task::block_in_place};
 
 use crate::world::{SHOP, World, id};
 
@@ -129,7 +130,7 @@ pub async fn what_has_changed_since_it_was_shown_is_not_signed(w: &World) -> Res
     let plan = w.plan(&stage, 1, '1', &[]).await?;
     // Somebody rejects while the approver thinks.
     let kubectl = w.cluster.kubectl(User::Admin);
-    let reject = format!("gate.stackgate.dev/reject.carol={};by=carol", id('1'));
+    let reject = format!("gate.stackgate.dev/reject.admin={};by=admin", id('1'));
     let (done, _) = at_a_terminal(w, User::Alice, &["approve", "moves"], |_| {
         kubectl.run(&["-n", SHOP, "annotate", "plan", &plan, &reject]).unwrap();
     })
@@ -137,11 +138,13 @@ pub async fn what_has_changed_since_it_was_shown_is_not_signed(w: &World) -> Res
     let fail = done.err().map(|f| f.to_string()).unwrap_or_default();
     ensure!(fail.contains("changed since you were shown it"), "{fail}");
     ensure!(w.annotations(&plan).await?.iter().all(|(k, _)| !k.contains("approve")));
-    // What nobody was shown does not matter: another label.
+    // What nobody was shown does not matter: the controller writes its status.
     let calm = w.stage("calm", json!({})).await?;
     let plan = w.plan(&calm, 1, '3', &[]).await?;
+    let seen = json!({ "state": "AwaitingApproval" });
     let (done, _) = at_a_terminal(w, User::Alice, &["approve", "calm"], |_| {
-        kubectl.run(&["-n", SHOP, "label", "plan", &plan, "example.com/seen=yes"]).unwrap();
+        let written = w.plan_status(&plan, &seen);
+        block_in_place(|| Handle::current().block_on(written)).unwrap();
     })
     .await;
     done?;
@@ -162,7 +165,7 @@ pub async fn a_superseded_plan_is_not_signed(w: &World) -> Result<()> {
     ensure!(serde_json::from_str::<serde_json::Value>(&json)?["id"] == id('2'));
     // Meanwhile, too.
     let (done, _) = {
-        let kubectl = w.cluster.kubectl(User::Admin);
+        let kubectl = w.cluster.kubectl(User::Controller);
         let patch = json!([{ "op": "add", "path": "/spec/ledger/-", "value": { "seq": 1, "time": crate::world::now(),
             "closed": { "reason": "Superseded", "message": "release 3 takes its place" } } }]);
         at_a_terminal(w, User::Alice, &["approve", "superseded"], |_| {
@@ -184,7 +187,35 @@ pub async fn whoever_may_not_is_told_who_can_help(w: &World) -> Result<()> {
     said.refused(&["(bob) may not patch changeplans in namespace shop", "stackgate-approver"])?;
     let said = w.run(User::Bob, &["approve", &plan, "--yes", "--on-stage"])?;
     said.refused(&["may not patch stages"])?;
-    ensure!(w.annotations(&plan).await?.is_empty());
+    // May write to plans, and has no verb of ours.
+    let said = w.run(User::Carol, &["approve", &plan, "--yes"])?;
+    said.refused(&["you (carol) lack the verb approve on stages/denied", "namespace shop can grant it"])?;
+    // Has the one, and not the other.
+    let risky = w.plan(&stage, 2, '2', &["iam"]).await?;
+    let said = w.run(User::Dave, &["approve", &risky, "--ack=iam", "--yes"])?;
+    said.refused(&["you (dave) lack the verb ack-iam on stages/denied"])?;
+    ensure!(w.annotations(&plan).await?.is_empty() && w.annotations(&risky).await?.is_empty());
+    // What is printed helps.
+    let role = "kubectl -n shop create role denied-ack-iam --verb=ack-iam --resource=stages.stackgate.dev --resource-name=denied";
+    ensure!(said.err.contains(role), "{}", said.err);
+    w.shell(User::Admin, role)?.fine()?;
+    w.shell(
+        User::Admin,
+        "kubectl -n shop create rolebinding denied-ack-iam --role=denied-ack-iam --user=dave",
+    )?
+    .fine()?;
+    w.run(User::Dave, &["approve", &risky, "--ack=iam", "--yes", "--wait=0s"])?.fine()?;
+    Ok(())
+}
+
+pub async fn a_difficult_name_is_signed_and_a_program_signs_nothing(w: &World) -> Result<()> {
+    let stage = w.stage("names", json!({})).await?;
+    let plan = w.plan(&stage, 1, '1', &[]).await?;
+    w.run(User::Robot, &["approve", &plan, "--yes"])?
+        .refused(&["system:serviceaccount:shop:ci is no person"])?;
+    w.run(User::Erin, &["approve", &plan, "--yes", "--wait=0s"])?.fine()?;
+    let value = format!("{};by=erin%3B50%25@corp", id('1'));
+    ensure!(w.annotations(&plan).await? == [("gate.stackgate.dev/approve.erin-50-corp".to_owned(), value)]);
     Ok(())
 }
 

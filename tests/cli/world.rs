@@ -5,6 +5,7 @@ use std::{
     os::unix::fs::symlink,
     path::{Path, PathBuf},
     process::{Command, Stdio},
+    time::Duration,
 };
 
 use anyhow::{Context, Result, ensure};
@@ -15,65 +16,24 @@ use kube::{
 };
 use serde_json::{Value, json};
 use stackgate_core::api::{ChangePlan, Stage};
-use stackgate_testbed::{Cluster, Kubectl, User, fresh_dir};
+use stackgate_testbed::{Cluster, Kubectl, User, fresh_dir, repository};
 
 /// Where all of it lives.
 pub const SHOP: &str = "shop";
 
-/// Alice approves; Bob may read. (The roles of the chart, as far as RBAC goes.)
+/// Alice approves and edits, Bob reads, Carol is of the platform team, Dave approves what carries no risk, Erin has a difficult name, and the
+/// robot is a program that has more rights than are of any use to it.
 const RIGHTS: &str = r#"
 apiVersion: v1
 kind: Namespace
 metadata: { name: shop }
 ---
 apiVersion: rbac.authorization.k8s.io/v1
-kind: ClusterRole
-metadata: { name: reader }
-rules:
-- { apiGroups: [stackgate.dev], resources: [stages, changeplans], verbs: [get, list, watch] }
----
-apiVersion: rbac.authorization.k8s.io/v1
-kind: ClusterRole
-metadata: { name: stackgate-approver }
+kind: Role
+metadata: { name: approve-harmless, namespace: shop }
 rules:
 - { apiGroups: [stackgate.dev], resources: [changeplans], verbs: [get, list, watch, patch] }
-- { apiGroups: [stackgate.dev], resources: [stages], verbs: [get, list, watch] }
----
-apiVersion: rbac.authorization.k8s.io/v1
-kind: ClusterRole
-metadata: { name: editor }
-rules:
-- { apiGroups: [stackgate.dev], resources: [stages], verbs: [patch] }
----
-apiVersion: rbac.authorization.k8s.io/v1
-kind: ClusterRole
-metadata: { name: platform }
-rules:
-- { apiGroups: [stackgate.dev], resources: [awsaccounts, freezes], verbs: [get, list, watch, create, delete] }
----
-apiVersion: rbac.authorization.k8s.io/v1
-kind: RoleBinding
-metadata: { name: readers, namespace: shop }
-roleRef: { apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: reader }
-subjects: [{ apiGroup: rbac.authorization.k8s.io, kind: Group, name: people }]
----
-apiVersion: rbac.authorization.k8s.io/v1
-kind: RoleBinding
-metadata: { name: approvers, namespace: shop }
-roleRef: { apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: stackgate-approver }
-subjects: [{ apiGroup: rbac.authorization.k8s.io, kind: User, name: alice }]
----
-apiVersion: rbac.authorization.k8s.io/v1
-kind: RoleBinding
-metadata: { name: editors, namespace: shop }
-roleRef: { apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: editor }
-subjects: [{ apiGroup: rbac.authorization.k8s.io, kind: User, name: alice }]
----
-apiVersion: rbac.authorization.k8s.io/v1
-kind: ClusterRoleBinding
-metadata: { name: platform }
-roleRef: { apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: platform }
-subjects: [{ apiGroup: rbac.authorization.k8s.io, kind: User, name: alice }]
+- { apiGroups: [stackgate.dev], resources: [stages], verbs: [get, list, watch, approve] }
 ---
 apiVersion: stackgate.dev/v1alpha1
 kind: AwsAccount
@@ -84,9 +44,22 @@ spec:
   minimumGate: { requireApproval: AnyChange, identity: Verified }
 "#;
 
+/// Kind of binding, kind of role, role, user.
+const BINDINGS: [(&str, &str, &str, User); 8] = [
+    ("rolebinding", "clusterrole", "stackgate-approver", User::Alice),
+    ("rolebinding", "clusterrole", "stackgate-editor", User::Alice),
+    ("rolebinding", "clusterrole", "stackgate-viewer", User::Bob),
+    ("clusterrolebinding", "clusterrole", "stackgate-platform", User::Carol),
+    ("rolebinding", "role", "approve-harmless", User::Dave),
+    ("rolebinding", "clusterrole", "stackgate-approver", User::Erin),
+    ("rolebinding", "clusterrole", "stackgate-approver", User::Robot),
+    ("rolebinding", "clusterrole", "stackgate-checker", User::Robot),
+];
+
 pub struct World {
     pub cluster: Cluster,
-    pub admin: Client,
+    admin: Client,
+    controller: Client,
     bin: PathBuf,
 }
 
@@ -117,18 +90,34 @@ impl Said {
 pub async fn world() -> Result<World> {
     let dir = fresh_dir("cli")?;
     let cluster = Cluster::start(&dir)?;
-    let kubectl = cluster.kubectl(User::Admin);
-    kubectl.apply(&stackgate::crds::stream()?)?;
-    kubectl.run(&["wait", "--for=condition=Established", "--all", "crd", "--timeout=60s"])?;
-    kubectl.apply(RIGHTS)?;
-    let kubeconfig = Kubeconfig::read_from(cluster.kubeconfig(User::Admin))?;
-    let config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await?;
     // As people install it: a program of that name on the PATH.
     let bin = dir.join("bin");
     fs::create_dir_all(&bin)?;
     symlink(env!("CARGO_BIN_EXE_stackgate"), bin.join("kubectl-stackgate"))?;
     symlink(Kubectl::program()?, bin.join("kubectl"))?;
-    Ok(World { cluster, admin: Client::try_from(config)?, bin })
+    let world = World {
+        admin: client(&cluster, User::Admin).await?,
+        controller: client(&cluster, User::Controller).await?,
+        cluster,
+        bin,
+    };
+    world.install()?;
+    let kubectl = world.cluster.kubectl(User::Admin);
+    kubectl.wait_for_kinds()?;
+    kubectl.apply(RIGHTS)?;
+    for (place, (binding, kind, role, user)) in BINDINGS.into_iter().enumerate() {
+        let (name, role) = (format!("b{place}"), format!("--{kind}={role}"));
+        let user = format!("--user={}", user.name());
+        kubectl.run(&["-n", SHOP, "create", binding, &name, &role, &user])?;
+    }
+    world.policies_are_in_force().await?;
+    Ok(world)
+}
+
+async fn client(cluster: &Cluster, user: User) -> Result<Client> {
+    let kubeconfig = Kubeconfig::read_from(cluster.kubeconfig(user))?;
+    let config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await?;
+    Ok(Client::try_from(config)?)
 }
 
 impl World {
@@ -136,8 +125,35 @@ impl World {
         Api::namespaced(self.admin.clone(), SHOP)
     }
 
+    /// As the controller, who alone may write them.
     pub fn plans(&self) -> Api<ChangePlan> {
-        Api::namespaced(self.admin.clone(), SHOP)
+        Api::namespaced(self.controller.clone(), SHOP)
+    }
+
+    /// As docs/who-may.md says for those without helm; `tests/policies` installs by helm.
+    fn install(&self) -> Result<()> {
+        let page = fs::read_to_string(repository().join("docs/who-may.md"))?;
+        let (_, rest) = page.split_once("Without helm: `").context("no line for those without helm")?;
+        let (line, _) = rest.split_once('`').context("no end of the line")?;
+        said(self.command(User::Admin, "bash")?.args(["-c", line]).current_dir(repository()))?.fine()?;
+        Ok(())
+    }
+
+    /// A binding of a policy takes about a second to come into force.
+    async fn policies_are_in_force(&self) -> Result<()> {
+        let stage = self.stage("policed", json!({})).await?;
+        let plan = self.plan(&stage, 1, '0', &[]).await?;
+        let kubectl = self.cluster.kubectl(User::Admin);
+        let wrong = format!("gate.stackgate.dev/approve={};by=somebody", id('0'));
+        let args = ["-n", SHOP, "annotate", "plan", &plan, &wrong, "--dry-run=server"];
+        for _ in 0..300 {
+            let said = kubectl.output(&args, "")?;
+            if said.stderr.contains("you can sign as yourself alone") {
+                return Ok(());
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        anyhow::bail!("the policies do not come into force")
     }
 
     /// A Stage, with a status as the controller would write it.
@@ -153,20 +169,40 @@ impl World {
 
     pub async fn stage_status(&self, name: &str, status: Value) -> Result<Stage> {
         let body = Patch::Merge(json!({ "status": status }));
-        Ok(self.stages().patch_status(name, &PatchParams::default(), &body).await?)
+        let stages: Api<Stage> = Api::namespaced(self.controller.clone(), SHOP);
+        Ok(stages.patch_status(name, &PatchParams::default(), &body).await?)
+    }
+
+    pub async fn plan_status(&self, name: &str, status: &Value) -> Result<()> {
+        let body = Patch::Merge(json!({ "status": status }));
+        self.plans().patch_status(name, &PatchParams::default(), &body).await?;
+        Ok(())
     }
 
     /// A plan that waits: the `order`th of the Stage, whose id is that digit again and again.
     pub async fn plan(&self, stage: &Stage, order: u64, digit: char, risks: &[&str]) -> Result<String> {
-        let (name, id) = (plan_name(stage, digit), id(digit));
+        self.plan_of(stage, order, &digit.to_string().repeat(40), risks).await
+    }
+
+    /// Likewise, by all the digits of the id.
+    pub async fn plan_of(&self, stage: &Stage, order: u64, digits: &str, risks: &[&str]) -> Result<String> {
+        let stage_name = stage.metadata.name.as_deref().unwrap_or_default();
+        let (name, id) = (format!("{stage_name}-{digits}"), format!("c1-{digits}"));
         let risks: Vec<Value> = risks
             .iter()
             .map(|class| json!({ "class": class, "stack": "Store", "logicalID": "R", "cause": "it says so" }))
             .collect();
-        let release = release(digit);
+        let release = release(digits.chars().next().unwrap_or('0'));
         let plan = serde_json::from_value(json!({
             "apiVersion": "stackgate.dev/v1alpha1", "kind": "ChangePlan",
-            "metadata": { "name": name, "labels": { "stackgate.dev/stage": stage.metadata.name } },
+            "metadata": {
+                "name": name,
+                "labels": { "stackgate.dev/stage": stage.metadata.name },
+                "ownerReferences": [{
+                    "apiVersion": "stackgate.dev/v1alpha1", "kind": "Stage", "name": stage.metadata.name,
+                    "uid": stage.metadata.uid, "controller": true,
+                }],
+            },
             "spec": {
                 "proposal": {
                     "kind": "Stage", "name": stage.metadata.name, "uid": stage.metadata.uid, "operation": "Deploy", "id": id,

@@ -29,15 +29,8 @@ fn client_side(kubectl: &Kubectl, git: &Git, manager: &str) -> Result<String> {
 
 /// `ServerSideApply=true`, with ClientSideApplyMigration: what a person has applied is taken over first.
 fn server_side(kubectl: &Kubectl, git: &Git) -> Result<String> {
-    let text = kubectl.run(&[
-        "-n",
-        SHOP,
-        "get",
-        "cdkstage,cdkout,cdkboot,awsacct",
-        "--show-managed-fields",
-        "-o",
-        "json",
-    ])?;
+    let text =
+        said(kubectl, &["get", "--ignore-not-found", "--show-managed-fields", "-o", "json", "-f", "-"], git)?;
     if text.contains(&format!("\"manager\": \"{PERSON}\"")) {
         client_side(kubectl, git, PERSON)?;
     }

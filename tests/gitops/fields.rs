@@ -8,6 +8,9 @@ use stackgate_testbed::scenario::{Case, Kind, Object, SHOP, World};
 
 use crate::git::Writer;
 
+/// What the controller writes under.
+const CONTROLLER: &str = "stackgate-controller";
+
 /// The objects of a case that are in git.
 fn objects(world: &World, case: &Case) -> Result<Vec<Object>> {
     let kinds = [Kind::AwsAccount, Kind::Bootstrap, Kind::CloudAssembly, Kind::Stage];
@@ -38,10 +41,11 @@ pub fn nobody_fights(world: &World, case: &Case, writer: &str) -> Result<()> {
             owned(&entry["fieldsV1"], "", &mut paths);
             if manager == writer {
                 theirs.extend(paths);
-            } else if manager == "stackgate" || entry["subresource"] == "status" {
+            } else if manager == CONTROLLER {
                 ours.extend(paths);
             }
         }
+        ensure!(!ours.is_empty(), "{CONTROLLER} owns nothing:\n{}", object.0["metadata"]["managedFields"]);
         ensure!(!theirs.is_empty(), "{writer} owns nothing:\n{}", object.0["metadata"]["managedFields"]);
         let both: Vec<_> = theirs.intersection(&ours).collect();
         ensure!(both.is_empty(), "both write {both:?} of {} {}", object.text("/kind"), object.name());
@@ -66,22 +70,32 @@ fn owned(fields: &Value, at: &str, paths: &mut BTreeSet<String>) {
     }
 }
 
-/// The versions of the objects: equal as long as nobody writes.
-fn versions(world: &World, case: &Case) -> Result<Vec<String>> {
-    Ok(objects(world, case)?.iter().map(|o| o.text("/metadata/resourceVersion").to_owned()).collect())
-}
-
 /// Waits until nobody writes any more while GitOps goes on applying; returns what its rounds said meanwhile. What the
 /// controller still has to say of the last change may take a moment; a fight over fields would never end.
 pub fn quiet_rounds(world: &World, case: &Case, writer: &Writer) -> Result<String> {
+    let mut before = objects(world, case)?;
+    let mut written = Vec::new();
     for _ in 0..6 {
-        let before = versions(world, case)?;
         let said = writer.rounds(world, 3)?;
-        if versions(world, case)? == before {
+        let now = objects(world, case)?;
+        written =
+            before.iter().zip(&now).filter(|(b, n)| b.0 != n.0).map(|(b, n)| difference(b, n)).collect();
+        if written.is_empty() {
             return Ok(said);
         }
+        before = now;
     }
-    bail!("somebody writes though nothing happens")
+    bail!("somebody writes though nothing happens:\n{}", written.join("\n"))
+}
+
+/// What differs between two versions of an object, line by line.
+fn difference(before: &Object, now: &Object) -> String {
+    let (before, now) = (format!("{:#}", before.0), format!("{:#}", now.0));
+    let lines = |of: &str, except: &str, sign: char| -> Vec<String> {
+        let except: BTreeSet<&str> = except.lines().collect();
+        of.lines().filter(|line| !except.contains(line)).map(|line| format!("{sign} {line}")).collect()
+    };
+    [lines(&before, &now, '-'), lines(&now, &before, '+')].concat().join("\n")
 }
 
 /// An annotation of the Stage.

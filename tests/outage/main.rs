@@ -2,6 +2,7 @@
 
 mod crash;
 mod credentials;
+mod source;
 mod unreachable;
 
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};

@@ -58,13 +58,12 @@ fn the_api_server_is_restarted_while_a_stack_runs() -> Result<()> {
         if !world.controller()?.is_running() {
             world.controller()?.restart()?;
         }
-        let stage = world.object(Kind::Stage, SHOP, &case.name)?;
-        let done =
-            stage.is_some_and(|s| s.is("UpToDate", None) && s.text("/status/deployed/digest") == release);
-        if done {
+        let stage = world.object(Kind::Stage, SHOP, &case.name)?.context("the Stage is gone")?;
+        if stage.is("UpToDate", None) && stage.text("/status/deployed/digest") == release {
             break;
         }
-        ensure!(Instant::now() < end, "the release was not deployed in time");
+        let log = world.controller()?.log_tail(40);
+        ensure!(Instant::now() < end, "the release was not deployed in time:\n{stage}\n{log}");
         thread::sleep(Duration::from_millis(300));
     }
     case.deployed(&world, &release)?;

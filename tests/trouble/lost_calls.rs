@@ -2,6 +2,7 @@
 
 use anyhow::{Result, ensure};
 use rstest::{Context, rstest};
+use serde_json::json;
 use stackgate_testbed::{
     Fault, Rule,
     scenario::{Case, Expected, Kind},
@@ -39,6 +40,33 @@ fn every_call_of_a_bootstrap_and_a_deployment_may_get_lost_once(
     case.deployed(world, &release)?;
     ensure!(toolkit.hits() == 1, "no {operation} was {how}");
     ensure!(service != "cloudformation" || stage.hits() == 1, "no {operation} of the Stage was {how}");
+    Ok(())
+}
+
+#[rstest]
+fn the_protection_of_a_stack_may_get_lost_once(
+    #[values(Fault::DropReply, Fault::Refuse)] fault: Fault,
+) -> Result<()> {
+    let world = world()?;
+    let how = if fault == Fault::DropReply { "lost" } else { "refused" };
+    let mut case = Case::new(world, &format!("{how}-protection"))?;
+    case.assembly.edit("assembly-Dev/manifest.json", |manifest| {
+        for (_, artifact) in manifest["artifacts"].as_object_mut().into_iter().flatten() {
+            if artifact["properties"]["stackName"] == "Dev-Store" {
+                artifact["properties"]["terminationProtection"] = json!(true);
+            }
+        }
+    })?;
+    let rule =
+        world.proxy.rule(Rule::on("cloudformation", "UpdateTerminationProtection", fault).when(case.mine()));
+    case.start(world)?;
+    let release = case.digest(world, None)?;
+    world.decide(&case.waiting(world, Some(&release))?.approve_on_plan())?;
+    case.deployed(world, &release)?;
+    ensure!(rule.hits() == 1, "no UpdateTerminationProtection was {how}");
+    let stack = json!({ "StackName": "Dev-Store" });
+    let found = world.aws.call(&case.account, "cloudformation", "DescribeStacks", &stack)?;
+    ensure!(found["Stacks"][0]["EnableTerminationProtection"] == true, "it is not protected: {found}");
     Ok(())
 }
 

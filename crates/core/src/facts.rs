@@ -41,8 +41,10 @@ pub struct Facts {
     pub toolkits: BTreeMap<(Env, String), Seen<u32>>,
     /// The source as last seen.
     pub source: Option<SourceLook>,
-    /// Assemblies, or why they are none.
+    /// Assemblies, or why they are none. An assembly is large: it is forgotten when the object rests.
     pub bundles: BTreeMap<PinnedSource, Result<Arc<Bundle>, String>>,
+    /// What the assembly that was fetched last is called.
+    pub releases: BTreeMap<PinnedSource, Digest>,
     /// The gate, live.
     pub gate: Option<SeenGate>,
     /// Assets that lie in their bucket: bucket, key and the digest of the entries.
@@ -120,6 +122,17 @@ impl Facts {
         let slot = self.stacks.entry(key.clone()).or_default();
         if seen.as_of() > slot.as_of() {
             *slot = seen;
+        }
+    }
+
+    /// The object rests: nothing goes on until something changes. What is large and can be asked for again is forgotten: the
+    /// assembly, and once all is done change lists and templates. What was found out about them stays, since planning may
+    /// have stopped half-way: else it would make and delete the same empty change set again and again.
+    pub fn rest(&mut self, done: bool) {
+        self.bundles.retain(|_, bundle| bundle.is_err());
+        if done {
+            self.change_sets.clear();
+            self.templates.clear();
         }
     }
 
@@ -224,6 +237,10 @@ impl Facts {
             (Look::Bundle(p, _), Fact::Bundle(b)) => {
                 // One release at a time is worked on; others are fetched again when they are needed.
                 self.bundles.retain(|k, _| k == p);
+                self.releases.retain(|k, _| k == p);
+                if let Ok(bundle) = &b {
+                    self.releases.insert(p.clone(), bundle.release());
+                }
                 self.bundles.insert(p.clone(), b);
             }
             (Look::LiveGate { plan, .. }, Fact::LiveGate(g)) => {

@@ -16,6 +16,7 @@ use stackgate_core::{
     plan,
     stack::StackRow,
     stage,
+    verdict::Phase,
     words::StackKey,
 };
 
@@ -67,10 +68,10 @@ struct Active {
     decided: Timestamp,
 }
 
-/// What a decision asks for: effects, or a wait and the object with its new status.
+/// What a decision asks for: effects, or a wait, the object with its new status, and how it stands.
 enum Decided {
     Do(String, Vec<Effect>),
-    Wait(String, Wake, Option<Object>),
+    Wait(String, Wake, Option<Object>, Option<Phase>),
 }
 
 impl Controller {
@@ -229,7 +230,7 @@ impl Controller {
                 active.queue = effects.into();
                 self.active = Some(active);
             }
-            Some(Decided::Wait(why, wake, status)) => {
+            Some(Decided::Wait(why, wake, status, phase)) => {
                 let place = self.place;
                 let status =
                     status.map(|object| as_read(object, world.cluster.views.get(place), &active.object));
@@ -238,6 +239,12 @@ impl Controller {
                     self.due.insert(active.object.clone(), at.max(world.now));
                 }
                 self.watched.insert(active.object.clone(), wake.stacks);
+                let facts = self.memory.entry(active.object.clone()).or_default();
+                match phase {
+                    Some(Phase::Done(_)) => facts.rest(true),
+                    Some(Phase::Waiting(_) | Phase::Stalled(_)) => facts.rest(false),
+                    Some(Phase::Working(_)) | None => {}
+                }
                 if let Some(object) = status {
                     active.status = Some(object);
                     self.active = Some(active);
@@ -411,7 +418,7 @@ fn decide(
                         Arc::make_mut(&mut object).status = Some(status);
                         Object::Stage(object)
                     });
-                    Decided::Wait(verdict.message, wake.clone(), write)
+                    Decided::Wait(verdict.message, wake.clone(), write, Some(verdict.phase))
                 }
             })
         }
@@ -427,7 +434,7 @@ fn decide(
                         Arc::make_mut(&mut object).status = Some(status);
                         Object::Assembly(object)
                     });
-                    Decided::Wait(verdict.message, wake.clone(), write)
+                    Decided::Wait(verdict.message, wake.clone(), write, Some(verdict.phase))
                 }
             })
         }
@@ -440,7 +447,7 @@ fn decide(
                 Arc::make_mut(&mut object).status = Some(status);
                 Object::Plan(object)
             });
-            Some(Decided::Wait(String::new(), Wake { at: changes, ..Wake::default() }, write))
+            Some(Decided::Wait(String::new(), Wake { at: changes, ..Wake::default() }, write, None))
         }
         ObjectKey::Account(_) | ObjectKey::Bootstrap(_) | ObjectKey::Freeze(_) => None,
     }

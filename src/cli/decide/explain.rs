@@ -20,14 +20,14 @@ pub(super) fn explain(desk: &Desk, sight: &Sight, order: &Order<'_>, error: &Cal
             Fail::new(format!(
                 "nothing was signed: you ({}) may not patch {resource} in namespace {namespace} (`{can}`): ask whoever \
                  manages RoleBindings there for the ClusterRole stackgate-approver",
-                order.by
+                order.user
             ))
         }
         CallError::Denied(Denied::Policy { policy, message }) => match lacks(message) {
             Some((verb, kind, name)) => Fail::new(format!(
                 "nothing was signed: you ({}) lack the verb {verb} on {kind}/{name}: whoever may bind roles in namespace {namespace} \
                  can grant it: {}",
-                order.by,
+                order.user,
                 grant(desk, sight, verb, kind, name)
             )),
             None => Fail::new(format!("nothing was signed: policy {policy} says: {message}")),

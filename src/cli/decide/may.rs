@@ -32,7 +32,12 @@ pub(super) fn may(desk: &Desk, action: Action, sight: &Sight, by: &str) -> Resul
         (Action::Reject, state) if state.is_open() => Ok(()),
         // What has not started stays so.
         (Action::Reject, State::Executing | State::Failing) => Ok(()),
-        (Action::Retry, State::Failed) => Ok(()),
+        (Action::Retry, State::Failed) => match &sight.newer {
+            None => Ok(()),
+            Some(newer) => {
+                no("is not the newest", &format!(": read the newer one: {}", ours(&["plan", newer])))
+            }
+        },
         (Action::Retry, state) => {
             no(&format!("is {}, and only what has failed is tried again", state.as_str()), "")
         }

@@ -16,7 +16,8 @@ use super::{
     args::DecideArgs,
     desk::{Desk, Person, is_yes},
     fail::Fail,
-    look::{Named, Sight},
+    look::Sight,
+    named::Named,
     view::{text, word},
 };
 
@@ -57,7 +58,9 @@ struct Order<'a> {
     wish: &'a Wish,
     id: ChangeId,
     acks: Vec<RiskClass>,
-    /// The user's name as it stands in an annotation.
+    /// Who signs.
+    user: &'a str,
+    /// That name as it stands in an annotation.
     by: String,
     slot: Option<&'a str>,
 }
@@ -91,13 +94,15 @@ pub async fn decide(
         return Err(unattended(desk, &sight, wish));
     }
     let acks = acks::acknowledge(person, &sight.report, wish)?;
-    if !args.yes {
+    // Of a Stage that is named nobody knows before which plan it has: that is asked even so.
+    if !(args.yes && is_bound) {
         let question = format!("Sign {} of {} as {user}? [y/N] ", word(wish.action), sight.report.id);
         if !is_yes(&person.ask(&question)?) {
             return Err(Fail::new("nothing was signed: you did not say yes"));
         }
     }
-    let order = Order { wish, id: sight.report.id.clone(), acks, by, slot: args.slot.as_deref() };
+    let id = sight.report.id.clone();
+    let order = Order { wish, id, acks, user: &user, by, slot: args.slot.as_deref() };
     let signed = sign::sign(desk, &sight, &order).await?;
     recorded::wait(desk, &sight, &order, &signed, args.wait).await
 }
@@ -128,6 +133,11 @@ fn unattended(desk: &Desk, sight: &Sight, wish: &Wish) -> Fail {
 
 /// A user's name as an annotation can hold it.
 fn encoded(user: &str) -> Result<String, Fail> {
+    if ["system:", "git:"].iter().any(|no| user.starts_with(no)) {
+        return Err(Fail::new(format!(
+            "nothing was signed: {user} is no person, and programs decide nothing: log in as yourself (`kubectl auth whoami`)"
+        )));
+    }
     let by = user.replace('%', "%25").replace(';', "%3B");
     if by.chars().any(char::is_control) || by.chars().count() > 256 {
         return Err(Fail::new(format!("the user name {user:?} cannot stand in a signature")));
@@ -142,7 +152,7 @@ mod tests {
     #[test]
     fn names_are_encoded_so_that_they_are_one_attribute() {
         assert_eq!(encoded("a;b%3B").unwrap(), "a%3Bb%253B");
-        assert_eq!(encoded("system:serviceaccount:ci:bot").unwrap(), "system:serviceaccount:ci:bot");
+        assert!(encoded("system:serviceaccount:ci:bot").is_err_and(|f| f.to_string().contains("no person")));
         assert!(encoded("a\nb").is_err());
     }
 }

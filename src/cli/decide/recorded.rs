@@ -36,8 +36,10 @@ pub(super) async fn wait(
     }
     let until = Instant::now() + Duration::try_from(wait).unwrap_or_default();
     loop {
-        let now = desk.look_again(&shown.view).await?;
-        if let Some(decided) = entry(&now.view, order, signed) {
+        // It is signed: that a look fails changes nothing of that.
+        if let Ok(now) = desk.look_again(&shown.view).await
+            && let Some(decided) = entry(&now.view, order, signed)
+        {
             return told(desk, &now, order, decided);
         }
         if Instant::now() >= until {

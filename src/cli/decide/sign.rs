@@ -135,7 +135,7 @@ fn slot_for(
             "nothing was signed: slot {slot} is taken, and what stands or stood there is not overwritten; leave --slot out, or name another"
         )));
     }
-    let mut wanted = slot::of_user(&order.by);
+    let mut wanted = slot::of_user(order.user);
     if order.wish.on_stage {
         // A Stage outlives its plans.
         wanted = format!("{}-{wanted}", now.view.id().digits().get(..8).unwrap_or_default());

@@ -2,24 +2,21 @@
 
 use jiff::Timestamp;
 use stackgate_core::{
-    api::{
-        Action, CheckResult, ConditionType, Decided, DecisionSource, Identity, IdentityNeeded, ProposalKind,
-        ReleaseRef, Stage,
-    },
+    api::{CheckResult, IdentityNeeded, ProposalKind, ReleaseRef, Stage},
     freeze::Held,
     gate::{InForce, PlanView, Tally, tally},
     plan::change_text,
 };
 
 use super::{
-    State, Text, VERSION, approvals,
+    State, Text, VERSION, approvals, next, notes,
     report::{
-        CheckShown, ComparedShown, FreezeShown, FreezesShown, GateFieldShown, GateFrom, GateShown, Next,
+        CheckShown, ComparedShown, FreezeShown, FreezesShown, GateFieldShown, GateFrom, GateShown,
         PlanReport, ReleaseShown, Subject,
     },
     risks, stacks,
 };
-use crate::cli::{invoked::Invoked, slot};
+use crate::cli::invoked::Invoked;
 
 /// What is known of a plan at one moment.
 #[derive(Clone, Debug)]
@@ -85,13 +82,14 @@ pub fn report(s: &Seen<'_>) -> PlanReport {
         expires_time: gate
             .filter(|_| state == State::AwaitingApproval)
             .map(|g| s.view.opened_time.saturating_add(g.plan_ttl.value).unwrap_or(Timestamp::MAX)),
-        notes: notes(s, state, gate),
-        next: next(s, state, count.as_ref()),
+        notes: notes::notes(s, state, gate),
+        next: next::next(s, state, count.as_ref()),
         approvals,
     }
 }
 
-fn namespace<'a>(s: &'a Seen<'_>) -> &'a str {
+/// The namespace of the plan.
+pub(super) fn namespace<'a>(s: &'a Seen<'_>) -> &'a str {
     s.view.plan.metadata.namespace.as_deref().unwrap_or_default()
 }
 
@@ -157,89 +155,4 @@ fn checks(s: &Seen<'_>, gate: Option<&InForce>) -> Vec<CheckShown> {
             }
         })
         .collect()
-}
-
-/// What no other part of the model says.
-fn notes(s: &Seen<'_>, state: State, gate: Option<&InForce>) -> Vec<Text> {
-    let mut notes: Vec<String> = Vec::new();
-    if let Some(newer) = s.newer {
-        notes.push(format!("plan {newer} is newer"));
-    }
-    if !state.is_open() {
-        return notes.iter().map(Into::into).collect();
-    }
-    let is_for_stage = s.view.proposal().kind == ProposalKind::Stage;
-    match s.stage {
-        None if is_for_stage => notes.push("its Stage is gone, or was made anew: it will not run".to_owned()),
-        Some(stage) if stage.spec.suspend => notes.push("the Stage is suspended: nothing starts".to_owned()),
-        Some(_) | None => {}
-    }
-    if gate.is_some_and(|g| g.identity.value == IdentityNeeded::Verified) {
-        notes.extend(s.stage.and_then(unenforced));
-    }
-    let on_plan = s.view.plan.metadata.annotations.as_ref();
-    let on_stage = s.stage.and_then(|stage| stage.metadata.annotations.as_ref());
-    for (place, source, annotations) in
-        [("the plan", DecisionSource::ChangePlan, on_plan), ("the Stage", DecisionSource::Stage, on_stage)]
-    {
-        let marks = s.view.marks(annotations);
-        for (key, _, decision) in &marks.decisions {
-            let decided: Decided = decision.recorded(source, Identity::Unverified, s.view.id());
-            let counts = source == DecisionSource::ChangePlan || decision.action == Action::Approve;
-            if counts && !s.view.has_recorded(&decided) {
-                notes.push(format!("{key} stands on {place} and is not recorded yet"));
-            }
-        }
-        // An old id on a Stage is nothing to speak of: git may go on carrying it.
-        if source == DecisionSource::ChangePlan {
-            notes.extend(marks.bad.iter().map(|(key, why)| format!("{key} does not count: {why}")));
-        }
-    }
-    notes.iter().map(Into::into).collect()
-}
-
-fn unenforced(stage: &Stage) -> Option<String> {
-    let conditions = &stage.status.as_ref()?.conditions;
-    let condition = conditions
-        .iter()
-        .find(|c| c.type_ == ConditionType::ApprovalsEnforced.as_str() && c.status == "False")?;
-    Some(format!("nothing proves now who decides, so nothing runs: {}", condition.message))
-}
-
-fn next(s: &Seen<'_>, state: State, count: Option<&Tally>) -> Vec<Next> {
-    let (namespace, plan) = (namespace(s), s.view.name.as_str());
-    let ours = |what, args: &[&str]| Next { what, command: s.invoked.ours(namespace, args) };
-    match state {
-        State::AwaitingApproval | State::Pending => {
-            let acks = count.map(Tally::ack_text).unwrap_or_default();
-            let mut approve = vec!["approve", plan];
-            let mut value = s.view.id().to_string();
-            if !acks.is_empty() {
-                approve.extend(["--ack", acks.as_str()]);
-                value = format!("{value};ack={acks}");
-            }
-            let slot = slot::free(s.view, s.view.plan.metadata.annotations.as_ref(), Action::Approve, "");
-            let annotation = format!("{}={value}", slot::key("approve", &slot));
-            let kubectl = s.invoked.kubectl(namespace, &["annotate", "plan", plan, annotation.as_str()]);
-            vec![
-                ours("approve it", &approve),
-                Next { what: "approve it by kubectl alone", command: kubectl },
-                ours("never let it run", &["reject", plan, "--reason", "…"]),
-            ]
-        }
-        State::Frozen => vec![ours("start it in spite of that", &["override", plan, "--reason", "…"])],
-        State::Failed => vec![ours("try it again", &["retry", plan])],
-        State::Expired => {
-            let (name, at) = (s.view.plan.spec.proposal.name.as_str(), s.now.to_string());
-            let request = format!("stackgate.dev/requestedAt={at}");
-            let args = ["annotate", "--overwrite", "cdkstage", name, request.as_str()];
-            vec![Next { what: "plan it again", command: s.invoked.kubectl(namespace, &args) }]
-        }
-        State::Superseded | State::Withdrawn => {
-            s.newer.map(|newer| ours("read the newer one", &["plan", newer])).into_iter().collect()
-        }
-        State::Approved | State::Executing | State::Failing | State::Succeeded | State::Rejected => {
-            Vec::new()
-        }
-    }
 }

@@ -4,9 +4,10 @@ use jiff::Timestamp;
 use stackgate_core::api::{Operation, PlannedAs, RiskClass, SettledAs};
 
 use super::{
-    PlanReport, approvals,
+    PlanReport,
     console::link,
-    report::{Approvals, DecisionShown, GateFrom, StackShown},
+    people,
+    report::StackShown,
     style::{BAD, FAINT, GOOD, HEAD, PLAIN, WARN, of_state, painted},
     table::{Cell, table},
     when::{at, until},
@@ -22,12 +23,12 @@ pub fn text(r: &PlanReport, now: Timestamp) -> String {
     section(
         &mut out,
         "Approvals",
-        &r.approvals.as_ref().map(|a| approvals_text(a, r.state.is_open())).unwrap_or_default(),
+        &r.approvals.as_ref().map(|a| people::approvals(a, r.state.is_open())).unwrap_or_default(),
     );
-    section(&mut out, "Decisions", &decisions(&r.decisions, now));
-    section(&mut out, "Checks", &checks(r));
-    section(&mut out, "Gate", &gate(r));
-    section(&mut out, "Freezes", &freezes(r, now));
+    section(&mut out, "Decisions", &people::decisions(&r.decisions, now));
+    section(&mut out, "Checks", &people::checks(r));
+    section(&mut out, "Gate", &people::gate(r));
+    section(&mut out, "Freezes", &people::freezes(r, now));
     section(&mut out, "Notes", &r.notes.iter().map(|n| format!("  {WARN}{n}{WARN:#}\n")).collect::<String>());
     section(&mut out, "Next", &next(r));
     out
@@ -175,91 +176,6 @@ fn compared(r: &PlanReport) -> String {
         out.push_str(&format!("    {difference}\n"));
     }
     out
-}
-
-fn approvals_text(a: &Approvals, is_open: bool) -> String {
-    if let Some(rule) = &a.rule {
-        return format!("  none needed: {rule}\n");
-    }
-    let by: Vec<&str> = a.by.iter().map(|b| b.as_str()).collect();
-    let by = if by.is_empty() { String::new() } else { format!(": {}", by.join(", ")) };
-    let mut out = format!("  had       {} of {}{by}\n", a.had, a.needed);
-    if a.overridden {
-        out.push_str(&format!("  {WARN}freezes and quorum are overridden{WARN:#}\n"));
-    }
-    if is_open && !a.missing.is_empty() {
-        out.push_str(&format!("  missing   {WARN}{}{WARN:#}\n", a.missing));
-    }
-    for line in &a.not_counted {
-        out.push_str(&format!("  does not count: {line}\n"));
-    }
-    out
-}
-
-fn decisions(list: &[DecisionShown], now: Timestamp) -> String {
-    let rows: Vec<Vec<Cell>> = list
-        .iter()
-        .map(|d| {
-            let acks: Vec<&str> = d.acks.iter().map(|c| c.as_str()).collect();
-            let acks = if acks.is_empty() { String::new() } else { format!("ack {}", acks.join(",")) };
-            vec![
-                approvals::word(d.action).into(),
-                format!("{} ({})", d.by, approvals::how(d.identity)).into(),
-                at(d.time).into(),
-                d.until_time.map(|t| format!("until {}", until(t, now))).unwrap_or_default().into(),
-                acks.into(),
-                d.reason.as_ref().map(ToString::to_string).unwrap_or_default().into(),
-            ]
-        })
-        .collect();
-    table("  ", &rows)
-}
-
-fn checks(r: &PlanReport) -> String {
-    let rows: Vec<Vec<Cell>> = r
-        .checks
-        .iter()
-        .map(|c| {
-            let by = c.by.as_ref().map(|b| format!("by {b}")).unwrap_or_default();
-            let reason = c.reason.as_ref().map(ToString::to_string).unwrap_or_default();
-            vec![(&c.name).into(), c.result.into(), by.into(), reason.into()]
-        })
-        .collect();
-    table("  ", &rows)
-}
-
-fn gate(r: &PlanReport) -> String {
-    let rows: Vec<Vec<Cell>> = r
-        .gate
-        .fields
-        .iter()
-        .map(|f| vec![(&f.field).into(), (&f.value).into(), Cell::styled(FAINT, &f.source)])
-        .collect();
-    let mut out = table("  ", &rows);
-    if r.gate.from == GateFrom::Status {
-        out.push_str("  as the status of the Stage says: you may not read AwsAccounts\n");
-    }
-    out
-}
-
-fn freezes(r: &PlanReport, now: Timestamp) -> String {
-    if !r.freezes.known {
-        return if r.state.is_open() {
-            "  not known: you may not read Freezes and AwsAccounts\n".to_owned()
-        } else {
-            String::new()
-        };
-    }
-    r.freezes
-        .held
-        .iter()
-        .map(|f| {
-            let end = f
-                .until_time
-                .map_or_else(|| "until it is deleted".to_owned(), |t| format!("until {}", until(t, now)));
-            format!("  {WARN}{}{WARN:#} {end}: {}\n", f.name, f.reason)
-        })
-        .collect()
 }
 
 fn next(r: &PlanReport) -> String {

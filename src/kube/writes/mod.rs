@@ -63,13 +63,7 @@ impl Writes {
             {
                 Outcome::Accepted(Receipt::Plan(Box::new(plan)))
             }
-            Ok(Some(plan)) => refused(
-                RefusalKind::AlreadyExists,
-                format!(
-                    "ChangePlan {}/{} is there already and proposes {} for another object: delete it",
-                    new.namespace, new.name, plan.spec.proposal.id
-                ),
-            ),
+            Ok(Some(plan)) => refused(RefusalKind::AlreadyExists, not_ours(new, &plan)),
             Ok(None) => refused(
                 RefusalKind::Conflict,
                 format!("ChangePlan {}/{} was just deleted", new.namespace, new.name),
@@ -153,6 +147,18 @@ impl Writes {
     {
         Api::namespaced(self.client.clone(), namespace)
     }
+}
+
+/// The name is made of the id, and the id of the owner's UID and the whole change: no controller made this plan. Under the policies of
+/// the chart nobody deletes one, and none but the controller makes one.
+fn not_ours(new: &NewPlan, there: &ChangePlan) -> String {
+    let theirs = &there.spec.proposal;
+    format!(
+        "ChangePlan {}/{} is there already and was not made for this change: it proposes {} for {:?} {} (UID {}). Go on with a new \
+         release, or with other settings of a Bootstrap: its plan has another name. Whoever runs the cluster finds in the audit log \
+         who has made this one",
+        new.namespace, new.name, theirs.id, theirs.kind, theirs.name, theirs.uid
+    )
 }
 
 /// Refuses to build on another version than the one that was decided on.

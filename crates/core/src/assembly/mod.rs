@@ -79,13 +79,13 @@ fn release(s: &Snapshot<'_>, now: Timestamp) -> Step<(ReleaseRef, Timestamp)> {
         region: source.region.clone(),
         version_id: version,
     });
+    if let Some(digest) = s.facts.releases.get(&pinned) {
+        let release = ReleaseRef { digest: *digest, name: release_name(digest), source: pinned };
+        return Ok((release, look_again(as_of)));
+    }
     match s.facts.bundles.get(&pinned) {
-        Some(Ok(bundle)) => {
-            let digest = bundle.release();
-            Ok((ReleaseRef { digest, name: release_name(&digest), source: pinned }, look_again(as_of)))
-        }
         Some(Err(why)) => Err(Need::Stuck(Reason::InvalidAssembly, why.clone(), Some(look_again(as_of)))),
-        None => Err(ask(s.facts, Effect::Look(Look::Bundle(pinned, access)), now)
+        Some(Ok(_)) | None => Err(ask(s.facts, Effect::Look(Look::Bundle(pinned, access)), now)
             .told_as(Reason::CallRefused, Reason::SourceFailed)),
     }
 }

@@ -1,6 +1,6 @@
 //! The digest that names a release: over what the assembly deploys, and nothing that tells where it was synthesised.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value};
 
@@ -28,8 +28,8 @@ enum Part {
     Absent,
 }
 
-/// The digest of the manifests (normalised), templates, asset manifests and asset files.
-pub(super) fn digest(tree: &Tree, manifests: &[&Manifest]) -> Result<Digest, BundleError> {
+/// The digest of the manifests (normalised), templates, asset manifests and asset files, and what else may be read of them.
+pub(super) fn digest(tree: &Tree, manifests: &[&Manifest]) -> Result<(Digest, Used), BundleError> {
     let mut parts = BTreeMap::new();
     for manifest in manifests {
         let normalised = Digest::of(json::canonical(&normalised(&manifest.json)));
@@ -48,7 +48,32 @@ pub(super) fn digest(tree: &Tree, manifests: &[&Manifest]) -> Result<Digest, Bun
             Part::Absent => canon.text("absent"),
         }
     };
-    Ok(parts.iter().fold(start, add).finish())
+    let digest = parts.iter().fold(start, add).finish();
+    let mut used = Used::default();
+    for path in parts.into_keys() {
+        used.directories.extend(path.asset_directory());
+        used.files.insert(path);
+    }
+    for manifest in manifests {
+        let files = manifest.artifacts.values().filter_map(|a| a.additional_metadata_file.as_deref());
+        // One that leads out of the assembly is refused when its stack is read.
+        used.files.extend(files.filter_map(|file| join(&manifest.dir, file, manifest.path.as_str()).ok()));
+    }
+    Ok((digest, used))
+}
+
+/// What is read of an assembly after its manifests.
+#[derive(Default)]
+pub(super) struct Used {
+    files: BTreeSet<TreePath>,
+    /// Links lead to anything in their own asset directory.
+    directories: BTreeSet<TreePath>,
+}
+
+impl Used {
+    pub(super) fn holds(&self, path: &TreePath) -> bool {
+        self.files.contains(path) || path.asset_directory().is_some_and(|d| self.directories.contains(&d))
+    }
 }
 
 fn add_artifact(

@@ -58,7 +58,7 @@ impl Bundle {
     /// # Errors
     /// [`BundleError`] when a manifest is missing, malformed or too new, when context is missing, or when a report says
     /// that the synthesis failed.
-    pub fn open(tree: Tree) -> Result<Self, BundleError> {
+    pub fn open(mut tree: Tree) -> Result<Self, BundleError> {
         let root = Manifest::read(&tree, &TreePath::root(), "the archive")?;
         report::check(&tree, &root.dir)?;
         let mut nested = Vec::new();
@@ -73,7 +73,9 @@ impl Bundle {
         }
         let manifests: Vec<&Manifest> =
             std::iter::once(&root).chain(nested.iter().map(|n| &n.manifest)).collect();
-        let release = release::digest(&tree, &manifests)?;
+        let (release, used) = release::digest(&tree, &manifests)?;
+        // The tree of constructs, other reports and whatever lies there besides may be most of it.
+        tree.retain(|path| used.holds(path));
         Ok(Self { tree, root, root_stage: OnceLock::new(), nested, release })
     }
 
@@ -81,6 +83,12 @@ impl Bundle {
     #[must_use]
     pub fn release(&self) -> Digest {
         self.release
+    }
+
+    /// How many bytes its files have, as they are kept.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        self.tree.bytes()
     }
 
     /// The display paths of the CDK Stages, sorted.

@@ -271,6 +271,28 @@ fn assets_of_other_stacks_are_left_out() {
     assert_eq!(check_computed(data, &acme()), Ok(()));
 }
 
+#[test]
+fn what_is_not_read_any_more_is_not_kept_and_equal_files_share_their_bytes() {
+    let metadata = "assembly-Prod/ProdData.metadata.json";
+    let mut files = app_with(PROD, |json| {
+        set(json, "/artifacts/ProdData/additionalMetadataFile", json!("ProdData.metadata.json"));
+    });
+    files.push((metadata, "{}".to_owned()));
+    let pad = "x".repeat(1 << 20);
+    files.extend([("pad/1", pad.clone()), ("asset.c0de/lib/real.mjs", pad.clone())]);
+    files.push(("asset.c0de/same.mjs", pad));
+    let mut tree = tree(files);
+    tree.insert(path("asset.c0de/link.mjs"), Node::Link { target: "lib/real.mjs".to_owned() }).unwrap();
+    tree.share_equal_files();
+    let read = tree.bytes();
+    let bundle = Bundle::open(tree).unwrap();
+    let data = &bundle.stage(Some("Prod")).unwrap().stacks[0];
+    let AssetContent::Directory(entries) = &data.assets.files[0].content else { panic!("a directory") };
+    assert_eq!(entries.0.len(), 4, "the link leads to what is kept");
+    assert!((1 << 20..(1 << 20) + (1 << 16)).contains(&bundle.bytes()), "{} bytes", bundle.bytes());
+    assert!(bundle.bytes() < read);
+}
+
 fn release(files: Vec<(&'static str, String)>) -> crate::words::Digest {
     Bundle::open(tree(files)).unwrap().release()
 }

@@ -1,6 +1,9 @@
 //! The files of a cloud assembly, in memory: nothing in it can name a file of the machine that reads it.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use super::path::TreePath;
 use crate::words::Digest;
@@ -101,6 +104,32 @@ impl Tree {
         }
         self.nodes.insert(path, node);
         Ok(())
+    }
+
+    /// Lets equal files share their bytes.
+    pub(super) fn share_equal_files(&mut self) {
+        let mut known: BTreeMap<Digest, Arc<[u8]>> = BTreeMap::new();
+        for node in self.nodes.values_mut() {
+            if let Node::File(file) = node {
+                file.bytes = Arc::clone(known.entry(file.digest).or_insert_with(|| Arc::clone(&file.bytes)));
+            }
+        }
+    }
+
+    /// Drops the nodes that are not wanted.
+    pub(super) fn retain(&mut self, wanted: impl Fn(&TreePath) -> bool) {
+        self.nodes.retain(|path, _| wanted(path));
+    }
+
+    /// The bytes of all files; those that files share count once.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        let mut seen = BTreeSet::new();
+        let files = self.nodes.values().filter_map(|node| match node {
+            Node::File(file) => Some(&file.bytes),
+            Node::Link { .. } => None,
+        });
+        files.filter(|bytes| seen.insert(bytes.as_ptr().addr())).map(|bytes| bytes.len() as u64).sum()
     }
 
     /// What stands at exactly this path.

@@ -164,7 +164,7 @@ pub fn leaf(
         changes,
         parameters,
     } = set;
-    let SetContent { processed, changes: inside, parameters: passed, warnings: _ } = content;
+    let SetContent { processed, changes: inside, parameters: passed, warnings: _, deployed: _ } = content;
     let digests = |c: Canonical, (k, d): (&String, &Digest)| c.text("key", k).bytes("digest", d.bytes());
     let c = stack_key(Canonical::new(LEAF), key).bytes("input", input.bytes());
     let c = baseline(c, on)

@@ -45,7 +45,7 @@ use self::{
 };
 pub use self::{
     nested::Nested,
-    read_nested::{NestedTemplate, nested_templates, side_by_side},
+    read_nested::{NestedTemplate, deployed_templates, nested_templates, side_by_side},
 };
 use crate::{
     api::{Risk, RiskClass},

@@ -1,6 +1,6 @@
-//! The templates of nested stacks, from the assembly.
+//! The templates of nested stacks: from the assembly, and as they are deployed.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use super::{Nested, opaque::NESTED_STACK, pair::properties, text::Text};
 use crate::{
@@ -29,6 +29,29 @@ pub struct NestedTemplate {
 pub fn nested_templates(artifact: &StackArtifact) -> BTreeMap<String, NestedTemplate> {
     let mut reader = Reader { stack: artifact.key(), files: &artifact.assets.files, left: MOST };
     reader.read(&artifact.template, DEEPEST)
+}
+
+/// The templates that nested stacks have now, by the path of logical ids that leads to each (`Network/Subnets`). One that
+/// cannot be read is left out: all that is in its stack counts as new then.
+#[must_use]
+pub fn deployed_templates(
+    texts: &BTreeMap<String, Arc<str>>,
+    stack: &StackKey,
+) -> BTreeMap<String, NestedTemplate> {
+    let mut roots = BTreeMap::new();
+    // In this order a stack comes before those in it.
+    for (path, text) in texts {
+        let Ok(template) = Template::parse(text.as_bytes(), stack) else { continue };
+        let mut ids: Vec<&str> = path.split('/').collect();
+        let Some(id) = ids.pop() else { continue };
+        let around = ids
+            .into_iter()
+            .try_fold(&mut roots, |level, id| level.get_mut(id).map(|n: &mut NestedTemplate| &mut n.nested));
+        if let Some(level) = around {
+            level.insert(id.to_owned(), NestedTemplate { template, nested: BTreeMap::new() });
+        }
+    }
+    roots
 }
 
 /// Puts deployed and new templates beside each other, for [`super::Assessed::nested`].

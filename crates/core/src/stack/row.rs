@@ -1,6 +1,9 @@
 //! What one look at a stack or change set tells, in our words.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use jiff::Timestamp;
 
@@ -75,6 +78,9 @@ pub struct SetContent {
     /// What validations and hooks have to say, and what could not be learnt; in order, each once, without anything that
     /// differs by itself from one time to the next.
     pub warnings: Vec<String>,
+    /// The templates that nested stacks have now, by path; none where one is new. They are no part of what is approved, but
+    /// say how dangerous it is.
+    pub deployed: BTreeMap<String, Arc<str>>,
 }
 
 impl ChangeSetRow {

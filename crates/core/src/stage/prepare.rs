@@ -14,7 +14,7 @@ use crate::{
     change::{Baseline, create_token, deferred_leaf},
     drive::{Prepared, Wish},
     effect::{Effect, Look, Mutation, Seen, TemplateSource, Upload, WantedChangeSet, baseline_of},
-    risk::{Assessed, Assessment, assess, nested_templates, side_by_side},
+    risk::{Assessed, Assessment, assess, deployed_templates, nested_templates, side_by_side},
     stack::{Change, ChangeSetKind, SetContent, StackRow},
     verdict::{Need, Step, ask},
     words::ChangeSetName,
@@ -77,7 +77,7 @@ pub(super) fn deployed_template(
 /// What is dangerous about a stack that is planned.
 pub(super) fn assessed(s: &Snapshot<'_>, t: &Target, p: &Prepared, now: Timestamp) -> Step<Assessment> {
     let old = deployed_template(s, t, &p.baseline, now)?;
-    let (before, after) = (BTreeMap::new(), nested_templates(&t.artifact));
+    let (before, after) = (deployed_templates(&p.content.deployed, &t.key), nested_templates(&t.artifact));
     let none = BTreeMap::new();
     Ok(assess(&Assessed {
         stack: t.artifact.id.as_str(),

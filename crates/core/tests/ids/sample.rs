@@ -125,5 +125,6 @@ pub fn content() -> SetContent {
             "hook Shop::Net::Check (WARN): open to the world".to_owned(),
             "validation NAME_CONFLICT (WARN): Web".to_owned(),
         ],
+        deployed: BTreeMap::new(),
     }
 }

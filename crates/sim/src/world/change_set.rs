@@ -279,6 +279,7 @@ fn drawn_in(to: &Deployed, outside: u64) -> (BTreeMap<String, Digest>, SetConten
             .then(|| format!("hook Shop::Net::Check (WARN): finding {}", times(4)))
             .into_iter()
             .collect(),
+        deployed: BTreeMap::new(),
     };
     (parameters, content)
 }

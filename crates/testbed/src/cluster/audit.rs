@@ -6,6 +6,7 @@ use std::{
 };
 
 use anyhow::{Context, Result};
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::User;
@@ -30,6 +31,8 @@ pub struct Audited {
     pub code: u16,
     /// What policies noted, and why it was allowed: key and value.
     pub annotations: Vec<(String, String)>,
+    /// When the request had arrived.
+    pub received: Timestamp,
 }
 
 pub(super) fn policy_file(dir: &Path) -> PathBuf {
@@ -61,13 +64,12 @@ pub(super) fn read(dir: &Path) -> Result<Vec<Audited>> {
     let whole = text.rsplit_once('\n').map_or("", |(whole, _)| whole);
     whole
         .lines()
-        .map(|line| {
-            serde_json::from_str(line).map(|event| audited(&event)).context("an odd line in the audit log")
-        })
-        .collect()
+        .map(|line| audited(&serde_json::from_str(line)?))
+        .collect::<Result<_>>()
+        .context("an odd line in the audit log")
 }
 
-fn audited(event: &Value) -> Audited {
+fn audited(event: &Value) -> Result<Audited> {
     let text = |pointer: &str| event.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned();
     let resource = match (text("/objectRef/resource"), text("/objectRef/subresource")) {
         (resource, _) if resource.is_empty() => text("/requestURI"),
@@ -75,7 +77,7 @@ fn audited(event: &Value) -> Audited {
         (resource, sub) => format!("{resource}/{sub}"),
     };
     let annotations = event["annotations"].as_object().into_iter().flatten();
-    Audited {
+    Ok(Audited {
         user: text("/user/username"),
         verb: text("/verb"),
         group: text("/objectRef/apiGroup"),
@@ -90,5 +92,6 @@ fn audited(event: &Value) -> Audited {
         annotations: annotations
             .map(|(k, v)| (k.clone(), v.as_str().unwrap_or_default().to_owned()))
             .collect(),
-    }
+        received: text("/requestReceivedTimestamp").parse()?,
+    })
 }

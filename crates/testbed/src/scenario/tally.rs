@@ -38,31 +38,17 @@ impl Tally {
         tally
     }
 
-    /// The most CloudFormation calls that any one stack took.
+    /// The most CloudFormation calls that the deployment of any one stack took, from plan to verified, and which stack it was.
     #[must_use]
-    pub fn most_for_a_stack(&self) -> usize {
-        self.stacks.values().map(|calls| calls.values().sum()).max().unwrap_or(0)
+    pub fn most_for_a_deployment(&self) -> (usize, String) {
+        let deployed = self.stacks.iter().filter(|(_, calls)| calls.contains_key("ExecuteChangeSet"));
+        deployed.map(|(stack, calls)| (calls.values().sum(), line(stack, calls))).max().unwrap_or_default()
     }
 
     /// A table for people: a line per stack, then what counts apart.
     #[must_use]
     pub fn lines(&self) -> Vec<String> {
-        let mut lines: Vec<String> = self
-            .stacks
-            .iter()
-            .map(|((account, stack), calls)| {
-                let total: usize = calls.values().sum();
-                let each: Vec<String> = calls
-                    .iter()
-                    .map(
-                        |(operation, n)| {
-                            if *n == 1 { operation.clone() } else { format!("{operation} x{n}") }
-                        },
-                    )
-                    .collect();
-                format!("{account} {stack:<16} {total:>3}  ({})", each.join(", "))
-            })
-            .collect();
+        let mut lines: Vec<String> = self.stacks.iter().map(|(stack, calls)| line(stack, calls)).collect();
         let sum = |of: &BTreeMap<String, usize>| of.values().sum::<usize>();
         lines.push(format!(
             "apart from these: {} polls of a region, {} S3 calls for publishing and reading releases, {} others (sessions, parameters)",
@@ -72,6 +58,15 @@ impl Tally {
         ));
         lines
     }
+}
+
+fn line((account, stack): &(String, String), calls: &BTreeMap<String, usize>) -> String {
+    let total: usize = calls.values().sum();
+    let one = |(operation, n): (&String, &usize)| {
+        if *n == 1 { operation.clone() } else { format!("{operation} x{n}") }
+    };
+    let each: Vec<String> = calls.iter().map(one).collect();
+    format!("{account} {stack:<16} {total:>3}  ({})", each.join(", "))
 }
 
 /// The account that a call was about: that of its session; for a new session, that of its role; else of the base credentials.

@@ -44,6 +44,7 @@ func reconcile(kubeconfig, file string, wait time.Duration, checks string) error
 	if err != nil {
 		return err
 	}
+	config.QPS = -1 // as Flux does where the API server has priority and fairness
 	manager, err := managerFor(config, checks)
 	if err != nil {
 		return err

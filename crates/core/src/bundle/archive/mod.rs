@@ -102,7 +102,7 @@ impl Tree {
     /// [`ArchiveError`], before anything beyond the caps is unpacked.
     pub fn read_archive(bytes: &[u8], caps: &Caps) -> Result<Self, ArchiveError> {
         let mut meter = Meter::new(bytes.len(), *caps);
-        let tree = match bytes {
+        let mut tree = match bytes {
             [0x1f, 0x8b, ..] => tar::read(bytes, meter)?,
             [b'P', b'K', 3, 4, ..] | [b'P', b'K', 5, 6, ..] => zip::read(bytes, &mut meter)?,
             _ => return Err(ArchiveError::NotAnArchive),
@@ -113,6 +113,7 @@ impl Tree {
             let found = manifests().min_by_key(|path| path.components().count()).cloned();
             return Err(ArchiveError::NoManifest { found });
         }
+        tree.share_equal_files();
         Ok(tree)
     }
 }

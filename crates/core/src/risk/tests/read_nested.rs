@@ -1,12 +1,12 @@
 //! Nested templates of an assembly of the form that the CDK writes.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use serde_json::{Value, json};
 
 use crate::{
     bundle::{Bundle, File, Node, StackArtifact, Tree, TreePath},
-    risk::nested_templates,
+    risk::{Assessed, assess, deployed_templates, nested_templates, side_by_side},
 };
 
 const BUCKET: &str = "cdk-acme-assets-333333333333-ap-southeast-2";
@@ -71,4 +71,45 @@ fn a_circle_of_templates_ends() {
         of.values().map(|n| 1 + count(&n.nested)).sum()
     }
     assert_eq!(count(&found), 256);
+}
+
+#[test]
+fn deployed_templates_stand_where_their_path_says() {
+    let inside = json!({});
+    let key = artifact(&json!({"Resources": {}}), &inside).unwrap().key();
+    let queue = r#"{"Resources":{"Q":{"Type":"AWS::SQS::Queue"}}}"#;
+    let texts = [("N", queue), ("N/In", queue), ("Odd", "no template"), ("Odd/In", queue)];
+    let texts = texts.map(|(path, text)| (path.to_owned(), Arc::from(text))).into();
+    let found = deployed_templates(&texts, &key);
+    assert_eq!(found.keys().collect::<Vec<_>>(), ["N"]);
+    assert!(found["N"].template.resources.contains_key("Q"));
+    assert!(found["N"].nested["In"].template.resources.contains_key("Q"));
+}
+
+#[test]
+fn what_is_in_a_nested_stack_already_is_no_risk() {
+    let role = json!({"Resources": {"Role": {"Type": "AWS::IAM::Role", "Properties": {
+        "ManagedPolicyArns": ["arn:aws:iam::aws:policy/AdministratorAccess"]}}}});
+    let url = format!("/{BUCKET}/in.json");
+    let artifact = artifact(&json!({"Resources": {"N": nested_stack(&url)}}), &role).unwrap();
+    let told = |deployed: &str| {
+        let deployed = [("N".to_owned(), Arc::from(deployed))].into();
+        let (before, after) = (deployed_templates(&deployed, &artifact.key()), nested_templates(&artifact));
+        let none = BTreeMap::new();
+        assess(&Assessed {
+            stack: "S",
+            old: Some(&artifact.template),
+            new: &artifact.template,
+            changes: None,
+            construct_paths: &none,
+            old_parameters: &BTreeMap::new(),
+            parameters: &BTreeMap::new(),
+            nested: &side_by_side(&before, &after),
+        })
+        .risks
+        .len()
+    };
+    assert_eq!(told(&role.to_string()), 0);
+    assert_eq!(told(r#"{"Resources":{"Role":{"Type":"AWS::IAM::Role"}}}"#), 1);
+    assert!(told("cannot be read") > 0);
 }

@@ -189,20 +189,20 @@ impl Story {
         }
     }
 
-    /// The most CloudFormation calls that one stack took in one release of one stage, for all that was published so far.
+    /// The most CloudFormation calls that the deployment of one stack took, for all that was published so far, and which stack.
     #[must_use]
-    pub fn most_calls_for_a_stack(&self) -> usize {
+    pub fn most_calls_for_a_deployment(&self) -> (usize, String) {
         let ends = self.releases.iter().skip(1).map(|release| release.from).chain([u64::MAX]);
         let most = |(release, end): (&Release, u64)| {
             STAGES
                 .iter()
                 .map(|stage| {
                     let calls = self.calls(stage.account, release);
-                    Tally::of(calls.iter().filter(|exchange| exchange.number < end)).most_for_a_stack()
+                    Tally::of(calls.iter().filter(|exchange| exchange.number < end)).most_for_a_deployment()
                 })
                 .max()
-                .unwrap_or(0)
+                .unwrap_or_default()
         };
-        self.releases.iter().zip(ends).map(most).max().unwrap_or(0)
+        self.releases.iter().zip(ends).map(most).max().unwrap_or_default()
     }
 }

@@ -121,7 +121,7 @@ fn end(story: &Story) -> Result<()> {
     story.teller.say(&format!("AWS calls of the whole demo: {calls}"));
     story.teller.say(&format!(
         "at most {} CloudFormation calls named a stack for one deployment (aim: 10)",
-        story.most_calls_for_a_stack()
+        story.most_calls_for_a_deployment().0
     ));
     Ok(())
 }

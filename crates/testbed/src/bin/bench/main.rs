@@ -1,0 +1,60 @@
+//! `make bench`: how fast an approval takes effect, and a release gets on, on real parts. Printed with the aims beside.
+
+mod chain;
+mod figures;
+
+use std::{path::PathBuf, process::ExitCode};
+
+use anyhow::{Context, Result};
+use stackgate_testbed::{
+    scenario::{BUCKET, World, WorldOptions, shared},
+    target_dir,
+};
+
+use self::{
+    chain::Chain,
+    figures::{Figures, Sample},
+};
+
+/// Chains of two Stages, each in accounts of its own.
+const CHAINS: u32 = 5;
+/// Releases that go through each of them.
+const RELEASES: u32 = 10;
+
+fn main() -> ExitCode {
+    match run() {
+        Ok(figures) => {
+            figures.lines().iter().for_each(|line| say(line));
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            say(&format!("bench: failed: {error:#}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+#[expect(clippy::print_stdout, reason = "the figures are what it is for")]
+fn say(line: &str) {
+    println!("{line}");
+}
+
+fn run() -> Result<Figures> {
+    let binary: PathBuf = target_dir().join("release/stackgate");
+    let options = WorldOptions { binary: Some(binary), policies: true, ..WorldOptions::default() };
+    let mut world = World::start(options)?;
+    world.start_controller()?;
+    shared(&world, &[BUCKET])?;
+    say(&format!(
+        "{CHAINS} chains of two Stages in accounts of their own, {RELEASES} releases through each …"
+    ));
+    let mut chains = (1..=CHAINS).map(|n| Chain::start(&world, n)).collect::<Result<Vec<_>>>()?;
+    let mut samples: Vec<Sample> = Vec::new();
+    for release in 1..=RELEASES {
+        for chain in &mut chains {
+            samples.extend(chain.go_through(&world, release).with_context(|| format!("release {release}"))?);
+        }
+        say(&format!("  release {release} is everywhere"));
+    }
+    Figures::of(&samples, &world.cluster.audited()?, &world.proxy.recorded())
+}

@@ -1,0 +1,45 @@
+//! What can be typed next.
+
+use stackgate_core::{api::Action, gate::Tally};
+
+use super::{Seen, State, build::namespace, report::Next};
+use crate::cli::slot;
+
+/// The commands, most wanted first.
+pub(super) fn next(s: &Seen<'_>, state: State, count: Option<&Tally>) -> Vec<Next> {
+    let (namespace, plan) = (namespace(s), s.view.name.as_str());
+    let ours = |what, args: &[&str]| Next { what, command: s.invoked.ours(namespace, args) };
+    match state {
+        State::AwaitingApproval | State::Pending => {
+            let acks = count.map(Tally::ack_text).unwrap_or_default();
+            let mut approve = vec!["approve", plan];
+            let mut value = s.view.id().to_string();
+            if !acks.is_empty() {
+                approve.extend(["--ack", acks.as_str()]);
+                value = format!("{value};ack={acks}");
+            }
+            let slot = slot::free(s.view, s.view.plan.metadata.annotations.as_ref(), Action::Approve, "");
+            let annotation = format!("{}={value}", slot::key("approve", &slot));
+            let kubectl = s.invoked.kubectl(namespace, &["annotate", "plan", plan, annotation.as_str()]);
+            vec![
+                ours("approve it", &approve),
+                Next { what: "approve it by kubectl alone", command: kubectl },
+                ours("never let it run", &["reject", plan, "--reason", "…"]),
+            ]
+        }
+        State::Frozen => vec![ours("start it in spite of that", &["override", plan, "--reason", "…"])],
+        State::Failed => vec![ours("try it again", &["retry", plan])],
+        State::Expired => {
+            let (name, at) = (s.view.plan.spec.proposal.name.as_str(), s.now.to_string());
+            let request = format!("stackgate.dev/requestedAt={at}");
+            let args = ["annotate", "--overwrite", "cdkstage", name, request.as_str()];
+            vec![Next { what: "plan it again", command: s.invoked.kubectl(namespace, &args) }]
+        }
+        State::Superseded | State::Withdrawn => {
+            s.newer.map(|newer| ours("read the newer one", &["plan", newer])).into_iter().collect()
+        }
+        State::Approved | State::Executing | State::Failing | State::Succeeded | State::Rejected => {
+            Vec::new()
+        }
+    }
+}

@@ -1,0 +1,58 @@
+//! What else whoever decides should know.
+
+use stackgate_core::{
+    api::{Action, ConditionType, Decided, DecisionSource, Identity, IdentityNeeded, ProposalKind, Stage},
+    gate::InForce,
+};
+
+use super::{Seen, State, Text};
+
+/// What no other part of the model says.
+pub(super) fn notes(s: &Seen<'_>, state: State, gate: Option<&InForce>) -> Vec<Text> {
+    let mut notes: Vec<String> = Vec::new();
+    if let Some(newer) = s.newer {
+        notes.push(format!("plan {newer} is newer"));
+    }
+    if !state.is_open() {
+        return notes.iter().map(Into::into).collect();
+    }
+    let is_for_stage = s.view.proposal().kind == ProposalKind::Stage;
+    match s.stage {
+        None if is_for_stage => notes.push("its Stage is gone, or was made anew: it will not run".to_owned()),
+        Some(stage) if stage.spec.suspend => notes.push("the Stage is suspended: nothing starts".to_owned()),
+        Some(_) | None => {}
+    }
+    if s.view.room() == 0 {
+        notes.push("its ledger takes no more decisions: make a new release".to_owned());
+    }
+    if gate.is_some_and(|g| g.identity.value == IdentityNeeded::Verified) {
+        notes.extend(s.stage.and_then(unenforced));
+    }
+    let on_plan = s.view.plan.metadata.annotations.as_ref();
+    let on_stage = s.stage.and_then(|stage| stage.metadata.annotations.as_ref());
+    for (place, source, annotations) in
+        [("the plan", DecisionSource::ChangePlan, on_plan), ("the Stage", DecisionSource::Stage, on_stage)]
+    {
+        let marks = s.view.marks(annotations);
+        for (key, _, decision) in &marks.decisions {
+            let decided: Decided = decision.recorded(source, Identity::Unverified, s.view.id());
+            let counts = source == DecisionSource::ChangePlan || decision.action == Action::Approve;
+            if counts && !s.view.has_recorded(&decided) {
+                notes.push(format!("{key} stands on {place} and is not recorded yet"));
+            }
+        }
+        // An old id on a Stage is nothing to speak of: git may go on carrying it.
+        if source == DecisionSource::ChangePlan {
+            notes.extend(marks.bad.iter().map(|(key, why)| format!("{key} does not count: {why}")));
+        }
+    }
+    notes.iter().map(Into::into).collect()
+}
+
+fn unenforced(stage: &Stage) -> Option<String> {
+    let conditions = &stage.status.as_ref()?.conditions;
+    let condition = conditions
+        .iter()
+        .find(|c| c.type_ == ConditionType::ApprovalsEnforced.as_str() && c.status == "False")?;
+    Some(format!("nothing proves now who decides, so nothing runs: {}", condition.message))
+}

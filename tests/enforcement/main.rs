@@ -1,0 +1,148 @@
+//! The running controller while somebody turns the admission policies off, weakens them, and puts them back.
+
+mod ways;
+
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use serde_json::Value;
+use stackgate_testbed::{
+    Kubectl, User, repository,
+    scenario::{BUCKET, Case, Kind, SHOP, SOON, Waiting, World, WorldOptions, shared},
+};
+
+use self::ways::Way;
+
+const POLICIES: [&str; 6] = [
+    "decisions.stackgate.dev",
+    "keep-stops.stackgate.dev",
+    "plans.stackgate.dev",
+    "room.stackgate.dev",
+    "setgate.stackgate.dev",
+    "status.stackgate.dev",
+];
+
+#[test]
+fn whatever_is_done_to_the_policies_shows_and_leaves_nothing_proven() -> Result<()> {
+    let options = WorldOptions {
+        binary: Some(env!("CARGO_BIN_EXE_stackgate").into()),
+        policies: true,
+        ..WorldOptions::default()
+    };
+    let mut world = World::start(options)?;
+    world.start_controller()?;
+    shared(&world, &[BUCKET])?;
+    world.apply_files(&[&repository().join("examples/shop/k8s/people.yaml")])?;
+    let mut case = Case::new(&world, "enforced")?;
+    case.stage["spec"]["gate"] = Value::Null; // the default wants people who are proven
+    case.start(&world)?;
+    let first = case.digest(&world, None)?;
+    let waiting = case.waiting(&world, Some(&first))?;
+
+    each_change_shows(&world, &case)?;
+    what_is_signed_meanwhile_is_unproven(&world, &case, &waiting, &first)?;
+
+    case.upload(&world, &case.release(2)?)?;
+    let second = case.digest(&world, Some(&first))?;
+    let waiting = case.waiting(&world, Some(&second))?;
+    put_back_while_the_controller_is_away(&mut world, &case, &waiting, &second)
+}
+
+/// Every policy, in two of the ways each; all ways are tried.
+fn each_change_shows(world: &World, case: &Case) -> Result<()> {
+    shows(world, case, "True", "in force")?;
+    for (number, policy) in POLICIES.into_iter().enumerate() {
+        for way in Way::ALL.into_iter().cycle().skip(number).step_by(3).take(2) {
+            way.take(&world.kubectl(), policy)?;
+            shows(world, case, "False", policy).with_context(|| format!("{way:?} of {policy}"))?;
+            put_back(&world.kubectl())?;
+            shows(world, case, "True", "in force")
+                .with_context(|| format!("{policy} is put back after {way:?}"))?;
+        }
+    }
+    Ok(())
+}
+
+/// An approval without the policy that checks who signs is recorded as unproven, and stays that.
+fn what_is_signed_meanwhile_is_unproven(
+    world: &World,
+    case: &Case,
+    waiting: &Waiting,
+    release: &str,
+) -> Result<()> {
+    Way::Unbound.take(&world.kubectl(), "decisions.stackgate.dev")?;
+    shows(world, case, "False", "decisions.stackgate.dev")?;
+    forge(world, waiting, "forged")?;
+    identity(world, waiting, "forged", "Unverified")?;
+    case.keeps_waiting(world, waiting)?;
+    put_back(&world.kubectl())?;
+    shows(world, case, "True", "in force")?;
+    case.keeps_waiting(world, waiting)?;
+    sign(world, User::Alice, waiting, "honest", "alice")?;
+    identity(world, waiting, "honest", "Verified")?;
+    case.deployed(world, release)
+}
+
+/// Nobody saw that it was off: what lies there when the controller is back was not proven.
+fn put_back_while_the_controller_is_away(
+    world: &mut World,
+    case: &Case,
+    waiting: &Waiting,
+    release: &str,
+) -> Result<()> {
+    world.controller()?.terminate(Duration::from_secs(5))?;
+    Way::Unbound.take(&world.kubectl(), "decisions.stackgate.dev")?;
+    forge(world, waiting, "unseen")?;
+    put_back(&world.kubectl())?;
+    world.controller()?.restart()?;
+    identity(world, waiting, "unseen", "Unverified")?;
+    shows(world, case, "True", "in force")?;
+    case.keeps_waiting(world, waiting)?;
+    sign(world, User::Alice, waiting, "seen", "alice")?;
+    identity(world, waiting, "seen", "Verified")?;
+    case.deployed(world, release)
+}
+
+/// As `helm upgrade` does, whatever was changed.
+fn put_back(kubectl: &Kubectl) -> Result<()> {
+    let file = repository().join("deploy/policies.yaml").display().to_string();
+    kubectl.run(&["apply", "-f", &file])?;
+    // What somebody has added is not in the file, and `apply` would leave it.
+    kubectl.run(&["replace", "-f", &file]).map(drop)
+}
+
+/// Waits for the Stage's condition.
+fn shows(world: &World, case: &Case, status: &str, says: &str) -> Result<()> {
+    let what = format!("ApprovalsEnforced is {status} and says {says:?}");
+    world.until((Kind::Stage, SHOP, &case.name), &what, SOON, |stage| {
+        let mut all = stage.list("/status/conditions").iter();
+        let found = all.find(|c| c["type"] == "ApprovalsEnforced")?;
+        let message = found["message"].as_str().unwrap_or_default();
+        (found["status"] == status && message.contains(says)).then_some(())
+    })
+}
+
+/// Somebody approves in the name of somebody.
+fn sign(world: &World, who: User, waiting: &Waiting, slot: &str, by: &str) -> Result<()> {
+    let annotation = format!("gate.stackgate.dev/approve.{slot}={};by={by}", waiting.signed());
+    let kubectl = world.cluster.kubectl(who);
+    kubectl.run(&["-n", SHOP, "annotate", "plan", &waiting.plan, &annotation]).map(drop)
+}
+
+/// Alice approves in Bob's name, as soon as the API server lets her.
+fn forge(world: &World, waiting: &Waiting, slot: &str) -> Result<()> {
+    world.until_some("the policy is off", SOON, || {
+        Ok(sign(world, User::Alice, waiting, slot, "bob").is_ok().then_some(()))
+    })
+}
+
+/// Waits for what is recorded of a slot.
+fn identity(world: &World, waiting: &Waiting, slot: &str, expected: &str) -> Result<()> {
+    let what = format!("slot {slot} is recorded");
+    let found = world.until((Kind::ChangePlan, SHOP, &waiting.plan), &what, SOON, |plan| {
+        let mut all = plan.ledger("decided");
+        all.find(|d| d["slot"] == slot).map(|d| d["identity"].as_str().unwrap_or_default().to_owned())
+    })?;
+    ensure!(found == expected, "slot {slot} is {found}");
+    Ok(())
+}

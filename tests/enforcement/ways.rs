@@ -1,0 +1,51 @@
+//! How a policy is turned off or weakened.
+
+use anyhow::Result;
+use stackgate_testbed::Kubectl;
+
+#[derive(Clone, Copy, Debug)]
+pub enum Way {
+    /// Its binding is deleted.
+    Unbound,
+    /// It only warns.
+    Warns,
+    /// Where it cannot be evaluated, the request passes.
+    Ignored,
+    /// A validation says yes to everything.
+    Agrees,
+    /// It is bound to a few namespaces only.
+    Elsewhere,
+    /// It is deleted.
+    Deleted,
+}
+
+impl Way {
+    pub const ALL: [Self; 6] =
+        [Self::Unbound, Self::Warns, Self::Ignored, Self::Agrees, Self::Elsewhere, Self::Deleted];
+
+    /// Does that to a policy.
+    pub fn take(self, kubectl: &Kubectl, policy: &str) -> Result<()> {
+        const POLICY: &str = "validatingadmissionpolicy";
+        const BINDING: &str = "validatingadmissionpolicybinding";
+        let patch = |kind: &str, patch: &str| {
+            kubectl.run(&["patch", kind, policy, "--type=json", "-p", patch]).map(drop)
+        };
+        match self {
+            Self::Unbound => kubectl.run(&["delete", BINDING, policy]).map(drop),
+            Self::Deleted => kubectl.run(&["delete", POLICY, policy]).map(drop),
+            Self::Warns => {
+                patch(BINDING, r#"[{"op":"replace","path":"/spec/validationActions","value":["Warn"]}]"#)
+            }
+            Self::Ignored => {
+                patch(POLICY, r#"[{"op":"replace","path":"/spec/failurePolicy","value":"Ignore"}]"#)
+            }
+            Self::Agrees => {
+                patch(POLICY, r#"[{"op":"replace","path":"/spec/validations/0/expression","value":"true"}]"#)
+            }
+            Self::Elsewhere => patch(
+                BINDING,
+                r#"[{"op":"add","path":"/spec/matchResources","value":{"namespaceSelector":{"matchLabels":{"team":"none"}}}}]"#,
+            ),
+        }
+    }
+}
