@@ -1,7 +1,7 @@
 //! Deliberate defects of the protocol that a schedule seldom meets, each in the story that it breaks; and the same story without
 //! the defect.
 
-#![expect(clippy::unwrap_used, clippy::expect_used, reason = "functions that every test calls")]
+#![expect(clippy::expect_used, reason = "functions that every test calls")]
 
 use std::sync::Arc;
 
