@@ -403,23 +403,6 @@ pub enum RefusalKind {
     Invalid,
 }
 
-impl RefusalKind {
-    /// Whether trying again may help without anybody changing something.
-    #[must_use]
-    pub fn is_transient(self) -> bool {
-        match self {
-            Self::Throttled | Self::Unavailable | Self::Conflict => true,
-            Self::AssumeDenied
-            | Self::Denied
-            | Self::WrongAccount
-            | Self::NotFound
-            | Self::AlreadyExists
-            | Self::AssetKeyTaken
-            | Self::Invalid => false,
-        }
-    }
-}
-
 /// A value that a fresh look has confirmed. Only [`Confirmed::by_look`] makes one.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Confirmed<T>(T);

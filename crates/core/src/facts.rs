@@ -106,11 +106,20 @@ pub struct Refused {
 }
 
 impl Refused {
-    /// When the same effect may be tried again: 1 s doubling to 60 s where that may help by itself, else 15 s doubling
-    /// to 5 minutes.
+    /// When the same effect may be tried again: 1 s doubling to 60 s where that may help by itself, else doubling to 5 minutes,
+    /// from 15 s; from 2 s where a right was missing: rights come into force a little later than they are given, in IAM as in
+    /// an API server that has just started.
     #[must_use]
     pub fn retry_at(&self) -> Timestamp {
-        let (first, most) = if self.refusal.kind.is_transient() { (1, 60) } else { (15, 300) };
+        let (first, most) = match self.refusal.kind {
+            RefusalKind::Throttled | RefusalKind::Unavailable | RefusalKind::Conflict => (1, 60),
+            RefusalKind::AssumeDenied | RefusalKind::Denied => (2, 300),
+            RefusalKind::WrongAccount
+            | RefusalKind::NotFound
+            | RefusalKind::AlreadyExists
+            | RefusalKind::AssetKeyTaken
+            | RefusalKind::Invalid => (15, 300),
+        };
         let secs = i64::min(first << self.times.saturating_sub(1).min(10), most);
         self.at.saturating_add(SignedDuration::from_secs(secs)).unwrap_or(self.at)
     }
@@ -379,5 +388,25 @@ fn seen<T>(value: Option<T>, at: Timestamp) -> Seen<T> {
     match value {
         Some(v) => Seen::Present(v, at),
         None => Seen::Absent(at),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+    use crate::effect::Refusal;
+
+    #[rstest]
+    #[case::passes_by_itself(RefusalKind::Throttled, [1, 2, 4, 60])]
+    #[case::a_right_that_comes_into_force(RefusalKind::Denied, [2, 4, 8, 300])]
+    #[case::somebody_has_to_act(RefusalKind::Invalid, [15, 30, 60, 300])]
+    fn what_was_refused_is_tried_again(#[case] kind: RefusalKind, #[case] seconds: [i64; 4]) {
+        let at = Timestamp::UNIX_EPOCH;
+        for (times, seconds) in [1, 2, 3, 30].into_iter().zip(seconds) {
+            let refused = Refused { refusal: Refusal { kind, message: String::new() }, at, times };
+            assert_eq!(refused.retry_at().duration_since(at).as_secs(), seconds);
+        }
     }
 }

@@ -182,6 +182,7 @@ impl Place {
             let path = s.display_name.split('/').next_back().unwrap_or_default();
             let list = changes.iter().find(|(p, _)| *p == path).map(|(_, c)| c.clone()).unwrap_or_default();
             let plan = if list.is_empty() { PlannedAs::Unchanged } else { PlannedAs::Prepared };
+            let (shown, unlisted) = shown_changes(&list, &BTreeSet::new());
             ProposedStack {
                 account: s.env.account.clone(),
                 region: s.env.region.clone(),
@@ -200,7 +201,8 @@ impl Place {
                 console_url: None,
                 warnings: Vec::new(),
                 count: count_changes(&list, &BTreeSet::new()),
-                changes: shown_changes(&list, &BTreeSet::new()),
+                changes: shown,
+                unlisted,
             }
         };
         Proposal {
