@@ -68,6 +68,32 @@ struct Active {
     decided: Timestamp,
 }
 
+/// What a decision was made of: it can be made again.
+#[derive(Clone, Debug)]
+pub struct Situation {
+    object: ObjectKey,
+    seen: Objects,
+    facts: Facts,
+    now: Timestamp,
+}
+
+impl Situation {
+    /// Whether it is one of a Stage.
+    #[must_use]
+    pub fn is_of_a_stage(&self) -> bool {
+        matches!(self.object, ObjectKey::Stage(_))
+    }
+
+    /// Decides again. Returns how many effects are asked for.
+    #[must_use]
+    pub fn decide(&self, installation: &Installation) -> usize {
+        match decide(&self.object, &self.seen, &self.facts, installation, self.now) {
+            Some(Decided::Do(_, effects)) => effects.len(),
+            Some(Decided::Wait(..)) | None => 0,
+        }
+    }
+}
+
 /// What a decision asks for: effects, or a wait, the object with its new status, and how it stands.
 enum Decided {
     Do(String, Vec<Effect>),
@@ -220,6 +246,11 @@ impl Controller {
         let Some(view) = world.cluster.views.get(self.place) else { return };
         let facts = self.memory.entry(active.object.clone()).or_default();
         let seen = world.protocol.misread(&view.seen).map_or(Cow::Borrowed(&view.seen), Cow::Owned);
+        if let Some(situations) = &mut world.situations {
+            let seen = Objects::clone(&seen);
+            let (object, facts) = (active.object.clone(), facts.clone());
+            situations.push(Situation { object, seen, facts, now: world.now });
+        }
         match decide(&active.object, &seen, facts, installation, world.now) {
             None => {
                 self.watched.remove(&active.object);

@@ -20,7 +20,7 @@ use stackgate_core::{
 
 use crate::{
     bundle,
-    controller::{Controller, Fault},
+    controller::{Controller, Fault, Situation},
     invariants::{Judge, Violation},
     people::{Chaos, Chapter, People, STAGES},
     protocol::Protocol,
@@ -136,6 +136,17 @@ pub fn run(setting: &Setting) -> Result<Report, Box<Failure>> {
     run.all().map_err(|violation| {
         Box::new(Failure { violation, trace: run.world.trace.take().unwrap_or_default() })
     })
+}
+
+/// Everything that was decided on in a run without faults, and the controller that did.
+///
+/// # Errors
+/// When something breaks.
+pub fn situations(setting: &Setting) -> Result<(Vec<Situation>, Installation), Violation> {
+    let mut run = Run::new(setting);
+    run.world.situations = Some(Vec::new());
+    run.all()?;
+    Ok((run.world.situations.take().unwrap_or_default(), run.installation))
 }
 
 impl Run {

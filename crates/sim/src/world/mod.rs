@@ -23,6 +23,7 @@ pub use cloud::{Cloud, Deployed, Operation, Stack};
 pub use cluster::{Cluster, NAMESPACE, Object, ObjectKey, Objects, View};
 
 use crate::{
+    controller::Situation,
     protocol::Protocol,
     weather::{Luck, Weather},
 };
@@ -66,6 +67,8 @@ pub struct World {
     pub writes: u64,
     /// Lines that tell what happened, if somebody wants them.
     pub trace: Option<Vec<String>>,
+    /// What was decided on, where somebody wants to know.
+    pub situations: Option<Vec<Situation>>,
 }
 
 /// Something that a check wants to know of.
@@ -110,6 +113,7 @@ impl World {
             withdrawn: BTreeMap::new(),
             writes: 0,
             trace: None,
+            situations: None,
         }
     }
 
