@@ -7,7 +7,7 @@ use stackgate_sim::{controller::Situation, run::situations, scenario};
 /// How long it is measured.
 const WHILE: Duration = Duration::from_secs(5);
 
-#[expect(clippy::print_stdout, reason = "the figure is what it is for")]
+#[expect(clippy::print_stdout, clippy::disallowed_methods, reason = "it measures real time, and tells it")]
 fn main() -> std::process::ExitCode {
     let (all, installation) = match situations(&scenario::with_one_fault(64, None)) {
         Ok(found) => found,
