@@ -63,7 +63,8 @@ impl Clients {
                 );
                 return Err(Failed::ours(RefusalKind::Invalid, why));
             }
-            queue.extend(self.nested(&set, hmac, &mut content, &mut warnings).await?);
+            // On the heap: so many calls at once are more than a stack should hold.
+            queue.extend(Box::pin(self.nested(&set, hmac, &mut content, &mut warnings)).await?);
         }
         content.warnings = warnings.into_iter().collect();
         Ok(Some(content))
