@@ -23,6 +23,8 @@ use crate::{
     words::Digest,
 };
 
+mod stops;
+
 const UID: &str = "5e5cda1a";
 const C1: &str = "c1-1111111111111111111111111111111111111111";
 const OTHER: &str = "c1-2222222222222222222222222222222222222222";
