@@ -178,14 +178,26 @@ fn wait_for_approval(s: &Snapshot<'_>, plan: &PlanView, tally: &Tally) -> Verdic
     Verdict::rest(
         Phase::Waiting(Reason::AwaitingApproval),
         format!(
-            "needs {}{not_counted}; read it: kubectl -n {} describe plan {}; let it run: {command}  or  {on_stage}",
+            "needs {}{not_counted}{}; read it: kubectl -n {} describe plan {}; let it run: {command}  or  {on_stage}",
             tally.missing(),
+            standing_revokes(s, plan),
             s.namespace,
             plan.name
         ),
     )
     .waiting_for(tally.missing())
     .watching(watch)
+}
+
+/// Revokes that stand on the plan take back whatever their authors approve.
+fn standing_revokes(s: &Snapshot<'_>, plan: &PlanView) -> String {
+    let told = plan.revokes().into_iter().map(|(key, by)| {
+        format!(
+            "; the revoke of {by} stands on the plan and takes back what {by} approves, until it is taken away: kubectl -n {} annotate plan {} {key}-",
+            s.namespace, plan.name
+        )
+    });
+    told.take(2).collect()
 }
 
 /// What has changed since the plan was made, as far as anybody has seen.

@@ -31,6 +31,7 @@ pub(super) fn latch(s: &Snapshot<'_>, plan: &PlanView, now: Timestamp) -> Option
     let on_plan = plan.marks(plan.plan.metadata.annotations.as_ref());
     let on_stage = plan.marks(s.stage.metadata.annotations.as_ref());
     let mut new: Vec<Decided> = Vec::new();
+    let mut revokes: Vec<Decided> = Vec::new();
     let plan_uid = plan.plan.uid().unwrap_or_default();
     let sources = [
         (DecisionSource::ChangePlan, plan_uid.as_str(), &on_plan),
@@ -52,13 +53,21 @@ pub(super) fn latch(s: &Snapshot<'_>, plan: &PlanView, now: Timestamp) -> Option
             if beforehand && s.plans.iter().any(|p| p.name != plan.name && p.has_recorded(&decided)) {
                 continue;
             }
+            if decided.action == Action::Revoke {
+                revokes.push(decided);
+                continue;
+            }
             if !is_known(plan, &decided) && !new.iter().any(|d| d.says_the_same(&decided)) {
                 new.push(decided);
             }
         }
     }
-    // A revoke that is first seen together with an approval takes it back, whichever came first.
-    new.sort_by_key(|d| d.action == Action::Revoke);
+    // A revoke that is seen together with an approval takes it back, whichever came first.
+    for revoke in revokes {
+        if !is_taken_back(plan, &new, &revoke) {
+            new.push(revoke);
+        }
+    }
     let reports = reports(s, plan, &plan_uid, &on_plan);
     let recorded = plan.decisions.iter().filter(|d| d.decided.action == Action::Reject).count();
     let (rejects, others): (Vec<_>, Vec<_>) = new.into_iter().partition(|d| d.action == Action::Reject);
@@ -109,6 +118,18 @@ fn is_known(plan: &PlanView, decided: &Decided) -> bool {
         Action::Reject => plan.decisions.iter().any(|d| d.decided.says_the_same(decided)),
         Action::Approve | Action::Revoke | Action::Retry | Action::Override => plan.has_recorded(decided),
     }
+}
+
+/// Whether this revoke says nothing new: it is recorded, and its author has approved nothing since, nor does so in what is
+/// recorded with it. Who repeats a revoke in the same words would see no error and no effect otherwise. That one which still
+/// stands takes back a new approval of its author, too, is the safe side: nothing tells it from one that was put back.
+fn is_taken_back(plan: &PlanView, new: &[Decided], revoke: &Decided) -> bool {
+    let recorded = plan.plan.spec.ledger.iter().filter_map(|e| e.decided.as_ref());
+    recorded.chain(new).fold(false, |known, d| match d.action {
+        Action::Revoke => known || d.says_the_same(revoke),
+        Action::Approve | Action::Override => known && d.by != revoke.by,
+        Action::Reject | Action::Retry => known,
+    })
 }
 
 /// Whether a decision means anything in the state that the plan is in.
