@@ -5,6 +5,7 @@ mod enforcement;
 mod in_force;
 mod ledger;
 mod person;
+mod room;
 mod tally;
 
 pub use annotation::{Annotation, Decision, NotADecision, Report, parse_annotation};
@@ -12,4 +13,5 @@ pub use enforcement::{Enforcement, InForceState, annotation_digest};
 pub use in_force::{InForce, Sourced, in_force};
 pub use ledger::{Ledger, Marks, PlanView, Recorded, owned_key};
 pub use person::{is_person, may_decide};
+pub use room::Full;
 pub use tally::{Tally, approval_value, tally};

@@ -11,8 +11,8 @@ use super::{
 use crate::{
     account::Accounts,
     api::{
-        Action, Claimed, ClaimedStack, CloseReason, GATE_PREFIX, IdentityNeeded, PlannedAs, ProposedStack,
-        Reason,
+        Action, Claimed, ClaimedStack, CloseReason, DecisionSource, GATE_PREFIX, IdentityNeeded, PlannedAs,
+        ProposedStack, Reason,
     },
     change::leaf,
     drive::content,
@@ -37,7 +37,8 @@ pub(super) fn gate(s: &Snapshot<'_>, plan: &PlanView, now: Timestamp) -> Verdict
             let why = format!("waited for {} longer than planTTL allows", tally.missing());
             return close(s, plan, CloseReason::Expired, &why, true, now);
         }
-        let wait = if plan.room() == 0 { no_room(plan, &tally) } else { wait_for_approval(s, plan, &tally) };
+        let full = plan.is_full(Action::Approve);
+        let wait = if full { no_room(plan, &tally) } else { wait_for_approval(s, plan, &tally) };
         let wait = wait.until(expires);
         return match tally.changes {
             Some(at) => wait.until(at),
@@ -148,7 +149,7 @@ fn frozen(s: &Snapshot<'_>, plan: &PlanView, tally: &Tally, now: Timestamp) -> O
 /// What is missing can no longer be recorded.
 fn no_room(plan: &PlanView, tally: &Tally) -> Verdict {
     let message = format!(
-        "needs {}, and the ledger of plan {} takes no more decisions: make a new release",
+        "needs {}, and the ledger of plan {} takes no more approvals: what is left is kept for rejects and revokes; make a new release",
         tally.missing(),
         plan.name
     );
@@ -171,7 +172,9 @@ fn wait_for_approval(s: &Snapshot<'_>, plan: &PlanView, tally: &Tally) -> Verdic
         plan.id().digits().get(..8).unwrap_or_default()
     );
     let watch = plan.proposal().stacks.iter().map(|p| watched(p, Pace::Slow));
-    let not_counted = match tally.not_counted.as_slice() {
+    let unheard = plan.unheard(plan.plan.metadata.annotations.as_ref(), DecisionSource::ChangePlan);
+    let unheard = unheard.into_iter().take(4).map(|(key, why)| format!("{key}: {why}"));
+    let not_counted = match tally.not_counted.iter().cloned().chain(unheard).collect::<Vec<_>>().as_slice() {
         [] => String::new(),
         list => format!(" (does not count: {})", list.join("; ")),
     };

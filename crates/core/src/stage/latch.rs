@@ -12,8 +12,6 @@ use crate::{
     words::DecisionId,
 };
 
-/// Decisions that one plan takes; beyond that only rejects are recorded.
-const MAX_DECISIONS: usize = 100;
 /// Rejects that one plan takes. One is enough to stop it; the admission policies let as many be written at once, and each
 /// of them stay until it is recorded.
 const MAX_REJECTS: usize = 32;
@@ -57,29 +55,33 @@ pub(super) fn latch(s: &Snapshot<'_>, plan: &PlanView, now: Timestamp) -> Option
                 revokes.push(decided);
                 continue;
             }
-            if !is_known(plan, &decided) && !new.iter().any(|d| d.says_the_same(&decided)) {
+            let has_room = plan.refuses(&new, decided.action, &decided.by).is_none();
+            if has_room && !is_known(plan, &decided) && !new.iter().any(|d| d.says_the_same(&decided)) {
                 new.push(decided);
             }
         }
     }
     // A revoke that is seen together with an approval takes it back, whichever came first.
     for revoke in revokes {
-        if !is_taken_back(plan, &new, &revoke) {
+        let has_room = plan.refuses(&new, revoke.action, &revoke.by).is_none();
+        if has_room && !is_taken_back(plan, &new, &revoke) {
             new.push(revoke);
         }
     }
     let reports = reports(s, plan, &plan_uid, &on_plan);
+    let spare = plan.spare(&new);
+    let revokes = new.iter().filter(|d| d.action == Action::Revoke).count();
     let recorded = plan.decisions.iter().filter(|d| d.decided.action == Action::Reject).count();
     let (rejects, others): (Vec<_>, Vec<_>) = new.into_iter().partition(|d| d.action == Action::Reject);
     let rejects = rejects.into_iter().take(MAX_REJECTS.saturating_sub(recorded));
-    let others = others.into_iter().take(MAX_DECISIONS.saturating_sub(plan.decisions.len()));
-    let decided: Vec<Decided> = rejects.chain(others).chain(beforehand(s, plan, now)).collect();
+    let decided: Vec<Decided> =
+        rejects.chain(others).chain(beforehand(s, plan, now).into_iter().take(spare)).collect();
     if decided.is_empty() && reports.is_empty() {
         return None;
     }
     // A stop always finds room. The rest has to leave what the end of the plan needs.
-    let stops = decided.first().is_some_and(|d| d.action == Action::Reject) && plan.rejected().is_none();
-    let room = plan.room().max(usize::from(stops));
+    let rejects = decided.first().is_some_and(|d| d.action == Action::Reject) && plan.rejected().is_none();
+    let room = plan.room().max(revokes + usize::from(rejects));
     if room == 0 {
         return None;
     }

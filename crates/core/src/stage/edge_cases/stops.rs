@@ -47,3 +47,50 @@ fn a_replay_of_an_approval_that_was_taken_back_has_no_effect() {
         .on_plan(APPROVE, &format!("{C1};by=alice"));
     assert_eq!(case.recorded(9), [""; 0]);
 }
+
+/// One person approves as often as a ledger takes it, and more.
+fn flood(by: &str, approvals: usize) -> Vec<Value> {
+    let numbered = |n: usize| {
+        let mut one = said("Approve", by);
+        one["decided"]["slot"] = json!(format!("s{n}"));
+        one
+    };
+    (0..approvals).map(numbered).collect()
+}
+
+#[test]
+fn who_floods_a_ledger_with_approvals_takes_nobody_the_room_for_a_stop() {
+    let mut ledger = vec![said("Approve", "bob")];
+    ledger.extend(flood("mallory", 120));
+    let full = Case::new(&ledger)
+        .on_plan("gate.stackgate.dev/approve.more", &format!("{C1};by=mallory"))
+        .on_plan("gate.stackgate.dev/revoke.bob", &format!("{C1};by=bob"));
+    assert_eq!(full.recorded(9), ["Revoke bob Verified"]);
+    let rejected = full.on_plan("gate.stackgate.dev/reject.carol", &format!("{C1};by=carol"));
+    assert_eq!(rejected.recorded(9), ["Reject carol Verified", "Revoke bob Verified"]);
+}
+
+#[test]
+fn one_person_approves_eight_times_and_is_told_so() {
+    let case = Case::new(&flood("mallory", 8))
+        .with(|c| c.gate = json!({ "approvals": 2 }))
+        .on_plan("gate.stackgate.dev/approve.more", &format!("{C1};by=mallory"))
+        .on_plan("gate.stackgate.dev/approve.z", &format!("{C1};by=bob"));
+    assert_eq!(case.recorded(9), ["Approve bob Verified"]);
+    let alone = Case::new(&flood("mallory", 8))
+        .with(|c| c.gate = json!({ "approvals": 2 }))
+        .on_plan("gate.stackgate.dev/approve.more", &format!("{C1};by=mallory"));
+    let verdict = alone.decided(9);
+    assert_eq!(verdict.phase, Phase::Waiting(Reason::AwaitingApproval));
+    assert!(verdict.message.contains("approve.more: its author has done so 8 times"), "{}", verdict.message);
+}
+
+#[test]
+fn where_no_approval_is_taken_any_more_none_is_asked_for() {
+    let mut ledger = flood("mallory", 64);
+    ledger.push(said("Revoke", "mallory"));
+    let verdict = Case::new(&ledger).decided(9);
+    assert_eq!(verdict.phase, Phase::Stalled(Reason::LedgerFull));
+    assert!(!verdict.message.contains("let it run"), "{}", verdict.message);
+    assert!(verdict.message.contains("make a new release"), "{}", verdict.message);
+}
