@@ -23,6 +23,7 @@ use crate::{
     words::Digest,
 };
 
+mod pins;
 mod stops;
 
 const UID: &str = "5e5cda1a";
