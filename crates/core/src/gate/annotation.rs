@@ -12,7 +12,7 @@
 
 use jiff::Timestamp;
 
-use super::may_decide;
+use super::{may_decide, may_report};
 use crate::{
     api::{Action, CheckResult, GATE_PREFIX, RiskClass, whole_seconds},
     words::{ChangeId, DecisionId},
@@ -137,7 +137,7 @@ fn report(name: &str, id: &str, attributes: Attributes) -> Result<Report, NotADe
     if !attributes.acks.is_empty() || attributes.until.is_some() {
         return Err(NotADecision::Attribute);
     }
-    if !may_decide(&attributes.by) {
+    if !may_report(&attributes.by) {
         return Err(NotADecision::Attribute);
     }
     let result = attributes.result.ok_or(NotADecision::Result)?;
@@ -234,6 +234,8 @@ mod tests {
     #[case("gate.stackgate.dev/approve", &format!("{ID};by=git:alice"), true)]
     #[case("gate.stackgate.dev/reject", &format!("{ID};by=system:serviceaccount:shop:ci"), false)]
     #[case("gate.stackgate.dev/check.smoke", &format!("{ID};result=passed;by=system:auto"), false)]
+    #[case("gate.stackgate.dev/check.smoke", &format!("{ID};result=passed;by=system:serviceaccount:shop:ci"), true)]
+    #[case("gate.stackgate.dev/check.smoke", &format!("{ID};result=passed;by=alice"), true)]
     #[case("gate.stackgate.dev/approve", &format!("{ID};until=never"), false)]
     #[case("gate.stackgate.dev/approve", &format!("{ID};ack=everything"), false)]
     #[case("gate.stackgate.dev/approve", &format!("{ID};reason={}", "x".repeat(201)), false)]

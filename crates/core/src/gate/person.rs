@@ -5,6 +5,8 @@
 const PROGRAM: &str = "system:";
 /// The one person whose name begins like that: the administrator of a k3s or OpenShift cluster.
 const ADMIN: &str = "system:admin";
+/// How the controller signs what its own rules let through.
+pub(crate) const RULES: &str = "system:auto";
 /// How decisions are signed that were committed in git; no person has such a name.
 const IN_GIT: &str = "git:";
 
@@ -20,6 +22,13 @@ pub fn may_decide(by: &str) -> bool {
     is_person(by) || is_in_git(by)
 }
 
+/// Whether a report of a check may be signed with this name. The policies take one from whoever holds the verb `check`, and that is
+/// mostly a service account; the controller's own name is nobody's.
+#[must_use]
+pub fn may_report(by: &str) -> bool {
+    by != RULES
+}
+
 /// Whether a signature is that of a commit.
 #[must_use]
 pub(super) fn is_in_git(by: &str) -> bool {
@@ -33,14 +42,19 @@ mod tests {
     use super::*;
 
     #[rstest]
-    #[case("alice@corp.example", true, true)]
-    #[case("system:admin", true, true)]
-    #[case("system:administrator", false, false)]
-    #[case("system:auto", false, false)]
-    #[case("system:serviceaccount:shop:ci", false, false)]
-    #[case("system:node:n1", false, false)]
-    #[case("git:alice", false, true)]
-    fn who_is_a_person(#[case] user: &str, #[case] person: bool, #[case] decides: bool) {
-        assert_eq!((is_person(user), may_decide(user)), (person, decides));
+    #[case("alice@corp.example", true, true, true)]
+    #[case("system:admin", true, true, true)]
+    #[case("system:administrator", false, false, true)]
+    #[case("system:auto", false, false, false)]
+    #[case("system:serviceaccount:shop:ci", false, false, true)]
+    #[case("system:node:n1", false, false, true)]
+    #[case("git:alice", false, true, true)]
+    fn who_is_a_person(
+        #[case] user: &str,
+        #[case] person: bool,
+        #[case] decides: bool,
+        #[case] reports: bool,
+    ) {
+        assert_eq!((is_person(user), may_decide(user), may_report(user)), (person, decides, reports));
     }
 }

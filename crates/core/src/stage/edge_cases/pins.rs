@@ -2,20 +2,11 @@
 
 use super::*;
 use crate::{
-    api::{IdentityNeeded, Pin, PlannedAs, Promotion},
+    api::{IdentityNeeded, Pin, Promotion},
     gate::Sourced,
     stage::{candidate::candidate, snapshot::Upstream},
     verdict::Need,
 };
-
-/// A plan of the release that needs nothing done, so that it is carried out at minute 0.
-fn carried_out(id: &str, order: u64) -> ChangePlan {
-    let mut plan = plan(id, A1, order, &[]);
-    for stack in &mut plan.spec.proposal.stacks {
-        stack.plan = PlannedAs::Unchanged;
-    }
-    plan
-}
 
 #[derive(Clone, Copy)]
 struct Floor {
