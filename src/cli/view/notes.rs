@@ -34,7 +34,7 @@ pub(super) fn notes(s: &Seen<'_>, state: State, gate: Option<&InForce>) -> Vec<T
         [("the plan", DecisionSource::ChangePlan, on_plan), ("the Stage", DecisionSource::Stage, on_stage)]
     {
         let marks = s.view.marks(annotations);
-        let unheard = s.view.unheard(annotations, source);
+        let unheard = s.view.unheard(annotations, source, s.now);
         notes.extend(unheard.iter().map(|(key, why)| format!("{key} on {place} does not count: {why}")));
         for (key, _, decision) in &marks.decisions {
             let decided: Decided = decision.recorded(source, Identity::Unverified, s.view.id());

@@ -3,6 +3,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use jiff::Timestamp;
+
 use super::PlanView;
 use crate::api::{Action, Decided, DecisionSource, Identity};
 
@@ -99,6 +101,7 @@ impl PlanView {
         &self,
         annotations: Option<&'a BTreeMap<String, String>>,
         source: DecisionSource,
+        now: Timestamp,
     ) -> Vec<(&'a str, String)> {
         if self.closed.is_some() || self.is_complete() || self.is_claimed() {
             return Vec::new();
@@ -112,7 +115,12 @@ impl PlanView {
         opens
             .filter_map(|(key, _, d)| {
                 let decided = d.recorded(source, Identity::Unverified, self.id());
-                let why = self.refuses(&[], d.action, &d.by).map(|f| f.to_string())?;
+                let why = match d.until {
+                    Some(until) if until <= now => {
+                        format!("it is not recorded, and does not count: until={until} is in the past")
+                    }
+                    Some(_) | None => self.refuses(&[], d.action, &d.by)?.to_string(),
+                };
                 (!self.has_recorded(&decided)).then_some((key, why))
             })
             .collect()

@@ -78,7 +78,7 @@ pub fn status(
         ignored: marks
             .bad
             .into_iter()
-            .chain(view.unheard(plan.metadata.annotations.as_ref(), DecisionSource::ChangePlan))
+            .chain(view.unheard(plan.metadata.annotations.as_ref(), DecisionSource::ChangePlan, now))
             .take(8)
             .map(|(key, why)| format!("{key}: {why}").chars().take(512).collect())
             .collect(),

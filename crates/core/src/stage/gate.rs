@@ -38,7 +38,7 @@ pub(super) fn gate(s: &Snapshot<'_>, plan: &PlanView, now: Timestamp) -> Verdict
             return close(s, plan, CloseReason::Expired, &why, true, now);
         }
         let full = plan.is_full(Action::Approve);
-        let wait = if full { no_room(plan, &tally) } else { wait_for_approval(s, plan, &tally) };
+        let wait = if full { no_room(plan, &tally) } else { wait_for_approval(s, plan, &tally, now) };
         let wait = wait.until(expires);
         return match tally.changes {
             Some(at) => wait.until(at),
@@ -158,7 +158,7 @@ fn no_room(plan: &PlanView, tally: &Tally) -> Verdict {
         .watching(plan.proposal().stacks.iter().map(|p| watched(p, Pace::Slow)))
 }
 
-fn wait_for_approval(s: &Snapshot<'_>, plan: &PlanView, tally: &Tally) -> Verdict {
+fn wait_for_approval(s: &Snapshot<'_>, plan: &PlanView, tally: &Tally, now: Timestamp) -> Verdict {
     let value = approval_value(plan, tally);
     // An approval that is there already, counted or not, stays: another one needs a slot of its own.
     let slot = plan.next_slot(Action::Approve);
@@ -172,7 +172,7 @@ fn wait_for_approval(s: &Snapshot<'_>, plan: &PlanView, tally: &Tally) -> Verdic
         plan.id().digits().get(..8).unwrap_or_default()
     );
     let watch = plan.proposal().stacks.iter().map(|p| watched(p, Pace::Slow));
-    let unheard = plan.unheard(plan.plan.metadata.annotations.as_ref(), DecisionSource::ChangePlan);
+    let unheard = plan.unheard(plan.plan.metadata.annotations.as_ref(), DecisionSource::ChangePlan, now);
     let unheard = unheard.into_iter().take(4).map(|(key, why)| format!("{key}: {why}"));
     let not_counted = match tally.not_counted.iter().cloned().chain(unheard).collect::<Vec<_>>().as_slice() {
         [] => String::new(),

@@ -65,12 +65,12 @@ pub fn status(s: &Snapshot<'_>, v: &Verdict, now: Timestamp) -> StageStatus {
         deployed,
         pending,
         effective_gate: s.gate.shown(),
-        ignored: ignored(s),
+        ignored: ignored(s, now),
     }
 }
 
 /// What cannot be read. An old id is none of these: git may go on carrying it.
-fn ignored(s: &Snapshot<'_>) -> Vec<String> {
+fn ignored(s: &Snapshot<'_>, now: Timestamp) -> Vec<String> {
     let unreadable = |(key, value): (&String, &String)| match parse_annotation(key, value)? {
         Err(why) => Some(format!("{key}: {why}")),
         Ok(Annotation::Decision(d)) if d.action == Action::Approve => None,
@@ -80,7 +80,7 @@ fn ignored(s: &Snapshot<'_>) -> Vec<String> {
     };
     let annotations = s.stage.metadata.annotations.iter().flatten();
     let on_stage = s.stage.metadata.annotations.as_ref();
-    let unheard = s.newest().map(|p| p.unheard(on_stage, DecisionSource::Stage)).unwrap_or_default();
+    let unheard = s.newest().map(|p| p.unheard(on_stage, DecisionSource::Stage, now)).unwrap_or_default();
     let unheard = unheard.into_iter().map(|(key, why)| format!("{key}: {why}"));
     annotations
         .filter_map(unreadable)

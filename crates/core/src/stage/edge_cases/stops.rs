@@ -94,3 +94,19 @@ fn where_no_approval_is_taken_any_more_none_is_asked_for() {
     assert!(!verdict.message.contains("let it run"), "{}", verdict.message);
     assert!(verdict.message.contains("make a new release"), "{}", verdict.message);
 }
+
+#[test]
+fn an_approval_that_was_over_before_it_was_seen_is_listed_as_ignored() {
+    let value = format!("{C1};by=alice;until=2026-11-24T00:05:00Z");
+    let case = Case::new(&[]).on_plan(APPROVE, &value).on_stage(APPROVE, &value);
+    let told = "until=2026-11-24T00:05:00Z is in the past";
+    let s = case.seen();
+    let verdict = decide(&s, at(5));
+    assert!(verdict.message.contains(told), "{}", verdict.message);
+    let on_stage = status(&s, &verdict, at(5)).ignored;
+    assert!(matches!(on_stage.as_slice(), [text] if text.contains(told)), "{on_stage:?}");
+    let (on_plan, _) = crate::plan::status(&s.newest().unwrap().plan, None, at(5)).unwrap();
+    assert!(matches!(on_plan.ignored.as_slice(), [text] if text.contains(told)), "{:?}", on_plan.ignored);
+    let before = status(&s, &verdict, at(4)).ignored;
+    assert!(before.is_empty(), "{before:?}");
+}
