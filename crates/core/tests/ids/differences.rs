@@ -184,7 +184,7 @@ fn contents() -> Mutants<SetContent> {
             |f| f.clear(),
         ],
         warnings: [|f| f.clear(), |f| f.push("one more".to_owned()), |f| f.truncate(1)],
-        // What is there now says how dangerous it is; it is no part of what is approved.
+        // No part of what is approved.
         deployed: [],
     );
     let lists = change_lists(&content().changes);

@@ -7,7 +7,8 @@ use crate::api::{Checked, Identity, IdentityNeeded};
 fn recorded(value: &str) -> Vec<Checked> {
     let case = Case::new(&[])
         .with(|c| c.plans = vec![carried_out(C1, 1)])
-        .on_plan("gate.stackgate.dev/check.smoke", &format!("{C1};{value}"));
+        .on_plan("gate.stackgate.dev/check.smoke", &format!("{C1};{value}"))
+        .looked();
     let mut s = case.seen();
     let checks = serde_json::from_value(json!([{ "name": "smoke" }])).unwrap();
     Arc::make_mut(&mut s.stage).spec.checks = checks;
