@@ -1,5 +1,10 @@
 //! Events: what happened, for `kubectl describe` and `kubectl events`. They may get lost; the record is elsewhere.
 
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+};
+
 use k8s_openapi::api::core::v1::ObjectReference;
 use kube::{
     Client,
@@ -21,9 +26,21 @@ pub enum Severity {
     Warning,
 }
 
+/// Objects and reasons whose last note is remembered. Beyond that it begins anew: a repetition is then another Event.
+const MAX_REMEMBERED: usize = 4096;
+
 /// Emits Events; clones share what was emitted before.
 #[derive(Clone)]
 pub struct Events {
+    client: Client,
+    reporter: Reporter,
+    last: Arc<Mutex<HashMap<[String; 3], Last>>>,
+}
+
+/// What was said last. A recorder takes for a repetition whatever agrees in all but the note, and keeps the first note: so
+/// another note gets another recorder.
+struct Last {
+    note: String,
     recorder: Recorder,
 }
 
@@ -41,13 +58,31 @@ impl Events {
         let instance = cut(identity, 128);
         let reporter =
             Reporter { controller: "stackgate.dev/controller".to_owned(), instance: Some(instance) };
-        Self { recorder: Recorder::new(client, reporter) }
+        Self { client, reporter, last: Arc::default() }
+    }
+
+    /// The recorder that knows whether this was said just before.
+    fn recorder(&self, object: &ObjectReference, reason: &str, action: &str, note: &str) -> Recorder {
+        let fresh = || Last {
+            note: note.to_owned(),
+            recorder: Recorder::new(self.client.clone(), self.reporter.clone()),
+        };
+        let object = object.uid.clone().or_else(|| object.name.clone()).unwrap_or_default();
+        let key = [object, reason.to_owned(), action.to_owned()];
+        let mut all = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        if all.len() >= MAX_REMEMBERED {
+            all.clear();
+        }
+        let last = all.entry(key).or_insert_with(fresh);
+        if last.note != note {
+            *last = fresh();
+        }
+        last.recorder.clone()
     }
 
     /// Emits one Event on an object (`resource.object_ref(&())`).
     ///
-    /// Events that agree in everything but the note count as repetitions of the first one for six minutes, and its note
-    /// stays: what differs belongs into `reason` or `action`.
+    /// The same once more counts as a repetition of the first one for six minutes; another note is another Event.
     pub async fn emit(
         &self,
         object: &ObjectReference,
@@ -68,7 +103,8 @@ impl Events {
             action: cut(action, 128),
             secondary: None,
         };
-        if let Err(error) = self.recorder.publish(&event, object).await {
+        let recorder = self.recorder(object, reason, &event.action, note);
+        if let Err(error) = recorder.publish(&event, object).await {
             warn!(?kind, ?namespace, ?name, reason, %error, "event was not recorded");
         }
     }

@@ -11,7 +11,7 @@ use anyhow::{Context, Result, ensure};
 use serde_json::json;
 use stackgate_core::{
     api::{GATE_PREFIX, Identity},
-    gate::parse_annotation,
+    gate::{PlanView, parse_annotation},
 };
 use stackgate_testbed::{User, target_dir};
 
@@ -114,7 +114,11 @@ pub async fn every_command_in_the_guide_works(w: &Arc<World>) -> Result<()> {
     recorder.abort();
     ensure!(run >= 20, "{run} blocks");
 
-    // And came out as the page says.
+    // And came out as the page says. What the policies made of the robot's report is one that counts.
+    let checked = PlanView::new(Arc::new(w.plans().get(&plan_name(&dev, '6')).await?)).context("no plan")?;
+    let marks = checked.marks(checked.plan.metadata.annotations.as_ref());
+    ensure!(marks.bad.is_empty(), "{:?}", marks.bad);
+    ensure!(marks.reports.iter().any(|(_, _, r)| r.by == User::Robot.name()), "{:?}", marks.reports);
     let closed = |text: &str, what: &str| ensure_has(text, what);
     let shown = |name: &str| w.run(User::Alice, &["plan", name])?.fine();
     closed(&shown("prod")?, "freezes and quorum are overridden")?;

@@ -24,9 +24,15 @@ pub async fn what_is_recorded_is_told(w: &Arc<World>) -> Result<()> {
     ensure!(out.contains("recorded, verified: AwaitingApproval: needs approval 1/2"), "{out}");
     let out = w.run(User::Alice, &["revoke", "recorded", "--yes", "--reason", "too early"])?.fine()?;
     ensure!(out.contains("needs approval 0/2"), "{out}");
-    // Taken back and given again: in a slot that says something new.
+    // Taken back and given again: in a slot that says something new, and without the revoke, which would take it back.
+    let on_stage = w.run(User::Alice, &[&approve[..], &["--on-stage"]].concat())?;
+    on_stage.refused(&["your revoke stands on the plan", "gate.stackgate.dev/revoke.alice-"])?;
     let out = w.run(User::Alice, &approve)?.fine()?;
     ensure!(out.contains("needs approval 1/2"), "{out}");
+    ensure!(
+        out.contains("taken away, so that it does not take this back: gate.stackgate.dev/revoke.alice"),
+        "{out}"
+    );
     let out = w.run(User::Admin, &["approve", "recorded", "--id", &id('1'), "--yes"])?.fine()?;
     ensure!(out.contains("recorded, verified: Approved"), "{out}");
     recorder.abort();

@@ -53,5 +53,11 @@ pub async fn an_event_is_recorded_and_repeated(w: &World) -> Result<()> {
     ensure!(stored.iter().all(
         |e| e.reason.as_deref() == Some("RolledBack") && e.series.as_ref().is_some_and(|s| s.count == 2)
     ));
+    // Something else about the same is no repetition.
+    events.emit(&stage.object_ref(&()), Severity::Warning, "RolledBack", "Execute", "another plan").await;
+    let all: Api<Event> = Api::namespaced(w.admin.calls.clone(), "default");
+    let all = all.list(&ours).await?.items;
+    ensure!(all.len() == 2, "{all:?}");
+    ensure!(all.iter().any(|e| e.note.as_deref() == Some("another plan")), "{all:?}");
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! Annotations that decide nothing.
 
 use anyhow::Result;
-use stackgate_testbed::scenario::{Case, Kind, SHOP, SOON, Waiting, World};
+use stackgate_testbed::scenario::{Case, Expected, Kind, SHOP, SOON, Waiting, World};
 
 use super::world;
 
@@ -49,4 +49,30 @@ fn garbage_a_wrong_id_and_an_old_id_let_nothing_run() -> Result<()> {
     case.keeps_waiting(world, &next)?;
     world.decide(&next.approve_on_stage())?;
     case.deployed(world, &second)
+}
+
+#[test]
+fn a_release_is_verified_when_the_program_that_tests_it_says_so() -> Result<()> {
+    let world = world()?;
+    let mut case = Case::new(world, "checked")?;
+    case.stage["spec"]["checks"] = serde_json::json!([{ "name": "smoke" }]);
+    case.start(world)?;
+    let release = case.digest(world, None)?;
+    let waiting = case.waiting(world, Some(&release))?;
+    annotate(world, "plan", &waiting.plan, &format!("gate.stackgate.dev/approve={}", waiting.signed()))?;
+    case.shows(
+        world,
+        &Expected {
+            kind: Kind::Stage,
+            condition: "Waiting",
+            reason: "AwaitingCheck",
+            says: "awaiting the report of smoke",
+        },
+    )?;
+    let report = format!(
+        "gate.stackgate.dev/check.smoke={};result=passed;by=system:serviceaccount:shop:ci",
+        waiting.id
+    );
+    annotate(world, "plan", &waiting.plan, &report)?;
+    case.deployed(world, &release)
 }

@@ -19,6 +19,10 @@ pub(super) fn may(desk: &Desk, action: Action, sight: &Sight, by: &str) -> Resul
     let no = |what: &str, todo: &str| {
         Err(Fail::new(format!("nothing was signed: plan {} {what}{todo}", report.name)))
     };
+    let opens = matches!(action, Action::Approve | Action::Override | Action::Retry);
+    if let Some(full) = sight.view.refuses(&[], action, by).filter(|_| opens) {
+        return no("would not record it", &format!(": {full}"));
+    }
     let rule = report.approvals.as_ref().and_then(|a| a.rule.as_ref());
     match (action, report.state) {
         (Action::Approve | Action::Override, state) if state.is_open() => match (rule, action) {

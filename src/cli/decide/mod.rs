@@ -9,6 +9,7 @@ mod sign;
 use jiff::Timestamp;
 use stackgate_core::{
     api::{Action, RiskClass},
+    gate::is_person,
     words::ChangeId,
 };
 
@@ -133,7 +134,7 @@ fn unattended(desk: &Desk, sight: &Sight, wish: &Wish) -> Fail {
 
 /// A user's name as an annotation can hold it.
 fn encoded(user: &str) -> Result<String, Fail> {
-    if ["system:", "git:"].iter().any(|no| user.starts_with(no)) {
+    if !is_person(user) {
         return Err(Fail::new(format!(
             "nothing was signed: {user} is no person, and programs decide nothing: log in as yourself (`kubectl auth whoami`)"
         )));
@@ -152,6 +153,8 @@ mod tests {
     #[test]
     fn names_are_encoded_so_that_they_are_one_attribute() {
         assert_eq!(encoded("a;b%3B").unwrap(), "a%3Bb%253B");
+        assert_eq!(encoded("system:admin").unwrap(), "system:admin");
+        assert!(encoded("git:alice").is_err());
         assert!(encoded("system:serviceaccount:ci:bot").is_err_and(|f| f.to_string().contains("no person")));
         assert!(encoded("a\nb").is_err());
     }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use kube::ResourceExt as _;
-use stackgate_core::api::DecisionSource;
+use stackgate_core::api::{Action, DecisionSource};
 
 use super::{Order, acks, explain, may};
 use crate::{
@@ -82,6 +82,7 @@ async fn attempt(desk: &Desk, now: &Sight, order: &Order<'_>) -> Result<Option<S
     };
     let slot = slot_for(now, order, annotations)?;
     let key = slot::key(word(order.wish.action), &slot);
+    let gone = own_revokes(desk, now, order)?;
     // On top of exactly the object, by UID and version, that was just compared with what was shown: the id in it is the id that is signed.
     let (source, written, place) = match stage {
         Some(stage) => {
@@ -89,7 +90,8 @@ async fn attempt(desk: &Desk, now: &Sight, order: &Order<'_>) -> Result<Option<S
             (DecisionSource::Stage, done, format!("Stage {}", stage.name_any()))
         }
         None => {
-            let done = desk.session.annotate_plan(&now.view.plan, &key, &value).await.map(|p| p.metadata);
+            let done =
+                desk.session.annotate_plan(&now.view.plan, &key, &value, &gone).await.map(|p| p.metadata);
             (DecisionSource::ChangePlan, done, format!("plan {}", now.view.name))
         }
     };
@@ -102,7 +104,30 @@ async fn attempt(desk: &Desk, now: &Sight, order: &Order<'_>) -> Result<Option<S
         return Err(Fail::new(format!("{key} was changed on its way by an admission plugin of the cluster")));
     }
     desk.say(&format!("signed on {place}: {key}={value}\n"))?;
+    for key in gone {
+        desk.say(&format!("taken away, so that it does not take this back: {key}\n"))?;
+    }
     Ok(Some(Signed { source, slot, seen: now.view.plan.spec.ledger.len() }))
+}
+
+/// The own revokes that stand on the plan: they would take back what is approved now.
+fn own_revokes<'a>(desk: &Desk, now: &'a Sight, order: &Order<'_>) -> Result<Vec<&'a str>, Fail> {
+    match order.wish.action {
+        Action::Approve | Action::Override => {}
+        Action::Reject | Action::Revoke | Action::Retry => return Ok(Vec::new()),
+    }
+    let own = now.view.revokes().into_iter().filter(|(_, by)| *by == order.by);
+    let own: Vec<&str> = own.map(|(key, _)| key).collect();
+    match own.first() {
+        Some(key) if order.wish.on_stage => Err(Fail::new(format!(
+            "nothing was signed: your revoke stands on the plan and takes back what you approve; take it away first: {}",
+            desk.invoked.kubectl(
+                now.report.namespace.as_str(),
+                &["annotate", "plan", now.view.name.as_str(), &format!("{key}-")]
+            )
+        ))),
+        Some(_) | None => Ok(own),
+    }
 }
 
 /// The value of the annotation.

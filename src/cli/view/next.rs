@@ -10,6 +10,9 @@ pub(super) fn next(s: &Seen<'_>, state: State, count: Option<&Tally>) -> Vec<Nex
     let (namespace, plan) = (namespace(s), s.view.name.as_str());
     let ours = |what, args: &[&str]| Next { what, command: s.invoked.ours(namespace, args) };
     match state {
+        State::AwaitingApproval | State::Pending if s.view.is_full(Action::Approve) => {
+            vec![ours("stop it", &["reject", plan, "--reason", "…"])]
+        }
         State::AwaitingApproval | State::Pending => {
             let acks = count.map(Tally::ack_text).unwrap_or_default();
             let mut approve = vec!["approve", plan];

@@ -22,8 +22,8 @@ pub(super) fn notes(s: &Seen<'_>, state: State, gate: Option<&InForce>) -> Vec<T
         Some(stage) if stage.spec.suspend => notes.push("the Stage is suspended: nothing starts".to_owned()),
         Some(_) | None => {}
     }
-    if s.view.room() == 0 {
-        notes.push("its ledger takes no more decisions: make a new release".to_owned());
+    if s.view.is_full(Action::Approve) {
+        notes.push("its ledger takes no more approvals: make a new release, or reject it".to_owned());
     }
     if gate.is_some_and(|g| g.identity.value == IdentityNeeded::Verified) {
         notes.extend(s.stage.and_then(unenforced));
@@ -34,10 +34,13 @@ pub(super) fn notes(s: &Seen<'_>, state: State, gate: Option<&InForce>) -> Vec<T
         [("the plan", DecisionSource::ChangePlan, on_plan), ("the Stage", DecisionSource::Stage, on_stage)]
     {
         let marks = s.view.marks(annotations);
+        let unheard = s.view.unheard(annotations, source, s.now);
+        notes.extend(unheard.iter().map(|(key, why)| format!("{key} on {place} does not count: {why}")));
         for (key, _, decision) in &marks.decisions {
             let decided: Decided = decision.recorded(source, Identity::Unverified, s.view.id());
             let counts = source == DecisionSource::ChangePlan || decision.action == Action::Approve;
-            if counts && !s.view.has_recorded(&decided) {
+            let is_heard = !unheard.iter().any(|(unheard, _)| unheard == key);
+            if counts && is_heard && !s.view.has_recorded(&decided) {
                 notes.push(format!("{key} stands on {place} and is not recorded yet"));
             }
         }

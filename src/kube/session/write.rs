@@ -1,5 +1,7 @@
 //! What a person writes: one annotation, or one field. Always on top of exactly the object that was shown.
 
+use std::collections::BTreeMap;
+
 use kube::{
     Api, ResourceExt,
     api::{Patch, PatchParams},
@@ -13,7 +15,7 @@ use super::{CallError, Session, read::answered};
 pub const FIELD_MANAGER: &str = "stackgate";
 
 impl Session {
-    /// Sets an annotation of a plan, if it is still the one that was read.
+    /// Sets an annotation of a plan and takes others away, if it is still the one that was read.
     ///
     /// # Errors
     /// When it is not, or when that is not allowed.
@@ -22,10 +24,13 @@ impl Session {
         base: &ChangePlan,
         key: &str,
         value: &str,
+        gone: &[&str],
     ) -> Result<ChangePlan, CallError> {
         let api: Api<ChangePlan> =
             Api::namespaced(self.client.clone(), &base.namespace().unwrap_or_default());
-        let body = json!({ "metadata": { "annotations": { key: value } } });
+        let gone = gone.iter().map(|key| (*key, None));
+        let annotations: BTreeMap<&str, Option<&str>> = gone.chain([(key, Some(value))]).collect();
+        let body = json!({ "metadata": { "annotations": annotations } });
         answered(api.patch(&base.name_any(), &params(), &on_top_of(base, body))).await
     }
 

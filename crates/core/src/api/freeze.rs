@@ -25,8 +25,8 @@ use crate::words::Span;
         type_ = "string",
         json_path = r#".status.conditions[?(@.type=="Active")].status"#
     ),
-    printcolumn(name = "Until", type_ = "date", json_path = ".status.untilTime"),
-    printcolumn(name = "Next", type_ = "date", json_path = ".status.nextTime"),
+    printcolumn(name = "Until", type_ = "string", json_path = ".status.untilTime"),
+    printcolumn(name = "Next", type_ = "string", json_path = ".status.nextTime"),
     printcolumn(name = "Reason", type_ = "string", json_path = ".spec.reason"),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
 )]

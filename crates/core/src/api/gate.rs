@@ -100,7 +100,7 @@ pub enum Promotion {
     /// A Stage may take releases from the assembly itself.
     #[default]
     Optional,
-    /// A Stage has to name at least one upstream in `promoteFrom`.
+    /// A Stage has to name at least one upstream in `promoteFrom`; a pin obeys, but for going back.
     Required,
 }
 

@@ -12,6 +12,7 @@
 
 use jiff::Timestamp;
 
+use super::{may_decide, may_report};
 use crate::{
     api::{Action, CheckResult, GATE_PREFIX, RiskClass, whole_seconds},
     words::{ChangeId, DecisionId},
@@ -76,6 +77,9 @@ pub enum NotADecision {
         "bad attribute: want ;by=<you> ;ack=<class,...> ;until=<RFC 3339> ;reason=<1 to 200 printable characters>, each at most once"
     )]
     Attribute,
+    /// A program decides.
+    #[error("by= names a program: people decide; programs report checks, {GATE_PREFIX}check.<name>")]
+    NoPerson,
     /// A report without a result.
     #[error("a check reports <c1 id>;result=passed or ;result=failed, with ;reason=<why> if need be")]
     Result,
@@ -114,6 +118,9 @@ fn parse(key: &str, value: &str) -> Result<Annotation, NotADecision> {
     if attributes.result.is_some() {
         return Err(NotADecision::Attribute);
     }
+    if !may_decide(&attributes.by) {
+        return Err(NotADecision::NoPerson);
+    }
     Ok(Annotation::Decision(Decision {
         action,
         slot: slot.to_owned(),
@@ -128,6 +135,9 @@ fn parse(key: &str, value: &str) -> Result<Annotation, NotADecision> {
 fn report(name: &str, id: &str, attributes: Attributes) -> Result<Report, NotADecision> {
     let id = id.parse().map_err(|_| NotADecision::Id)?;
     if !attributes.acks.is_empty() || attributes.until.is_some() {
+        return Err(NotADecision::Attribute);
+    }
+    if !may_report(&attributes.by) {
         return Err(NotADecision::Attribute);
     }
     let result = attributes.result.ok_or(NotADecision::Result)?;
@@ -162,8 +172,6 @@ impl Attributes {
     fn take(&mut self, name: &str, text: &str) -> Option<()> {
         let length = text.chars().count();
         match name {
-            // So the controller itself signs; no person has such a name.
-            "by" if text.starts_with("system:") => return None,
             "by" if length <= 256 => text.clone_into(&mut self.by),
             "reason" if length <= 200 => self.reason = Some(text.to_owned()),
             "until" => self.until = Some(whole_seconds(text.parse().ok()?).0),
@@ -222,7 +230,12 @@ mod tests {
     #[case("gate.stackgate.dev/check", &format!("{ID};result=passed"), false)]
     #[case("gate.stackgate.dev/approve", &format!("{ID};by=a;by=b"), false)]
     #[case("gate.stackgate.dev/approve", &format!("{ID};by=system:auto"), false)]
+    #[case("gate.stackgate.dev/reject", &format!("{ID};by=system:admin"), true)]
+    #[case("gate.stackgate.dev/approve", &format!("{ID};by=git:alice"), true)]
+    #[case("gate.stackgate.dev/reject", &format!("{ID};by=system:serviceaccount:shop:ci"), false)]
     #[case("gate.stackgate.dev/check.smoke", &format!("{ID};result=passed;by=system:auto"), false)]
+    #[case("gate.stackgate.dev/check.smoke", &format!("{ID};result=passed;by=system:serviceaccount:shop:ci"), true)]
+    #[case("gate.stackgate.dev/check.smoke", &format!("{ID};result=passed;by=alice"), true)]
     #[case("gate.stackgate.dev/approve", &format!("{ID};until=never"), false)]
     #[case("gate.stackgate.dev/approve", &format!("{ID};ack=everything"), false)]
     #[case("gate.stackgate.dev/approve", &format!("{ID};reason={}", "x".repeat(201)), false)]

@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeSet, sync::Arc};
 
+use super::person::is_in_git;
 use crate::{api::Identity, change::Canonical, words::Digest};
 
 /// What is known of the policies.
@@ -46,7 +47,7 @@ impl Enforcement {
         if by.is_empty() || !proven {
             return Identity::Unverified;
         }
-        if by.starts_with("git:") { Identity::Git } else { Identity::Verified }
+        if is_in_git(by) { Identity::Git } else { Identity::Verified }
     }
 }
 

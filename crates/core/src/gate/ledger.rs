@@ -361,6 +361,14 @@ impl PlanView {
         marks
     }
 
+    /// The revokes that stand on the plan: key, and by whom.
+    #[must_use]
+    pub fn revokes(&self) -> Vec<(&str, String)> {
+        let marks = self.marks(self.plan.metadata.annotations.as_ref());
+        let revokes = marks.decisions.into_iter().filter(|(_, _, d)| d.action == Action::Revoke);
+        revokes.map(|(key, _, d)| (key, d.by)).collect()
+    }
+
     fn is_named_by(&self, decision: &Decision) -> bool {
         match &decision.id {
             DecisionId::Change(id) => id == self.id(),

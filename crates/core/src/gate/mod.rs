@@ -4,10 +4,15 @@ mod annotation;
 mod enforcement;
 mod in_force;
 mod ledger;
+mod person;
+mod room;
 mod tally;
 
 pub use annotation::{Annotation, Decision, NotADecision, Report, parse_annotation};
 pub use enforcement::{Enforcement, InForceState, annotation_digest};
 pub use in_force::{InForce, Sourced, in_force};
 pub use ledger::{Ledger, Marks, PlanView, Recorded, owned_key};
+pub(crate) use person::RULES;
+pub use person::{is_person, may_decide, may_report};
+pub use room::Full;
 pub use tally::{Tally, approval_value, tally};

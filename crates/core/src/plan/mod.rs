@@ -9,7 +9,7 @@ use crate::{
     api::{Action, ChangePlan, Decided, DecisionSource, Identity, ProposedStack, Reason},
     effect::{Effect, Record},
     facts::{Facts, version},
-    gate::{Ledger, PlanView},
+    gate::{Ledger, PlanView, RULES},
     verdict::{Phase, Verdict, ask, fold},
     words::Uid,
 };
@@ -66,7 +66,7 @@ pub(crate) fn append(
 pub(crate) fn by_rule(reason: &str) -> Decided {
     Decided {
         action: Action::Approve,
-        by: "system:auto".to_owned(),
+        by: RULES.to_owned(),
         identity: Identity::System,
         source: DecisionSource::Rule,
         slot: String::new(),

@@ -9,8 +9,8 @@ use super::{change_text, risk_text};
 use crate::{
     account::Accounts,
     api::{
-        ChangePlan, ChangePlanStatus, CloseReason, ConditionType, Conditions, GATE_PREFIX, ProposalKind,
-        Reason, whole_seconds,
+        Action, ChangePlan, ChangePlanStatus, CloseReason, ConditionType, Conditions, DecisionSource,
+        GATE_PREFIX, ProposalKind, Reason, whole_seconds,
     },
     cluster::ClusterView,
     freeze::{Held, Touched, held},
@@ -78,6 +78,7 @@ pub fn status(
         ignored: marks
             .bad
             .into_iter()
+            .chain(view.unheard(plan.metadata.annotations.as_ref(), DecisionSource::ChangePlan, now))
             .take(8)
             .map(|(key, why)| format!("{key}: {why}").chars().take(512).collect())
             .collect(),
@@ -154,6 +155,13 @@ fn before_the_gate<'a>(
                 ("Approved", list.with(ConditionType::Reconciling, true, Reason::Executing, "about to run"))
             }
         };
+    }
+    if view.is_full(Action::Approve) {
+        let what = format!(
+            "needs {}, and its ledger takes no more approvals: make a new release, or reject it",
+            tally.missing()
+        );
+        return ("AwaitingApproval", list.with(ConditionType::Waiting, true, Reason::LedgerFull, what));
     }
     let namespace = plan.metadata.namespace.as_deref().unwrap_or_default();
     let command = format!(

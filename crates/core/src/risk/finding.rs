@@ -18,6 +18,8 @@ const POLICY: usize = 32;
 struct Found {
     resource_type: String,
     causes: BTreeSet<&'static str>,
+    /// What a cause is about, by cause.
+    names: BTreeMap<&'static str, BTreeSet<String>>,
     policies: BTreeSet<String>,
     construct_path: Option<String>,
 }
@@ -60,6 +62,21 @@ impl Findings {
         found.policies.extend(policy.filter(|p| !p.is_empty()).map(str::to_owned));
     }
 
+    /// Says what a cause is about, where that cause was found.
+    pub(super) fn name(
+        &mut self,
+        class: RiskClass,
+        about: &About,
+        cause: &'static str,
+        names: BTreeSet<String>,
+    ) {
+        if let Some(found) = self.found.get_mut(&(rank(class), about.id.clone()))
+            && found.causes.contains(cause)
+        {
+            found.names.entry(cause).or_default().extend(names);
+        }
+    }
+
     /// The risks, the gravest class first, and by logical id within one.
     pub(super) fn risks(self) -> Vec<Risk> {
         let Self { stack, found } = self;
@@ -70,7 +87,7 @@ impl Findings {
                 stack: stack.clone(),
                 logical_id: unmistakable(&id),
                 resource_type: cut(&found.resource_type, TYPE),
-                cause: cause(&found.causes),
+                cause: cause(&found),
                 policy: found.policies.iter().next().map(|p| cut(p, POLICY)),
                 construct_path: found.construct_path.map(|p| cut(&p, PATH)),
             })
@@ -85,8 +102,14 @@ fn rank(class: RiskClass) -> usize {
 }
 
 /// As many causes as there is room for.
-fn cause(causes: &BTreeSet<&'static str>) -> String {
-    let all = causes.iter().copied().collect::<Vec<_>>().join("; ");
+fn cause(found: &Found) -> String {
+    let told = |cause: &&'static str| match found.names.get(*cause) {
+        Some(names) if !names.is_empty() => {
+            format!("{cause} ({})", names.iter().map(String::as_str).collect::<Vec<_>>().join(", "))
+        }
+        Some(_) | None => (*cause).to_owned(),
+    };
+    let all = found.causes.iter().map(told).collect::<Vec<_>>().join("; ");
     if all.chars().count() <= CAUSE { all } else { cut(&all, CAUSE - 2) + " …" }
 }
 

@@ -32,7 +32,9 @@ impl Grants {
     }
 }
 
-const ATTACHES: &str = "attaches a managed policy";
+pub(super) const ATTACHES: &str = "attaches a managed policy";
+/// Where managed policies are attached.
+const ATTACHED: [&str; 3] = ["ManagedPolicyArns", "ManagedPolicies", "CustomerManagedPolicyReferences"];
 const MAY_DENY: &str = "detaches a policy that may deny";
 const BOUNDARY: &str = "changes or removes a permissions boundary";
 const APPLIES: &str = "applies a policy to something else";
@@ -135,7 +137,7 @@ fn principal(kind: &str, properties: &Value, facts: &mut Facts) {
         facts.open_each(properties, "Roles", ROLE);
         return;
     }
-    for name in ["ManagedPolicyArns", "ManagedPolicies", "CustomerManagedPolicyReferences"] {
+    for name in ATTACHED {
         facts.open_each(properties, name, ATTACHES);
         for item in properties.get(name).map(items).unwrap_or_default().into_iter().filter(|i| may_deny(i)) {
             facts.guards.insert((MAY_DENY, plain(item)));
@@ -147,6 +149,24 @@ fn principal(kind: &str, properties: &Value, facts: &mut Facts) {
         facts.open_each(properties, "Groups", SHARES);
         facts.guard_each(properties, "Groups", MAY_DENY);
     }
+}
+
+/// The names of the managed policies that a resource attaches and did not before, as far as they stand there: the last part of
+/// an ARN.
+pub(super) fn attached(before: &Value, after: &Value) -> BTreeSet<String> {
+    let names = |properties: &Value| -> BTreeSet<String> {
+        let listed =
+            ATTACHED.into_iter().flat_map(|name| properties.get(name).map(items).unwrap_or_default());
+        listed.filter_map(policy_name).collect()
+    };
+    &names(after) - &names(before)
+}
+
+fn policy_name(policy: &Value) -> Option<String> {
+    let arn = Text::of(policy).with_tokens_as('~');
+    let name = arn.rsplit('/').next().filter(|_| arn.starts_with("arn:") && arn.contains(":policy/"))?;
+    let is_name = |c: char| c.is_ascii_alphanumeric() || "+=,.@_-".contains(c);
+    (!name.is_empty() && name.len() <= 128 && name.chars().all(is_name)).then(|| name.to_owned())
 }
 
 /// Whether a managed policy may hold a Deny: those of AWS do not, but for a few that say so.

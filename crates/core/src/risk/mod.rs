@@ -153,6 +153,8 @@ impl Found {
         };
         for half in &halves {
             self.risks.add(RiskClass::Iam, about, iam::iam(half, moved, level.resources()), None);
+            let policies = grants::attached(pair::properties(half.before()), pair::properties(half.after()));
+            self.risks.name(RiskClass::Iam, about, grants::ATTACHES, policies);
             self.risks.add(RiskClass::Network, about, network::network(half, moved), None);
         }
     }

@@ -7,7 +7,7 @@ use kube::ResourceExt;
 
 use super::{Snapshot, snapshot::Upstream};
 use crate::{
-    api::{Pin, Promotion, Reason, ReleaseRef, Stage},
+    api::{Pin, Promotion, Reason, ReleaseRef, Stage, Upstream as PromoteFrom},
     verdict::{Need, Step},
 };
 
@@ -21,7 +21,7 @@ pub(super) struct Candidate {
 }
 
 /// The assembly's current release for an entry stage; for any other the newest that every upstream stage has verified
-/// and carried for long enough. A pin takes the place of both.
+/// and carried for long enough. A pin takes the place of both, as far as the accounts let it.
 pub(super) fn candidate(s: &Snapshot<'_>, now: Timestamp) -> Step<Candidate> {
     let only = |release| Candidate { release, soaking: None };
     let spec = &s.stage.spec;
@@ -35,7 +35,8 @@ pub(super) fn candidate(s: &Snapshot<'_>, now: Timestamp) -> Step<Candidate> {
         ));
     }
     if let Some(pin) = &spec.pin {
-        return pinned(s, pin).map(only);
+        let release = pinned(s, pin)?;
+        return let_through(s, release, now).map(only);
     }
     if spec.promote_from.is_empty() {
         return from_assembly(s).map(only);
@@ -49,33 +50,84 @@ pub(super) fn candidate(s: &Snapshot<'_>, now: Timestamp) -> Step<Candidate> {
     promoted(s, now)
 }
 
-fn promoted(s: &Snapshot<'_>, now: Timestamp) -> Step<Candidate> {
-    let mut offers: Vec<Vec<Offer<'_>>> = Vec::new();
-    for upstream in &s.stage.spec.promote_from {
-        let Some(found) = s.upstreams.get(&upstream.name) else {
-            return Err(Need::stuck(
+/// A pin is a field of the Stage, so who may set it gets no further than the Stage's own settings go: what an account demands
+/// of releases holds for a pinned one, too. Going back to what this stage has carried out before is what a pin is for.
+fn let_through(s: &Snapshot<'_>, release: ReleaseRef, now: Timestamp) -> Step<ReleaseRef> {
+    let floor = if s.gate.promotion.value == Promotion::Required {
+        &s.gate.promotion.source
+    } else if s.gate.soak.value > SignedDuration::ZERO && !s.stage.spec.promote_from.is_empty() {
+        &s.gate.soak.source
+    } else {
+        return Ok(release);
+    };
+    let cdk_stage = s.stage.spec.cdk_stage.as_deref();
+    if s.plans.iter().any(|p| p.is_complete() && p.is_for(&release, cdk_stage)) {
+        return Ok(release);
+    }
+    let names = upstream_names(s);
+    let soak = s.gate.soak.value;
+    match ripe(&offers(s, |_| soak)?, &release) {
+        Some(at) if at <= now => Ok(release),
+        Some(at) => Err(Need::Wait(
+            Reason::Soaking,
+            format!(
+                "spec.pin names release {}, which is verified in {names} and soaks there until {at}, as {floor} demands",
+                release.name
+            ),
+            Some(at),
+        )),
+        None => Err(Need::stuck(
+            Reason::PromotionRequired,
+            format!(
+                "spec.pin names release {}, which {names} has not verified and carried for as long as {floor} demands, and which \
+                 this stage has not had: pin one that it has had, or promote this one",
+                release.name
+            ),
+        )),
+    }
+}
+
+fn upstream_names(s: &Snapshot<'_>) -> String {
+    let names: Vec<&str> = s.stage.spec.promote_from.iter().map(|u| u.name.as_str()).collect();
+    names.join(" and ")
+}
+
+/// What each upstream has to offer, where a release soaks there for as long as `soak` says.
+fn offers<'a>(
+    s: &'a Snapshot<'_>,
+    soak: impl Fn(&PromoteFrom) -> SignedDuration,
+) -> Step<Vec<Vec<Offer<'a>>>> {
+    let of = |upstream: &PromoteFrom| {
+        s.upstreams.get(&upstream.name).map(|found| offered(found, soak(upstream))).ok_or_else(|| {
+            Need::stuck(
                 Reason::UpstreamNotFound,
                 format!("promoteFrom names Stage {}, which is not in this namespace", upstream.name),
-            ));
-        };
-        let soak = upstream.soak.as_ref().map_or(SignedDuration::ZERO, |s| s.get()).max(s.gate.soak.value);
-        offers.push(offered(found, soak));
-    }
+            )
+        })
+    };
+    s.stage.spec.promote_from.iter().map(of).collect()
+}
+
+/// From when on every upstream lets a release go; `None`: one of them never will.
+fn ripe(offers: &[Vec<Offer<'_>>], release: &ReleaseRef) -> Option<Timestamp> {
+    offers.iter().try_fold(Timestamp::MIN, |latest, list| {
+        let same = list.iter().filter(|o| o.release.digest == release.digest);
+        Some(latest.max(same.filter_map(|o| o.ripe).min()?))
+    })
+}
+
+fn promoted(s: &Snapshot<'_>, now: Timestamp) -> Step<Candidate> {
+    let own = |u: &PromoteFrom| u.soak.as_ref().map_or(SignedDuration::ZERO, |s| s.get());
+    let offers = offers(s, |u| own(u).max(s.gate.soak.value))?;
     let mut soaking = None;
     for offer in offers.first().map_or(&[][..], Vec::as_slice) {
-        // From when on every upstream lets it go; `None`: one of them never will.
-        let ripe = offers.iter().try_fold(Timestamp::MIN, |latest, list| {
-            let same = list.iter().filter(|o| o.release.digest == offer.release.digest);
-            Some(latest.max(same.filter_map(|o| o.ripe).min()?))
-        });
-        match ripe {
+        match ripe(&offers, offer.release) {
             Some(at) if at <= now => return Ok(Candidate { release: offer.release.clone(), soaking }),
             Some(at) if soaking.is_none() => soaking = Some((offer.release.clone(), at)),
             Some(_) | None => {}
         }
     }
-    let names: Vec<&str> = s.stage.spec.promote_from.iter().map(|u| u.name.as_str()).collect();
-    let names = names.join(" and ");
+    let names = upstream_names(s);
     Err(match soaking {
         Some((release, at)) => Need::Wait(
             Reason::Soaking,

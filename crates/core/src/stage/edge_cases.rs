@@ -12,7 +12,7 @@ use crate::{
     account::Accounts,
     api::{
         Action, AwsAccount, Bootstrap, ChangePlan, CloudAssembly, CloudAssemblyStatus, Decided, FINALIZER,
-        Freeze, LedgerEntry, Reason, Stage, StageStatus,
+        Freeze, LedgerEntry, PlannedAs, Reason, Stage, StageStatus,
     },
     change::HmacKey,
     cluster::{ClusterView, Installation},
@@ -23,6 +23,10 @@ use crate::{
     verdict::{Phase, Verdict},
     words::Digest,
 };
+
+mod checks;
+mod pins;
+mod stops;
 
 const UID: &str = "5e5cda1a";
 const C1: &str = "c1-1111111111111111111111111111111111111111";
@@ -212,6 +216,15 @@ fn plan(id: &str, a1: &str, order: u64, ledger: &[Value]) -> ChangePlan {
     });
     let mut plan = ChangePlan::new(&format!("prod-{}", &id[3..]), serde_json::from_value(spec).unwrap());
     plan.metadata.uid = Some(format!("plan-{order}"));
+    plan
+}
+
+/// A plan of the release that needs nothing done, so that it is carried out at minute 0.
+fn carried_out(id: &str, order: u64) -> ChangePlan {
+    let mut plan = plan(id, A1, order, &[]);
+    for stack in &mut plan.spec.proposal.stacks {
+        stack.plan = PlannedAs::Unchanged;
+    }
     plan
 }
 

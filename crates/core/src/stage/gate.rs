@@ -11,8 +11,8 @@ use super::{
 use crate::{
     account::Accounts,
     api::{
-        Action, Claimed, ClaimedStack, CloseReason, GATE_PREFIX, IdentityNeeded, PlannedAs, ProposedStack,
-        Reason,
+        Action, Claimed, ClaimedStack, CloseReason, DecisionSource, GATE_PREFIX, IdentityNeeded, PlannedAs,
+        ProposedStack, Reason,
     },
     change::leaf,
     drive::content,
@@ -37,7 +37,8 @@ pub(super) fn gate(s: &Snapshot<'_>, plan: &PlanView, now: Timestamp) -> Verdict
             let why = format!("waited for {} longer than planTTL allows", tally.missing());
             return close(s, plan, CloseReason::Expired, &why, true, now);
         }
-        let wait = if plan.room() == 0 { no_room(plan, &tally) } else { wait_for_approval(s, plan, &tally) };
+        let full = plan.is_full(Action::Approve);
+        let wait = if full { no_room(plan, &tally) } else { wait_for_approval(s, plan, &tally, now) };
         let wait = wait.until(expires);
         return match tally.changes {
             Some(at) => wait.until(at),
@@ -148,7 +149,7 @@ fn frozen(s: &Snapshot<'_>, plan: &PlanView, tally: &Tally, now: Timestamp) -> O
 /// What is missing can no longer be recorded.
 fn no_room(plan: &PlanView, tally: &Tally) -> Verdict {
     let message = format!(
-        "needs {}, and the ledger of plan {} takes no more decisions: make a new release",
+        "needs {}, and the ledger of plan {} takes no more approvals: what is left is kept for rejects and revokes; make a new release",
         tally.missing(),
         plan.name
     );
@@ -157,7 +158,7 @@ fn no_room(plan: &PlanView, tally: &Tally) -> Verdict {
         .watching(plan.proposal().stacks.iter().map(|p| watched(p, Pace::Slow)))
 }
 
-fn wait_for_approval(s: &Snapshot<'_>, plan: &PlanView, tally: &Tally) -> Verdict {
+fn wait_for_approval(s: &Snapshot<'_>, plan: &PlanView, tally: &Tally, now: Timestamp) -> Verdict {
     let value = approval_value(plan, tally);
     // An approval that is there already, counted or not, stays: another one needs a slot of its own.
     let slot = plan.next_slot(Action::Approve);
@@ -171,21 +172,35 @@ fn wait_for_approval(s: &Snapshot<'_>, plan: &PlanView, tally: &Tally) -> Verdic
         plan.id().digits().get(..8).unwrap_or_default()
     );
     let watch = plan.proposal().stacks.iter().map(|p| watched(p, Pace::Slow));
-    let not_counted = match tally.not_counted.as_slice() {
+    let unheard = plan.unheard(plan.plan.metadata.annotations.as_ref(), DecisionSource::ChangePlan, now);
+    let unheard = unheard.into_iter().take(4).map(|(key, why)| format!("{key}: {why}"));
+    let not_counted = match tally.not_counted.iter().cloned().chain(unheard).collect::<Vec<_>>().as_slice() {
         [] => String::new(),
         list => format!(" (does not count: {})", list.join("; ")),
     };
     Verdict::rest(
         Phase::Waiting(Reason::AwaitingApproval),
         format!(
-            "needs {}{not_counted}; read it: kubectl -n {} describe plan {}; let it run: {command}  or  {on_stage}",
+            "needs {}{not_counted}{}; read it: kubectl -n {} describe plan {}; let it run: {command}  or  {on_stage}",
             tally.missing(),
+            standing_revokes(s, plan),
             s.namespace,
             plan.name
         ),
     )
     .waiting_for(tally.missing())
     .watching(watch)
+}
+
+/// Revokes that stand on the plan take back whatever their authors approve.
+fn standing_revokes(s: &Snapshot<'_>, plan: &PlanView) -> String {
+    let told = plan.revokes().into_iter().map(|(key, by)| {
+        format!(
+            "; the revoke of {by} stands on the plan and takes back what {by} approves, until it is taken away: kubectl -n {} annotate plan {} {key}-",
+            s.namespace, plan.name
+        )
+    });
+    told.take(2).collect()
 }
 
 /// What has changed since the plan was made, as far as anybody has seen.

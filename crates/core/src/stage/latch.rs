@@ -14,8 +14,6 @@ use crate::{
     words::DecisionId,
 };
 
-/// Decisions that one plan takes; beyond that only rejects are recorded.
-const MAX_DECISIONS: usize = 100;
 /// Rejects that one plan takes. One is enough to stop it; the admission policies let as many be written at once, and each
 /// of them stay until it is recorded.
 const MAX_REJECTS: usize = 32;
@@ -33,6 +31,7 @@ pub(super) fn latch(s: &Snapshot<'_>, plan: &PlanView, now: Timestamp) -> Option
     let on_plan = plan.marks(plan.plan.metadata.annotations.as_ref());
     let on_stage = plan.marks(s.stage.metadata.annotations.as_ref());
     let mut new: Vec<Decided> = Vec::new();
+    let mut revokes: Vec<Decided> = Vec::new();
     let mut proof = Proof::new(s, plan, now);
     let plan_uid = plan.plan.uid().unwrap_or_default();
     let sources = [
@@ -55,28 +54,41 @@ pub(super) fn latch(s: &Snapshot<'_>, plan: &PlanView, now: Timestamp) -> Option
             if beforehand && s.plans.iter().any(|p| p.name != plan.name && p.has_recorded(&decided)) {
                 continue;
             }
-            let is_new = !is_known(plan, &decided) && !new.iter().any(|d| d.says_the_same(&decided));
+            if decided.action == Action::Revoke {
+                revokes.push(decided);
+                continue;
+            }
+            let is_new = plan.refuses(&new, decided.action, &decided.by).is_none()
+                && !is_known(plan, &decided)
+                && !new.iter().any(|d| d.says_the_same(&decided));
             // What stops counts whoever has signed it, and waits for nothing.
-            let stops = matches!(decided.action, Action::Reject | Action::Revoke);
+            let stops = decided.action == Action::Reject;
             if is_new && (stops || proof.holds(identity, source, key, value)) {
                 new.push(decided);
             }
         }
     }
-    // A revoke that is first seen together with an approval takes it back, whichever came first.
-    new.sort_by_key(|d| d.action == Action::Revoke);
+    // A revoke that is seen together with an approval takes it back, whichever came first.
+    for revoke in revokes {
+        let has_room = plan.refuses(&new, revoke.action, &revoke.by).is_none();
+        if has_room && !is_taken_back(plan, &new, &revoke) {
+            new.push(revoke);
+        }
+    }
     let reports = reports(s, plan, &plan_uid, &on_plan, &mut proof);
+    let spare = plan.spare(&new);
+    let revokes = new.iter().filter(|d| d.action == Action::Revoke).count();
     let recorded = plan.decisions.iter().filter(|d| d.decided.action == Action::Reject).count();
     let (rejects, others): (Vec<_>, Vec<_>) = new.into_iter().partition(|d| d.action == Action::Reject);
     let rejects = rejects.into_iter().take(MAX_REJECTS.saturating_sub(recorded));
-    let others = others.into_iter().take(MAX_DECISIONS.saturating_sub(plan.decisions.len()));
-    let decided: Vec<Decided> = rejects.chain(others).chain(beforehand(s, plan, &mut proof, now)).collect();
+    let beforehand = beforehand(s, plan, &mut proof, now).into_iter().take(spare);
+    let decided: Vec<Decided> = rejects.chain(others).chain(beforehand).collect();
     if decided.is_empty() && reports.is_empty() {
         return proof.missing();
     }
     // A stop always finds room. The rest has to leave what the end of the plan needs.
-    let stops = decided.first().is_some_and(|d| d.action == Action::Reject) && plan.rejected().is_none();
-    let room = plan.room().max(usize::from(stops));
+    let rejects = decided.first().is_some_and(|d| d.action == Action::Reject) && plan.rejected().is_none();
+    let room = plan.room().max(revokes + usize::from(rejects));
     if room == 0 {
         return None;
     }
@@ -116,6 +128,18 @@ fn is_known(plan: &PlanView, decided: &Decided) -> bool {
         Action::Reject => plan.decisions.iter().any(|d| d.decided.says_the_same(decided)),
         Action::Approve | Action::Revoke | Action::Retry | Action::Override => plan.has_recorded(decided),
     }
+}
+
+/// Whether this revoke says nothing new: it is recorded, and its author has approved nothing since, nor does so in what is
+/// recorded with it. Who repeats a revoke in the same words would see no error and no effect otherwise. That one which still
+/// stands takes back a new approval of its author, too, is the safe side: nothing tells it from one that was put back.
+fn is_taken_back(plan: &PlanView, new: &[Decided], revoke: &Decided) -> bool {
+    let recorded = plan.plan.spec.ledger.iter().filter_map(|e| e.decided.as_ref());
+    recorded.chain(new).fold(false, |known, d| match d.action {
+        Action::Revoke => known || d.says_the_same(revoke),
+        Action::Approve | Action::Override => known && d.by != revoke.by,
+        Action::Reject | Action::Retry => known,
+    })
 }
 
 /// Whether a decision means anything in the state that the plan is in.

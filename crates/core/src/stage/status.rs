@@ -5,7 +5,10 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use super::Snapshot;
 use crate::{
-    api::{Action, ConditionType, Conditions, DeployedRelease, PendingChange, Reason, StageStatus},
+    api::{
+        Action, ConditionType, Conditions, DecisionSource, DeployedRelease, PendingChange, Reason,
+        StageStatus,
+    },
     effect::Seen,
     gate::{Annotation, InForceState, PlanView, parse_annotation},
     plan::{change_text, risk_text},
@@ -62,12 +65,12 @@ pub fn status(s: &Snapshot<'_>, v: &Verdict, now: Timestamp) -> StageStatus {
         deployed,
         pending,
         effective_gate: s.gate.shown(),
-        ignored: ignored(s),
+        ignored: ignored(s, now),
     }
 }
 
 /// What cannot be read. An old id is none of these: git may go on carrying it.
-fn ignored(s: &Snapshot<'_>) -> Vec<String> {
+fn ignored(s: &Snapshot<'_>, now: Timestamp) -> Vec<String> {
     let unreadable = |(key, value): (&String, &String)| match parse_annotation(key, value)? {
         Err(why) => Some(format!("{key}: {why}")),
         Ok(Annotation::Decision(d)) if d.action == Action::Approve => None,
@@ -76,7 +79,15 @@ fn ignored(s: &Snapshot<'_>) -> Vec<String> {
         }
     };
     let annotations = s.stage.metadata.annotations.iter().flatten();
-    annotations.filter_map(unreadable).take(8).map(|text| text.chars().take(512).collect()).collect()
+    let on_stage = s.stage.metadata.annotations.as_ref();
+    let unheard = s.newest().map(|p| p.unheard(on_stage, DecisionSource::Stage, now)).unwrap_or_default();
+    let unheard = unheard.into_iter().map(|(key, why)| format!("{key}: {why}"));
+    annotations
+        .filter_map(unreadable)
+        .chain(unheard)
+        .take(8)
+        .map(|text| text.chars().take(512).collect())
+        .collect()
 }
 
 /// Whether a stack is known not to have what this plan deployed: a later change failed half-way, or it is

@@ -207,3 +207,21 @@ fn another_type_is_another_resource() {
     let of = |kind: &str| json!({"Resources": {"X": {"Type": kind, "Properties": {"PolicyDocument": document(&[ALLOW])}}}});
     assert!(has(Iam, &of("AWS::SQS::QueuePolicy"), &of("AWS::SNS::TopicPolicy")));
 }
+
+#[rstest]
+#[case::of_aws(json!(["arn:aws:iam::aws:policy/AdministratorAccess"]), "attaches a managed policy (AdministratorAccess)")]
+#[case::as_the_cdk_writes_it(json!([{"Fn::Join": ["", ["arn:", {"Ref": "AWS::Partition"}, ":iam::aws:policy/service-role/AWSLambdaRole"]]}]), "attaches a managed policy (AWSLambdaRole)")]
+#[case::with_one_of_before(json!(["arn:aws:iam::aws:policy/Before", "arn:aws:iam::111111111111:policy/Own"]), "attaches a managed policy (Own)")]
+#[case::that_nobody_knows_before(json!([{"Fn::ImportValue": "Arn"}]), "attaches a managed policy")]
+#[case::whose_name_nobody_knows_before(json!([{"Fn::Sub": "arn:aws:iam::aws:policy/${Name}"}]), "attaches a managed policy")]
+fn the_managed_policy_that_is_attached_is_named(#[case] policies: Value, #[case] cause: &str) {
+    let role = |policies: Value| {
+        resources(
+            &json!({ "R": { "Type": "AWS::IAM::Role", "Properties": { "ManagedPolicyArns": policies } } }),
+        )
+    };
+    let old = role(json!(["arn:aws:iam::aws:policy/Before"]));
+    let found = assessed(Some(&old), &role(policies), None);
+    let risk = found.risks.iter().find(|r| r.class == Iam).unwrap();
+    assert!(risk.cause.split("; ").any(|c| c == cause), "{}", risk.cause);
+}

@@ -1,0 +1,206 @@
+//! What a ledger takes of decisions. Approvals are bounded, for each person and in all, and never take the room that stops need:
+//! else one approver could fill it, and what another rejects or takes back would run.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
+
+use super::PlanView;
+use crate::api::{Action, Decided, DecisionSource, Identity};
+
+/// Approvals, overrides and retries, each, that count for one execution.
+const MAX_OF_A_KIND: usize = 64;
+/// As many of them as one person gives. Who changes their mind more often than that does not know it.
+const MAX_OF_A_PERSON: usize = 8;
+/// Revokes that take nothing back.
+const MAX_IDLE: usize = 32;
+
+/// Why a decision is not recorded.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum Full {
+    /// Nobody's is any more.
+    #[error(
+        "the ledger takes no more of these: what is left is kept for rejects and revokes; make a new release"
+    )]
+    Ledger,
+    /// This person's is not any more.
+    #[error(
+        "its author has done so {MAX_OF_A_PERSON} times on this plan, and no more is recorded: somebody else has to decide"
+    )]
+    Person,
+}
+
+/// How approvals and revokes of a plan stand to each other.
+#[derive(Default)]
+struct Standing<'a> {
+    /// Whose approval or override no revoke of their own has taken back.
+    people: BTreeSet<&'a str>,
+    /// How many revokes took nothing back.
+    idle: usize,
+}
+
+impl PlanView {
+    /// What stands against recording a decision of this kind by this person on top of these new ones; `None`: there is room.
+    /// A reject, and a revoke that takes something back, always have room.
+    #[must_use]
+    pub fn refuses(&self, new: &[Decided], action: Action, by: &str) -> Option<Full> {
+        let Standing { people, idle } = self.standing(new);
+        let free = self.room().saturating_sub(new.len());
+        match action {
+            Action::Reject => None,
+            Action::Revoke => {
+                let full = !people.contains(by) && (idle >= MAX_IDLE || free <= people.len());
+                full.then_some(Full::Ledger)
+            }
+            Action::Approve | Action::Override | Action::Retry => {
+                let given: Vec<&Decided> = self.with(new).filter(|d| d.action == action).collect();
+                // Its own place, and one for each revoke that may come, its own included.
+                let others = people.iter().filter(|p| **p != by).count();
+                if given.len() >= MAX_OF_A_KIND || free < others + 2 {
+                    return Some(Full::Ledger);
+                }
+                (given.into_iter().filter(|d| d.by == by).count() >= MAX_OF_A_PERSON).then_some(Full::Person)
+            }
+        }
+    }
+
+    /// Whether nobody's decision of this kind is recorded any more.
+    #[must_use]
+    pub fn is_full(&self, action: Action) -> bool {
+        // Nobody is called that: a line break is no part of a name.
+        self.refuses(&[], action, "\n").is_some()
+    }
+
+    /// How many entries the ledger takes on top of these new decisions, beyond what revokes may need.
+    #[must_use]
+    pub fn spare(&self, new: &[Decided]) -> usize {
+        self.room().saturating_sub(new.len()).saturating_sub(self.standing(new).people.len())
+    }
+
+    fn with<'a>(&'a self, new: &'a [Decided]) -> impl Iterator<Item = &'a Decided> {
+        self.decisions.iter().map(|r| &r.decided).chain(new).filter(|d| d.identity != Identity::System)
+    }
+
+    fn standing<'a>(&'a self, new: &'a [Decided]) -> Standing<'a> {
+        let mut found = Standing::default();
+        for d in self.with(new) {
+            match d.action {
+                Action::Approve | Action::Override => {
+                    found.people.insert(d.by.as_str());
+                }
+                Action::Revoke => found.idle += usize::from(!found.people.remove(d.by.as_str())),
+                Action::Reject | Action::Retry => {}
+            }
+        }
+        found
+    }
+
+    /// Approvals and overrides that stand there well-formed and will not be recorded, and why.
+    #[must_use]
+    pub fn unheard<'a>(
+        &self,
+        annotations: Option<&'a BTreeMap<String, String>>,
+        source: DecisionSource,
+        now: Timestamp,
+    ) -> Vec<(&'a str, String)> {
+        if self.closed.is_some() || self.is_complete() || self.is_claimed() {
+            return Vec::new();
+        }
+        let marks = self.marks(annotations);
+        let opens = marks.decisions.into_iter().filter(|(_, _, d)| match d.action {
+            Action::Approve => true,
+            Action::Override => source == DecisionSource::ChangePlan,
+            Action::Reject | Action::Revoke | Action::Retry => false,
+        });
+        opens
+            .filter_map(|(key, _, d)| {
+                let decided = d.recorded(source, Identity::Unverified, self.id());
+                let why = match d.until {
+                    Some(until) if until <= now => {
+                        format!("it is not recorded, and does not count: until={until} is in the past")
+                    }
+                    Some(_) | None => self.refuses(&[], d.action, &d.by)?.to_string(),
+                };
+                (!self.has_recorded(&decided)).then_some((key, why))
+            })
+            .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::api::ChangePlan;
+
+    /// A plan with this many stacks and these decisions, action and author.
+    fn plan(stacks: usize, decisions: &[(&str, String)]) -> PlanView {
+        let digest = crate::words::Digest::of("x").to_string();
+        let stack = |n: usize| {
+            serde_json::json!({
+                "account": "333333333333", "region": "eu-west-1", "stackName": format!("S{n}"), "qualifier": "acme",
+                "artifact": "S", "plan": "Prepared", "input": digest, "leaf": digest,
+                "count": { "add": 1, "modify": 0, "remove": 0, "replace": 0, "maybeReplace": 0 }
+            })
+        };
+        let time = "2026-11-24T00:00:00Z";
+        let opened = serde_json::json!({ "seq": 0, "time": time, "opened": { "order": 1 } });
+        let decided = decisions.iter().zip(1..).map(|((action, by), seq): (_, u32)| {
+            serde_json::json!({ "seq": seq, "time": time, "decided": {
+                "action": action, "by": by, "identity": "Verified", "source": "ChangePlan", "slot": seq.to_string()
+            } })
+        });
+        let spec = serde_json::json!({
+            "proposal": {
+                "kind": "Stage", "name": "prod", "uid": "u", "operation": "Deploy",
+                "id": format!("c1-{}", "0".repeat(40)), "stacks": (0..stacks).map(stack).collect::<Vec<_>>()
+            },
+            "ledger": std::iter::once(opened).chain(decided).collect::<Vec<_>>()
+        });
+        PlanView::new(Arc::new(ChangePlan::new("prod-0", serde_json::from_value(spec).unwrap()))).unwrap()
+    }
+
+    fn approvals(people: usize, each: usize) -> Vec<(&'static str, String)> {
+        (0..people).flat_map(|p| (0..each).map(move |_| ("Approve", format!("p{p}")))).collect()
+    }
+
+    #[test]
+    fn one_person_approves_eight_times_and_the_others_still_may() {
+        let plan = plan(1, &approvals(1, 8));
+        assert_eq!(plan.refuses(&[], Action::Approve, "p0"), Some(Full::Person));
+        assert_eq!(plan.refuses(&[], Action::Override, "p0"), None);
+        assert_eq!(plan.refuses(&[], Action::Approve, "bob"), None);
+        assert!(!plan.is_full(Action::Approve));
+    }
+
+    #[test]
+    fn stops_have_room_when_approvals_have_none() {
+        let plan = plan(1, &approvals(64, 1));
+        assert!(plan.is_full(Action::Approve));
+        assert_eq!(plan.refuses(&[], Action::Approve, "p0"), Some(Full::Ledger));
+        for (action, by) in [(Action::Reject, "bob"), (Action::Revoke, "p0"), (Action::Revoke, "p63")] {
+            assert_eq!(plan.refuses(&[], action, by), None, "{action:?} of {by}");
+        }
+    }
+
+    #[test]
+    fn revokes_that_take_nothing_back_are_bounded_and_take_no_room_of_those_that_do() {
+        let mut said: Vec<_> = (0..32).map(|_| ("Revoke", "mallory".to_owned())).collect();
+        said.push(("Approve", "alice".to_owned()));
+        let plan = plan(1, &said);
+        assert_eq!(plan.refuses(&[], Action::Revoke, "mallory"), Some(Full::Ledger));
+        assert_eq!(plan.refuses(&[], Action::Revoke, "bob"), Some(Full::Ledger));
+        assert_eq!(plan.refuses(&[], Action::Revoke, "alice"), None);
+    }
+
+    // 250 stacks keep 1,000 of 1,024 entries; the opening takes one.
+    #[test]
+    fn where_little_is_left_each_approval_leaves_the_place_of_its_revoke() {
+        assert_eq!(plan(250, &[]).room(), 23);
+        let taken = (1..).find(|n| plan(250, &approvals(*n, 1)).is_full(Action::Approve)).unwrap();
+        let full = plan(250, &approvals(taken, 1));
+        assert!(full.room() >= taken, "{} revokes find {} places", taken, full.room());
+        assert!(taken >= 10, "{taken}");
+    }
+}

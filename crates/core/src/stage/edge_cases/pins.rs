@@ -1,0 +1,80 @@
+//! How far a pin gets: as far as who may set it, and no further than the accounts let it.
+
+use super::*;
+use crate::{
+    api::{IdentityNeeded, Pin, Promotion},
+    gate::Sourced,
+    stage::{candidate::candidate, snapshot::Upstream},
+    verdict::Need,
+};
+
+#[derive(Clone, Copy)]
+struct Floor {
+    promotion: Promotion,
+    soak: i64,
+}
+
+const NONE: Floor = Floor { promotion: Promotion::Optional, soak: 0 };
+const REQUIRED: Floor = Floor { promotion: Promotion::Required, soak: 0 };
+const SOAKED: Floor = Floor { promotion: Promotion::Required, soak: 60 };
+const SOAKED_ALONE: Floor = Floor { promotion: Promotion::Optional, soak: 60 };
+
+/// What becomes at this minute of a pin to the release that the assembly has.
+fn pinned(
+    floor: Floor,
+    upstream: &[ChangePlan],
+    own: ChangePlan,
+    minute: i64,
+) -> Result<(), (Reason, Option<Timestamp>)> {
+    let case = Case::new(&[]).with(|c| c.plans = vec![own]);
+    let mut s = case.seen();
+    let stage = Arc::make_mut(&mut s.stage);
+    stage.spec.pin = Some(Pin { digest: Digest::of("release").to_string(), reason: None });
+    stage.spec.promote_from = serde_json::from_value(json!([{ "name": "staging" }])).unwrap();
+    s.gate.promotion = Sourced { value: floor.promotion, source: "AwsAccount prod".to_owned() };
+    s.gate.soak =
+        Sourced { value: SignedDuration::from_mins(floor.soak), source: "AwsAccount prod".to_owned() };
+    let plans = views(upstream.iter().cloned().map(Arc::new).collect(), None, &s.uid);
+    s.upstreams =
+        [("staging".to_owned(), Upstream { plans, checks: Vec::new(), identity: IdentityNeeded::Verified })]
+            .into();
+    match candidate(&s, at(minute)) {
+        Ok(_) => Ok(()),
+        Err(Need::Wait(reason, message, until)) => {
+            assert!(message.contains("AwsAccount prod"), "{message}");
+            Err((reason, until))
+        }
+        Err(need) => {
+            let verdict = crate::verdict::fold(vec![need], Reason::Planning, "x");
+            assert!(verdict.message.contains("AwsAccount prod"), "{}", verdict.message);
+            Err((verdict.phase.reason(), None))
+        }
+    }
+}
+
+#[rstest]
+#[case::that_nobody_demands_to_be_promoted(NONE, &[], Ok(()))]
+#[case::that_no_upstream_has_had(REQUIRED, &[], Err((Reason::PromotionRequired, None)))]
+#[case::that_nobody_has_carried_for_long(SOAKED_ALONE, &[], Err((Reason::PromotionRequired, None)))]
+#[case::that_is_only_planned_upstream(REQUIRED, &[plan(OTHER, A1, 1, &[])], Err((Reason::PromotionRequired, None)))]
+#[case::that_is_verified_upstream(REQUIRED, &[carried_out(OTHER, 1)], Ok(()))]
+#[case::that_soaks_upstream(SOAKED, &[carried_out(OTHER, 1)], Err((Reason::Soaking, Some(at(60)))))]
+#[case::that_soaks_without_promotion(SOAKED_ALONE, &[carried_out(OTHER, 1)], Err((Reason::Soaking, Some(at(60)))))]
+fn a_pin_to_a_release(
+    #[case] floor: Floor,
+    #[case] upstream: &[ChangePlan],
+    #[case] offered: Result<(), (Reason, Option<Timestamp>)>,
+) {
+    // It is planned here, and was not carried out.
+    assert_eq!(pinned(floor, upstream, plan(C1, A1, 1, &[]), 59), offered);
+}
+
+#[test]
+fn a_pin_goes_through_when_the_release_has_soaked() {
+    assert_eq!(pinned(SOAKED, &[carried_out(OTHER, 1)], plan(C1, A1, 1, &[]), 60), Ok(()));
+}
+
+#[test]
+fn a_pin_goes_back_to_what_this_stage_has_had() {
+    assert_eq!(pinned(SOAKED, &[], carried_out(C1, 1), 1), Ok(()));
+}

@@ -1,0 +1,112 @@
+//! What stops is recorded, whoever may sign it, as often as it is needed, and whatever others have filled the ledger with.
+
+use super::*;
+
+const REJECT: &str = "gate.stackgate.dev/reject";
+
+#[test]
+fn whoever_the_policies_take_for_a_person_stops_a_change() {
+    let case = Case::new(&[said("Approve", "alice")]).on_plan(REJECT, &format!("{C1};by=system:admin"));
+    assert_eq!(case.recorded(9), ["Reject system:admin Verified"]);
+}
+
+const REVOKE: &str = "gate.stackgate.dev/revoke.alice";
+
+fn again(by: &str) -> Value {
+    let mut again = said("Approve", by);
+    again["decided"]["slot"] = json!("again");
+    again
+}
+
+#[rstest]
+#[case::the_first(&[said("Approve", "alice")], &["Revoke alice Verified"])]
+#[case::that_stands_still(&[said("Approve", "alice"), said("Revoke", "alice")], &[])]
+#[case::after_another_approval(&[said("Approve", "alice"), said("Revoke", "alice"), again("alice")], &["Revoke alice Verified"])]
+#[case::that_took_that_back_too(&[said("Approve", "alice"), said("Revoke", "alice"), again("alice"), said("Revoke", "alice")], &[])]
+#[case::after_an_approval_of_another(&[said("Approve", "alice"), said("Revoke", "alice"), again("bob")], &[])]
+#[case::after_an_override(&[said("Revoke", "alice"), said("Override", "alice")], &["Revoke alice Verified"])]
+fn a_revoke_in_the_same_words(#[case] ledger: &[Value], #[case] recorded: &[&str]) {
+    let case = Case::new(ledger).on_plan(REVOKE, &format!("{C1};by=alice"));
+    assert_eq!(case.recorded(9), recorded);
+}
+
+#[test]
+fn a_revoke_that_stands_takes_back_a_new_approval_and_the_message_says_so() {
+    let case = Case::new(&[said("Approve", "alice"), said("Revoke", "alice")])
+        .on_plan(REVOKE, &format!("{C1};by=alice"));
+    let message = case.decided(9).message;
+    assert!(message.contains("until it is taken away: kubectl -n shop annotate plan"), "{message}");
+    assert!(message.contains(&format!("{REVOKE}-")), "{message}");
+    let approved = case.on_plan("gate.stackgate.dev/approve.again", &format!("{C1};by=alice"));
+    assert_eq!(approved.recorded(9), ["Approve alice Verified", "Revoke alice Verified"]);
+}
+
+#[test]
+fn a_replay_of_an_approval_that_was_taken_back_has_no_effect() {
+    let case = Case::new(&[said("Approve", "alice"), said("Revoke", "alice")])
+        .on_plan(APPROVE, &format!("{C1};by=alice"));
+    assert_eq!(case.recorded(9), [""; 0]);
+}
+
+/// One person approves as often as a ledger takes it, and more.
+fn flood(by: &str, approvals: usize) -> Vec<Value> {
+    let numbered = |n: usize| {
+        let mut one = said("Approve", by);
+        one["decided"]["slot"] = json!(format!("s{n}"));
+        one
+    };
+    (0..approvals).map(numbered).collect()
+}
+
+#[test]
+fn who_floods_a_ledger_with_approvals_takes_nobody_the_room_for_a_stop() {
+    let mut ledger = vec![said("Approve", "bob")];
+    ledger.extend(flood("mallory", 120));
+    let full = Case::new(&ledger)
+        .on_plan("gate.stackgate.dev/approve.more", &format!("{C1};by=mallory"))
+        .on_plan("gate.stackgate.dev/revoke.bob", &format!("{C1};by=bob"));
+    assert_eq!(full.recorded(9), ["Revoke bob Verified"]);
+    let rejected = full.on_plan("gate.stackgate.dev/reject.carol", &format!("{C1};by=carol"));
+    assert_eq!(rejected.recorded(9), ["Reject carol Verified", "Revoke bob Verified"]);
+}
+
+#[test]
+fn one_person_approves_eight_times_and_is_told_so() {
+    let case = Case::new(&flood("mallory", 8))
+        .with(|c| c.gate = json!({ "approvals": 2 }))
+        .on_plan("gate.stackgate.dev/approve.more", &format!("{C1};by=mallory"))
+        .on_plan("gate.stackgate.dev/approve.z", &format!("{C1};by=bob"));
+    assert_eq!(case.recorded(9), ["Approve bob Verified"]);
+    let alone = Case::new(&flood("mallory", 8))
+        .with(|c| c.gate = json!({ "approvals": 2 }))
+        .on_plan("gate.stackgate.dev/approve.more", &format!("{C1};by=mallory"));
+    let verdict = alone.decided(9);
+    assert_eq!(verdict.phase, Phase::Waiting(Reason::AwaitingApproval));
+    assert!(verdict.message.contains("approve.more: its author has done so 8 times"), "{}", verdict.message);
+}
+
+#[test]
+fn where_no_approval_is_taken_any_more_none_is_asked_for() {
+    let mut ledger = flood("mallory", 64);
+    ledger.push(said("Revoke", "mallory"));
+    let verdict = Case::new(&ledger).decided(9);
+    assert_eq!(verdict.phase, Phase::Stalled(Reason::LedgerFull));
+    assert!(!verdict.message.contains("let it run"), "{}", verdict.message);
+    assert!(verdict.message.contains("make a new release"), "{}", verdict.message);
+}
+
+#[test]
+fn an_approval_that_was_over_before_it_was_seen_is_listed_as_ignored() {
+    let value = format!("{C1};by=alice;until=2026-11-24T00:05:00Z");
+    let case = Case::new(&[]).on_plan(APPROVE, &value).on_stage(APPROVE, &value);
+    let told = "until=2026-11-24T00:05:00Z is in the past";
+    let s = case.seen();
+    let verdict = decide(&s, at(5));
+    assert!(verdict.message.contains(told), "{}", verdict.message);
+    let on_stage = status(&s, &verdict, at(5)).ignored;
+    assert!(matches!(on_stage.as_slice(), [text] if text.contains(told)), "{on_stage:?}");
+    let (on_plan, _) = crate::plan::status(&s.newest().unwrap().plan, None, at(5)).unwrap();
+    assert!(matches!(on_plan.ignored.as_slice(), [text] if text.contains(told)), "{:?}", on_plan.ignored);
+    let before = status(&s, &verdict, at(4)).ignored;
+    assert!(before.is_empty(), "{before:?}");
+}
