@@ -18,7 +18,7 @@ use stackgate_testbed::{Chart, User};
 use crate::{
     attempts::denial,
     call::{Call, all, stage},
-    objects::{self, decide, gate, id},
+    objects::{self, gate, id},
     world::World,
 };
 
@@ -33,6 +33,16 @@ const UID: &str = "0d9c6c1e-0000-4000-8000-000000000001";
 
 /// One for each policy that denies.
 pub fn probes() -> Vec<Probe> {
+    let make = |change: &dyn Fn(&mut Value)| {
+        let mut stage = objects::stage("probe");
+        stage["metadata"]["namespace"] = "stackgate-system".into();
+        change(&mut stage);
+        Call::create(
+            User::Controller,
+            "/apis/stackgate.dev/v1alpha1/namespaces/stackgate-system/stages".to_owned(),
+            stage,
+        )
+    };
     let plan = || objects::plan("probe", "Stage", "prod", UID, &id('c', '0'));
     let mut decided = plan();
     decided["metadata"]["annotations"] = json!({ gate("reject"): id('c', '0') });
@@ -46,17 +56,13 @@ pub fn probes() -> Vec<Probe> {
     vec![
         Probe {
             policy: "decisions.stackgate.dev",
-            call: Call::merge(me, stage("prod"), decide("approve", &id('c', '0'))),
+            call: make(&|s| s["metadata"]["annotations"] = json!({ gate("approve"): id('c', '0') })),
             says: "system:serviceaccount:stackgate-system:stackgate is no person: people decide, or GitOps controllers that the chart lists",
         },
         Probe {
             policy: "setgate.stackgate.dev",
-            call: Call::merge(
-                me,
-                stage("prod"),
-                json!({ "spec": { "gate": { "requireApproval": "Never" } } }),
-            ),
-            says: "system:serviceaccount:stackgate-system:stackgate lacks the verb setgate on stages/prod: ",
+            call: make(&|s| s["spec"]["pin"] = json!({ "digest": "000000000000" })),
+            says: "system:serviceaccount:stackgate-system:stackgate lacks the verb setgate on stages/probe: ",
         },
         Probe {
             policy: "keep-stops.stackgate.dev",
@@ -79,7 +85,7 @@ pub fn probes() -> Vec<Probe> {
         },
         Probe {
             policy: "room.stackgate.dev",
-            call: Call::merge(me, stage("prod"), json!({ "metadata": { "annotations": many } })),
+            call: make(&|s| s["metadata"]["annotations"] = Value::Object(many.clone())),
             says: "annotations that are no decisions may be 256 and have 49152 characters in all",
         },
     ]
@@ -123,6 +129,7 @@ pub async fn the_controller_sees_how_they_stand(
     let clients =
         from_config(Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await?)?;
     let digest = installed(world.client(User::Controller)).await?.content;
+    stand_in_the_way(world).await?;
     let (tell, mut told) = tokio::sync::mpsc::unbounded_channel();
     let policies = Policies::new(&clients, "stackgate-system", Some(digest));
     let watching = tokio::spawn(async move {
@@ -149,4 +156,24 @@ pub async fn the_controller_sees_how_they_stand(
     until(InForceState::InForce).await?;
     watching.abort();
     Ok(())
+}
+
+/// Stages by which somebody who edits one namespace, the first one, would have every wrong request of the controller change nothing; and
+/// one of the name that the controller tries.
+async fn stand_in_the_way(world: &World) -> Result<()> {
+    world.admin().run(&["create", "namespace", "aaa"])?;
+    let make = async |who: User, namespace: &str, name: &str| {
+        let mut stage = objects::stage(name);
+        stage["metadata"]["namespace"] = namespace.into();
+        stage["spec"]["cdkStage"] = "stackgate/policy/probe".into();
+        let path = format!("/apis/stackgate.dev/v1alpha1/namespaces/{namespace}/stages");
+        Call::create(who, path, stage).for_good().send(world).await
+    };
+    make(User::Bob, "aaa", "aaa").await?;
+    make(User::Admin, "stackgate-system", "policy-probe").await?;
+    let account = json!({
+        "apiVersion": "stackgate.dev/v1alpha1", "kind": "AwsAccount", "metadata": { "name": "shop-prod" },
+        "spec": { "accountID": "222222222222", "regions": ["eu-central-1"] },
+    });
+    world.apply(&account.to_string())
 }
