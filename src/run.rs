@@ -119,7 +119,7 @@ async fn work(s: Started, shutdown: &Shutdown) -> Result<()> {
         () = shutdown.requested() => return Ok(()),
     };
     let events = Events::new(&s.clients, &s.args.identity());
-    let policies = Policies::new(&s.clients, &s.args.namespace, s.args.policies_digest);
+    let policies = Policies::new(&s.clients, &s.args.namespace, s.args.policies_digests.clone());
     let Started { args, clock, stores, queue, metrics, .. } = s;
     let settings = Settings::default();
     let base = Settings::load().await;

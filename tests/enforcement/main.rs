@@ -54,7 +54,8 @@ fn each_change_shows(world: &World, case: &Case) -> Result<()> {
     for (number, policy) in POLICIES.into_iter().enumerate() {
         for way in Way::ALL.into_iter().cycle().skip(number).step_by(3).take(2) {
             way.take(&world.kubectl(), policy)?;
-            shows(world, case, "False", policy).with_context(|| format!("{way:?} of {policy}"))?;
+            shows(world, case, "False", &format!("installs: {}. What", way.told(policy)))
+                .with_context(|| format!("{way:?} of {policy}"))?;
             put_back(&world.kubectl())?;
             shows(world, case, "True", "in force")
                 .with_context(|| format!("{policy} is put back after {way:?}"))?;
@@ -71,7 +72,7 @@ fn what_is_signed_meanwhile_is_unproven(
     release: &str,
 ) -> Result<()> {
     Way::Unbound.take(&world.kubectl(), "decisions.stackgate.dev")?;
-    shows(world, case, "False", "decisions.stackgate.dev")?;
+    shows(world, case, "False", &Way::Unbound.told("decisions.stackgate.dev"))?;
     forge(world, waiting, "forged")?;
     identity(world, waiting, "forged", "Unverified")?;
     case.keeps_waiting(world, waiting)?;

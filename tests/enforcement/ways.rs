@@ -23,6 +23,16 @@ impl Way {
     pub const ALL: [Self; 6] =
         [Self::Unbound, Self::Warns, Self::Ignored, Self::Agrees, Self::Elsewhere, Self::Deleted];
 
+    /// What the controller says of it.
+    pub fn told(self, policy: &str) -> String {
+        match self {
+            Self::Unbound => format!("ValidatingAdmissionPolicyBinding/{policy} is missing"),
+            Self::Warns | Self::Elsewhere => format!("ValidatingAdmissionPolicyBinding/{policy} is changed"),
+            Self::Deleted => format!("ValidatingAdmissionPolicy/{policy} is missing"),
+            Self::Ignored | Self::Agrees => format!("ValidatingAdmissionPolicy/{policy} is changed"),
+        }
+    }
+
     /// Does that to a policy.
     pub fn take(self, kubectl: &Kubectl, policy: &str) -> Result<()> {
         const POLICY: &str = "validatingadmissionpolicy";

@@ -10,7 +10,7 @@ use kube::{
 use serde_json::{Map, Value, json};
 use stackgate::kube::{
     client::from_config,
-    policies::{Policies, installed},
+    policies::{Expected, Policies, installed},
 };
 use stackgate_core::gate::InForceState;
 use stackgate_testbed::{Chart, User};
@@ -104,18 +104,27 @@ pub async fn each_is_denied(world: &World) -> Result<()> {
     Ok(())
 }
 
-/// What the chart hands to the controller as the digest of the policies is what the controller computes of those that are installed.
-pub async fn the_digest_is_that_of_the_chart(world: &World, kubernetes: &str, values: &[&str]) -> Result<()> {
+/// What the chart hands to the controller.
+fn handed_over(kubernetes: &str, values: &[&str]) -> Result<Expected> {
     let chart = Chart::new(kubernetes).only("templates/deployment.yaml");
     let text = values.iter().fold(chart, |chart, value| chart.set(value)).render()?;
+    let all: Vec<Value> = serde_saphyr::from_multiple(&text)?;
+    let env =
+        all.iter().filter_map(|o| o.pointer("/spec/template/spec/containers/0/env")?.as_array()).flatten();
+    let digests = env.filter(|e| e["name"] == "STACKGATE_POLICIES_DIGESTS").find_map(|e| e["value"].as_str());
+    Ok(digests.context("no digests")?.parse()?)
+}
+
+/// The digests that the chart hands to the controller are what the controller computes of the policies that are installed.
+pub async fn the_digests_are_those_of_the_chart(
+    world: &World,
+    kubernetes: &str,
+    values: &[&str],
+) -> Result<()> {
     let installed = installed(world.client(User::Controller)).await?;
-    ensure!(installed.names.len() == 12, "{:?}", installed.names);
-    ensure!(
-        text.contains(&format!("value: \"{}\"", installed.content)),
-        "installed: {}; the chart says: {}",
-        installed.content,
-        text.split_once("DIGEST").map_or("nothing", |(_, rest)| rest.get(..100).unwrap_or(rest))
-    );
+    ensure!(installed.contents.len() == 12, "{:?}", installed.contents);
+    let differs = handed_over(kubernetes, values)?.differs(&installed);
+    ensure!(differs.is_none(), "{differs:?}");
     Ok(())
 }
 
@@ -128,19 +137,20 @@ pub async fn the_controller_sees_how_they_stand(
     let kubeconfig = Kubeconfig::read_from(world.cluster.kubeconfig(User::Controller))?;
     let clients =
         from_config(Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await?)?;
-    let digest = installed(world.client(User::Controller)).await?.content;
+    let expected = handed_over(kubernetes, values)?;
     stand_in_the_way(world).await?;
     let (tell, mut told) = tokio::sync::mpsc::unbounded_channel();
-    let policies = Policies::new(&clients, "stackgate-system", Some(digest));
+    let policies = Policies::new(&clients, "stackgate-system", Some(expected));
     let watching = tokio::spawn(async move {
         policies.look_after(move |found| drop(tell.send((found.state, found.message)))).await;
     });
-    let mut until = async |wanted: InForceState| -> Result<()> {
+    let mut until = async |wanted: InForceState, says: &str| -> Result<()> {
         let mut last = None;
         let found = tokio::time::timeout(Duration::from_secs(60), async {
             while let Some((state, message)) = told.recv().await {
+                let is_it = state == wanted && message.contains(says);
                 last = Some(message);
-                if state == wanted {
+                if is_it {
                     return true;
                 }
             }
@@ -149,11 +159,14 @@ pub async fn the_controller_sees_how_they_stand(
         ensure!(found.await == Ok(true), "not {wanted:?}; the controller says last: {last:?}");
         Ok(())
     };
-    until(InForceState::InForce).await?;
+    until(InForceState::InForce, "").await?;
     world.admin().run(&["delete", "validatingadmissionpolicybinding", "keep-stops.stackgate.dev"])?;
-    until(InForceState::NotInForce).await?;
+    until(
+        InForceState::NotInForce,
+        "installs: ValidatingAdmissionPolicyBinding/keep-stops.stackgate.dev is missing. What to do: helm upgrade",
+    ).await?;
     world.install_policies(kubernetes, values).await?;
-    until(InForceState::InForce).await?;
+    until(InForceState::InForce, "").await?;
     watching.abort();
     Ok(())
 }

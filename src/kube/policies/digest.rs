@@ -1,5 +1,7 @@
 //! What is installed: the content of policies and bindings, and which objects they are.
 
+use std::collections::BTreeMap;
+
 use k8s_openapi::api::admissionregistration::v1::{
     ValidatingAdmissionPolicy, ValidatingAdmissionPolicyBinding,
 };
@@ -13,10 +15,8 @@ use super::SUFFIX;
 /// The policies and bindings that are there.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Installed {
-    /// Kind and name of each, in order.
-    pub names: Vec<String>,
-    /// What they say: equal to what the chart computes of its templates, if nobody has changed anything.
-    pub content: Digest,
+    /// What each says, by kind and name: equal to what the chart computes of its templates, if nobody has changed anything.
+    pub contents: BTreeMap<String, Digest>,
     /// Which objects they are, and in which generation: whoever takes one away and puts it back leaves another.
     pub fingerprint: Digest,
 }
@@ -41,12 +41,10 @@ struct Counted {
 
 fn summed(mut all: Vec<Counted>) -> Installed {
     all.sort();
-    let lines: Vec<String> = all.iter().map(|c| format!("{} {}", c.name, c.spec)).collect();
     let versions: Vec<String> = all.iter().map(|c| format!("{} {}", c.name, c.version)).collect();
     Installed {
-        content: Digest::of(lines.join("\n")),
         fingerprint: Digest::of(versions.join("\n")),
-        names: all.into_iter().map(|c| c.name).collect(),
+        contents: all.into_iter().map(|c| (c.name, Digest::of(c.spec))).collect(),
     }
 }
 
@@ -143,9 +141,9 @@ mod tests {
                 version: version.to_owned(),
             }])
         };
-        assert_eq!(one("{}", "u 1").content, one("{}", "v 1").content);
+        assert_eq!(one("{}", "u 1").contents, one("{}", "v 1").contents);
         assert_ne!(one("{}", "u 1").fingerprint, one("{}", "v 1").fingerprint);
         assert_ne!(one("{}", "u 1").fingerprint, one("{}", "u 2").fingerprint);
-        assert_ne!(one("{}", "u 1").content, one("{ }", "u 1").content);
+        assert_ne!(one("{}", "u 1").contents, one("{ }", "u 1").contents);
     }
 }

@@ -2,6 +2,7 @@
 //! are compared with what was installed, tried by wrong requests, and watched: any doubt makes decisions unverified.
 
 mod digest;
+mod expected;
 mod probe;
 mod record;
 
@@ -24,8 +25,11 @@ use stackgate_core::{
 use tokio::sync::Notify;
 use tracing::{info, warn};
 
-pub use self::digest::{Installed, installed};
 use self::probe::Doubt;
+pub use self::{
+    digest::{Installed, installed},
+    expected::{Expected, ExpectedError},
+};
 use super::client::Clients;
 
 /// Every policy and binding that counts has a name that ends so.
@@ -40,21 +44,21 @@ const SOON: Duration = Duration::from_secs(2);
 pub struct Policies {
     clients: Clients,
     namespace: String,
-    expected: Option<Digest>,
+    expected: Option<Expected>,
 }
 
 impl Policies {
-    /// Those that the chart has installed with this digest; without one nothing proves that they are the right ones.
+    /// Those that the chart has installed and handed over; without that nothing proves that they are the right ones.
     #[must_use]
-    pub fn new(clients: &Clients, namespace: &str, expected: Option<Digest>) -> Self {
+    pub fn new(clients: &Clients, namespace: &str, expected: Option<Expected>) -> Self {
         Self { clients: clients.clone(), namespace: namespace.to_owned(), expected }
     }
 
     /// Tries and watches for ever, and tells `told` how the policies stand.
     pub async fn look_after(&self, told: impl Fn(Enforcement)) {
-        let Some(expected) = self.expected else {
+        let Some(expected) = &self.expected else {
             told(not_in_force(
-                "the controller was started without --policies-digest, so nothing proves who decides: install the chart with policies.enabled",
+                "the controller was started without --policies-digests, so nothing proves who decides: install the chart with policies.enabled",
             ));
             return std::future::pending().await;
         };
@@ -88,7 +92,7 @@ impl Policies {
     /// How they stand now. A change is told at once, before anything is tried.
     async fn look(
         &self,
-        expected: Digest,
+        expected: &Expected,
         before: Option<&Enforcement>,
         told: &impl Fn(Enforcement),
     ) -> Enforcement {
@@ -99,11 +103,8 @@ impl Policies {
         if before.is_some_and(|b| b.fingerprint != Some(found.fingerprint)) {
             told(not_in_force("an admission policy or its binding was changed; it is tried anew"));
         }
-        if found.content != expected {
-            return not_in_force(&format!(
-                "the admission policies {} are not those that this version of the chart installs: helm upgrade puts them back",
-                found.names.join(", ")
-            ));
+        if let Some(differs) = expected.differs(&found) {
+            return not_in_force(&differs);
         }
         match probe::probe(&self.clients.calls, &self.namespace).await {
             Ok(()) => {}
