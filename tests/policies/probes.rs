@@ -10,7 +10,7 @@ use kube::{
 use serde_json::{Map, Value, json};
 use stackgate::kube::{
     client::from_config,
-    policies::{Expected, Policies, installed},
+    policies::{Expected, Policies, Signing, installed},
 };
 use stackgate_core::gate::InForceState;
 use stackgate_testbed::{Chart, User};
@@ -121,9 +121,14 @@ pub async fn the_digests_are_those_of_the_chart(
     kubernetes: &str,
     values: &[&str],
 ) -> Result<()> {
-    let installed = installed(world.client(User::Controller)).await?;
-    ensure!(installed.contents.len() == 12, "{:?}", installed.contents);
-    let differs = handed_over(kubernetes, values)?.differs(&installed);
+    let expected = handed_over(kubernetes, values)?;
+    let installed = installed(world.client(User::Controller), expected.signing()).await?;
+    let number = match expected.signing() {
+        Signing::LeftOut => 12,
+        Signing::Installed => 14,
+    };
+    ensure!(installed.contents.len() == number, "{:?}", installed.contents);
+    let differs = expected.differs(&installed);
     ensure!(differs.is_none(), "{differs:?}");
     Ok(())
 }

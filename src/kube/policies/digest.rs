@@ -5,7 +5,10 @@ use std::collections::BTreeMap;
 use k8s_openapi::api::admissionregistration::v1::{
     ValidatingAdmissionPolicy, ValidatingAdmissionPolicyBinding,
 };
-use kube::{Api, Client, Resource, ResourceExt, api::ListParams};
+use kube::{
+    Api, Client, Resource, ResourceExt,
+    api::{ApiResource, DynamicObject, GroupVersionKind, ListParams, ObjectMeta},
+};
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 use stackgate_core::words::Digest;
@@ -21,13 +24,37 @@ pub struct Installed {
     pub fingerprint: Digest,
 }
 
+/// Whether the chart has installed the policy that signs for people, which is compared then, too.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Signing {
+    /// It has not: mutating policies are not looked at.
+    #[default]
+    LeftOut,
+    /// It has.
+    Installed,
+}
+
+/// `admissionregistration.k8s.io/v1` of Kubernetes 1.36, which is newer than the types.
+pub(super) fn mutating_policies() -> [ApiResource; 2] {
+    ["MutatingAdmissionPolicy", "MutatingAdmissionPolicyBinding"]
+        .map(|kind| ApiResource::from_gvk(&GroupVersionKind::gvk("admissionregistration.k8s.io", "v1", kind)))
+}
+
 /// Reads them anew from the API server.
 ///
 /// # Errors
 /// When they cannot be listed.
-pub async fn installed(client: &Client) -> Result<Installed, kube::Error> {
+pub async fn installed(client: &Client, signing: Signing) -> Result<Installed, kube::Error> {
     let mut all = listed::<ValidatingAdmissionPolicy>(client).await?;
     all.extend(listed::<ValidatingAdmissionPolicyBinding>(client).await?);
+    match signing {
+        Signing::LeftOut => {}
+        Signing::Installed => {
+            for kind in mutating_policies() {
+                all.extend(listed_as(client, &kind).await?);
+            }
+        }
+    }
     Ok(summed(all))
 }
 
@@ -53,16 +80,35 @@ where
     K: Resource<DynamicType = ()> + Clone + std::fmt::Debug + Serialize + DeserializeOwned,
 {
     let list = Api::<K>::all(client.clone()).list(&ListParams::default()).await?;
+    let kind = K::kind(&());
     let ours = list.items.into_iter().filter(|o| o.name_any().ends_with(SUFFIX));
     Ok(ours
-        .map(|o| Counted {
-            name: format!("{}/{}", K::kind(&()), o.name_any()),
-            version: format!("{} {}", o.uid().unwrap_or_default(), o.meta().generation.unwrap_or_default()),
-            spec: as_helm_writes(&without_defaults(
-                serde_json::to_value(&o).unwrap_or_default()["spec"].take(),
-            )),
+        .map(|o| {
+            let spec = serde_json::to_value(&o).unwrap_or_default()["spec"].take();
+            counted(&kind, o.meta(), spec)
         })
         .collect())
+}
+
+async fn listed_as(client: &Client, kind: &ApiResource) -> Result<Vec<Counted>, kube::Error> {
+    let api: Api<DynamicObject> = Api::all_with(client.clone(), kind);
+    let list = match api.list(&ListParams::default()).await {
+        Ok(list) => list.items,
+        // An API server that does not know the kind has none of it.
+        Err(kube::Error::Api(status)) if status.code == 404 => Vec::new(),
+        Err(error) => return Err(error),
+    };
+    let ours = list.into_iter().filter(|o| o.name_any().ends_with(SUFFIX));
+    Ok(ours.map(|mut o| counted(&kind.kind, &o.metadata, o.data["spec"].take())).collect())
+}
+
+fn counted(kind: &str, meta: &ObjectMeta, spec: Value) -> Counted {
+    let (uid, generation) = (meta.uid.as_deref().unwrap_or_default(), meta.generation.unwrap_or_default());
+    Counted {
+        name: format!("{kind}/{}", meta.name.as_deref().unwrap_or_default()),
+        version: format!("{uid} {generation}"),
+        spec: as_helm_writes(&without_defaults(spec)),
+    }
 }
 
 /// A spec without what the API server fills in. Anything else in these fields stays, and makes the content another one.

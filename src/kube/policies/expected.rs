@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, str::FromStr};
 
 use stackgate_core::words::Digest;
 
-use super::Installed;
+use super::{Installed, Signing};
 
 /// How many differences a message names.
 const NAMED: usize = 8;
@@ -47,6 +47,14 @@ impl FromStr for Expected {
 }
 
 impl Expected {
+    /// Whether the chart installs the policy that signs for people. Before Kubernetes 1.36 it leaves it out, and gives the controller no
+    /// right to look at mutating policies.
+    #[must_use]
+    pub fn signing(&self) -> Signing {
+        let is_there = self.0.keys().any(|name| name.starts_with("MutatingAdmissionPolicy"));
+        if is_there { Signing::Installed } else { Signing::LeftOut }
+    }
+
     /// What is other in the cluster, in a sentence that names each and says what to do; `None`: nothing is.
     #[must_use]
     pub fn differs(&self, found: &Installed) -> Option<String> {
@@ -117,6 +125,14 @@ mod tests {
         let many: Vec<String> = (0..99).map(|n| format!("P/x{n}")).collect();
         let many: Vec<(&str, &str)> = many.iter().map(|name| (name.as_str(), "")).collect();
         assert!(differs(&many).contains("; and 93 more. What"), "{}", differs(&many));
+    }
+
+    #[test]
+    fn signing_is_looked_at_where_it_is_installed() {
+        let old = line("ValidatingAdmissionPolicy/a", "1");
+        let new = format!("{old}\n{}", line("MutatingAdmissionPolicyBinding/sign", "2"));
+        assert_eq!(old.parse::<Expected>().unwrap().signing(), Signing::LeftOut);
+        assert_eq!(new.parse::<Expected>().unwrap().signing(), Signing::Installed);
     }
 
     #[test]

@@ -14,7 +14,7 @@ use k8s_openapi::api::admissionregistration::v1::{
 };
 use kube::{
     Api, Client, Resource, ResourceExt,
-    api::ListParams,
+    api::{DynamicObject, ListParams},
     runtime::{WatchStreamExt, watcher},
 };
 use stackgate_core::{
@@ -27,7 +27,7 @@ use tracing::{info, warn};
 
 use self::probe::Doubt;
 pub use self::{
-    digest::{Installed, installed},
+    digest::{Installed, Signing, installed},
     expected::{Expected, ExpectedError},
 };
 use super::client::Clients;
@@ -63,9 +63,20 @@ impl Policies {
             return std::future::pending().await;
         };
         let changed = Notify::new();
+        let watches = || self.clients.watches.clone();
         tokio::join!(
-            self.follow::<ValidatingAdmissionPolicy>(&changed),
-            self.follow::<ValidatingAdmissionPolicyBinding>(&changed),
+            follow(Api::<ValidatingAdmissionPolicy>::all(watches()), &changed),
+            follow(Api::<ValidatingAdmissionPolicyBinding>::all(watches()), &changed),
+            async {
+                match expected.signing() {
+                    Signing::LeftOut => {}
+                    Signing::Installed => {
+                        let all = digest::mutating_policies()
+                            .map(|kind| follow(Api::<DynamicObject>::all_with(watches(), &kind), &changed));
+                        futures::future::join_all(all).await;
+                    }
+                }
+            },
             async {
                 let mut last: Option<Enforcement> = None;
                 loop {
@@ -96,7 +107,7 @@ impl Policies {
         before: Option<&Enforcement>,
         told: &impl Fn(Enforcement),
     ) -> Enforcement {
-        let found = match installed(&self.clients.calls).await {
+        let found = match installed(&self.clients.calls, expected.signing()).await {
             Ok(found) => found,
             Err(why) => return unknown(&format!("the admission policies cannot be read: {why}")),
         };
@@ -138,29 +149,24 @@ impl Policies {
         record.write(fingerprint, &tainted).await?;
         Ok(tainted)
     }
+}
 
-    async fn follow<K>(&self, changed: &Notify)
-    where
-        K: Resource<DynamicType = ()>
-            + Clone
-            + std::fmt::Debug
-            + serde::de::DeserializeOwned
-            + Send
-            + 'static,
-    {
-        let events = watcher(Api::<K>::all(self.clients.watches.clone()), watcher::Config::default())
-            .default_backoff();
-        let mut events = std::pin::pin!(events);
-        while let Some(event) = events.next().await {
-            match event {
-                Ok(watcher::Event::Apply(o) | watcher::Event::Delete(o))
-                    if !o.name_any().ends_with(SUFFIX) => {}
-                Ok(watcher::Event::Init | watcher::Event::InitApply(_)) => {}
-                Ok(_) => changed.notify_one(),
-                Err(error) => {
-                    warn!(kind = %K::kind(&()), %error, "watch failed; it is tried again");
-                    changed.notify_one();
-                }
+/// Tells of every change of a policy or binding of ours.
+async fn follow<K>(api: Api<K>, changed: &Notify)
+where
+    K: Resource + Clone + std::fmt::Debug + serde::de::DeserializeOwned + Send + 'static,
+{
+    let what = api.resource_url().to_owned();
+    let events = watcher(api, watcher::Config::default()).default_backoff();
+    let mut events = std::pin::pin!(events);
+    while let Some(event) = events.next().await {
+        match event {
+            Ok(watcher::Event::Apply(o) | watcher::Event::Delete(o)) if !o.name_any().ends_with(SUFFIX) => {}
+            Ok(watcher::Event::Init | watcher::Event::InitApply(_)) => {}
+            Ok(_) => changed.notify_one(),
+            Err(error) => {
+                warn!(what, %error, "watch failed; it is tried again");
+                changed.notify_one();
             }
         }
     }
