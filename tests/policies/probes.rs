@@ -170,9 +170,28 @@ pub async fn the_controller_sees_how_they_stand(
         InForceState::NotInForce,
         "installs: ValidatingAdmissionPolicyBinding/keep-stops.stackgate.dev is missing. What to do: helm upgrade",
     ).await?;
+    crowd(world).await?;
     world.install_policies(kubernetes, values).await?;
-    until(InForceState::InForce, "").await?;
+    // Nobody shuts a gate by many annotations.
+    until(InForceState::InForce, "But 70").await?;
+    world.admin().run(&["delete", "namespace", "aaa", "--wait=false"])?;
     watching.abort();
+    Ok(())
+}
+
+/// While nothing checks decisions: more of them than can be kept.
+async fn crowd(world: &World) -> Result<()> {
+    world.admin().run(&["delete", "validatingadmissionpolicybinding", "decisions.stackgate.dev"])?;
+    for number in 0..10 {
+        let mut stage = objects::stage(&format!("crowd-{number}"));
+        stage["metadata"]["namespace"] = "aaa".into();
+        let many: Map<String, Value> =
+            (0..7_000).map(|n| (gate(&format!("approve.{n}")), "by=x".into())).collect();
+        stage["metadata"]["annotations"] = Value::Object(many);
+        let path = "/apis/stackgate.dev/v1alpha1/namespaces/aaa/stages".to_owned();
+        let call = Call::create(User::Admin, path, stage).for_good();
+        world.until("nothing checks decisions", async || call.send(world).await).await?;
+    }
     Ok(())
 }
 
