@@ -35,6 +35,7 @@ lint: ## format, clippy, and what may be among the dependencies
 .PHONY: bench
 bench: running ## figures: how fast approvals take effect and decisions are taken; builds with --release
 	$(CARGO) build --release --locked --package stackgate --package stackgate-testbed --package stackgate-sim --bins
+	$(TARGET)/release/steps
 	$(TARGET)/release/bench
 
 .PHONY: demo

@@ -172,7 +172,6 @@ impl Facts {
 
     /// Takes in what came of an effect that began at `started` and ended at `now`.
     pub fn note(&mut self, effect: &Effect, outcome: Outcome, started: Timestamp, now: Timestamp) {
-        let key = effect.attempt();
         if matches!(effect, Effect::Record(Record::OpenPlan(_) | Record::Ledger { .. })) {
             // Claim, then look: what was seen of the gate before a record does not count after it, also where the reply
             // was lost and the watch tells of it.
@@ -181,25 +180,31 @@ impl Facts {
         match outcome {
             Outcome::Refused(refusal) => {
                 self.forget_what_a_refusal_contradicts(effect, refusal.kind);
+                let key = effect.attempt();
                 let times = self.refusals.get(&key).map_or(1, |r| r.times.saturating_add(1));
                 self.refusals.insert(key, Refused { refusal, at: now, times });
             }
             Outcome::Unsure(why) => {
                 self.forget_target(effect);
                 let refusal = Refusal { kind: RefusalKind::Unavailable, message: why };
+                let key = effect.attempt();
                 let times = self.refusals.get(&key).map_or(1, |r| r.times.saturating_add(1));
                 self.refusals.insert(key, Refused { refusal, at: now, times });
             }
             Outcome::Learnt(fact) => {
-                self.refusals.remove(&key);
+                if !self.refusals.is_empty() {
+                    self.refusals.remove(&effect.attempt());
+                }
                 if let Effect::Look(look) = effect {
                     self.learn(look, fact, started);
                 }
             }
             Outcome::Accepted(receipt) => {
                 // Also what was refused on other versions of the object.
-                let same = effect.key();
-                self.refusals.retain(|attempt, _| !attempt.starts_with(&same));
+                if !self.refusals.is_empty() {
+                    let same = effect.key();
+                    self.refusals.retain(|attempt, _| !attempt.starts_with(&same));
+                }
                 self.accepted(effect, receipt, now);
             }
         }

@@ -122,7 +122,9 @@ impl Need {
 /// Asks for an effect, unless it was refused and it is too early to try again.
 #[must_use]
 pub fn ask(facts: &Facts, effect: Effect, now: Timestamp) -> Need {
-    let Some(refused) = facts.refusals.get(&effect.attempt()) else { return Need::Do(Box::new(effect)) };
+    // Mostly nothing was refused: then nothing is spelled out either.
+    let refused = if facts.refusals.is_empty() { None } else { facts.refusals.get(&effect.attempt()) };
+    let Some(refused) = refused else { return Need::Do(Box::new(effect)) };
     let at = refused.retry_at();
     if now >= at {
         return Need::Do(Box::new(effect));

@@ -1,6 +1,6 @@
 //! The words of AWS, as types: each is parsed once, at the edge, and can then be trusted.
 
-use std::{fmt, str::FromStr};
+use std::{fmt, str::FromStr, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
@@ -25,7 +25,7 @@ macro_rules! word {
         $(#[$doc])*
         #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
         #[serde(try_from = "String", into = "String")]
-        pub struct $name(String);
+        pub struct $name(Arc<str>);
 
         impl $name {
             /// The text itself.
@@ -38,7 +38,7 @@ macro_rules! word {
             type Err = BadWord;
             fn from_str(s: &str) -> Result<Self, BadWord> {
                 let check: fn(&str) -> bool = $check;
-                if check(s) { Ok(Self(s.to_owned())) } else { Err(bad($what, s, $rule)) }
+                if check(s) { Ok(Self(s.into())) } else { Err(bad($what, s, $rule)) }
             }
         }
         impl TryFrom<String> for $name {
@@ -49,7 +49,7 @@ macro_rules! word {
         }
         impl From<$name> for String {
             fn from(w: $name) -> String {
-                w.0
+                String::from(&*w.0)
             }
         }
         impl schemars::JsonSchema for $name {
@@ -162,7 +162,7 @@ macro_rules! arn {
             /// The account that the ARN names.
             #[must_use]
             pub fn account(&self) -> AccountId {
-                AccountId(self.0.split(':').nth(4).unwrap_or_default().to_owned())
+                AccountId(self.0.split(':').nth(4).unwrap_or_default().into())
             }
             /// The region that the ARN names; empty for global services.
             #[must_use]
@@ -192,7 +192,7 @@ impl ChangeSetName {
     /// The name of a change set of ours: `stackgate-` and 32 hexadecimal digits.
     #[must_use]
     pub fn ours(d: &Digest) -> Self {
-        Self(format!("stackgate-{}", d.short(32)))
+        Self(format!("stackgate-{}", d.short(32)).into())
     }
 }
 
@@ -207,7 +207,7 @@ macro_rules! change_id {
             /// The id made of the first 160 bits of the digest.
             #[must_use]
             pub fn from_digest(d: &Digest) -> Self {
-                Self(format!("{}{}", $prefix, d.short(40)))
+                Self(format!("{}{}", $prefix, d.short(40)).into())
             }
             /// The 40 hexadecimal digits.
             #[must_use]
@@ -369,7 +369,7 @@ impl Digest {
     /// The first `n` hexadecimal digits (at most 64).
     #[must_use]
     pub fn short(&self, n: usize) -> String {
-        let mut h = self.hex();
+        let mut h = hex(self.0.get(..n.div_ceil(2)).unwrap_or(&self.0));
         h.truncate(n);
         h
     }
@@ -379,10 +379,12 @@ impl Digest {
 #[must_use]
 pub fn hex(bytes: &[u8]) -> String {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    bytes
-        .iter()
-        .flat_map(|b| [DIGITS[usize::from(b >> 4)] as char, DIGITS[usize::from(b & 15)] as char])
-        .collect()
+    let mut text = String::with_capacity(2 * bytes.len());
+    for b in bytes {
+        text.push(char::from(DIGITS[usize::from(b >> 4)]));
+        text.push(char::from(DIGITS[usize::from(b & 15)]));
+    }
+    text
 }
 
 impl schemars::JsonSchema for Digest {
@@ -495,7 +497,7 @@ pub struct ToolkitNames {
 impl ToolkitNames {
     fn role(&self, kind: &str) -> RoleArn {
         let (q, a, r) = (&self.qualifier, &self.env.account, &self.env.region);
-        RoleArn(format!("arn:{}:iam::{a}:role/cdk-{q}-{kind}-role-{a}-{r}", partition(r)))
+        RoleArn(format!("arn:{}:iam::{a}:role/cdk-{q}-{kind}-role-{a}-{r}", partition(r)).into())
     }
     /// The role that calls CloudFormation.
     #[must_use]
@@ -525,7 +527,7 @@ impl ToolkitNames {
     /// The bucket of file assets.
     #[must_use]
     pub fn bucket(&self) -> BucketName {
-        BucketName(format!("cdk-{}-assets-{}-{}", self.qualifier, self.env.account, self.env.region))
+        BucketName(format!("cdk-{}-assets-{}-{}", self.qualifier, self.env.account, self.env.region).into())
     }
     /// The repository of image assets.
     #[must_use]

@@ -11,6 +11,8 @@ use stackgate_core::{
     words::{Digest, StackKey},
 };
 
+use crate::{run::run, scenario::with_one_fault};
+
 /// The CDK Stages, each with the account that it is deployed into.
 pub const STAGES: [(&str, &str); 3] =
     [("Dev", "111111111111"), ("Test", "222222222222"), ("Prod", "333333333333")];
@@ -32,6 +34,13 @@ pub static RELEASES: LazyLock<Vec<Arc<Bundle>>> = LazyLock::new(|| {
 pub static TEMPLATES: LazyLock<BTreeMap<Digest, Arc<Template>>> = LazyLock::new(|| {
     let stacks = RELEASES.iter().flat_map(|b| STAGES.iter().flat_map(|(name, _)| stacks(b, name)));
     stacks.map(|s| (s.template_file.digest(), Arc::new(s.template.clone()))).collect()
+});
+
+/// The id of each release for each Stage, as an undisturbed run shows them: whoever merges a release knows it beforehand.
+pub static A1S: LazyLock<BTreeMap<(&'static str, Digest), String>> = LazyLock::new(|| {
+    let report = run(&with_one_fault(64, None)).map(|r| r.a1s).unwrap_or_default();
+    let named = |name: &str| crate::people::STAGES.into_iter().find(|s| *s == name);
+    report.into_iter().filter_map(|((name, release), id)| Some(((named(&name)?, release), id))).collect()
 });
 
 /// The stacks of a CDK Stage.
@@ -95,7 +104,8 @@ fn stage(name: &str, account: &str, v: u32, files: &mut Vec<(String, String)>) {
     let export = format!("{name}-Store:Bucket");
     let mut resources = json!({
         "Function": {"Type": "AWS::Lambda::Function", "Properties": {"Code": {"S3Key": format!("{name}{v}.zip")}}},
-        "Name": {"Type": "AWS::SSM::Parameter", "Properties": {"Type": "String", "Value": {"Fn::ImportValue": export}}},
+        "Name": {"Type": "AWS::SSM::Parameter", "Properties": {
+            "Type": "String", "Tier": if v > 2 { "Advanced" } else { "Standard" }, "Value": {"Fn::ImportValue": export}}},
     });
     if v == 2 {
         resources["Alarm"] = json!({"Type": "AWS::SNS::Topic", "Properties": {}});

@@ -12,6 +12,7 @@ use stackgate_core::{
     cluster::{ClusterView, Installation},
     effect::{Effect, Next, Outcome, Pace, Refusal, RefusalKind, Seen, Wake, Watched},
     facts::Facts,
+    gate::Enforcement,
     plan,
     stack::StackRow,
     stage,
@@ -63,6 +64,34 @@ struct Active {
     steps: u32,
     queue: VecDeque<Effect>,
     status: Option<Object>,
+    /// When it was decided what to do.
+    decided: Timestamp,
+}
+
+/// What a decision was made of: it can be made again.
+#[derive(Clone, Debug)]
+pub struct Situation {
+    object: ObjectKey,
+    seen: Objects,
+    facts: Facts,
+    now: Timestamp,
+}
+
+impl Situation {
+    /// Whether it is one of a Stage.
+    #[must_use]
+    pub fn is_of_a_stage(&self) -> bool {
+        matches!(self.object, ObjectKey::Stage(_))
+    }
+
+    /// Decides again. Returns how many effects are asked for.
+    #[must_use]
+    pub fn decide(&self, installation: &Installation) -> usize {
+        match decide(&self.object, &self.seen, &self.facts, installation, self.now) {
+            Some(Decided::Do(_, effects)) => effects.len(),
+            Some(Decided::Wait(..)) | None => 0,
+        }
+    }
 }
 
 /// What a decision asks for: effects, or a wait, the object with its new status, and how it stands.
@@ -92,18 +121,31 @@ impl Controller {
     pub fn crash(&mut self, world: &mut World) {
         world.tell(|| format!("[{}] crash", self.place));
         *self = Self::new(self.place, self.budget, world.now);
-        if let Some(view) = world.cluster.views.get(self.place) {
+        if let Some(view) = world.cluster.views.get_mut(self.place) {
+            (view.seen.1, view.policies_changed) = (Enforcement::default(), true);
             self.due.extend(view.seen.0.keys().map(|k| (k.clone(), world.now)));
         }
     }
 
-    /// A watch event has arrived: whoever it concerns is due.
-    pub fn wake(&mut self, key: &ObjectKey, view: &View, now: Timestamp) {
+    /// The policies have been looked at: every Stage is due.
+    pub fn wake_all(&mut self, view: &View, now: Timestamp) {
+        let stages = view.seen.0.keys().filter(|k| matches!(k, ObjectKey::Stage(_)));
+        stages.for_each(|key| {
+            self.due.insert(key.clone(), now);
+        });
+    }
+
+    /// A watch event has arrived: whoever it concerns is due. `spec`: more than the status has changed.
+    pub fn wake(&mut self, key: &ObjectKey, view: &View, spec: bool, now: Timestamp) {
         let mut due = |key: ObjectKey| {
             let at = self.due.entry(key).or_insert(now);
             *at = now.min(*at);
         };
         due(key.clone());
+        if spec && matches!(key, ObjectKey::Stage(_) | ObjectKey::Account(_) | ObjectKey::Freeze(_)) {
+            let plans = view.seen.0.keys().filter(|k| matches!(k, ObjectKey::Plan(_)));
+            plans.for_each(|k| due(k.clone()));
+        }
         let stages = view.seen.0.iter().filter_map(|(k, o)| match o {
             Object::Stage(s) => Some((k, s)),
             _ => None,
@@ -155,6 +197,7 @@ impl Controller {
     ) -> bool {
         if let Some(mut active) = self.active.take() {
             if let Some(effect) = active.queue.pop_front() {
+                world.acting = (self.place, active.decided);
                 if self.perform(world, &active.object, &effect, fault) {
                     self.active = Some(active);
                 }
@@ -178,7 +221,11 @@ impl Controller {
         let Some(object) = ready.get(place).map(|k| (*k).clone()) else { return false };
         self.due.remove(&object);
         self.catch_up(world, &object);
-        self.decide(world, Active { object, steps: 0, queue: VecDeque::new(), status: None }, installation);
+        self.decide(
+            world,
+            Active { object, steps: 0, queue: VecDeque::new(), status: None, decided: world.now },
+            installation,
+        );
         true
     }
 
@@ -195,9 +242,15 @@ impl Controller {
 
     fn decide(&mut self, world: &mut World, mut active: Active, installation: &Installation) {
         active.steps += 1;
+        active.decided = world.now;
         let Some(view) = world.cluster.views.get(self.place) else { return };
         let facts = self.memory.entry(active.object.clone()).or_default();
         let seen = world.protocol.misread(&view.seen).map_or(Cow::Borrowed(&view.seen), Cow::Owned);
+        if let Some(situations) = &mut world.situations {
+            let seen = Objects::clone(&seen);
+            let (object, facts) = (active.object.clone(), facts.clone());
+            situations.push(Situation { object, seen, facts, now: world.now });
+        }
         match decide(&active.object, &seen, facts, installation, world.now) {
             None => {
                 self.watched.remove(&active.object);

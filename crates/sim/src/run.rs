@@ -1,26 +1,31 @@
 //! One run: a world, one or two controllers, people, and a schedule.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, LazyLock},
+};
 
 use jiff::SignedDuration;
 use k8s_openapi::jiff;
 use stackgate_core::{
     api::{
         AccountSelection, AssemblyRef, AssemblySource, AwsAccount, AwsAccountSpec, Bootstrap, BootstrapSpec,
-        CloudAssembly, CloudAssemblySpec, NamespaceGrant, S3Source, Stage, StageSpec, Upstream,
+        Check, CloudAssembly, CloudAssemblySpec, Gate, MinimumGate, NamespaceGrant, S3Source, Stage,
+        StageSpec, Upstream,
     },
     change::HmacKey,
     cluster::Installation,
-    words::{Digest, StackKey},
+    words::{Digest, Span, StackKey},
 };
 
 use crate::{
     bundle,
-    controller::{Controller, Fault},
+    controller::{Controller, Fault, Situation},
     invariants::{Judge, Violation},
-    people::{Chapter, People, STAGES, newest},
+    people::{Chaos, Chapter, People, STAGES},
     protocol::Protocol,
     random::Random,
+    scenario,
     weather::{Luck, Weather},
     world::{NAMESPACE, Object, View, World},
 };
@@ -34,14 +39,20 @@ pub struct Setting {
     pub protocol: Protocol,
     /// The weather until it clears up.
     pub weather: Weather,
-    /// The number of effects after which the weather clears up.
+    /// The number of ticks after which the weather clears up, and people do what the status says.
     pub clears_after: u64,
+    /// Whether it ends there, without looking whether it comes to its end.
+    pub ends_there: bool,
     /// How many controllers believe to be the leader.
     pub controllers: usize,
     /// Steps per pass.
     pub budget: u32,
     /// How many of the stages there are.
     pub stages: usize,
+    /// Whether the first release is deployed everywhere already.
+    pub deployed: bool,
+    /// The gates, by stage.
+    pub gates: Vec<Gates>,
     /// The script.
     pub chapters: Vec<Chapter>,
     /// One fault at one effect, counted from 0.
@@ -50,6 +61,19 @@ pub struct Setting {
     pub vary: bool,
     /// Whether a trace is wanted.
     pub trace: bool,
+}
+
+/// What a stage and its account ask for.
+#[derive(Clone, Debug, Default)]
+pub struct Gates {
+    /// The Stage.
+    pub stage: Option<Gate>,
+    /// The account.
+    pub account: Option<MinimumGate>,
+    /// Whether there is a check.
+    pub check: bool,
+    /// How long releases soak upstream.
+    pub soak: Option<Span>,
 }
 
 /// How a run ended.
@@ -61,6 +85,8 @@ pub struct Report {
     pub writes: u64,
     /// What is deployed, by stack.
     pub deployed: BTreeMap<StackKey, Digest>,
+    /// The id of each release for each Stage, as plans name it.
+    pub a1s: BTreeMap<(String, Digest), String>,
     /// The trace.
     pub trace: Vec<String>,
 }
@@ -84,12 +110,25 @@ pub struct Run {
     world: World,
     controllers: Vec<Controller>,
     people: People,
+    chaos: Option<Chaos>,
     judge: Judge,
     installation: Installation,
     setting: Setting,
     effects: u64,
     ticks: u64,
 }
+
+/// Worlds, by the number of stages, in which the first release is deployed everywhere, and who has watched that. A schedule
+/// that starts from there is done in half the time.
+static DEPLOYED: LazyLock<Vec<(World, Judge)>> = LazyLock::new(|| {
+    let worlds = (0..=STAGES.len()).map(|stages| {
+        let mut run = Run::new(&scenario::first_release(stages));
+        let end = run.until(QUIET);
+        debug_assert_eq!(end, Ok(()));
+        (run.world, run.judge)
+    });
+    worlds.collect()
+});
 
 /// Runs a setting to its end, and beyond: then nothing may happen any more, also after a restart.
 pub fn run(setting: &Setting) -> Result<Report, Box<Failure>> {
@@ -99,22 +138,48 @@ pub fn run(setting: &Setting) -> Result<Report, Box<Failure>> {
     })
 }
 
+/// Everything that was decided on in a run without faults, and the controller that did.
+///
+/// # Errors
+/// When something breaks.
+pub fn situations(setting: &Setting) -> Result<(Vec<Situation>, Installation), Violation> {
+    let mut run = Run::new(setting);
+    run.world.situations = Some(Vec::new());
+    run.all()?;
+    Ok((run.world.situations.take().unwrap_or_default(), run.installation))
+}
+
 impl Run {
     /// The beginning of a run.
     #[must_use]
     pub fn new(setting: &Setting) -> Self {
         let luck = Luck { random: Random::new(setting.seed), weather: setting.weather, vary: setting.vary };
-        let mut world = World::new(luck, setting.protocol);
+        let (mut world, judge) = match setting.deployed.then(|| DEPLOYED.get(setting.stages)).flatten() {
+            Some((world, judge)) => {
+                (World { luck, protocol: setting.protocol, ..world.clone() }, judge.clone())
+            }
+            None => (World::new(luck, setting.protocol), Judge::default()),
+        };
+        world.reads_lag = setting.weather.stale > 0;
         world.trace = setting.trace.then(Vec::new);
-        world.cluster.views = vec![View::default(); setting.controllers];
-        for object in objects(setting.stages) {
-            world.cluster.put(object);
+        if setting.deployed {
+            let view = world.cluster.views.pop().unwrap_or_default();
+            world.cluster.views = vec![view; setting.controllers];
+        } else {
+            world.cluster.views = vec![View::new(); setting.controllers];
+        }
+        for object in objects(setting.stages, &setting.gates) {
+            world.apply(object);
         }
         let now = world.now;
+        let mut controllers: Vec<Controller> =
+            (0..setting.controllers).map(|n| Controller::new(n, setting.budget, now)).collect();
+        controllers.iter_mut().for_each(|c| c.crash(&mut world));
         Self {
-            controllers: (0..setting.controllers).map(|n| Controller::new(n, setting.budget, now)).collect(),
+            controllers,
             people: People::new(setting.stages, setting.chapters.clone(), now),
-            judge: Judge::default(),
+            chaos: (setting.weather.people > 0).then(Chaos::default),
+            judge,
             installation: Installation { namespace: "stackgate".to_owned(), key: HmacKey::new([7; 32]) },
             setting: setting.clone(),
             world,
@@ -124,11 +189,16 @@ impl Run {
     }
 
     fn all(&mut self) -> Result<Report, Violation> {
-        self.until(SignedDuration::ZERO)?;
+        while self.ticks < self.setting.clears_after {
+            self.step()?;
+        }
         self.clear_up();
+        if self.setting.ends_there {
+            return Ok(self.report());
+        }
         self.until(QUIET)?;
         self.end_state()?;
-        let (effects, writes) = (self.effects, self.world.writes);
+        let writes = self.world.writes;
         self.setting.strike = None;
         self.again("a while", writes)?;
         for place in 0..self.controllers.len() {
@@ -137,13 +207,25 @@ impl Run {
             }
         }
         self.again("a restart", writes)?;
+        Ok(self.report())
+    }
+
+    fn report(&mut self) -> Report {
         let deployed = self.world.cloud.stacks.iter();
-        Ok(Report {
-            effects,
-            writes,
+        let plans = self.world.cluster.plans();
+        let a1s = plans.flat_map(|p| {
+            let proposal = &p.spec.proposal;
+            let opened = p.spec.ledger.iter().filter_map(|e| e.opened.as_ref()?.release.as_ref());
+            opened
+                .filter_map(|r| Some(((proposal.name.clone(), r.digest), proposal.a1.as_ref()?.to_string())))
+        });
+        Report {
+            effects: self.effects,
+            writes: self.world.writes,
             deployed: deployed.filter_map(|(k, s)| Some((k.clone(), s.deployed.as_ref()?.digest))).collect(),
+            a1s: a1s.collect(),
             trace: self.world.trace.take().unwrap_or_default(),
-        })
+        }
     }
 
     fn again(&mut self, what: &str, writes: u64) -> Result<(), Violation> {
@@ -164,10 +246,7 @@ impl Run {
             if self.world.now >= end {
                 return Ok(());
             }
-            self.deliver();
-            if !self.tick()? {
-                self.wait();
-            }
+            self.step()?;
         }
         Err("L1: no end in sight".to_owned())
     }
@@ -181,30 +260,33 @@ impl Run {
     fn until(&mut self, quiet: SignedDuration) -> Result<(), Violation> {
         let mut since = (self.world.writes, self.world.cluster.version, self.world.now);
         loop {
-            self.ticks += 1;
-            if self.ticks > MOST_TICKS {
-                return Err("L1: no end in sight".to_owned());
-            }
             let now_at = (self.world.writes, self.world.cluster.version);
             if now_at != (since.0, since.1) || !self.people.are_done() {
                 since = (now_at.0, now_at.1, self.world.now);
             } else if self.world.now.duration_since(since.2) > quiet {
                 return Ok(());
             }
-            if self.effects >= self.setting.clears_after && self.world.luck.weather != Weather::CALM {
-                self.world.tell(|| "  [weather] clears up".to_owned());
-                self.clear_up();
-            }
-            self.deliver();
             self.people.act(&mut self.world);
-            self.outside();
-            if !self.tick()? {
-                self.wait();
-            }
+            self.step()?;
         }
     }
 
+    fn step(&mut self) -> Result<(), Violation> {
+        self.ticks += 1;
+        if self.ticks > MOST_TICKS {
+            return Err("L1: no end in sight".to_owned());
+        }
+        self.deliver();
+        self.outside();
+        if !self.tick()? {
+            self.wait();
+        }
+        Ok(())
+    }
+
     fn clear_up(&mut self) {
+        self.world.tell(|| "  [weather] clears up".to_owned());
+        self.chaos = None;
         self.world.calm();
         for controller in &mut self.controllers {
             controller.rests_until = self.world.now;
@@ -212,30 +294,51 @@ impl Run {
     }
 
     fn deliver(&mut self) {
+        let late = self.world.luck.weather.late;
         for (place, controller) in self.controllers.iter_mut().enumerate() {
             let Some(view) = self.world.cluster.views.get_mut(place) else { continue };
-            let late = self.world.luck.weather.late;
             let keys: Vec<_> = view.late.keys().cloned().collect();
             for key in keys {
-                while !self.world.luck.random.chance(late) {
+                if !view.shows_all(&key) {
                     // Whom it concerns: as it was, and as it is.
-                    controller.wake(&key, view, self.world.now);
-                    if !view.deliver(&key) {
-                        break;
-                    }
-                    controller.wake(&key, view, self.world.now);
+                    controller.wake(&key, view, false, self.world.now);
                 }
+                while !self.world.luck.random.chance(late)
+                    && let Some(spec) = view.deliver(&key, self.world.now)
+                {
+                    controller.wake(&key, view, spec, self.world.now);
+                }
+            }
+            if view.policies_changed && !self.world.luck.random.chance(late) {
+                let seen = self.world.look_at_policies();
+                let Some(view) = self.world.cluster.views.get_mut(place) else { continue };
+                (view.seen.1, view.policies_changed) = (seen, false);
+                controller.wake_all(view, self.world.now);
             }
         }
     }
 
     fn outside(&mut self) {
-        let weather = self.world.luck.weather;
-        if self.world.luck.random.chance(weather.outside) {
+        let Weather { outside, rules, people, releases, .. } = self.world.luck.weather;
+        if self.world.luck.random.chance(outside) {
             self.world.meddle();
         }
-        if self.world.luck.random.chance(weather.noise) {
-            self.people.noise(&mut self.world);
+        if self.world.luck.random.chance(rules) {
+            self.world.rule();
+        }
+        let Some(chaos) = &mut self.chaos else { return };
+        if self.world.source.is_empty() || self.world.luck.random.chance(releases) {
+            let place = self.world.luck.random.place(3);
+            if let Some(bundle) = bundle::RELEASES.get(place) {
+                self.world.tell(|| format!("  [people] release {}", bundle.release().short(12)));
+                self.world.source.push(Arc::clone(bundle));
+            }
+        }
+        if self.world.luck.random.chance(people) {
+            chaos.act(&mut self.world, self.setting.stages);
+        }
+        if self.world.luck.random.chance(people) {
+            self.people.obey(&mut self.world, None);
         }
     }
 
@@ -269,14 +372,19 @@ impl Run {
 
     /// Nobody has anything to do: time passes until somebody has.
     fn wait(&mut self) {
-        let late = self.world.cluster.views.iter().any(|v| !v.late.is_empty());
+        let late = self.world.cluster.views.iter().any(|v| !v.late.is_empty() || v.policies_changed);
         let now = self.world.now;
+        if self.world.luck.random.chance(self.world.luck.weather.sleeps) {
+            // Nobody does anything for long.
+            let long = self.world.luck.millis(60_000, 8_000_000);
+            return self.world.pass(now.saturating_add(long).unwrap_or(now));
+        }
         let soon = now.saturating_add(SignedDuration::from_millis(200)).unwrap_or(now);
         let next = self
             .controllers
             .iter()
             .filter_map(Controller::next)
-            .chain(self.people.next())
+            .chain(self.people.next().filter(|_| self.chaos.is_none()))
             .chain(late.then_some(soon))
             .filter(|t| *t > now)
             .min();
@@ -288,18 +396,14 @@ impl Run {
     fn end_state(&self) -> Result<(), Violation> {
         let wanted = self.people.last_release();
         for (name, (cdk_stage, _)) in STAGES.iter().zip(bundle::STAGES).take(self.setting.stages) {
-            let plan = newest(&self.world, name);
-            let Some(plan) =
-                plan.filter(|p| p.is_complete() && p.release.as_ref().map(|r| r.digest) == wanted)
-            else {
-                return Err(format!("L1: {name} has not deployed the last release"));
+            let stage = self.world.cluster.stages().find(|s| s.metadata.name.as_deref() == Some(*name));
+            let Some(status) = stage.and_then(|s| s.status.clone()) else {
+                return Err(format!("L1: {name} says nothing"));
             };
-            let stage = self.world.cluster.objects.0.values().find_map(|o| match o {
-                Object::Stage(s) if s.metadata.name.as_deref() == Some(name) => s.status.clone(),
-                _ => None,
-            });
-            if stage.is_none_or(|s| s.state.as_deref() != Some("UpToDate")) {
-                return Err(format!("L1: {name} does not say UpToDate of plan {}", plan.name));
+            if status.deployed.as_ref().map(|d| d.digest) != wanted
+                || status.state.as_deref() != Some("UpToDate")
+            {
+                return Err(format!("L1: {name} is {:?} with {:?}", status.state, status.deployed));
             }
             let bundle = bundle::RELEASES.iter().find(|b| Some(b.release()) == wanted);
             for artifact in bundle.map(|b| bundle::stacks(b, cdk_stage)).into_iter().flatten() {
@@ -338,8 +442,8 @@ fn word<T: std::str::FromStr>(text: &str) -> T {
 }
 
 /// The objects that the platform team and the application team apply.
-fn objects(stages: usize) -> Vec<Object> {
-    let account = |name: &str, id: &str, grant: NamespaceGrant| {
+fn objects(stages: usize, gates: &[Gates]) -> Vec<Object> {
+    let account = |name: &str, id: &str, grant: NamespaceGrant, minimum_gate: Option<MinimumGate>| {
         let mut account = AwsAccount::new(
             name,
             AwsAccountSpec {
@@ -348,7 +452,7 @@ fn objects(stages: usize) -> Vec<Object> {
                 bootstrap_role_chain: None,
                 allowed_namespaces: vec![grant],
                 allowed_bootstrap: None,
-                minimum_gate: None,
+                minimum_gate,
             },
         );
         account.metadata.uid = Some(format!("account-{name}"));
@@ -365,6 +469,7 @@ fn objects(stages: usize) -> Vec<Object> {
         "build",
         "999999999999",
         NamespaceGrant { assembly_buckets: vec![word("shop-cdk-out")], ..grant() },
+        None,
     )];
     let mut bootstrap = Bootstrap::new(
         "acme",
@@ -398,17 +503,25 @@ fn objects(stages: usize) -> Vec<Object> {
     assembly.metadata.generation = Some(1);
     list.push(Object::Assembly(Arc::new(assembly)));
     let mut before: Option<&str> = None;
-    for (name, (cdk_stage, id)) in STAGES.iter().zip(bundle::STAGES).take(stages) {
-        list.push(account(name, id, grant()));
+    for (place, (name, (cdk_stage, id))) in STAGES.iter().zip(bundle::STAGES).take(stages).enumerate() {
+        let asked = gates.get(place).cloned().unwrap_or_default();
+        list.push(account(name, id, grant(), asked.account));
         let mut stage = Stage::new(
             name,
             StageSpec {
                 assembly_ref: AssemblyRef { name: "shop".to_owned() },
                 cdk_stage: Some(cdk_stage.to_owned()),
                 accounts: vec![(*name).to_owned()],
-                promote_from: before.iter().map(|b| Upstream { name: (*b).to_owned(), soak: None }).collect(),
-                checks: Vec::new(),
-                gate: None,
+                promote_from: before
+                    .iter()
+                    .map(|b| Upstream { name: (*b).to_owned(), soak: asked.soak.clone() })
+                    .collect(),
+                checks: asked
+                    .check
+                    .then(|| Check { name: "smoke".to_owned(), timeout: None })
+                    .into_iter()
+                    .collect(),
+                gate: asked.stage,
                 suspend: false,
                 pin: None,
             },

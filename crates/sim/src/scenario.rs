@@ -1,11 +1,13 @@
 //! The runs: the scenario of the product, undisturbed or with one fault, and schedules made from a seed.
 
+use stackgate_core::api::{Gate, IdentityNeeded, MinimumGate, RequireApproval, RiskClass};
+
 use crate::{
     controller::Fault,
-    people::{Chapter, Vote},
+    people::Chapter,
     protocol::Protocol,
     random::Random,
-    run::Setting,
+    run::{Gates, Setting},
     weather::Weather,
 };
 
@@ -13,30 +15,34 @@ use crate::{
 /// one that differs for dev alone.
 #[must_use]
 pub fn whole() -> Vec<Chapter> {
-    use Vote::{OnPlan, OnStage, Reject};
-    [
-        (0, [OnPlan, OnStage, OnPlan]),
-        (1, [OnPlan, OnPlan, Reject]),
-        (2, [OnPlan, OnPlan, Reject]),
-        (3, [OnPlan, OnStage, OnPlan]),
-        (4, [OnPlan, OnPlan, OnPlan]),
-    ]
-    .into_iter()
-    .map(|(release, votes)| Chapter { release, votes })
-    .collect()
+    [(0, None), (1, Some(2)), (2, Some(2)), (3, None), (4, None)]
+        .into_iter()
+        .map(|(release, rejected)| Chapter { release, rejected })
+        .collect()
 }
 
-/// The scenario in good weather, with one fault or none.
+/// A first release for every stage, in good weather.
+#[must_use]
+pub fn first_release(stages: usize) -> Setting {
+    let chapters = vec![Chapter { release: 0, rejected: None }];
+    Setting { stages, gates: Vec::new(), chapters, ..with_one_fault(64, None) }
+}
+
+/// The scenario in good weather, with one fault or none: prod asks for two people.
 #[must_use]
 pub fn with_one_fault(budget: u32, strike: Option<(u64, Fault)>) -> Setting {
+    let two = Gates { stage: Some(Gate { approvals: Some(2), ..Gate::default() }), ..Gates::default() };
     Setting {
         seed: 1,
         protocol: Protocol::AsDesigned,
         weather: Weather::CALM,
         clears_after: 0,
+        ends_there: false,
         controllers: 1,
         budget,
         stages: 3,
+        deployed: false,
+        gates: vec![Gates { check: true, ..Gates::default() }, Gates::default(), two],
         chapters: whole(),
         strike,
         vary: false,
@@ -48,31 +54,18 @@ pub fn with_one_fault(budget: u32, strike: Option<(u64, Fault)>) -> Setting {
 #[must_use]
 pub fn from_seed(seed: u64, protocol: Protocol) -> Setting {
     let mut random = Random::new(seed);
-    let mut chapters: Vec<Chapter> = Vec::new();
-    // Short ones mostly: what breaks does so within one or two releases.
-    let before = [1, 1, 1, 2, 2, 3].get(random.place(6)).copied().unwrap_or(1);
-    for _ in 0..before {
-        let votes = [(); 3].map(|()| match random.below(10) {
-            0 => Vote::Reject,
-            1 => Vote::Both,
-            2..=4 => Vote::OnStage,
-            _ => Vote::OnPlan,
-        });
-        chapters.push(Chapter { release: random.place(3), votes });
-    }
-    chapters.push(Chapter { release: 3, votes: [Vote::OnPlan, Vote::OnStage, Vote::OnPlan] });
-    let stages = {
-        let most = if random.chance(300) { 3 } else { 2 };
-        1 + random.place(most)
-    };
+    let stages = [1, 1, 1, 1, 2, 2, 3].get(random.place(7)).copied().unwrap_or(1);
     Setting {
         protocol,
         weather: Weather::choose(&mut random),
-        clears_after: 40 + random.below(300),
+        clears_after: 60 + random.below(200),
+        ends_there: random.chance(950),
         controllers: 1 + random.place(2),
         budget: [1, 3, 64].get(random.place(3)).copied().unwrap_or(64),
+        gates: (0..stages).map(|_| gates(&mut random)).collect(),
         stages,
-        chapters,
+        deployed: random.chance(600),
+        chapters: vec![Chapter { release: 3, rejected: None }],
         strike: None,
         vary: true,
         trace: false,
@@ -80,26 +73,66 @@ pub fn from_seed(seed: u64, protocol: Protocol) -> Setting {
     }
 }
 
-/// A schedule made from a seed for one stage, in which people change their minds, wipe annotations and write wrong ones,
-/// and others meddle all the time: what the mutants are shown, and the real protocol beside them.
+/// What a stage and its account ask for.
+fn gates(random: &mut Random) -> Gates {
+    let approvals =
+        |random: &mut Random| [None, Some(1), Some(2), Some(2), Some(3)].get(random.place(5)).copied()?;
+    let acks = |random: &mut Random| match random.below(4) {
+        0 => Some(Vec::new()),
+        1 => Some(vec![RiskClass::Delete]),
+        2 => Some(vec![RiskClass::Replace, RiskClass::MaybeReplace]),
+        _ => None,
+    };
+    let approval = |random: &mut Random| match random.below(6) {
+        0 => Some(RequireApproval::Never),
+        1 | 2 => Some(RequireApproval::OnRisk),
+        _ => None,
+    };
+    let identity = |random: &mut Random| random.chance(250).then_some(IdentityNeeded::Any);
+    let time = |random: &mut Random| match random.below(4) {
+        0 => "10m".parse().ok(),
+        1 => "1h".parse().ok(),
+        _ => None,
+    };
+    let stage = random.chance(800).then(|| Gate {
+        require_approval: approval(random),
+        require_ack: acks(random),
+        approvals: approvals(random),
+        identity: identity(random),
+        approval_ttl: time(random),
+        plan_ttl: time(random),
+    });
+    let account = random.chance(600).then(|| MinimumGate {
+        require_approval: approval(random),
+        require_ack: acks(random),
+        approvals: random.chance(300).then_some(2),
+        identity: random.chance(200).then_some(IdentityNeeded::Verified),
+        approval_ttl: random.chance(200).then(|| "30m".parse().ok()).flatten(),
+        plan_ttl: None,
+        promotion: None,
+        soak: random.chance(150).then(|| "15m".parse().ok()).flatten(),
+    });
+    Gates {
+        stage,
+        account,
+        check: random.chance(250),
+        soak: random.chance(400).then(|| "20m".parse().ok()).flatten(),
+    }
+}
+
+/// A schedule made from a seed for one stage, in which everybody is busy: what the mutants are shown, and the real protocol
+/// beside them.
 #[must_use]
 pub fn harsh(seed: u64, protocol: Protocol) -> Setting {
     let calmer = from_seed(seed, protocol);
-    let mut random = Random::new(!seed);
-    let mut vote = || match random.below(3) {
-        0 => Vote::Reject,
-        1 => Vote::Both,
-        _ => Vote::OnPlan,
+    let weather = Weather {
+        late: 800,
+        outside: 25,
+        rules: calmer.weather.rules.max(10),
+        people: 250,
+        releases: 15,
+        pause: 0,
+        ..calmer.weather
     };
-    let second = Chapter { release: 1, votes: [vote(), vote(), vote()] };
-    let first = Chapter { release: 0, votes: [Vote::OnPlan; 3] };
-    let last = Chapter { release: 3, votes: [Vote::OnPlan; 3] };
-    Setting {
-        // There and back: a rejected change is wanted again when the baseline has not moved.
-        chapters: vec![first, second, first, second, last],
-        weather: Weather { late: 800, outside: 25, noise: 60, pause: 0, ..calmer.weather },
-        clears_after: 400,
-        stages: 1,
-        ..calmer
-    }
+    Setting { weather, clears_after: 500, ends_there: true, ..calmer }
 }

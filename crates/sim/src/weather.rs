@@ -25,8 +25,14 @@ pub struct Weather {
     pub pause: u32,
     /// Somebody else does something to a stack, a change set or a grant, per tick.
     pub outside: u32,
-    /// Somebody writes an annotation that decides nothing, or takes one away, per tick.
-    pub noise: u32,
+    /// The platform team freezes, holds, pins, demands something else, or turns the policies, per tick.
+    pub rules: u32,
+    /// People sign what they saw, or do what the status says, per tick.
+    pub people: u32,
+    /// A release is made, per tick.
+    pub releases: u32,
+    /// Nobody does anything for up to two hours, whenever there is nothing to do.
+    pub sleeps: u32,
 }
 
 impl Weather {
@@ -41,7 +47,10 @@ impl Weather {
         fails: 0,
         pause: 0,
         outside: 0,
-        noise: 0,
+        rules: 0,
+        people: 0,
+        releases: 0,
+        sleeps: 0,
     };
 
     /// One of several kinds of bad weather.
@@ -61,7 +70,10 @@ impl Weather {
             fails: some(120),
             pause: some(30),
             outside: some(12),
-            noise: some(20),
+            rules: some(30),
+            people: 100 + some(200),
+            releases: 10 + some(20),
+            sleeps: some(100),
         }
     }
 }

@@ -11,38 +11,37 @@ use std::sync::Arc;
 
 use jiff::SignedDuration;
 use stackgate_core::{
-    api::{Action, CloseReason, GATE_PREFIX, StageStatus},
+    api::{Action, CloseReason, Gate, RiskClass, StageStatus},
     gate::PlanView,
     words::StackKey,
 };
 use stackgate_sim::{
     bundle::RELEASES,
     people::newest,
-    run::Run,
-    scenario::with_one_fault,
-    world::{Object, ObjectKey},
+    run::{Gates, Run, Setting},
+    scenario::first_release,
+    world::{
+        Object, ObjectKey,
+        said::{Note, Word, Writer},
+    },
 };
 
 const DEV: &str = "dev";
 
 /// One Stage and one release, in good weather; the Stage waits for an approval.
 fn waiting() -> (Run, PlanView) {
-    let mut run = Run::new(&stackgate_sim::run::Setting { stages: 1, ..with_one_fault(64, None) });
-    run.world().source.push(Arc::clone(&RELEASES[0]));
-    run.alone(SignedDuration::from_mins(2)).unwrap();
-    let plan = newest(run.world(), DEV).expect("a plan");
-    assert_eq!(state(&mut run), "AwaitingApproval");
-    (run, plan)
+    waiting_for(Vec::new())
 }
 
-fn sign(run: &mut Run, plan: &PlanView, verb: &str) {
+fn sign(run: &mut Run, plan: &PlanView, action: Action, slot: &str) {
+    let acks = [RiskClass::Replace, RiskClass::MaybeReplace, RiskClass::Delete];
     let id = plan.id().to_string();
-    if verb.starts_with("approve") {
-        run.world().approved.insert(id.clone());
-    }
-    let value = format!("{id};by=alice;ack=replace,maybe-replace,delete");
-    let key = ObjectKey::Plan(plan.name.clone());
-    run.world().cluster.annotate(&key, &format!("{GATE_PREFIX}{verb}"), Some(&value));
+    let note = Note { word: Word::Decides(action), slot, id: &id, by: "alice", acks: &acks, until: None };
+    assert!(run.world().write(Writer::Person("alice"), &ObjectKey::Plan(plan.name.clone()), &note));
+}
+
+fn approve(run: &mut Run, plan: &PlanView) {
+    sign(run, plan, Action::Approve, "");
 }
 
 fn status(run: &mut Run) -> StageStatus {
@@ -62,7 +61,7 @@ fn is_ready(run: &mut Run) -> bool {
 
 fn deployed() -> (Run, PlanView) {
     let (mut run, plan) = waiting();
-    sign(&mut run, &plan, "approve");
+    approve(&mut run, &plan);
     run.alone(SignedDuration::from_mins(5)).unwrap();
     assert_eq!(state(&mut run), "UpToDate");
     assert!(is_ready(&mut run));
@@ -80,7 +79,7 @@ fn a_stack_that_somebody_deletes_by_hand_is_missed_and_planned_anew() {
     assert_eq!(state(&mut run), "AwaitingApproval");
     let next = newest(run.world(), DEV).expect("a plan");
     assert_ne!(next.id(), first.id());
-    sign(&mut run, &next, "approve");
+    approve(&mut run, &next);
     run.alone(SignedDuration::from_mins(5)).unwrap();
     assert_eq!(state(&mut run), "UpToDate");
     assert!(is_ready(&mut run) && run.world().cloud.stacks.contains_key(&key));
@@ -90,7 +89,7 @@ fn a_stack_that_somebody_deletes_by_hand_is_missed_and_planned_anew() {
 fn a_flood_of_rejects_closes_a_plan_at_once() {
     let (mut run, plan) = waiting();
     for n in 0..300 {
-        sign(&mut run, &plan, &format!("reject.n{n}"));
+        sign(&mut run, &plan, Action::Reject, &format!("n{n}"));
     }
     run.alone(SignedDuration::from_mins(2)).unwrap();
     let plan = newest(run.world(), DEV).expect("a plan");
@@ -105,7 +104,7 @@ fn a_flood_of_rejects_closes_a_plan_at_once() {
     assert!(rejects(0, closed) >= 1);
     // What comes afterwards changes nothing, and takes no more room than a few entries.
     for n in 0..300 {
-        sign(&mut run, &plan, &format!("reject.late{n}"));
+        sign(&mut run, &plan, Action::Reject, &format!("late{n}"));
     }
     run.alone(SignedDuration::from_mins(2)).unwrap();
     let plan = newest(run.world(), DEV).expect("a plan");
@@ -116,9 +115,9 @@ fn a_flood_of_rejects_closes_a_plan_at_once() {
 #[test]
 fn a_reject_that_comes_while_another_one_closes_the_plan_is_recorded_too() {
     let (mut run, plan) = waiting();
-    sign(&mut run, &plan, "reject.a");
+    sign(&mut run, &plan, Action::Reject, "a");
     run.alone(SignedDuration::from_mins(2)).unwrap();
-    sign(&mut run, &plan, "reject.b");
+    sign(&mut run, &plan, Action::Reject, "b");
     run.alone(SignedDuration::from_mins(2)).unwrap();
     let plan = newest(run.world(), DEV).expect("a plan");
     // Otherwise the admission policies would keep it on the plan for good.
@@ -137,7 +136,104 @@ fn a_plan_that_somebody_deletes_is_not_named_any_more() {
     assert_eq!(again.id(), plan.id());
     assert_ne!(again.plan.metadata.uid, plan.plan.metadata.uid);
     assert_eq!(state(&mut run), "AwaitingApproval");
-    sign(&mut run, &again, "approve");
+    approve(&mut run, &again);
     run.alone(SignedDuration::from_mins(5)).unwrap();
     assert_eq!(state(&mut run), "UpToDate");
+}
+
+/// Two people have to approve.
+fn two() -> Vec<Gates> {
+    vec![Gates { stage: Some(Gate { approvals: Some(2), ..Gate::default() }), ..Gates::default() }]
+}
+
+fn waiting_for(gates: Vec<Gates>) -> (Run, PlanView) {
+    let mut run = Run::new(&Setting { gates, ..first_release(1) });
+    run.world().source.push(Arc::clone(&RELEASES[0]));
+    run.alone(SignedDuration::from_mins(2)).unwrap();
+    let plan = newest(run.world(), DEV).expect("a plan");
+    assert_eq!(state(&mut run), "AwaitingApproval");
+    (run, plan)
+}
+
+#[test]
+fn a_plan_that_has_expired_under_a_suspended_stage_keeps_nobody_busy() {
+    let short = Gate { plan_ttl: Some("10m".parse().unwrap()), ..Gate::default() };
+    let (mut run, plan) = waiting_for(vec![Gates { stage: Some(short), ..Gates::default() }]);
+    let world = run.world();
+    let Some(Object::Stage(mut stage)) =
+        world.cluster.objects.0.get(&ObjectKey::Stage(DEV.to_owned())).cloned()
+    else {
+        panic!("no Stage");
+    };
+    Arc::make_mut(&mut stage).spec.suspend = true;
+    world.cluster.put(Object::Stage(stage));
+    // It would not come to an end if each pass asked for the next at once.
+    run.alone(SignedDuration::from_mins(30)).unwrap();
+    assert_eq!(state(&mut run), "Suspended");
+    assert!(newest(run.world(), DEV).expect("a plan").closed.is_none(), "{}", plan.name);
+}
+
+/// Somebody signs with the name of bob, where nothing keeps them from it.
+fn forge(run: &mut Run, on: &ObjectKey, plan: &PlanView) {
+    let id = plan.id().to_string();
+    let note = Note {
+        word: Word::Decides(Action::Approve),
+        slot: "bob",
+        id: &id,
+        by: "bob",
+        acks: &[],
+        until: None,
+    };
+    assert!(run.world().write(Writer::Intruder, on, &note));
+}
+
+#[test]
+fn a_forged_approval_does_not_count_where_the_news_of_the_policies_is_late() {
+    let (mut run, plan) = waiting_for(two());
+    run.world().turn_policies(false);
+    // The watch of the policies is behind, that of the plan is not.
+    run.world().cluster.views[0].policies_changed = false;
+    forge(&mut run, &ObjectKey::Plan(plan.name.clone()), &plan);
+    run.alone(SignedDuration::from_secs(30)).unwrap();
+    run.world().turn_policies(true);
+    run.alone(SignedDuration::from_mins(1)).unwrap();
+    approve(&mut run, &plan);
+    run.alone(SignedDuration::from_mins(5)).unwrap();
+    assert_eq!(state(&mut run), "AwaitingApproval");
+}
+
+#[test]
+fn a_forged_approval_does_not_count_where_the_news_of_the_stage_is_late() {
+    let (mut run, plan) = waiting_for(two());
+    let on = ObjectKey::Stage(DEV.to_owned());
+    run.world().turn_policies(false);
+    forge(&mut run, &on, &plan);
+    run.world().wipe(Writer::Intruder, &on);
+    run.world().turn_policies(true);
+    // A controller looks what was annotated before: it is not there any more. Its own watch of the Stage shows it later.
+    let late = run.world().cluster.views[0].late.remove(&on).expect("events");
+    run.alone(SignedDuration::from_secs(30)).unwrap();
+    run.world().cluster.views[0].late.insert(on.clone(), late.into_iter().take(1).collect());
+    run.alone(SignedDuration::from_secs(30)).unwrap();
+    approve(&mut run, &plan);
+    run.alone(SignedDuration::from_mins(5)).unwrap();
+    assert_eq!(state(&mut run), "AwaitingApproval");
+}
+
+#[test]
+fn what_is_claimed_does_not_run_where_the_policies_are_gone_and_cannot_be_read() {
+    let (mut run, plan) = waiting_for(Vec::new());
+    approve(&mut run, &plan);
+    while run
+        .world()
+        .cluster
+        .plan(&plan.name)
+        .is_some_and(|p| p.spec.ledger.iter().all(|e| e.claimed.is_none()))
+    {
+        run.alone(SignedDuration::from_millis(1)).unwrap();
+    }
+    run.world().policies.readable = false;
+    run.world().turn_policies(false);
+    run.alone(SignedDuration::from_mins(5)).unwrap();
+    assert!(run.world().cloud.stacks.values().all(|s| s.deployed.is_none()));
 }

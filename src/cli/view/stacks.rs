@@ -14,9 +14,6 @@ pub(super) fn stacks(view: &PlanView) -> Vec<StackShown> {
 
 fn stack(s: &ProposedStack, settled: Option<&Settled>) -> StackShown {
     let c = s.count;
-    let all =
-        [c.add, c.modify, c.remove, c.replace, c.maybe_replace].into_iter().fold(0, u32::saturating_add);
-    let listed = u32::try_from(s.changes.len()).unwrap_or(u32::MAX);
     StackShown {
         artifact: s.artifact.as_str().into(),
         stack_name: s.stack_name.as_str().into(),
@@ -31,7 +28,7 @@ fn stack(s: &ProposedStack, settled: Option<&Settled>) -> StackShown {
         maybe_replace: c.maybe_replace,
         code: c.code,
         changes: s.changes.iter().map(change).collect(),
-        unlisted: all.saturating_sub(c.code).saturating_sub(listed),
+        unlisted: s.unlisted,
         warnings: s.warnings.iter().map(Into::into).collect(),
         console_url: s.console_url.as_ref().map(Into::into),
         outcome: settled.map(|e| OutcomeShown {

@@ -242,10 +242,13 @@ pub struct ProposedStack {
     pub warnings: Vec<String>,
     /// How many resources change.
     pub count: ChangeCount,
-    /// What changes, riskiest first; at most 200, `count` has them all.
+    /// What changes, riskiest first: at most 40, so that `kubectl describe` stays readable. Every risk stands in `risks`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 200))]
     pub changes: Vec<ResourceChange>,
+    /// How many more resources change than `changes` holds; those that get other code and nothing else stand in `count`.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub unlisted: u32,
 }
 
 impl ProposedStack {

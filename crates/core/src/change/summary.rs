@@ -9,7 +9,7 @@ use crate::{
 };
 
 /// The most changes that a plan shows for one stack.
-const SHOWN: usize = 200;
+const SHOWN: usize = 40;
 
 /// Counts a change list in which these resources get other code and nothing else (`risk::Assessment::code_only`).
 #[must_use]
@@ -31,9 +31,10 @@ pub fn count_changes(changes: &[Change], code_only: &BTreeSet<String>) -> Change
     n
 }
 
-/// The change list as a plan shows it, without the resources that get other code and nothing else: those are a number.
+/// The change list as a plan shows it, without the resources that get other code and nothing else: those are a number. And
+/// how many more there are.
 #[must_use]
-pub fn shown_changes(changes: &[Change], code_only: &BTreeSet<String>) -> Vec<ResourceChange> {
+pub fn shown_changes(changes: &[Change], code_only: &BTreeSet<String>) -> (Vec<ResourceChange>, u32) {
     let mut list: Vec<ResourceChange> = changes
         .iter()
         .filter(|c| c.resource_type != "AWS::CDK::Metadata" && !code_only.contains(&c.logical_id))
@@ -45,8 +46,9 @@ pub fn shown_changes(changes: &[Change], code_only: &BTreeSet<String>) -> Vec<Re
         })
         .collect();
     list.sort_by_key(|c| (rank(c), c.logical_id.clone()));
+    let unlisted = list.len().saturating_sub(SHOWN);
     list.truncate(SHOWN);
-    list
+    (list, unlisted.try_into().unwrap_or(u32::MAX))
 }
 
 fn rank(c: &ResourceChange) -> u8 {

@@ -82,7 +82,9 @@ pub fn status(
             .map(|(key, why)| format!("{key}: {why}").chars().take(512).collect())
             .collect(),
     };
-    let changes = gated.filter(|_| waits).and_then(|g| g.thaws).into_iter().chain(expires).min();
+    // What has expired stays so until the Stage closes the plan, which may take long: nothing changes by itself any more.
+    let ahead = expires.filter(|at| *at > now);
+    let changes = gated.filter(|_| waits).and_then(|g| g.thaws).into_iter().chain(ahead).min();
     Some((status, changes))
 }
 

@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use jiff::{SignedDuration, Timestamp};
+use kube::ResourceExt;
 use rstest::rstest;
 use serde_json::{Value, json};
 
@@ -15,8 +16,8 @@ use crate::{
     },
     change::HmacKey,
     cluster::{ClusterView, Installation},
-    effect::{Effect, Next, Record},
-    facts::Facts,
+    effect::{Effect, LiveGate, Look, Next, Record},
+    facts::{Facts, SeenGate},
     gate::{Enforcement, InForceState, PlanView, annotation_digest, in_force},
     plan::{gated, views},
     verdict::{Phase, Verdict},
@@ -86,7 +87,8 @@ impl Case {
         self
     }
 
-    fn seen(&self) -> Snapshot<'_> {
+    /// The Stage as it is, and as a look at the API server has shown it.
+    fn stage(&self) -> Stage {
         let spec = json!({
             "assemblyRef": { "name": "shop" }, "accounts": ["prod"], "gate": self.gate, "suspend": self.suspend
         });
@@ -95,6 +97,27 @@ impl Case {
         stage.metadata.namespace = Some("shop".to_owned());
         stage.metadata.finalizers = Some(vec![FINALIZER.to_owned()]);
         stage.metadata.annotations = Some(self.annotations.clone());
+        stage
+    }
+
+    /// A look at the API server, after all that is there has been seen.
+    fn live(&self) -> SeenGate {
+        let live = LiveGate {
+            stage: Some(self.stage()),
+            accounts: Vec::new(),
+            freezes: self.freezes.clone(),
+            policies: Some(Digest::of("policies")),
+        };
+        SeenGate { live, at: at(9), after: (self.plans[0].name_any(), String::new()) }
+    }
+
+    fn looked(self) -> Self {
+        let live = self.live();
+        self.with(|c| c.facts.gate = Some(live))
+    }
+
+    fn seen(&self) -> Snapshot<'_> {
+        let stage = self.stage();
         let source = json!({ "source": { "s3": { "account": "build", "bucket": "shop-out", "key": "k", "region": "eu-west-1" } } });
         let mut assembly = CloudAssembly::new("shop", serde_json::from_value(source).unwrap());
         assembly.status = Some(CloudAssemblyStatus {
@@ -124,12 +147,16 @@ impl Case {
         decide(&self.seen(), at(now))
     }
 
-    /// What is recorded next, as action, author and identity.
+    /// What is recorded next, as action, author and identity, once it is certain who decided.
     fn recorded(&self, now: i64) -> Vec<String> {
+        let facts = Facts { gate: Some(self.live()), ..Facts::default() };
+        let s = Snapshot { facts: &facts, ..self.seen() };
+        recorded(latch(&s, s.newest().unwrap(), at(now)))
+    }
+
+    fn latched(&self, now: Timestamp) -> Option<Verdict> {
         let s = self.seen();
-        let verdict = latch(&s, s.newest().unwrap(), at(now));
-        let entries = verdict.map(entries).unwrap_or_default();
-        entries.into_iter().filter_map(|e| e.decided).map(|d| told(&d)).collect()
+        latch(&s, s.newest().unwrap(), now)
     }
 
     /// What goes over into the plan of a release that is opened next.
@@ -141,6 +168,11 @@ impl Case {
 fn told(d: &Decided) -> String {
     let under = d.under.as_ref().map(|id| format!(" under {}", &id.to_string()[..4])).unwrap_or_default();
     format!("{:?} {} {:?}{under}", d.action, d.by, d.identity)
+}
+
+fn recorded(verdict: Option<Verdict>) -> Vec<String> {
+    let entries = verdict.map(entries).unwrap_or_default();
+    entries.into_iter().filter_map(|e| e.decided).map(|d| told(&d)).collect()
 }
 
 fn entries(v: Verdict) -> Vec<LedgerEntry> {
@@ -328,6 +360,50 @@ fn while_nobody_knows_of_the_policies_approvals_wait_and_stops_do_not() {
         .on_plan(APPROVE, &format!("{C1};by=alice"))
         .on_plan("gate.stackgate.dev/reject", &format!("{C1};by=bob"));
     assert_eq!(case.recorded(9), ["Reject bob Unverified"]);
+}
+
+/// An approval of alice on the Stage and one of bob on the plan, and a look at the API server.
+fn two_approvals() -> Case {
+    Case::new(&[])
+        .on_stage(APPROVE, &format!("{C1};by=alice"))
+        .on_plan("gate.stackgate.dev/approve.bob", &format!("{C1};by=bob"))
+        .looked()
+}
+
+#[test]
+fn who_decided_is_recorded_after_a_look_that_came_later() {
+    let none = two_approvals().with(|c| c.facts.gate = None);
+    let Next::Do(effects) = none.latched(at(9)).unwrap().next else { panic!("it waits") };
+    assert!(matches!(effects.as_slice(), [Effect::Look(Look::LiveGate { .. })]), "{effects:?}");
+    // One from before this version of the plan says nothing of what has come with it.
+    let newer = two_approvals().with(|c| c.plans[0].metadata.resource_version = Some("2".to_owned()));
+    let Next::Do(effects) = newer.latched(at(9)).unwrap().next else { panic!("it waits") };
+    assert!(matches!(effects.as_slice(), [Effect::Look(Look::LiveGate { .. })]), "{effects:?}");
+    let both = recorded(two_approvals().latched(at(9)));
+    assert_eq!(both, ["Approve bob Verified", "Approve alice Verified"]);
+}
+
+#[rstest]
+#[case::are_others(Some(Digest::of("other policies")))]
+#[case::cannot_be_read(None)]
+fn nothing_is_recorded_as_proven_where_the_policies(#[case] policies: Option<Digest>) {
+    let with = |c: Case| c.with(|c| c.facts.gate.as_mut().unwrap().live.policies = policies);
+    let waits = with(two_approvals()).latched(at(9)).unwrap();
+    assert_eq!(waits.phase, Phase::Waiting(Reason::PoliciesNotInForce));
+    let Next::Wait(wake) = waits.next else { panic!("it acts") };
+    assert!(wake.at.is_some_and(|t| t > at(9)), "nobody would look again");
+    // What stops does not wait.
+    let stopped =
+        with(two_approvals().on_plan("gate.stackgate.dev/reject", &format!("{C1};by=carol")).looked());
+    assert_eq!(recorded(stopped.latched(at(9))), ["Reject carol Verified"]);
+}
+
+#[test]
+fn what_the_stage_does_not_say_any_more_is_not_recorded() {
+    let gone = two_approvals().with(|c| {
+        c.facts.gate.as_mut().unwrap().live.stage.as_mut().unwrap().metadata.annotations = None;
+    });
+    assert_eq!(recorded(gone.latched(at(9))), ["Approve bob Verified"]);
 }
 
 #[test]

@@ -174,9 +174,9 @@ fn gate_stands(
     Ok(stops(s, plan, stack, live, now))
 }
 
-/// The gate as a look after the claim showed it. Whatever its clock says: the look named the version of the plan that the
-/// claim stands in, so it came after it.
-fn live_gate<'a>(s: &'a Snapshot<'_>, plan: &PlanView, now: Timestamp) -> Step<&'a LiveGate> {
+/// The gate as a look showed it that came after all of the plan was there, its claim included. Whatever its clock says: it
+/// named the version of the plan.
+pub(super) fn live_gate<'a>(s: &'a Snapshot<'_>, plan: &PlanView, now: Timestamp) -> Step<&'a LiveGate> {
     let after = (plan.name.clone(), plan.resource_version());
     match &s.facts.gate {
         Some(seen) if now.duration_since(seen.at) <= CONFIRM_WITHIN && seen.after == after => Ok(&seen.live),
@@ -219,7 +219,8 @@ fn stops(
     }
     // What runs already runs to its end: these stop a beginning.
     if plan.settled.is_empty() {
-        if rests_on_policies(&gate, &tally) && live.policies != s.enforcement.fingerprint {
+        let the_same = live.policies.is_some() && live.policies == s.enforcement.fingerprint;
+        if rests_on_policies(&gate, &tally) && !the_same {
             return Some(
                 "the admission policies that prove who decided are not those any more that did".to_owned(),
             );

@@ -3,9 +3,11 @@
 use jiff::Timestamp;
 use kube::ResourceExt;
 
-use super::Snapshot;
+use super::{Snapshot, proof::Proof};
 use crate::{
-    api::{Action, Checked, CloseReason, Decided, DecisionSource, Identity, IdentityNeeded, Reason},
+    api::{
+        Action, CheckResult, Checked, CloseReason, Decided, DecisionSource, Identity, IdentityNeeded, Reason,
+    },
     gate::{Annotation, Decision, InForceState, Marks, PlanView, parse_annotation},
     plan::append,
     verdict::Verdict,
@@ -31,6 +33,7 @@ pub(super) fn latch(s: &Snapshot<'_>, plan: &PlanView, now: Timestamp) -> Option
     let on_plan = plan.marks(plan.plan.metadata.annotations.as_ref());
     let on_stage = plan.marks(s.stage.metadata.annotations.as_ref());
     let mut new: Vec<Decided> = Vec::new();
+    let mut proof = Proof::new(s, plan, now);
     let plan_uid = plan.plan.uid().unwrap_or_default();
     let sources = [
         (DecisionSource::ChangePlan, plan_uid.as_str(), &on_plan),
@@ -52,21 +55,24 @@ pub(super) fn latch(s: &Snapshot<'_>, plan: &PlanView, now: Timestamp) -> Option
             if beforehand && s.plans.iter().any(|p| p.name != plan.name && p.has_recorded(&decided)) {
                 continue;
             }
-            if !is_known(plan, &decided) && !new.iter().any(|d| d.says_the_same(&decided)) {
+            let is_new = !is_known(plan, &decided) && !new.iter().any(|d| d.says_the_same(&decided));
+            // What stops counts whoever has signed it, and waits for nothing.
+            let stops = matches!(decided.action, Action::Reject | Action::Revoke);
+            if is_new && (stops || proof.holds(identity, source, key, value)) {
                 new.push(decided);
             }
         }
     }
     // A revoke that is first seen together with an approval takes it back, whichever came first.
     new.sort_by_key(|d| d.action == Action::Revoke);
-    let reports = reports(s, plan, &plan_uid, &on_plan);
+    let reports = reports(s, plan, &plan_uid, &on_plan, &mut proof);
     let recorded = plan.decisions.iter().filter(|d| d.decided.action == Action::Reject).count();
     let (rejects, others): (Vec<_>, Vec<_>) = new.into_iter().partition(|d| d.action == Action::Reject);
     let rejects = rejects.into_iter().take(MAX_REJECTS.saturating_sub(recorded));
     let others = others.into_iter().take(MAX_DECISIONS.saturating_sub(plan.decisions.len()));
-    let decided: Vec<Decided> = rejects.chain(others).chain(beforehand(s, plan, now)).collect();
+    let decided: Vec<Decided> = rejects.chain(others).chain(beforehand(s, plan, &mut proof, now)).collect();
     if decided.is_empty() && reports.is_empty() {
-        return None;
+        return proof.missing();
     }
     // A stop always finds room. The rest has to leave what the end of the plan needs.
     let stops = decided.first().is_some_and(|d| d.action == Action::Reject) && plan.rejected().is_none();
@@ -83,7 +89,7 @@ pub(super) fn latch(s: &Snapshot<'_>, plan: &PlanView, now: Timestamp) -> Option
 
 /// Approvals of releases (a1) whose plan does not exist yet. They are kept in the newest ledger that there is, with the time
 /// that they were first seen, and go into their plan when it is opened.
-fn beforehand(s: &Snapshot<'_>, newest: &PlanView, now: Timestamp) -> Vec<Decided> {
+fn beforehand(s: &Snapshot<'_>, newest: &PlanView, proof: &mut Proof<'_>, now: Timestamp) -> Vec<Decided> {
     if !is_told_apart(s) || newest.beforehand.len() >= MAX_BEFOREHAND {
         return Vec::new();
     }
@@ -97,7 +103,8 @@ fn beforehand(s: &Snapshot<'_>, newest: &PlanView, now: Timestamp) -> Vec<Decide
         }
         let identity = s.enforcement.identity(&d.by, s.uid.as_str(), key, value);
         let decided = d.recorded(DecisionSource::Stage, identity, newest.id());
-        (!s.plans.iter().any(|p| p.has_recorded(&decided))).then_some(decided)
+        let known = s.plans.iter().any(|p| p.has_recorded(&decided));
+        (!known && proof.holds(identity, DecisionSource::Stage, key, value)).then_some(decided)
     });
     given.take(MAX_BEFOREHAND - newest.beforehand.len()).collect()
 }
@@ -141,7 +148,13 @@ fn is_told_apart(s: &Snapshot<'_>) -> bool {
 }
 
 /// Reports of the checks of this Stage on what has been deployed.
-fn reports(s: &Snapshot<'_>, plan: &PlanView, uid: &str, marks: &Marks<'_>) -> Vec<Checked> {
+fn reports(
+    s: &Snapshot<'_>,
+    plan: &PlanView,
+    uid: &str,
+    marks: &Marks<'_>,
+    proof: &mut Proof<'_>,
+) -> Vec<Checked> {
     if !plan.is_complete() || !is_told_apart(s) {
         return Vec::new();
     }
@@ -153,7 +166,9 @@ fn reports(s: &Snapshot<'_>, plan: &PlanView, uid: &str, marks: &Marks<'_>) -> V
             Checked { identity: Identity::Unverified, ..c.clone() }
                 == Checked { identity: Identity::Unverified, ..checked.clone() }
         });
-        if !known {
+        // That something has failed counts whoever says so.
+        let failed = checked.result == CheckResult::Failed;
+        if !known && (failed || proof.holds(checked.identity, DecisionSource::ChangePlan, key, value)) {
             new.push(checked);
         }
     }

@@ -14,6 +14,7 @@ mod gate;
 mod latch;
 mod plan;
 mod prepare;
+mod proof;
 mod snapshot;
 mod status;
 mod targets;

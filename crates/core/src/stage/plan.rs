@@ -261,6 +261,7 @@ fn proposed(Planned { t, p, risks }: &Planned<'_>, targets: &Targets, names: &St
         Baseline::None => (None, None),
         Baseline::Stack(id, at) => (Some(id.clone()), Some(MicroTime(*at))),
     };
+    let (changes, unlisted) = shown_changes(&p.changes, &risks.code_only);
     let here: BTreeSet<&String> = targets.list.iter().map(|t| &t.artifact.id).collect();
     ProposedStack {
         account: t.key.env.account.clone(),
@@ -284,7 +285,8 @@ fn proposed(Planned { t, p, risks }: &Planned<'_>, targets: &Targets, names: &St
         console_url: p.set.as_ref().map(|set| console_url(&set.arn, &set.stack_id)),
         warnings: shown_warnings(&p.warnings),
         count: count_changes(&p.changes, &risks.code_only),
-        changes: shown_changes(&p.changes, &risks.code_only),
+        changes,
+        unlisted,
     }
 }
 

@@ -184,6 +184,8 @@ fn contents() -> Mutants<SetContent> {
             |f| f.clear(),
         ],
         warnings: [|f| f.clear(), |f| f.push("one more".to_owned()), |f| f.truncate(1)],
+        // No part of what is approved.
+        deployed: [],
     );
     let lists = change_lists(&content().changes);
     list.extend(lists.into_iter().map(|(what, changes)| (what, SetContent { changes, ..content() })));

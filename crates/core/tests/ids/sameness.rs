@@ -182,6 +182,7 @@ impl Place {
             let path = s.display_name.split('/').next_back().unwrap_or_default();
             let list = changes.iter().find(|(p, _)| *p == path).map(|(_, c)| c.clone()).unwrap_or_default();
             let plan = if list.is_empty() { PlannedAs::Unchanged } else { PlannedAs::Prepared };
+            let (shown, unlisted) = shown_changes(&list, &BTreeSet::new());
             ProposedStack {
                 account: s.env.account.clone(),
                 region: s.env.region.clone(),
@@ -200,7 +201,8 @@ impl Place {
                 console_url: None,
                 warnings: Vec::new(),
                 count: count_changes(&list, &BTreeSet::new()),
-                changes: shown_changes(&list, &BTreeSet::new()),
+                changes: shown,
+                unlisted,
             }
         };
         Proposal {
@@ -395,11 +397,11 @@ fn a_list_that_was_cut_is_compared_by_its_numbers() {
 #[test]
 fn many_differences_are_cut_to_32_lines() {
     let changes = |place: &Place, action: &str| {
-        let list = (0..60)
+        let list = (0..40)
             .map(|i| Change { action: action.to_owned(), ..change(&format!("R{i:02}")) })
             .collect::<Vec<_>>();
         place.plan(&place.as_it_is(), &[("Store", list)])
     };
     let lines = compare(&changes(&PROD, "Add"), &changes(&TEST, "Modify"));
-    assert_eq!((lines.len(), lines[31].as_str()), (32, "… and 29 more"));
+    assert_eq!((lines.len(), lines[31].as_str()), (32, "… and 9 more"));
 }

@@ -1,18 +1,23 @@
 //! What must hold after every effect, whatever happens (the names are those of the reliability goals).
 
+mod gate;
+mod promotion;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use stackgate_core::{
-    api::{Action, ChangePlan, ClaimedStack, CloseReason, Identity, LedgerEntry, SettledAs},
+    api::{Action, ChangePlan, ClaimedStack, CloseReason, LedgerEntry, PlannedAs, SettledAs},
     change::{Baseline, leaf},
     cluster::ClusterView,
-    gate::{Annotation, parse_annotation},
-    words::{ChangeSetArn, DecisionId, StackKey},
+    words::{ChangeSetArn, StackKey},
 };
+
+use gate::{Claim, Opening};
+use promotion::Promotion;
 
 use crate::{
     bundle,
-    world::{ChangeSet, Happened, NAMESPACE, Stack, World},
+    world::{ChangeSet, Happened, NAMESPACE, ObjectKey, Stack, World},
 };
 
 /// Watches what happens.
@@ -26,6 +31,15 @@ pub struct Judge {
     opened: BTreeMap<String, BTreeMap<StackKey, u64>>,
     /// The same at the opening that the first approval followed: what approvers of that plan were shown.
     shown: BTreeMap<String, BTreeMap<StackKey, u64>>,
+    /// How every plan was opened last.
+    openings: BTreeMap<String, Opening>,
+    /// The newest plan of every Stage.
+    newest: BTreeMap<String, String>,
+    /// The plans that are claimed.
+    claims: BTreeMap<String, Claim>,
+    /// The approvals that executions have used up, by number, and by the claim of which plan.
+    used: BTreeMap<usize, String>,
+    promotion: Promotion,
 }
 
 /// A broken invariant.
@@ -41,7 +55,11 @@ impl Judge {
                 Happened::SetDeleted(key, set) => only_ours(key, set)?,
                 Happened::StackDeleted(key, stack) => only_empty(key, stack)?,
                 Happened::Appended(plan, from) => self.ledger(world, plan, *from)?,
-                Happened::StageStatus(stage) => ready_is_true(world, stage)?,
+                Happened::StageStatus(stage) => {
+                    ready_is_true(world, stage)?;
+                    self.up_to_date_is_true(world, stage)?;
+                }
+                Happened::Looked(at) => self.claims.values_mut().for_each(|c| c.look(world, *at)),
             }
         }
         match world.cluster.broken.pop() {
@@ -62,7 +80,17 @@ impl Judge {
         if ledger.iter().skip(place).any(|e| e.closed.is_some()) {
             return Err(format!("I2: {} of {key} was executed after plan {plan} was closed", set.arn));
         }
-        gate_was_open(world, &object, place)?;
+        no_reject_before(&object, place)?;
+        let (acting, decided) = world.acting;
+        let view = world.cluster.views.get(acting);
+        let seen = view.and_then(|v| v.held.get(&ObjectKey::Plan(plan.to_owned())));
+        if seen.is_some_and(|since| *since < decided) {
+            return Err(format!("I2: {key} was executed though plan {plan} was seen to be rejected"));
+        }
+        match self.claims.get_mut(plan) {
+            Some(claim) => claim.executed(world, plan, key)?,
+            None => return Err(format!("I2: {key} was executed by plan {plan}, which nobody has claimed")),
+        }
         let claim = claims(ledger.get(place)).find(|c| c.change_set_arn == set.arn);
         let stack = object.spec.proposal.stacks.iter().find(|s| s.key() == *key);
         let (Some(claim), Some(proposed)) = (claim, stack) else {
@@ -101,10 +129,36 @@ impl Judge {
         Ok(())
     }
 
+    /// A Stage that says that nothing newer waits is at the end of its newest plan, as far as its only controller could see.
+    fn up_to_date_is_true(&self, world: &World, name: &str) -> Result<(), Violation> {
+        let Some(stage) = world.cluster.objects.stage(NAMESPACE, name) else { return Ok(()) };
+        let says = stage.status.as_ref().and_then(|s| s.state.as_deref()) == Some("UpToDate");
+        let [view] = world.cluster.views.as_slice() else { return Ok(()) };
+        let behind = view.late.keys().any(|k| *k != ObjectKey::Stage(name.to_owned()));
+        if !says || behind {
+            return Ok(());
+        }
+        let plan = self.newest.get(name).and_then(|n| world.cluster.plan(n));
+        let Some(plan) = plan.filter(|p| is_complete(p)) else {
+            return Err(format!("I8: {name} says UpToDate, but its newest plan is not carried out"));
+        };
+        if !self.promotion.is_verified(world, &plan) {
+            return Err(format!("I8: {name} says UpToDate, but its checks have not passed"));
+        }
+        Ok(())
+    }
+
     fn ledger(&mut self, world: &World, name: &str, from: usize) -> Result<(), Violation> {
         let Some(plan) = world.cluster.plan(name) else { return Ok(()) };
-        for entry in plan.spec.ledger.iter().skip(from) {
+        let is_complete = is_complete(&plan);
+        for (place, entry) in plan.spec.ledger.iter().enumerate().skip(from) {
             if entry.opened.is_some() {
+                let stage = plan.spec.proposal.name.clone();
+                let newest = self.newest.insert(stage, name.to_owned());
+                let newest = newest.and_then(|n| world.cluster.plan(&n));
+                let opening = Opening::new(world, &plan, place, newest.as_deref(), &self.openings);
+                self.openings.insert(name.to_owned(), opening);
+                self.claims.remove(name);
                 self.opened.insert(name.to_owned(), world.cloud.versions.clone());
             }
             if entry.opened.is_some() && self.spent.remove(name) {
@@ -121,11 +175,12 @@ impl Judge {
             for claim in claims(Some(entry)) {
                 self.claimed_at.insert(claim.change_set_arn.clone(), world.moment);
             }
-            if entry.claimed.is_some() {
-                let stops = |(k, v): (&String, &String)| matches!(parse_annotation(k, v), Some(Ok(Annotation::Decision(d))) if d.action == Action::Reject && d.id == DecisionId::Change(plan.spec.proposal.id.clone()));
-                if plan.metadata.annotations.iter().flatten().any(stops) {
-                    return Err(format!("I2: plan {name} was claimed while a reject stands on it"));
-                }
+            self.promotion.note(world, &plan, entry, is_complete);
+            if entry.claimed.is_some() && !self.claims.contains_key(name) {
+                let opening = self.openings.get(name).cloned().unwrap_or_default();
+                let claim = Claim::new(world, &plan, place, &opening, &mut self.used)?;
+                self.claims.insert(name.to_owned(), claim);
+                self.promotion.may_claim(world, &plan, entry.time.0)?;
             }
             if let Some(settled) = entry.settled.as_ref().filter(|s| s.outcome == SettledAs::Succeeded) {
                 succeeded_is_true(world, &plan, &settled.key())?;
@@ -154,29 +209,25 @@ fn one_set_per_input(world: &World, key: &StackKey) -> Result<(), Violation> {
     Ok(())
 }
 
-/// I2: before the claim somebody who signed exactly this id approved, and nobody has rejected it.
-fn gate_was_open(world: &World, plan: &ChangePlan, claim: usize) -> Result<(), Violation> {
-    let id = plan.spec.proposal.id.to_string();
-    let mut approved = false;
-    let mut spent = false;
-    for (place, entry) in plan.spec.ledger.iter().enumerate().take(claim) {
-        if entry.opened.is_some() && spent {
-            (approved, spent) = (false, false);
-        }
-        spent |= entry.claimed.is_some();
-        if let Some(d) = &entry.decided {
-            let signed = d.identity == Identity::System || world.approved.contains(&id);
-            match d.action {
-                Action::Reject => return Err(format!("I2: {id} was executed after the reject at {place}")),
-                Action::Approve if !signed => {
-                    return Err(format!("I2: {id} counts as approved, but nobody has signed exactly that"));
-                }
-                Action::Approve => approved = true,
-                Action::Revoke | Action::Retry | Action::Override => {}
-            }
-        }
+/// I2: what was rejected before the claim stays so.
+fn no_reject_before(plan: &ChangePlan, claim: usize) -> Result<(), Violation> {
+    let id = &plan.spec.proposal.id;
+    let rejects = |e: &LedgerEntry| e.decided.as_ref().is_some_and(|d| d.action == Action::Reject);
+    match plan.spec.ledger.iter().take(claim).position(rejects) {
+        Some(place) => Err(format!("I2: {id} was executed after the reject at {place}")),
+        None => Ok(()),
     }
-    if approved { Ok(()) } else { Err(format!("I2: {id} was executed without an approval")) }
+}
+
+/// Whether every stack has come to a good end since the plan was opened last.
+fn is_complete(plan: &ChangePlan) -> bool {
+    let ledger = &plan.spec.ledger;
+    let since = ledger.iter().rposition(|e| e.opened.is_some()).unwrap_or(0);
+    let done = |key: &StackKey| {
+        let mut ends = ledger.iter().skip(since).filter_map(|e| e.settled.as_ref());
+        ends.rfind(|s| s.key() == *key).is_some_and(|s| s.outcome == SettledAs::Succeeded)
+    };
+    plan.spec.proposal.stacks.iter().all(|s| s.plan == PlannedAs::Unchanged || done(&s.key()))
 }
 
 /// I3: only change sets of ours are deleted.

@@ -1,46 +1,42 @@
-//! The people of the scenario: they make releases, read plans, approve and reject, and mend what only they can.
+//! The people of the scenario. Those who do what the status tells them are here; the others in `chaos`.
+
+mod chaos;
 
 use std::{collections::BTreeMap, sync::Arc};
 
 use jiff::{SignedDuration, Timestamp};
+use k8s_openapi::{apimachinery::pkg::apis::meta::v1::Condition, jiff};
 use stackgate_core::{
-    api::{Action, CloseReason, GATE_PREFIX, RiskClass, Stage},
-    cluster::ClusterView,
+    api::{ANNOTATION_REQUESTED_AT, Action, CheckResult, GATE_PREFIX, RiskClass, Stage},
     gate::PlanView,
     words::Digest,
 };
 
 use crate::{
     bundle::RELEASES,
-    world::{NAMESPACE, Object, ObjectKey, World},
+    world::{
+        ObjectKey, World,
+        said::{Note, Word, Writer},
+    },
 };
+
+pub use chaos::Chaos;
 
 /// The Stages, in the order of promotion.
 pub const STAGES: [&str; 3] = ["dev", "test", "prod"];
-
-/// What people think of a change.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Vote {
-    /// They approve, on the ChangePlan.
-    OnPlan,
-    /// They approve, on the Stage.
-    OnStage,
-    /// They reject, and approve afterwards, which must have no effect.
-    Reject,
-    /// One approves on the Stage and one rejects, at the same moment.
-    Both,
-}
+/// Those who may approve.
+pub const PEOPLE: [&str; 3] = ["alice", "bob", "carol"];
 
 /// A release is made, and every stage comes to an end with it.
 #[derive(Clone, Copy, Debug)]
 pub struct Chapter {
     /// Its place in [`RELEASES`].
     pub release: usize,
-    /// What people think of it, by stage.
-    pub votes: [Vote; 3],
+    /// The stage in which it is rejected, if it is.
+    pub rejected: Option<usize>,
 }
 
-/// The people.
+/// Those who do what the status says.
 #[derive(Clone, Debug)]
 pub struct People {
     /// How many of the stages there are.
@@ -50,16 +46,16 @@ pub struct People {
     since: Timestamp,
     looked_at: u64,
     looked: Timestamp,
-    slots: u64,
-    afterthoughts: BTreeMap<String, ()>,
-    voted: BTreeMap<String, (usize, Timestamp)>,
-    mended: Timestamp,
+    /// What each stage said when something was done about it, how often by now, and when.
+    done: BTreeMap<&'static str, (String, Timestamp)>,
+    signed: usize,
+    asked: usize,
 }
 
 /// How long a chapter lasts at least.
 const CHAPTER: SignedDuration = SignedDuration::from_mins(7);
-/// When a chapter that leads nowhere is left.
-const PATIENCE: SignedDuration = SignedDuration::from_hours(3);
+/// How long people wait for what they did to have an effect before they do it again.
+const PATIENCE: SignedDuration = SignedDuration::from_mins(4);
 
 impl People {
     /// People with a script.
@@ -72,10 +68,9 @@ impl People {
             since: now,
             looked_at: 0,
             looked: now,
-            slots: 0,
-            afterthoughts: BTreeMap::new(),
-            voted: BTreeMap::new(),
-            mended: now,
+            done: BTreeMap::new(),
+            signed: 0,
+            asked: 0,
         }
     }
 
@@ -88,7 +83,8 @@ impl People {
     /// When they want to do something even if nothing changes.
     #[must_use]
     pub fn next(&self) -> Option<Timestamp> {
-        (!self.are_done()).then(|| self.since.saturating_add(CHAPTER).unwrap_or(self.since))
+        (!self.are_done())
+            .then(|| self.looked.saturating_add(SignedDuration::from_mins(1)).unwrap_or(self.since))
     }
 
     /// The digest of the last release.
@@ -99,46 +95,35 @@ impl People {
 
     /// Looks, and acts.
     pub fn act(&mut self, world: &mut World) {
-        let ripe = world.now.duration_since(self.since) >= CHAPTER
-            && world.now.duration_since(self.looked) >= SignedDuration::from_mins(1);
-        if self.at.is_some() && self.looked_at == world.cluster.version && !ripe {
+        let a_while = world.now.duration_since(self.looked) >= SignedDuration::from_mins(1);
+        if self.at.is_some() && self.looked_at == world.cluster.version && !a_while {
             return;
         }
         (self.looked_at, self.looked) = (world.cluster.version, world.now);
         let Some(at) = self.at else { return self.begin(0, world) };
-        let Some(chapter) = self.chapters.get(at).copied() else {
-            self.mend(world);
-            return self.vote_again(world);
-        };
-        self.mend(world);
-        let mut ended = true;
-        for (place, stage) in STAGES.iter().enumerate().take(self.stages) {
-            let Some(plan) = newest(world, stage) else {
-                ended = false;
-                break;
-            };
-            let vote = chapter.votes.get(place).copied().unwrap_or(Vote::OnPlan);
-            let release = RELEASES.get(chapter.release).map(|b| b.release());
-            let is_this = plan.release.as_ref().map(|r| r.digest) == release;
-            self.decide(world, stage, &plan, if is_this { vote } else { Vote::OnPlan });
-            let over = plan.is_complete()
-                || plan
-                    .closed
-                    .as_ref()
-                    .is_some_and(|c| matches!(c.reason, CloseReason::Rejected | CloseReason::Failed));
-            if !(is_this && over) {
-                ended = false;
-                break;
-            }
-            if !plan.is_complete() {
-                break;
-            }
-        }
-        let last = at + 1 == self.chapters.len();
-        let impatient = !last && world.now.duration_since(self.since) > PATIENCE;
-        if ripe && (ended || impatient) {
+        let chapter = self.chapters.get(at).copied();
+        self.obey(world, chapter);
+        let Some(chapter) = chapter else { return };
+        let ripe = world.now.duration_since(self.since) >= CHAPTER;
+        if ripe && self.is_over(world, chapter) {
             self.begin(at + 1, world);
         }
+    }
+
+    /// Every stage has the release, or has rejected it.
+    fn is_over(&self, world: &World, chapter: Chapter) -> bool {
+        let release = RELEASES.get(chapter.release).map(|b| b.release());
+        for (place, name) in STAGES.iter().enumerate().take(self.stages) {
+            let Some(status) = stage(world, name).and_then(|s| s.status.clone()) else { return false };
+            let state = status.state.as_deref().unwrap_or_default();
+            if chapter.rejected == Some(place) {
+                return state == "Rejected";
+            }
+            if state != "UpToDate" || status.deployed.map(|d| d.digest) != release {
+                return false;
+            }
+        }
+        true
     }
 
     fn begin(&mut self, at: usize, world: &mut World) {
@@ -148,141 +133,135 @@ impl People {
         if let Some(bundle) = self.chapters.get(at).and_then(|c| RELEASES.get(c.release)) {
             world.tell(|| format!("  [people] release {}", bundle.release().short(12)));
             world.source.push(Arc::clone(bundle));
-            if at + 1 == self.chapters.len() {
-                // What fails is not tried again without a newer release, and there is none after the last.
-                world.luck.weather.fails = 0;
-                world.gentle = true;
-            }
         }
     }
 
-    /// After the last chapter they go on approving what still comes.
-    fn vote_again(&mut self, world: &mut World) {
-        for stage in STAGES.iter().take(self.stages) {
-            if let Some(plan) = newest(world, stage) {
-                self.decide(world, stage, &plan, Vote::OnPlan);
+    /// Does what the status of each stage says.
+    pub fn obey(&mut self, world: &mut World, chapter: Option<Chapter>) {
+        for (place, name) in STAGES.into_iter().enumerate().take(self.stages) {
+            let Some(stage) = stage(world, name) else { continue };
+            let Some((says, message)) = says(&stage) else { continue };
+            let before = self.done.get(name);
+            let again =
+                before.is_none_or(|(m, at)| *m != message || world.now.duration_since(*at) >= PATIENCE);
+            if !again {
+                continue;
             }
+            self.done.insert(name, (message.clone(), world.now));
+            let rejects = chapter.is_some_and(|c| c.rejected == Some(place) && is_for(&stage, c));
+            self.heed(world, name, &says, &message, rejects);
         }
     }
 
-    fn decide(&mut self, world: &mut World, stage: &str, plan: &PlanView, vote: Vote) {
-        let id = plan.id().to_string();
-        let on_plan = ObjectKey::Plan(plan.name.clone());
-        let on_stage = ObjectKey::Stage(stage.to_owned());
-        if plan.closed.is_some() || plan.rejected().is_some() {
-            if plan.rejected().is_some() && self.afterthoughts.insert(plan.name.clone(), ()).is_none() {
-                self.sign(world, &on_plan, Action::Approve, &id);
-                self.sign(world, &on_stage, Action::Approve, &id);
+    fn heed(&mut self, world: &mut World, stage: &str, says: &str, message: &str, rejects: bool) {
+        match says {
+            "AwaitingApproval" if rejects => self.follow(world, message, Action::Reject),
+            "AwaitingApproval" => self.follow(world, message, Action::Approve),
+            "RolledBack" | "RollbackFailed" => self.follow(world, message, Action::Retry),
+            "AwaitingCheck" | "CheckFailed" => report(world, stage, CheckResult::Passed),
+            "Expired" => {
+                self.asked += 1;
+                let key = ObjectKey::Stage(stage.to_owned());
+                let text = self.asked.to_string();
+                world.tell(|| format!("  [people] ask for a new plan of {stage}"));
+                world.cluster.annotate(&key, ANNOTATION_REQUESTED_AT, Some(&text));
             }
-            return;
-        }
-        let length = plan.plan.spec.ledger.len();
-        let decided = plan.decisions.iter().any(|r| {
-            r.decided.action == Action::Approve && r.decided.until.as_ref().is_none_or(|u| world.now < u.0)
-        }) || self.voted.get(&plan.name).is_some_and(|(then, at)| {
-            // Who sees no effect for long signs again: something may have wiped the annotation.
-            *then == length && world.now.duration_since(*at) < SignedDuration::from_mins(4)
-        });
-        if plan.is_claimed() || plan.is_complete() || decided {
-            return;
-        }
-        self.voted.insert(plan.name.clone(), (length, world.now));
-        match vote {
-            Vote::OnPlan => self.sign(world, &on_plan, Action::Approve, &id),
-            Vote::OnStage => self.sign(world, &on_stage, Action::Approve, &id),
-            Vote::Reject => self.sign(world, &on_plan, Action::Reject, &id),
-            Vote::Both => {
-                self.sign(world, &on_stage, Action::Approve, &id);
-                self.sign(world, &on_plan, Action::Reject, &id);
-            }
+            "StackStuck" | "StackNotOurs" | "PlanFailed" => world.mend(message),
+            _ => {}
         }
     }
 
-    fn sign(&mut self, world: &mut World, key: &ObjectKey, action: Action, id: &str) {
-        self.slots += 1;
-        let (verb, signed) = match action {
-            Action::Approve => ("approve", &mut world.approved),
-            Action::Reject => ("reject", &mut world.rejected),
-            Action::Revoke | Action::Retry | Action::Override => return,
+    /// Does what the command in a message says, signed by the next of the people.
+    fn follow(&mut self, world: &mut World, message: &str, action: Action) {
+        let verb = if action == Action::Retry { "retry" } else { "approve" };
+        let Some(command) = Command::read(message, verb) else { return };
+        let by = PEOPLE.get(self.signed % PEOPLE.len()).copied().unwrap_or(PEOPLE[0]);
+        self.signed += 1;
+        let note = Note {
+            word: Word::Decides(action),
+            slot: &command.slot,
+            id: &command.id,
+            by,
+            acks: &command.acks,
+            until: None,
         };
-        signed.insert(id.to_owned());
-        world.tell(|| format!("  [people] {verb} {id} on {key:?}"));
-        let name = format!("{GATE_PREFIX}{verb}.s{}", self.slots);
-        let classes: Vec<&str> = RiskClass::ALL.iter().map(|c| c.as_str()).collect();
-        let value = format!("{id};by=alice;ack={};until=2099-01-01T00:00:00.5Z", classes.join(","));
-        world.cluster.annotate(key, &name, Some(&value));
-    }
-
-    /// Deletes what the controller says that a person has to delete.
-    fn mend(&mut self, world: &mut World) {
-        if world.now.duration_since(self.mended) < SignedDuration::from_mins(2) {
-            return;
-        }
-        self.mended = world.now;
-        for stage in STAGES.iter().take(self.stages) {
-            let Some(complaint) = complaint(world.cluster.objects.stage(NAMESPACE, stage)) else { continue };
-            world.mend(&complaint);
-        }
-    }
-
-    /// Writes an annotation that must not let anything through, or takes away any that is there.
-    pub fn noise(&mut self, world: &mut World) {
-        self.slots += 1;
-        let keys: Vec<ObjectKey> = world
-            .cluster
-            .objects
-            .0
-            .iter()
-            .filter(|(_, o)| matches!(o, Object::Plan(_) | Object::Stage(_)))
-            .map(|(k, _)| k.clone())
-            .collect();
-        let ids: Vec<String> = world.cluster.plans().map(|p| p.spec.proposal.id.to_string()).collect();
-        let key = keys.get(world.luck.random.place(keys.len())).cloned();
-        let id = ids.get(world.luck.random.place(ids.len())).cloned();
-        let (Some(key), Some(id)) = (key, id) else { return };
-        let name = format!("{GATE_PREFIX}approve.s{}", self.slots);
-        match world.luck.random.below(4) {
-            // A prefix of an id.
-            0 => {
-                let length = 3 + world.luck.random.place(38);
-                world.cluster.annotate(&key, &name, id.get(..length));
-            }
-            1 => world.cluster.annotate(&key, &name, Some("yes")),
-            // GitOps takes all annotations of ours away.
-            2 => {
-                let Some(object) = world.cluster.objects.0.get(&key).cloned() else { return };
-                let mut object = object;
-                for s in 0..self.slots {
-                    object.annotate(&format!("{GATE_PREFIX}approve.s{s}"), None);
-                    object.annotate(&format!("{GATE_PREFIX}reject.s{s}"), None);
-                }
-                world.cluster.put(object);
-            }
-            // A plan that was rejected is approved.
-            _ => {
-                if world.rejected.contains(&id) {
-                    self.sign(world, &key, Action::Approve, &id);
-                }
-            }
-        }
+        world.write(Writer::Person(by), &ObjectKey::Plan(command.plan), &note);
     }
 }
 
-fn complaint(stage: Option<Arc<Stage>>) -> Option<String> {
-    let status = stage?.status.clone()?;
-    let stalled = status.conditions.into_iter().find(|c| c.type_ == "Stalled")?;
-    matches!(stalled.reason.as_str(), "StackStuck" | "StackNotOurs" | "PlanFailed").then_some(stalled.message)
+/// A command that a message prints.
+struct Command {
+    plan: String,
+    slot: String,
+    id: String,
+    acks: Vec<RiskClass>,
+}
+
+impl Command {
+    /// Reads `annotate plan <name> gate.stackgate.dev/<verb>[.<slot>]=<id>[;ack=…]`.
+    fn read(message: &str, verb: &str) -> Option<Self> {
+        let start = format!("{GATE_PREFIX}{verb}");
+        let at = message.find(&start)?;
+        let plan = message.get(..at)?.trim_end().rsplit(' ').next()?.to_owned();
+        let (slot, rest) = message.get(at + start.len()..)?.split_once('=')?;
+        let value = rest.split(' ').next()?.trim_matches('\'').trim_end_matches([';', ',']);
+        let (id, acks) = value.split_once(";ack=").unwrap_or((value, ""));
+        Some(Self {
+            plan,
+            slot: slot.trim_start_matches('.').to_owned(),
+            id: id.to_owned(),
+            acks: acks.split(',').filter_map(|c| c.parse().ok()).collect(),
+        })
+    }
+}
+
+/// The checks of a stage report on what it has deployed last.
+pub fn report(world: &mut World, stage_name: &str, result: CheckResult) {
+    let Some(stage) = stage(world, stage_name) else { return };
+    let plans = world.cluster.plans().filter(|p| p.spec.proposal.name == stage_name);
+    let newest = plans.max_by_key(|p| order(p));
+    let Some((id, on)) = newest
+        .and_then(|p| Some((p.spec.proposal.id.to_string(), ObjectKey::Plan(p.metadata.name.clone()?))))
+    else {
+        return;
+    };
+    for check in &stage.spec.checks {
+        let note = Note {
+            word: Word::Reports(result),
+            slot: &check.name,
+            id: &id,
+            by: "ci",
+            acks: &[],
+            until: None,
+        };
+        world.write(Writer::Checks, &on, &note);
+    }
+}
+
+/// The place of a plan among those of its stage.
+fn order(plan: &stackgate_core::api::ChangePlan) -> u64 {
+    plan.spec.ledger.iter().rev().find_map(|e| e.opened.as_ref()).map_or(0, |o| o.order)
+}
+
+fn is_for(stage: &Stage, chapter: Chapter) -> bool {
+    let pending = stage.status.as_ref().and_then(|s| s.pending.as_ref());
+    pending.map(|p| p.digest) == RELEASES.get(chapter.release).map(|b| b.release())
+}
+
+fn stage(world: &World, name: &str) -> Option<Arc<Stage>> {
+    world.cluster.stages().find(|s| s.metadata.name.as_deref() == Some(name)).cloned()
+}
+
+/// What a stage waits for: the reason, and the whole message.
+fn says(stage: &Stage) -> Option<(String, String)> {
+    let is = |c: &&Condition| matches!(c.type_.as_str(), "Waiting" | "Stalled");
+    let condition = stage.status.as_ref()?.conditions.iter().find(is)?;
+    Some((condition.reason.clone(), condition.message.clone()))
 }
 
 /// The newest plan of a stage, as it is.
 #[must_use]
 pub fn newest(world: &World, stage: &str) -> Option<PlanView> {
-    let mut plans: Vec<PlanView> = world
-        .cluster
-        .plans()
-        .filter(|p| p.spec.proposal.name == stage)
-        .filter_map(|p| PlanView::new(Arc::clone(p)))
-        .collect();
-    plans.sort_by_key(|p| p.order);
-    plans.pop()
+    let plans = world.cluster.plans().filter(|p| p.spec.proposal.name == stage);
+    plans.max_by_key(|p| order(p)).and_then(|p| PlanView::new(Arc::clone(p)))
 }

@@ -22,7 +22,6 @@ impl World {
         match self.luck.random.below(10) {
             0 => self.update_by_hand(&key),
             1 => self.update_in_vain_by_hand(&key),
-            2 if self.gentle => {}
             2 => self.delete_by_hand(&key),
             3 => self.delete_set_by_hand(&key),
             4 => self.replace_set_by_hand(&key),
@@ -81,11 +80,11 @@ impl World {
         self.cloud.about_to_change(key, reads);
         let ends = self.now.saturating_add(SignedDuration::from_secs(3)).unwrap_or(self.now);
         self.cloud.begin(key, Operation { ends, to, set: None, fails: false }, self.now);
-        self.cloud.meddled.insert(key.clone());
+        self.cloud.changed_by_others(key);
     }
 
     /// UpdateStack with another property.
-    fn update_by_hand(&mut self, key: &StackKey) {
+    pub fn update_by_hand(&mut self, key: &StackKey) {
         let Some(stack) = self.cloud.stacks.get(key).filter(|_| self.may_be_updated(key)) else { return };
         let Some(mut to) = stack.deployed.clone() else { return };
         let template = Arc::make_mut(&mut to.template);
@@ -116,7 +115,7 @@ impl World {
             if stack.deployed.is_none() {
                 return;
             }
-            self.cloud.meddled.insert(key.clone());
+            self.cloud.changed_by_others(key);
             *self.cloud.versions.entry(key.clone()).or_default() += 1;
         }
     }
@@ -175,7 +174,8 @@ impl World {
                 self.cloud.unrecorded.insert(key.clone());
             }
             self.tell(|| format!("  [people] execute a change set of {key} by hand"));
-            self.cloud.meddled.insert(key.clone());
+            self.cloud.by_hand.insert(executed.arn);
+            self.cloud.changed_by_others(key);
         }
     }
 

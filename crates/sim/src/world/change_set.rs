@@ -302,11 +302,16 @@ fn changes(old: Option<&Template>, new: &Template) -> Vec<Change> {
                 change_source: "DirectModification".to_owned(),
                 causing_entity: String::new(),
             };
+            let replaces = d.resource_type == "AWS::SSM::Parameter";
             Change {
                 logical_id: d.logical_id,
                 resource_type: d.resource_type,
                 action: d.kind.as_str().to_owned(),
-                replacement: if modify { "False".to_owned() } else { String::new() },
+                replacement: match (modify, replaces) {
+                    (true, true) => "True".to_owned(),
+                    (true, false) => "False".to_owned(),
+                    (false, _) => String::new(),
+                },
                 policy_action: if d.kind == DifferenceKind::Remove {
                     "Delete".to_owned()
                 } else {

@@ -21,8 +21,12 @@ pub struct Cloud {
     pub stacks: BTreeMap<StackKey, Stack>,
     /// How often what is deployed under a name was changed, by anybody; survives deletion.
     pub versions: BTreeMap<StackKey, u64>,
+    /// How often others have changed it.
+    pub others: BTreeMap<StackKey, u64>,
     /// The stacks that somebody else changed or deleted after our last execution.
     pub meddled: BTreeSet<StackKey>,
+    /// The change sets that somebody else has executed.
+    pub by_hand: BTreeSet<ChangeSetArn>,
     /// The stacks whose last execution is not recorded as settled yet.
     pub unrecorded: BTreeSet<StackKey>,
     /// Rows from before the last change, and how many reads they are still told for.
@@ -149,6 +153,12 @@ impl Cloud {
         }
         stack.running = Some(operation);
         *self.versions.entry(key.clone()).or_default() += 1;
+    }
+
+    /// Somebody else has changed it.
+    pub fn changed_by_others(&mut self, key: &StackKey) {
+        self.meddled.insert(key.clone());
+        *self.others.entry(key.clone()).or_default() += 1;
     }
 
     /// When the next operation or preparation ends.

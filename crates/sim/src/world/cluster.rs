@@ -13,13 +13,12 @@ use k8s_openapi::{
 use kube::{Resource, ResourceExt};
 use stackgate_core::{
     api::{
-        AwsAccount, Bootstrap, ChangePlan, ChangePlanSpec, CloudAssembly, FINALIZER, Freeze, LedgerEntry,
-        Stage,
+        Action, AwsAccount, Bootstrap, ChangePlan, ChangePlanSpec, CloudAssembly, FINALIZER, Freeze,
+        LedgerEntry, Stage,
     },
     cluster::ClusterView,
     effect::{NewPlan, Refusal, RefusalKind},
-    gate::{Enforcement, InForceState},
-    words::Digest,
+    gate::Enforcement,
 };
 
 /// The namespace of the application team.
@@ -59,32 +58,64 @@ pub enum Object {
     Freeze(Arc<Freeze>),
 }
 
-/// What somebody sees: the API server itself, or a controller's caches, which may be behind.
+/// What somebody sees: the API server itself, or a controller's caches, which may be behind; and what is known of the
+/// policies.
 #[derive(Clone, Debug, Default)]
-pub struct Objects(pub BTreeMap<ObjectKey, Object>);
+pub struct Objects(pub BTreeMap<ObjectKey, Object>, pub Enforcement);
 
 /// A controller's caches, and the watch events that have not reached them yet. The order per object is kept.
 #[derive(Clone, Debug, Default)]
 pub struct View {
     /// What the caches hold.
     pub seen: Objects,
-    /// What is under way; `None`: the object is gone.
+    /// What is under way; `None`: it was deleted.
     pub late: BTreeMap<ObjectKey, VecDeque<Option<Object>>>,
+    /// Whether the policies have to be looked at.
+    pub policies_changed: bool,
+    /// Since when it shows a Freeze, a Stage that is suspended, or a plan that was rejected.
+    pub held: BTreeMap<ObjectKey, Timestamp>,
 }
 
 impl View {
-    /// Delivers the oldest late event of an object.
-    pub fn deliver(&mut self, key: &ObjectKey) -> bool {
-        let Some(queue) = self.late.get_mut(key) else { return false };
-        let Some(event) = queue.pop_front() else { return false };
+    /// A view that has seen nothing yet.
+    #[must_use]
+    pub fn new() -> Self {
+        Self { policies_changed: true, ..Self::default() }
+    }
+
+    /// Whether no deletion of an object is under way.
+    #[must_use]
+    pub fn shows_all(&self, key: &ObjectKey) -> bool {
+        self.late.get(key).is_none_or(|queue| queue.iter().all(Option::is_some))
+    }
+
+    /// Delivers the oldest late event of an object. Whether more than its status has changed; `None`: there is no event.
+    pub fn deliver(&mut self, key: &ObjectKey, now: Timestamp) -> Option<bool> {
+        let queue = self.late.get_mut(key)?;
+        let object = queue.pop_front()?;
         if queue.is_empty() {
             self.late.remove(key);
         }
-        match event {
+        let holds = match &object {
+            Some(Object::Stage(s)) => s.spec.suspend,
+            Some(Object::Freeze(_)) => true,
+            Some(Object::Plan(p)) => {
+                let decided = p.spec.ledger.iter().filter_map(|e| e.decided.as_ref());
+                decided.into_iter().any(|d| d.action == Action::Reject)
+            }
+            Some(Object::Account(_) | Object::Bootstrap(_) | Object::Assembly(_)) | None => false,
+        };
+        if holds {
+            self.held.entry(key.clone()).or_insert(now);
+        } else {
+            self.held.remove(key);
+        }
+        let generation = object.as_ref().and_then(Object::generation);
+        let before = match object {
             Some(object) => self.seen.0.insert(key.clone(), object),
             None => self.seen.0.remove(key),
         };
-        true
+        Some(before.is_none_or(|o| generation.is_none() || o.generation() != generation))
     }
 }
 
@@ -134,6 +165,23 @@ impl Object {
         meta!(self, o => o.resource_version().unwrap_or_default())
     }
 
+    /// Its annotations.
+    #[must_use]
+    pub fn annotations(&self) -> &BTreeMap<String, String> {
+        meta!(self, o => o.annotations())
+    }
+
+    /// Its generation, where it is counted.
+    fn generation(&self) -> Option<i64> {
+        meta!(self, o => o.meta().generation)
+    }
+
+    /// Its UID.
+    #[must_use]
+    pub fn uid(&self) -> &str {
+        meta!(self, o => o.meta().uid.as_deref().unwrap_or_default())
+    }
+
     /// Changes its annotations; `None` removes one.
     pub fn annotate(&mut self, key: &str, value: Option<&str>) {
         fn set<T: Resource + Clone>(o: &mut Arc<T>, key: &str, value: Option<&str>) {
@@ -160,7 +208,7 @@ impl Cluster {
         self.objects.0.insert(key, object);
     }
 
-    /// Somebody deletes an object.
+    /// Deletes an object and tells the watches.
     pub fn delete(&mut self, key: &ObjectKey) {
         if self.objects.0.remove(key).is_some() {
             self.version += 1;
@@ -168,6 +216,14 @@ impl Cluster {
                 view.late.entry(key.clone()).or_default().push_back(None);
             }
         }
+    }
+
+    /// The Stages as they are.
+    pub fn stages(&self) -> impl Iterator<Item = &Arc<Stage>> {
+        self.objects.0.values().filter_map(|o| match o {
+            Object::Stage(s) => Some(s),
+            _ => None,
+        })
     }
 
     /// The object that is there, if its resourceVersion is the one that the caller saw.
@@ -352,11 +408,7 @@ impl ClusterView for Objects {
         self.list(|o| if let Object::Freeze(f) = o { Some(Arc::clone(f)) } else { None })
     }
     fn enforcement(&self) -> Enforcement {
-        Enforcement {
-            state: InForceState::InForce,
-            fingerprint: Some(Digest::of("policies")),
-            ..Enforcement::default()
-        }
+        self.1.clone()
     }
     fn plans_of_stage(&self, _: &str, stage: &str) -> Vec<Arc<ChangePlan>> {
         self.list(|o| match o {

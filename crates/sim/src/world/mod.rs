@@ -5,11 +5,11 @@ mod change_set;
 mod cloud;
 mod cluster;
 mod perform;
+pub mod platform;
+pub mod policies;
+pub mod said;
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::Arc,
-};
+use std::{collections::BTreeMap, sync::Arc};
 
 use jiff::Timestamp;
 use stackgate_core::{
@@ -23,6 +23,7 @@ pub use cloud::{Cloud, Deployed, Operation, Stack};
 pub use cluster::{Cluster, NAMESPACE, Object, ObjectKey, Objects, View};
 
 use crate::{
+    controller::Situation,
     protocol::Protocol,
     weather::{Luck, Weather},
 };
@@ -50,20 +51,24 @@ pub struct World {
     pub happened: Vec<Happened>,
     /// Counts what happened.
     pub moment: u64,
-    /// The ids that people have approved, written out exactly.
-    pub approved: BTreeSet<String>,
-    /// The ids that people have rejected, written out exactly.
-    pub rejected: BTreeSet<String>,
+    /// Every annotation that anybody has written, in order.
+    pub said: Vec<said::Said>,
+    /// The admission policies.
+    pub policies: policies::Policies,
+    /// The freezes, as they are meant.
+    pub freezes: BTreeMap<String, platform::Meant>,
+    /// The controller that acts, and when it has decided to.
+    pub acting: (usize, Timestamp),
     /// The accounts whose grant is withdrawn, and since when.
     pub withdrawn: BTreeMap<AccountId, u64>,
     /// Whether reads of stacks may be behind in this run.
     pub reads_lag: bool,
-    /// Other people delete no stacks.
-    pub gentle: bool,
     /// Mutating calls and Kubernetes writes by controllers.
     pub writes: u64,
     /// Lines that tell what happened, if somebody wants them.
     pub trace: Option<Vec<String>>,
+    /// What was decided on, where somebody wants to know.
+    pub situations: Option<Vec<Situation>>,
 }
 
 /// Something that a check wants to know of.
@@ -79,6 +84,8 @@ pub enum Happened {
     StackDeleted(StackKey, Box<Stack>),
     /// Entries were added to a plan's ledger, from this place on.
     Appended(String, usize),
+    /// Somebody looked at the gate, live.
+    Looked(Timestamp),
     /// The status of a Stage was written.
     StageStatus(String),
 }
@@ -99,13 +106,35 @@ impl World {
             known_contents: BTreeMap::new(),
             happened: Vec::new(),
             moment: 0,
-            approved: BTreeSet::new(),
-            rejected: BTreeSet::new(),
+            said: Vec::new(),
+            policies: policies::Policies::default(),
+            freezes: BTreeMap::new(),
+            acting: (0, Timestamp::UNIX_EPOCH),
             withdrawn: BTreeMap::new(),
-            gentle: false,
             writes: 0,
             trace: None,
+            situations: None,
         }
+    }
+
+    /// Somebody applies an object: what is there already gets the new spec, and keeps the rest.
+    pub fn apply(&mut self, object: Object) {
+        let there = self.cluster.objects.0.get(&object.key()).cloned();
+        let object = match (object, there) {
+            (Object::Stage(new), Some(Object::Stage(mut old))) if new.spec != old.spec => {
+                let object = Arc::make_mut(&mut old);
+                object.spec.clone_from(&new.spec);
+                object.metadata.generation = object.metadata.generation.map(|g| g + 1);
+                Object::Stage(old)
+            }
+            (Object::Account(new), Some(Object::Account(mut old))) if new.spec != old.spec => {
+                Arc::make_mut(&mut old).spec.clone_from(&new.spec);
+                Object::Account(old)
+            }
+            (_, Some(_)) => return,
+            (new, None) => new,
+        };
+        self.cluster.put(object);
     }
 
     /// Writes a line of the trace.
@@ -152,6 +181,7 @@ impl World {
     pub fn calm(&mut self) {
         self.luck.weather = Weather::CALM;
         self.cloud.stale.clear();
+        self.let_go();
         for cut in std::mem::take(&mut self.withdrawn).into_keys() {
             self.grant(&cut, true);
         }

@@ -4,19 +4,19 @@ use std::sync::Arc;
 
 use jiff::SignedDuration;
 use stackgate_core::{
-    api::PinnedSource,
+    api::{Action, ChangePlan, CloseReason, Decided, LedgerEntry, PinnedSource},
     bundle::AssetContent,
     cluster::ClusterView,
     effect::{
-        Effect, Fact, LiveGate, Look, Mutation, Outcome, Receipt, Record, Refusal, RefusalKind, SetRef,
-        SourceSeen, TemplateSource, WantedChangeSet,
+        Effect, Fact, LiveGate, Look, Mutation, NewPlan, Outcome, Receipt, Record, Refusal, RefusalKind,
+        SetRef, SourceSeen, TemplateSource, WantedChangeSet,
     },
     stack::StackStatus,
-    words::{ChangeSetName, Digest},
+    words::{ChangeSetName, DecisionId, Digest},
 };
 
 use super::{Happened, NAMESPACE, World, change_set::Fate, cloud::Deployed};
-use crate::{bundle, protocol::Protocol};
+use crate::{bundle, protocol::Protocol, weather::Luck};
 
 impl World {
     /// Carries an effect out and answers truthfully.
@@ -73,26 +73,38 @@ impl World {
                 let found = place.and_then(|n| self.source.get(n)).map(Arc::clone);
                 Fact::Bundle(found.ok_or_else(|| format!("there is no version {}", pinned.version_id)))
             }
-            Look::LiveGate { stage, accounts, .. } => Fact::LiveGate(Box::new(LiveGate {
-                stage: self.cluster.objects.stage(NAMESPACE, stage).map(Arc::unwrap_or_clone),
-                accounts: self
-                    .cluster
-                    .objects
-                    .accounts()
-                    .into_iter()
-                    .filter(|a| a.metadata.name.as_ref().is_some_and(|n| accounts.contains(n)))
-                    .map(Arc::unwrap_or_clone)
-                    .collect(),
-                freezes: self.cluster.objects.freezes().into_iter().map(Arc::unwrap_or_clone).collect(),
-                policies: self.cluster.objects.enforcement().fingerprint,
-            })),
+            Look::LiveGate { stage, accounts, .. } => self.live_gate(stage, accounts),
         }
+    }
+
+    fn live_gate(&mut self, stage: &str, accounts: &[String]) -> Fact {
+        self.happened.push(Happened::Looked(self.now));
+        let Luck { random, weather, .. } = &mut self.luck;
+        let readable = self.policies.readable && !random.chance(weather.refused);
+        let objects = &self.cluster.objects;
+        Fact::LiveGate(Box::new(LiveGate {
+            stage: objects.stage(NAMESPACE, stage).map(Arc::unwrap_or_clone),
+            accounts: objects
+                .accounts()
+                .into_iter()
+                .filter(|a| a.metadata.name.as_ref().is_some_and(|n| accounts.contains(n)))
+                .map(Arc::unwrap_or_clone)
+                .collect(),
+            freezes: objects.freezes().into_iter().map(Arc::unwrap_or_clone).collect(),
+            policies: readable.then(|| self.policies.fingerprint()),
+        }))
     }
 
     fn record(&mut self, record: &Record) -> Result<Receipt, Refusal> {
         match record {
             Record::OpenPlan(new) => {
+                let other = self.carried(new).or_else(|| {
+                    let ledger = self.protocol.written(&new.ledger)?;
+                    Some(NewPlan { ledger, ..NewPlan::clone(new) })
+                });
+                let new = other.as_ref().unwrap_or(new);
                 let plan = self.cluster.open_plan(new, self.now)?;
+                new.ledger.iter().filter_map(|e| e.decided.as_ref()).for_each(|d| self.is_recorded(d));
                 self.happened.push(Happened::Appended(new.name.clone(), 0));
                 Ok(Receipt::Plan(Box::new(Arc::unwrap_or_clone(plan))))
             }
@@ -100,9 +112,12 @@ impl World {
                 if self.protocol == Protocol::NoClaim && entries.iter().any(|e| e.claimed.is_some()) {
                     return Ok(self.only_remembered(plan, entries));
                 }
+                let other = self.protocol.written(entries);
+                let entries = other.as_ref().unwrap_or(entries);
                 let from = self.cluster.plan(plan).map_or(0, |p| p.spec.ledger.len());
                 let swap = self.protocol != Protocol::NoCompareAndSwap;
                 let stored = self.cluster.append(plan, resource_version, entries, swap)?;
+                entries.iter().filter_map(|e| e.decided.as_ref()).for_each(|d| self.is_recorded(d));
                 for settled in entries.iter().filter_map(|e| e.settled.as_ref()) {
                     self.cloud.unrecorded.remove(&settled.key());
                 }
@@ -122,8 +137,34 @@ impl World {
         }
     }
 
+    /// The mutant whose retry carries approvals over whatever else has changed.
+    fn carried(&self, new: &NewPlan) -> Option<NewPlan> {
+        if self.protocol != Protocol::RetryCarriesAll {
+            return None;
+        }
+        let plans = self.cluster.plans().filter(|p| p.spec.proposal.name == new.proposal.name);
+        let order = |p: &&Arc<ChangePlan>| {
+            p.spec.ledger.iter().filter_map(|e| e.opened.as_ref()).map(|o| o.order).max()
+        };
+        let old = plans.max_by_key(order)?;
+        let failed = |e: &LedgerEntry| e.closed.as_ref().is_some_and(|c| c.reason == CloseReason::Failed);
+        let decided = || old.spec.ledger.iter().filter_map(|e| e.decided.as_ref());
+        if !old.spec.ledger.iter().any(failed) || !decided().any(|d| d.action == Action::Retry) {
+            return None;
+        }
+        let mut new = new.clone();
+        for decided in decided().filter(|d| d.action == Action::Approve) {
+            let under = Some(DecisionId::Change(old.spec.proposal.id.clone()));
+            let entry = new.ledger.last().cloned()?;
+            let seq = entry.seq + 1;
+            let decided = Some(Decided { under, ..decided.clone() });
+            new.ledger.push(LedgerEntry { seq, opened: None, decided, ..entry });
+        }
+        Some(new)
+    }
+
     /// The mutant that claims in memory only.
-    fn only_remembered(&self, plan: &str, entries: &[stackgate_core::api::LedgerEntry]) -> Receipt {
+    fn only_remembered(&self, plan: &str, entries: &[LedgerEntry]) -> Receipt {
         let Some(plan) = self.cluster.plan(plan) else { return Receipt::Done };
         let mut plan = Arc::unwrap_or_clone(plan);
         plan.spec.ledger.extend(entries.iter().cloned());

@@ -1,0 +1,203 @@
+//! Deliberate defects of the protocol that a schedule seldom meets, each in the story that it breaks; and the same story without
+//! the defect.
+
+#![expect(clippy::expect_used, reason = "functions that every test calls")]
+
+use std::sync::Arc;
+
+use jiff::SignedDuration;
+use stackgate_core::{
+    api::{Action, Gate, RiskClass},
+    gate::PlanView,
+    words::StackKey,
+};
+use stackgate_sim::{
+    bundle::RELEASES,
+    invariants::Violation,
+    people::newest,
+    protocol::Protocol,
+    run::{Gates, Run, Setting},
+    scenario::first_release,
+    world::{
+        Object, ObjectKey,
+        said::{Note, Word, Writer},
+    },
+};
+
+const DEV: &str = "dev";
+
+/// One Stage, in good weather, with people who are asked for.
+struct Story(Run);
+
+impl Story {
+    fn begin(protocol: Protocol, approvals: u32) -> Result<Self, Violation> {
+        let gate = Gate { approvals: Some(approvals), ..Gate::default() };
+        let gates = vec![Gates { stage: Some(gate), ..Gates::default() }];
+        let mut story = Self(Run::new(&Setting { gates, protocol, ..first_release(1) }));
+        story.release(0)?;
+        Ok(story)
+    }
+
+    /// A release is made, and planned.
+    fn release(&mut self, place: usize) -> Result<(), Violation> {
+        self.0.world().source.push(Arc::clone(&RELEASES[place]));
+        self.on(7)
+    }
+
+    fn on(&mut self, minutes: i64) -> Result<(), Violation> {
+        self.0.alone(SignedDuration::from_mins(minutes))
+    }
+
+    fn plan(&mut self) -> PlanView {
+        newest(self.0.world(), DEV).expect("a plan")
+    }
+
+    fn state(&mut self) -> String {
+        match self.0.world().cluster.objects.0.get(&ObjectKey::Stage(DEV.to_owned())) {
+            Some(Object::Stage(s)) => s.status.clone().and_then(|s| s.state).unwrap_or_default(),
+            _ => String::new(),
+        }
+    }
+
+    /// Alice signs the plan that there is.
+    fn sign(&mut self, action: Action, slot: &str) {
+        let plan = self.plan();
+        let on = ObjectKey::Plan(plan.name.clone());
+        self.write(&on, action, slot, &plan.id().to_string());
+    }
+
+    fn write(&mut self, on: &ObjectKey, action: Action, slot: &str, id: &str) {
+        let word = Word::Decides(action);
+        let note = Note { word, slot, id, by: "alice", acks: &RiskClass::ALL, until: None };
+        assert!(self.0.world().write(Writer::Person("alice"), on, &note), "{action:?} is denied");
+    }
+
+    /// Lets the controllers go on, bit by bit, until the newest plan is so.
+    fn until(&mut self, is: impl Fn(&PlanView) -> bool) -> Result<(), Violation> {
+        while !is(&self.plan()) {
+            self.0.alone(SignedDuration::from_millis(1))?;
+        }
+        Ok(())
+    }
+}
+
+/// The story goes as it should, and with the defect it ends with this invariant broken.
+fn breaks(mutant: Protocol, invariant: &str, story: fn(Protocol) -> Result<String, Violation>, end: &str) {
+    assert_eq!(story(Protocol::AsDesigned).as_deref(), Ok(end));
+    let broken = story(mutant).expect_err("the defect breaks nothing");
+    assert!(broken.starts_with(invariant), "{broken}");
+}
+
+#[test]
+fn who_signs_twice_is_one_person() {
+    breaks(
+        Protocol::CountsTwice,
+        "I2",
+        |protocol| {
+            let mut story = Story::begin(protocol, 2)?;
+            story.sign(Action::Approve, "a");
+            story.sign(Action::Approve, "b");
+            story.on(5)?;
+            Ok(story.state())
+        },
+        "AwaitingApproval",
+    );
+}
+
+#[test]
+fn what_was_rejected_stays_so_when_its_plan_comes_back() {
+    breaks(
+        Protocol::ForgetRejections,
+        "I2",
+        |protocol| {
+            let mut story = Story::begin(protocol, 1)?;
+            story.sign(Action::Reject, "");
+            story.on(2)?;
+            // What is recorded may be wiped.
+            let on = ObjectKey::Plan(story.plan().name);
+            story.0.world().wipe(Writer::GitOps, &on);
+            story.release(1)?;
+            story.release(0)?;
+            story.sign(Action::Approve, "");
+            story.on(5)?;
+            Ok(story.state())
+        },
+        "Rejected",
+    );
+}
+
+#[test]
+fn an_approval_of_a_release_is_used_once() {
+    breaks(
+        Protocol::SpentReleaseCounts,
+        "I2",
+        |protocol| {
+            let mut story = Story::begin(protocol, 1)?;
+            let a1 = story.plan().proposal().a1.as_ref().map(ToString::to_string).expect("an a1");
+            story.write(&ObjectKey::Stage(DEV.to_owned()), Action::Approve, "", &a1);
+            story.on(5)?;
+            assert_eq!(story.state(), "UpToDate");
+            story.release(1)?;
+            story.sign(Action::Approve, "");
+            story.on(5)?;
+            assert_eq!(story.state(), "UpToDate");
+            // The annotation is still there, and the release comes back.
+            story.release(0)?;
+            Ok(story.state())
+        },
+        "AwaitingApproval",
+    );
+}
+
+#[test]
+fn a_retry_carries_nothing_over_where_somebody_else_has_changed_a_stack() {
+    breaks(
+        Protocol::RetryCarriesAll,
+        "I2",
+        |protocol| {
+            let mut story = Story::begin(protocol, 1)?;
+            story.sign(Action::Approve, "");
+            story.on(5)?;
+            story.release(1)?;
+            story.sign(Action::Approve, "");
+            story.0.world().luck.weather.fails = 1_000;
+            story.on(5)?;
+            assert_eq!(story.state(), "RolledBack");
+            story.0.world().luck.weather.fails = 0;
+            let key: StackKey = story.plan().proposal().stacks.first().expect("a stack").key();
+            story.sign(Action::Retry, "");
+            story.0.world().update_by_hand(&key);
+            story.on(10)?;
+            Ok(story.state())
+        },
+        "AwaitingApproval",
+    );
+}
+
+#[test]
+fn a_grant_that_is_withdrawn_before_the_claim_stops_what_it_allowed() {
+    breaks(
+        Protocol::LookBeforeClaim,
+        "I5",
+        |protocol| {
+            let mut story = Story::begin(protocol, 1)?;
+            story.sign(Action::Approve, "");
+            story.until(|p| !p.decisions.is_empty())?;
+            assert!(!story.plan().is_claimed(), "too late");
+            let world = story.0.world();
+            let account = ObjectKey::Account(DEV.to_owned());
+            let id = "111111111111".parse().unwrap();
+            world.moment += 1;
+            world.withdrawn.insert(id, world.moment);
+            world.grant(&"111111111111".parse().unwrap(), false);
+            // The news of it comes late.
+            let late = world.cluster.views[0].late.remove(&account).expect("events");
+            story.on(2)?;
+            story.0.world().cluster.views[0].late.insert(account, late);
+            story.on(5)?;
+            let nothing = story.0.world().cloud.stacks.values().all(|s| s.deployed.is_none());
+            Ok(format!("{nothing}"))
+        },
+        "true",
+    );
+}
