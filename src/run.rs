@@ -19,7 +19,7 @@ use crate::{
         client::{self, Clients},
         events::Events,
         lease::{Election, Timing},
-        policies::Policies,
+        policies::{Expected, Policies},
         stores::Stores,
         writes::Writes,
     },
@@ -113,13 +113,14 @@ async fn lead(s: Started, health: &Health, trigger: &Trigger, shutdown: &Shutdow
 
 /// Runs passes until the end is asked for.
 async fn work(s: Started, shutdown: &Shutdown) -> Result<()> {
-    let writes = Writes::new(&s.clients);
+    let signing = s.args.policies_digests.as_ref().map(Expected::signing).unwrap_or_default();
+    let writes = Writes::new(&s.clients).with_signing(signing);
     let key = tokio::select! {
         key = writes.hmac_key(&s.args.namespace) => key?,
         () = shutdown.requested() => return Ok(()),
     };
     let events = Events::new(&s.clients, &s.args.identity());
-    let policies = Policies::new(&s.clients, &s.args.namespace, s.args.policies_digest);
+    let policies = Policies::new(&s.clients, &s.args.namespace, s.args.policies_digests.clone());
     let Started { args, clock, stores, queue, metrics, .. } = s;
     let settings = Settings::default();
     let base = Settings::load().await;

@@ -22,6 +22,14 @@ fn of_kind<'a>(objects: &'a [Value], kind: &str) -> Vec<&'a Value> {
     objects.iter().filter(|object| object["kind"] == kind).collect()
 }
 
+/// What the Deployment hands to the controller.
+fn digests(rendered: &str) -> String {
+    let all = objects(rendered);
+    let env = &of_kind(&all, "Deployment")[0]["spec"]["template"]["spec"]["containers"][0]["env"];
+    let found = env.as_array().unwrap().iter().find(|e| e["name"] == "STACKGATE_POLICIES_DIGESTS");
+    found.unwrap()["value"].as_str().unwrap().to_owned()
+}
+
 #[test]
 fn it_is_clean() -> Result<()> {
     for kubernetes in ["1.30.0", "1.37.2"] {
@@ -40,6 +48,12 @@ fn it_leaves_out_what_an_old_kubernetes_does_not_know() -> Result<()> {
         ensure!(of_kind(&all, "MutatingAdmissionPolicy").len() == usize::from(signs), "on {kubernetes}");
         ensure!(of_kind(&all, "ValidatingAdmissionPolicy").len() == 6, "on {kubernetes}");
         ensure!(of_kind(&all, "ValidatingAdmissionPolicyBinding").len() == 6, "on {kubernetes}");
+        // The controller looks for what is there, and may look at nothing else.
+        let text = Chart::new(kubernetes).render()?;
+        let lines = digests(&text);
+        ensure!(lines.lines().count() == if signs { 14 } else { 12 }, "on {kubernetes}: {lines}");
+        ensure!(lines.contains(" MutatingAdmissionPolicyBinding/sign.stackgate.dev") == signs, "{lines}");
+        ensure!(text.contains("mutatingadmissionpolicybindings") == signs, "on {kubernetes}");
     }
     let refused = Chart::new("1.29.9").render().unwrap_err().to_string();
     ensure!(refused.contains("chart requires kubeVersion: >=1.30.0-0"), "{refused}");
@@ -223,18 +237,21 @@ fn deploy_is_made_from_the_chart() -> Result<()> {
             differ.push(file);
         }
     }
-    // For `stackgate run --policies-digest`, where it runs outside.
+    // For `stackgate run --policies-digests`, where it runs outside.
     let deployment = Chart::new("1.37.2").only("templates/deployment.yaml").render()?;
-    let digest = deployment
-        .split_once("STACKGATE_POLICIES_DIGEST")
-        .and_then(|(_, rest)| rest.split('"').nth(1))
-        .unwrap();
-    let path = repository().join("deploy/policies.sha256");
-    if env::var_os("UPDATE").is_some() {
-        fs::write(&path, format!("{digest}\n"))?;
-    }
-    if fs::read_to_string(&path)?.trim_end() != digest {
-        differ.push("policies.sha256");
+    for (file, is_mutating) in [("policies.sha256", false), ("sign.sha256", true)] {
+        let lines: Vec<String> = digests(&deployment)
+            .lines()
+            .filter(|line| line.contains(" Mutating") == is_mutating)
+            .map(|line| format!("{line}\n"))
+            .collect();
+        let path = repository().join("deploy").join(file);
+        if env::var_os("UPDATE").is_some() {
+            fs::write(&path, lines.concat())?;
+        }
+        if fs::read_to_string(&path).ok() != Some(lines.concat()) {
+            differ.push(file);
+        }
     }
     ensure!(differ.is_empty(), "deploy/ is out of step ({differ:?}): run `UPDATE=1 cargo test --test chart`");
     Ok(())

@@ -2,10 +2,8 @@
 
 use std::net::SocketAddr;
 
+use crate::{kube::policies::Expected, telemetry::logs::LogFormat};
 use clap::Args;
-use stackgate_core::words::Digest;
-
-use crate::telemetry::logs::LogFormat;
 
 /// How the controller runs. The cluster is that of KUBECONFIG, else the one that the pod runs in.
 #[derive(Args, Clone, Debug)]
@@ -37,10 +35,10 @@ pub struct RunArgs {
     #[arg(long, env = "STACKGATE_STEPS", value_name = "N", default_value_t = 64,
           value_parser = clap::value_parser!(u32).range(1..))]
     pub steps: u32,
-    /// The digest of the admission policies that the chart installs. Without it, or where they are others, nothing proves who
-    /// decides, and gates that ask for verified identities stay shut.
-    #[arg(long, env = "STACKGATE_POLICIES_DIGEST", value_name = "SHA-256")]
-    pub policies_digest: Option<Digest>,
+    /// The digests of the admission policies that the chart installs, a line for each as in deploy/policies.sha256. Without
+    /// them, or where the policies are others, nothing proves who decides, and gates that ask for verified identities stay shut.
+    #[arg(long, env = "STACKGATE_POLICIES_DIGESTS", value_name = "LINES")]
+    pub policies_digests: Option<Expected>,
     /// Leads at once, without a Lease. For tests: two such controllers do everything twice.
     #[arg(long)]
     pub no_leader_election: bool,

@@ -11,7 +11,7 @@ use stackgate_testbed::{
     scenario::{BUCKET, Case, Kind, SHOP, SOON, Waiting, World, WorldOptions, shared},
 };
 
-use self::ways::Way;
+use self::ways::{SignWay, Way};
 
 const POLICIES: [&str; 6] = [
     "decisions.stackgate.dev",
@@ -54,11 +54,18 @@ fn each_change_shows(world: &World, case: &Case) -> Result<()> {
     for (number, policy) in POLICIES.into_iter().enumerate() {
         for way in Way::ALL.into_iter().cycle().skip(number).step_by(3).take(2) {
             way.take(&world.kubectl(), policy)?;
-            shows(world, case, "False", policy).with_context(|| format!("{way:?} of {policy}"))?;
+            shows(world, case, "False", &format!("installs: {}. What", way.told(policy)))
+                .with_context(|| format!("{way:?} of {policy}"))?;
             put_back(&world.kubectl())?;
             shows(world, case, "True", "in force")
                 .with_context(|| format!("{policy} is put back after {way:?}"))?;
         }
+    }
+    for way in SignWay::ALL {
+        way.take(&world.kubectl())?;
+        shows(world, case, "False", &format!("installs: {}. What", way.told()))?;
+        put_back(&world.kubectl())?;
+        shows(world, case, "True", "in force").with_context(|| format!("it signs again after {way:?}"))?;
     }
     Ok(())
 }
@@ -71,7 +78,7 @@ fn what_is_signed_meanwhile_is_unproven(
     release: &str,
 ) -> Result<()> {
     Way::Unbound.take(&world.kubectl(), "decisions.stackgate.dev")?;
-    shows(world, case, "False", "decisions.stackgate.dev")?;
+    shows(world, case, "False", &Way::Unbound.told("decisions.stackgate.dev"))?;
     forge(world, waiting, "forged")?;
     identity(world, waiting, "forged", "Unverified")?;
     case.keeps_waiting(world, waiting)?;
@@ -105,10 +112,13 @@ fn put_back_while_the_controller_is_away(
 
 /// As `helm upgrade` does, whatever was changed.
 fn put_back(kubectl: &Kubectl) -> Result<()> {
-    let file = repository().join("deploy/policies.yaml").display().to_string();
-    kubectl.run(&["apply", "-f", &file])?;
-    // What somebody has added is not in the file, and `apply` would leave it.
-    kubectl.run(&["replace", "-f", &file]).map(drop)
+    for name in ["deploy/policies.yaml", "deploy/sign.yaml"] {
+        let file = repository().join(name).display().to_string();
+        kubectl.run(&["apply", "-f", &file])?;
+        // What somebody has added is not in the file, and `apply` would leave it.
+        kubectl.run(&["replace", "-f", &file])?;
+    }
+    Ok(())
 }
 
 /// Waits for the Stage's condition.

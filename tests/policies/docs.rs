@@ -1,6 +1,6 @@
 //! What `docs/who-may.md` says works when it is typed.
 
-use std::fs;
+use std::{fs, process::Command};
 
 use anyhow::{Context, Result, ensure};
 use stackgate_testbed::{
@@ -37,7 +37,11 @@ pub async fn every_command_works(world: &World) -> Result<()> {
     world.make_plan(plan).await?;
     let can = |who: &str, group: &str, verb: &str, what: &str| -> Result<bool> {
         // Of a Bootstrap kubectl would ask for the right in a namespace, which counts for nothing.
-        let place = if what.starts_with("bootstraps") { "--all-namespaces" } else { "--namespace=shop" };
+        let place = if ["bootstraps", "awsaccounts", "freezes"].iter().any(|kind| what.starts_with(kind)) {
+            "--all-namespaces"
+        } else {
+            "--namespace=shop"
+        };
         let args = ["auth", "can-i", verb, what, place, "--as", who, "--as-group", group];
         Ok(world.admin().output(&args, "")?.ok)
     };
@@ -53,7 +57,7 @@ pub async fn every_command_works(world: &World) -> Result<()> {
         .filter(|line| line.starts_with("kubectl "))
         .map(|line| words(line.split(" #").next().unwrap()))
         .collect();
-    ensure!(commands.len() == 10, "{} commands: {commands:#?}", commands.len());
+    ensure!(commands.len() == 11, "{} commands: {commands:#?}", commands.len());
     for command in &commands {
         let args: Vec<&str> = command.iter().skip(1).map(String::as_str).collect();
         // Alice decides on Stages; the administrator may all the rest.
@@ -68,12 +72,17 @@ pub async fn every_command_works(world: &World) -> Result<()> {
     for role in blocks(&text, "yaml") {
         world.apply(&role)?;
     }
+    who_approves_dev_reads_what_that_takes(world)?;
 
     for (who, group, verb, what, may) in [
         ("olga", "shop-owners", "approve", "stages.stackgate.dev/prod", true),
         ("olga", "shop-owners", "ack-iam", "stages.stackgate.dev/prod", true),
         ("olga", "shop-owners", "setgate", "stages.stackgate.dev/prod", false),
         ("olga", "shop-owners", "patch", "stages.stackgate.dev/prod", false),
+        ("olga", "shop-owners", "list", "awsaccounts.stackgate.dev", true),
+        ("olga", "shop-owners", "list", "freezes.stackgate.dev", true),
+        ("olga", "shop-owners", "patch", "freezes.stackgate.dev", false),
+        ("sue", "nobody", "list", "freezes.stackgate.dev", false),
         ("olga", "shop-owners", "approve", "bootstraps.stackgate.dev/acme", false),
         ("otto", "shop-developers", "patch", "stages.stackgate.dev/prod", true),
         ("otto", "shop-developers", "approve", "stages.stackgate.dev/prod", false),
@@ -86,5 +95,27 @@ pub async fn every_command_works(world: &World) -> Result<()> {
     ] {
         ensure!(can(who, group, verb, what)? == may, "{who} of {group}, {verb} on {what}: not {may}");
     }
+    Ok(())
+}
+
+/// The role in the text, bound to somebody who has nothing else, is enough for what the command line shows before anybody decides.
+fn who_approves_dev_reads_what_that_takes(world: &World) -> Result<()> {
+    let args = ["create", "rolebinding", "dan", "-n", "shop", "--role=approve-dev", "--user=dan"];
+    world.admin().run(&args)?;
+    for (args, says) in [(["status", "--as=dan"].as_slice(), "dev"), (&["plan", "dev", "--as=dan"], "dev")] {
+        let output = Command::new(env!("CARGO_BIN_EXE_stackgate"))
+            .args(["-n", "shop"])
+            .args(args)
+            .env("KUBECONFIG", world.cluster.kubeconfig(Admin))
+            .output()?;
+        let said =
+            [output.stdout, output.stderr].map(|text| String::from_utf8_lossy(&text).into_owned()).concat();
+        ensure!(!said.contains("cannot") && said.contains(says), "{args:?}: {said}");
+    }
+    let can = |verb: &str, what: &str| -> Result<bool> {
+        Ok(world.admin().output(&["auth", "can-i", verb, what, "-n", "shop", "--as", "dan"], "")?.ok)
+    };
+    ensure!(can("approve", "stages.stackgate.dev/dev")? && can("patch", "changeplans.stackgate.dev")?);
+    ensure!(!can("approve", "stages.stackgate.dev/prod")? && !can("patch", "stages.stackgate.dev/dev")?);
     Ok(())
 }

@@ -56,7 +56,7 @@ async fn what_nobody_can_get_around() -> Result<()> {
     world.install_policies("1.30.0", &[git::LISTED]).await?;
     all_end_as_they_should(&world, &[always(), identity::unsigned()].concat()).await?;
     probes::each_is_denied(&world).await?;
-    probes::the_digest_is_that_of_the_chart(&world, "1.30.0", &[git::LISTED]).await?;
+    probes::the_digests_are_those_of_the_chart(&world, "1.30.0", &[git::LISTED]).await?;
     status::nothing_is_smuggled(&world).await?;
     stops::a_reject_is_kept_until_it_is_recorded(&world).await?;
     plans::field_managers_are_few(&world).await?;
@@ -73,7 +73,8 @@ async fn what_nobody_can_get_around() -> Result<()> {
     git::is_in_force(&world).await?;
     probes::the_controller_sees_how_they_stand(&world, world::KUBERNETES, &[git::LISTED, git::ALLOWED])
         .await?;
-    probes::the_digest_is_that_of_the_chart(&world, world::KUBERNETES, &[git::LISTED, git::ALLOWED]).await?;
+    probes::the_digests_are_those_of_the_chart(&world, world::KUBERNETES, &[git::LISTED, git::ALLOWED])
+        .await?;
     all_end_as_they_should(&world, &git::turned_on()).await?;
 
     world.cluster.start_controllers()?;

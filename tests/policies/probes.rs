@@ -10,7 +10,7 @@ use kube::{
 use serde_json::{Map, Value, json};
 use stackgate::kube::{
     client::from_config,
-    policies::{Policies, installed},
+    policies::{Expected, Policies, Signing, installed},
 };
 use stackgate_core::gate::InForceState;
 use stackgate_testbed::{Chart, User};
@@ -18,7 +18,7 @@ use stackgate_testbed::{Chart, User};
 use crate::{
     attempts::denial,
     call::{Call, all, stage},
-    objects::{self, decide, gate, id},
+    objects::{self, gate, id},
     world::World,
 };
 
@@ -33,6 +33,16 @@ const UID: &str = "0d9c6c1e-0000-4000-8000-000000000001";
 
 /// One for each policy that denies.
 pub fn probes() -> Vec<Probe> {
+    let make = |change: &dyn Fn(&mut Value)| {
+        let mut stage = objects::stage("probe");
+        stage["metadata"]["namespace"] = "stackgate-system".into();
+        change(&mut stage);
+        Call::create(
+            User::Controller,
+            "/apis/stackgate.dev/v1alpha1/namespaces/stackgate-system/stages".to_owned(),
+            stage,
+        )
+    };
     let plan = || objects::plan("probe", "Stage", "prod", UID, &id('c', '0'));
     let mut decided = plan();
     decided["metadata"]["annotations"] = json!({ gate("reject"): id('c', '0') });
@@ -46,17 +56,13 @@ pub fn probes() -> Vec<Probe> {
     vec![
         Probe {
             policy: "decisions.stackgate.dev",
-            call: Call::merge(me, stage("prod"), decide("approve", &id('c', '0'))),
+            call: make(&|s| s["metadata"]["annotations"] = json!({ gate("approve"): id('c', '0') })),
             says: "system:serviceaccount:stackgate-system:stackgate is no person: people decide, or GitOps controllers that the chart lists",
         },
         Probe {
             policy: "setgate.stackgate.dev",
-            call: Call::merge(
-                me,
-                stage("prod"),
-                json!({ "spec": { "gate": { "requireApproval": "Never" } } }),
-            ),
-            says: "system:serviceaccount:stackgate-system:stackgate lacks the verb setgate on stages/prod: ",
+            call: make(&|s| s["spec"]["pin"] = json!({ "digest": "000000000000" })),
+            says: "system:serviceaccount:stackgate-system:stackgate lacks the verb setgate on stages/probe: ",
         },
         Probe {
             policy: "keep-stops.stackgate.dev",
@@ -79,7 +85,7 @@ pub fn probes() -> Vec<Probe> {
         },
         Probe {
             policy: "room.stackgate.dev",
-            call: Call::merge(me, stage("prod"), json!({ "metadata": { "annotations": many } })),
+            call: make(&|s| s["metadata"]["annotations"] = Value::Object(many.clone())),
             says: "annotations that are no decisions may be 256 and have 49152 characters in all",
         },
     ]
@@ -98,18 +104,32 @@ pub async fn each_is_denied(world: &World) -> Result<()> {
     Ok(())
 }
 
-/// What the chart hands to the controller as the digest of the policies is what the controller computes of those that are installed.
-pub async fn the_digest_is_that_of_the_chart(world: &World, kubernetes: &str, values: &[&str]) -> Result<()> {
+/// What the chart hands to the controller.
+fn handed_over(kubernetes: &str, values: &[&str]) -> Result<Expected> {
     let chart = Chart::new(kubernetes).only("templates/deployment.yaml");
     let text = values.iter().fold(chart, |chart, value| chart.set(value)).render()?;
-    let installed = installed(world.client(User::Controller)).await?;
-    ensure!(installed.names.len() == 12, "{:?}", installed.names);
-    ensure!(
-        text.contains(&format!("value: \"{}\"", installed.content)),
-        "installed: {}; the chart says: {}",
-        installed.content,
-        text.split_once("DIGEST").map_or("nothing", |(_, rest)| rest.get(..100).unwrap_or(rest))
-    );
+    let all: Vec<Value> = serde_saphyr::from_multiple(&text)?;
+    let env =
+        all.iter().filter_map(|o| o.pointer("/spec/template/spec/containers/0/env")?.as_array()).flatten();
+    let digests = env.filter(|e| e["name"] == "STACKGATE_POLICIES_DIGESTS").find_map(|e| e["value"].as_str());
+    Ok(digests.context("no digests")?.parse()?)
+}
+
+/// The digests that the chart hands to the controller are what the controller computes of the policies that are installed.
+pub async fn the_digests_are_those_of_the_chart(
+    world: &World,
+    kubernetes: &str,
+    values: &[&str],
+) -> Result<()> {
+    let expected = handed_over(kubernetes, values)?;
+    let installed = installed(world.client(User::Controller), expected.signing()).await?;
+    let number = match expected.signing() {
+        Signing::LeftOut => 12,
+        Signing::Installed => 14,
+    };
+    ensure!(installed.contents.len() == number, "{:?}", installed.contents);
+    let differs = expected.differs(&installed);
+    ensure!(differs.is_none(), "{differs:?}");
     Ok(())
 }
 
@@ -122,18 +142,20 @@ pub async fn the_controller_sees_how_they_stand(
     let kubeconfig = Kubeconfig::read_from(world.cluster.kubeconfig(User::Controller))?;
     let clients =
         from_config(Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await?)?;
-    let digest = installed(world.client(User::Controller)).await?.content;
+    let expected = handed_over(kubernetes, values)?;
+    stand_in_the_way(world).await?;
     let (tell, mut told) = tokio::sync::mpsc::unbounded_channel();
-    let policies = Policies::new(&clients, "stackgate-system", Some(digest));
+    let policies = Policies::new(&clients, "stackgate-system", Some(expected));
     let watching = tokio::spawn(async move {
         policies.look_after(move |found| drop(tell.send((found.state, found.message)))).await;
     });
-    let mut until = async |wanted: InForceState| -> Result<()> {
+    let mut until = async |wanted: InForceState, says: &str| -> Result<()> {
         let mut last = None;
         let found = tokio::time::timeout(Duration::from_secs(60), async {
             while let Some((state, message)) = told.recv().await {
+                let is_it = state == wanted && message.contains(says);
                 last = Some(message);
-                if state == wanted {
+                if is_it {
                     return true;
                 }
             }
@@ -142,11 +164,53 @@ pub async fn the_controller_sees_how_they_stand(
         ensure!(found.await == Ok(true), "not {wanted:?}; the controller says last: {last:?}");
         Ok(())
     };
-    until(InForceState::InForce).await?;
+    until(InForceState::InForce, "").await?;
     world.admin().run(&["delete", "validatingadmissionpolicybinding", "keep-stops.stackgate.dev"])?;
-    until(InForceState::NotInForce).await?;
+    until(
+        InForceState::NotInForce,
+        "installs: ValidatingAdmissionPolicyBinding/keep-stops.stackgate.dev is missing. What to do: helm upgrade",
+    ).await?;
+    crowd(world).await?;
     world.install_policies(kubernetes, values).await?;
-    until(InForceState::InForce).await?;
+    // Nobody shuts a gate by many annotations.
+    until(InForceState::InForce, "But 70").await?;
+    world.admin().run(&["delete", "namespace", "aaa", "--wait=false"])?;
     watching.abort();
     Ok(())
+}
+
+/// While nothing checks decisions: more of them than can be kept.
+async fn crowd(world: &World) -> Result<()> {
+    world.admin().run(&["delete", "validatingadmissionpolicybinding", "decisions.stackgate.dev"])?;
+    for number in 0..10 {
+        let mut stage = objects::stage(&format!("crowd-{number}"));
+        stage["metadata"]["namespace"] = "aaa".into();
+        let many: Map<String, Value> =
+            (0..7_000).map(|n| (gate(&format!("approve.{n}")), "by=x".into())).collect();
+        stage["metadata"]["annotations"] = Value::Object(many);
+        let path = "/apis/stackgate.dev/v1alpha1/namespaces/aaa/stages".to_owned();
+        let call = Call::create(User::Admin, path, stage).for_good();
+        world.until("nothing checks decisions", async || call.send(world).await).await?;
+    }
+    Ok(())
+}
+
+/// Stages by which somebody who edits one namespace, the first one, would have every wrong request of the controller change nothing; and
+/// one of the name that the controller tries.
+async fn stand_in_the_way(world: &World) -> Result<()> {
+    world.admin().run(&["create", "namespace", "aaa"])?;
+    let make = async |who: User, namespace: &str, name: &str| {
+        let mut stage = objects::stage(name);
+        stage["metadata"]["namespace"] = namespace.into();
+        stage["spec"]["cdkStage"] = "stackgate/policy/probe".into();
+        let path = format!("/apis/stackgate.dev/v1alpha1/namespaces/{namespace}/stages");
+        Call::create(who, path, stage).for_good().send(world).await
+    };
+    make(User::Bob, "aaa", "aaa").await?;
+    make(User::Admin, "stackgate-system", "policy-probe").await?;
+    let account = json!({
+        "apiVersion": "stackgate.dev/v1alpha1", "kind": "AwsAccount", "metadata": { "name": "shop-prod" },
+        "spec": { "accountID": "222222222222", "regions": ["eu-central-1"] },
+    });
+    world.apply(&account.to_string())
 }

@@ -37,16 +37,17 @@ rules:
 {{- end }}
 
 {{/*
-What the policies say, as one digest: kind, name and spec of each policy and binding, in order. The controller computes the same
-of what it finds in the cluster (src/kube/policies/digest.rs).
+What the policies say: for each policy and binding a line with the digest of its spec, its kind and its name. The controller computes
+the same of what it finds in the cluster (src/kube/policies/digest.rs). What is not installed has no line, such as sign before 1.36.
 */}}
-{{- define "stackgate.policiesDigest" -}}
+{{- define "stackgate.policiesDigests" -}}
 {{- $lines := list }}
-{{- range list "decisions" "keep-stops" "plans" "room" "setgate" "status" }}
+{{- range list "decisions" "keep-stops" "plans" "room" "setgate" "sign" "status" }}
 {{- range splitList "\n---\n" (include (printf "%s/policies/%s.yaml" $.Template.BasePath .) $) }}
-{{- $object := fromYaml . }}
-{{- $lines = append $lines (printf "%s/%s %s" $object.kind $object.metadata.name (toJson $object.spec)) }}
+{{- with $object := fromYaml . }}
+{{- $lines = append $lines (printf "sha256:%s %s/%s" (toJson $object.spec | sha256sum) $object.kind $object.metadata.name) }}
 {{- end }}
 {{- end }}
-{{- printf "sha256:%s" (join "\n" (sortAlpha $lines) | sha256sum) }}
+{{- end }}
+{{- join "\n" $lines }}
 {{- end }}

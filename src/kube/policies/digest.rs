@@ -1,9 +1,14 @@
 //! What is installed: the content of policies and bindings, and which objects they are.
 
+use std::collections::BTreeMap;
+
 use k8s_openapi::api::admissionregistration::v1::{
     ValidatingAdmissionPolicy, ValidatingAdmissionPolicyBinding,
 };
-use kube::{Api, Client, Resource, ResourceExt, api::ListParams};
+use kube::{
+    Api, Client, Resource, ResourceExt,
+    api::{ApiResource, DynamicObject, GroupVersionKind, ListParams, ObjectMeta},
+};
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 use stackgate_core::words::Digest;
@@ -13,21 +18,43 @@ use super::SUFFIX;
 /// The policies and bindings that are there.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Installed {
-    /// Kind and name of each, in order.
-    pub names: Vec<String>,
-    /// What they say: equal to what the chart computes of its templates, if nobody has changed anything.
-    pub content: Digest,
+    /// What each says, by kind and name: equal to what the chart computes of its templates, if nobody has changed anything.
+    pub contents: BTreeMap<String, Digest>,
     /// Which objects they are, and in which generation: whoever takes one away and puts it back leaves another.
     pub fingerprint: Digest,
+}
+
+/// Whether the chart has installed the policy that signs for people, which is compared then, too.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Signing {
+    /// It has not: mutating policies are not looked at.
+    #[default]
+    LeftOut,
+    /// It has.
+    Installed,
+}
+
+/// `admissionregistration.k8s.io/v1` of Kubernetes 1.36, which is newer than the types.
+pub(super) fn mutating_policies() -> [ApiResource; 2] {
+    ["MutatingAdmissionPolicy", "MutatingAdmissionPolicyBinding"]
+        .map(|kind| ApiResource::from_gvk(&GroupVersionKind::gvk("admissionregistration.k8s.io", "v1", kind)))
 }
 
 /// Reads them anew from the API server.
 ///
 /// # Errors
 /// When they cannot be listed.
-pub async fn installed(client: &Client) -> Result<Installed, kube::Error> {
+pub async fn installed(client: &Client, signing: Signing) -> Result<Installed, kube::Error> {
     let mut all = listed::<ValidatingAdmissionPolicy>(client).await?;
     all.extend(listed::<ValidatingAdmissionPolicyBinding>(client).await?);
+    match signing {
+        Signing::LeftOut => {}
+        Signing::Installed => {
+            for kind in mutating_policies() {
+                all.extend(listed_as(client, &kind).await?);
+            }
+        }
+    }
     Ok(summed(all))
 }
 
@@ -41,12 +68,10 @@ struct Counted {
 
 fn summed(mut all: Vec<Counted>) -> Installed {
     all.sort();
-    let lines: Vec<String> = all.iter().map(|c| format!("{} {}", c.name, c.spec)).collect();
     let versions: Vec<String> = all.iter().map(|c| format!("{} {}", c.name, c.version)).collect();
     Installed {
-        content: Digest::of(lines.join("\n")),
         fingerprint: Digest::of(versions.join("\n")),
-        names: all.into_iter().map(|c| c.name).collect(),
+        contents: all.into_iter().map(|c| (c.name, Digest::of(c.spec))).collect(),
     }
 }
 
@@ -55,16 +80,35 @@ where
     K: Resource<DynamicType = ()> + Clone + std::fmt::Debug + Serialize + DeserializeOwned,
 {
     let list = Api::<K>::all(client.clone()).list(&ListParams::default()).await?;
+    let kind = K::kind(&());
     let ours = list.items.into_iter().filter(|o| o.name_any().ends_with(SUFFIX));
     Ok(ours
-        .map(|o| Counted {
-            name: format!("{}/{}", K::kind(&()), o.name_any()),
-            version: format!("{} {}", o.uid().unwrap_or_default(), o.meta().generation.unwrap_or_default()),
-            spec: as_helm_writes(&without_defaults(
-                serde_json::to_value(&o).unwrap_or_default()["spec"].take(),
-            )),
+        .map(|o| {
+            let spec = serde_json::to_value(&o).unwrap_or_default()["spec"].take();
+            counted(&kind, o.meta(), spec)
         })
         .collect())
+}
+
+async fn listed_as(client: &Client, kind: &ApiResource) -> Result<Vec<Counted>, kube::Error> {
+    let api: Api<DynamicObject> = Api::all_with(client.clone(), kind);
+    let list = match api.list(&ListParams::default()).await {
+        Ok(list) => list.items,
+        // An API server that does not know the kind has none of it.
+        Err(kube::Error::Api(status)) if status.code == 404 => Vec::new(),
+        Err(error) => return Err(error),
+    };
+    let ours = list.into_iter().filter(|o| o.name_any().ends_with(SUFFIX));
+    Ok(ours.map(|mut o| counted(&kind.kind, &o.metadata, o.data["spec"].take())).collect())
+}
+
+fn counted(kind: &str, meta: &ObjectMeta, spec: Value) -> Counted {
+    let (uid, generation) = (meta.uid.as_deref().unwrap_or_default(), meta.generation.unwrap_or_default());
+    Counted {
+        name: format!("{kind}/{}", meta.name.as_deref().unwrap_or_default()),
+        version: format!("{uid} {generation}"),
+        spec: as_helm_writes(&without_defaults(spec)),
+    }
 }
 
 /// A spec without what the API server fills in. Anything else in these fields stays, and makes the content another one.
@@ -143,9 +187,9 @@ mod tests {
                 version: version.to_owned(),
             }])
         };
-        assert_eq!(one("{}", "u 1").content, one("{}", "v 1").content);
+        assert_eq!(one("{}", "u 1").contents, one("{}", "v 1").contents);
         assert_ne!(one("{}", "u 1").fingerprint, one("{}", "v 1").fingerprint);
         assert_ne!(one("{}", "u 1").fingerprint, one("{}", "u 2").fingerprint);
-        assert_ne!(one("{}", "u 1").content, one("{ }", "u 1").content);
+        assert_ne!(one("{}", "u 1").contents, one("{ }", "u 1").contents);
     }
 }

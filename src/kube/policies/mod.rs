@@ -2,6 +2,7 @@
 //! are compared with what was installed, tried by wrong requests, and watched: any doubt makes decisions unverified.
 
 mod digest;
+mod expected;
 mod probe;
 mod record;
 
@@ -13,19 +14,22 @@ use k8s_openapi::api::admissionregistration::v1::{
 };
 use kube::{
     Api, Client, Resource, ResourceExt,
-    api::ListParams,
+    api::{DynamicObject, ListParams},
     runtime::{WatchStreamExt, watcher},
 };
 use stackgate_core::{
-    api::{ChangePlan, GATE_PREFIX, Stage},
-    gate::{Enforcement, InForceState, annotation_digest},
+    api::{ChangePlan, DecisionSource, GATE_PREFIX, Identity, ProposalKind, Stage},
+    gate::{Decision, Enforcement, InForceState, PlanView, annotation_digest},
     words::Digest,
 };
 use tokio::sync::Notify;
 use tracing::{info, warn};
 
-pub use self::digest::{Installed, installed};
 use self::probe::Doubt;
+pub use self::{
+    digest::{Installed, Signing, installed},
+    expected::{Expected, ExpectedError},
+};
 use super::client::Clients;
 
 /// Every policy and binding that counts has a name that ends so.
@@ -40,28 +44,39 @@ const SOON: Duration = Duration::from_secs(2);
 pub struct Policies {
     clients: Clients,
     namespace: String,
-    expected: Option<Digest>,
+    expected: Option<Expected>,
 }
 
 impl Policies {
-    /// Those that the chart has installed with this digest; without one nothing proves that they are the right ones.
+    /// Those that the chart has installed and handed over; without that nothing proves that they are the right ones.
     #[must_use]
-    pub fn new(clients: &Clients, namespace: &str, expected: Option<Digest>) -> Self {
+    pub fn new(clients: &Clients, namespace: &str, expected: Option<Expected>) -> Self {
         Self { clients: clients.clone(), namespace: namespace.to_owned(), expected }
     }
 
     /// Tries and watches for ever, and tells `told` how the policies stand.
     pub async fn look_after(&self, told: impl Fn(Enforcement)) {
-        let Some(expected) = self.expected else {
+        let Some(expected) = &self.expected else {
             told(not_in_force(
-                "the controller was started without --policies-digest, so nothing proves who decides: install the chart with policies.enabled",
+                "the controller was started without --policies-digests, so nothing proves who decides: install the chart with policies.enabled",
             ));
             return std::future::pending().await;
         };
         let changed = Notify::new();
+        let watches = || self.clients.watches.clone();
         tokio::join!(
-            self.follow::<ValidatingAdmissionPolicy>(&changed),
-            self.follow::<ValidatingAdmissionPolicyBinding>(&changed),
+            follow(Api::<ValidatingAdmissionPolicy>::all(watches()), &changed),
+            follow(Api::<ValidatingAdmissionPolicyBinding>::all(watches()), &changed),
+            async {
+                match expected.signing() {
+                    Signing::LeftOut => {}
+                    Signing::Installed => {
+                        let all = digest::mutating_policies()
+                            .map(|kind| follow(Api::<DynamicObject>::all_with(watches(), &kind), &changed));
+                        futures::future::join_all(all).await;
+                    }
+                }
+            },
             async {
                 let mut last: Option<Enforcement> = None;
                 loop {
@@ -88,22 +103,19 @@ impl Policies {
     /// How they stand now. A change is told at once, before anything is tried.
     async fn look(
         &self,
-        expected: Digest,
+        expected: &Expected,
         before: Option<&Enforcement>,
         told: &impl Fn(Enforcement),
     ) -> Enforcement {
-        let found = match installed(&self.clients.calls).await {
+        let found = match installed(&self.clients.calls, expected.signing()).await {
             Ok(found) => found,
             Err(why) => return unknown(&format!("the admission policies cannot be read: {why}")),
         };
         if before.is_some_and(|b| b.fingerprint != Some(found.fingerprint)) {
             told(not_in_force("an admission policy or its binding was changed; it is tried anew"));
         }
-        if found.content != expected {
-            return not_in_force(&format!(
-                "the admission policies {} are not those that this version of the chart installs: helm upgrade puts them back",
-                found.names.join(", ")
-            ));
+        if let Some(differs) = expected.differs(&found) {
+            return not_in_force(&differs);
         }
         match probe::probe(&self.clients.calls, &self.namespace).await {
             Ok(()) => {}
@@ -114,10 +126,9 @@ impl Policies {
             return same.clone();
         }
         match self.since(found.fingerprint).await {
-            Ok(tainted) => Enforcement {
+            Ok((tainted, is_kept)) => Enforcement {
                 state: InForceState::InForce,
-                message: "the admission policies are in force: who decides has proven who they are"
-                    .to_owned(),
+                message: in_force(tainted.len(), is_kept),
                 fingerprint: Some(found.fingerprint),
                 tainted: Arc::new(tainted),
             },
@@ -125,41 +136,39 @@ impl Policies {
         }
     }
 
-    /// The annotations that were there before these policies were known to be in force.
-    async fn since(&self, fingerprint: Digest) -> Result<BTreeSet<Digest>, kube::Error> {
+    /// The annotations that were there before these policies were known to be in force, and whether that is kept. What is gone
+    /// since can come back only under the policies.
+    async fn since(&self, fingerprint: Digest) -> Result<(BTreeSet<Digest>, bool), kube::Error> {
         let record = record::Store::new(&self.clients.calls, &self.namespace);
-        if let Some(tainted) = record.read(fingerprint).await? {
-            return Ok(tainted);
-        }
+        let before = record.read(fingerprint).await?;
         let mut tainted = BTreeSet::new();
-        taint::<ChangePlan>(&self.clients.calls, &mut tainted).await?;
-        taint::<Stage>(&self.clients.calls, &mut tainted).await?;
-        record.write(fingerprint, &tainted).await?;
-        Ok(tainted)
+        taint::<ChangePlan>(&self.clients.calls, &mut tainted, recorded).await?;
+        taint::<Stage>(&self.clients.calls, &mut tainted, |_| BTreeSet::new()).await?;
+        if let Some(before) = before {
+            tainted.retain(|annotation| before.contains(&record::mark(annotation)));
+            return Ok((tainted, true));
+        }
+        let is_kept = record.write(fingerprint, &tainted).await?;
+        Ok((tainted, is_kept))
     }
+}
 
-    async fn follow<K>(&self, changed: &Notify)
-    where
-        K: Resource<DynamicType = ()>
-            + Clone
-            + std::fmt::Debug
-            + serde::de::DeserializeOwned
-            + Send
-            + 'static,
-    {
-        let events = watcher(Api::<K>::all(self.clients.watches.clone()), watcher::Config::default())
-            .default_backoff();
-        let mut events = std::pin::pin!(events);
-        while let Some(event) = events.next().await {
-            match event {
-                Ok(watcher::Event::Apply(o) | watcher::Event::Delete(o))
-                    if !o.name_any().ends_with(SUFFIX) => {}
-                Ok(watcher::Event::Init | watcher::Event::InitApply(_)) => {}
-                Ok(_) => changed.notify_one(),
-                Err(error) => {
-                    warn!(kind = %K::kind(&()), %error, "watch failed; it is tried again");
-                    changed.notify_one();
-                }
+/// Tells of every change of a policy or binding of ours.
+async fn follow<K>(api: Api<K>, changed: &Notify)
+where
+    K: Resource + Clone + std::fmt::Debug + serde::de::DeserializeOwned + Send + 'static,
+{
+    let what = api.resource_url().to_owned();
+    let events = watcher(api, watcher::Config::default()).default_backoff();
+    let mut events = std::pin::pin!(events);
+    while let Some(event) = events.next().await {
+        match event {
+            Ok(watcher::Event::Apply(o) | watcher::Event::Delete(o)) if !o.name_any().ends_with(SUFFIX) => {}
+            Ok(watcher::Event::Init | watcher::Event::InitApply(_)) => {}
+            Ok(_) => changed.notify_one(),
+            Err(error) => {
+                warn!(what, %error, "watch failed; it is tried again");
+                changed.notify_one();
             }
         }
     }
@@ -174,8 +183,43 @@ fn unknown(message: &str) -> Enforcement {
     Enforcement { message: message.to_owned(), ..Enforcement::default() }
 }
 
-/// Adds every annotation of ours on objects of a kind, as they are now.
-async fn taint<K>(client: &Client, tainted: &mut BTreeSet<Digest>) -> Result<(), kube::Error>
+/// Too many annotations to be kept shut no gate: until the controller starts anew they are known, and then all that is there counts as
+/// unproven, which is more than need be.
+fn in_force(tainted: usize, is_kept: bool) -> String {
+    let says = "the admission policies are in force: who decides has proven who they are";
+    if is_kept {
+        return says.to_owned();
+    }
+    format!(
+        "{says}. But {tainted} annotations {GATE_PREFIX}… are older than that, and ConfigMap {} holds {} of them: when the \
+         controller starts anew, decisions that are not in a ledger by then count as unproven. What to do: remove those \
+         annotations from Stages, and from plans that are over",
+        record::RECORD,
+        record::MOST
+    )
+}
+
+/// The keys of decisions on a plan that its ledger holds already, with what was proven then. The ledger only grows and nothing is
+/// recorded twice, so it does not matter any more since when they are there. (That a plan is over would not do: it may be opened again.)
+fn recorded(plan: &ChangePlan) -> BTreeSet<String> {
+    match plan.spec.proposal.kind {
+        ProposalKind::Bootstrap => return BTreeSet::new(),
+        ProposalKind::Stage => {}
+    }
+    let Some(view) = PlanView::new(Arc::new(plan.clone())) else { return BTreeSet::new() };
+    let marks = view.marks(plan.metadata.annotations.as_ref());
+    let is_recorded = |decision: &Decision| {
+        view.has_recorded(&decision.recorded(DecisionSource::ChangePlan, Identity::Unverified, view.id()))
+    };
+    marks.decisions.iter().filter(|(_, _, d)| is_recorded(d)).map(|(key, _, _)| (*key).to_owned()).collect()
+}
+
+/// Adds every annotation of ours on objects of a kind, as they are now, but for the keys that do not matter.
+async fn taint<K>(
+    client: &Client,
+    tainted: &mut BTreeSet<Digest>,
+    but: impl Fn(&K) -> BTreeSet<String>,
+) -> Result<(), kube::Error>
 where
     K: Resource<DynamicType = ()> + Clone + std::fmt::Debug + serde::de::DeserializeOwned,
 {
@@ -184,12 +228,54 @@ where
         let list = Api::<K>::all(client.clone()).list(&page).await?;
         for object in &list.items {
             let uid = object.uid().unwrap_or_default();
-            let marks = object.annotations().iter().filter(|(k, _)| k.starts_with(GATE_PREFIX));
+            let but = but(object);
+            let marks =
+                object.annotations().iter().filter(|(k, _)| k.starts_with(GATE_PREFIX) && !but.contains(*k));
             tainted.extend(marks.map(|(k, v)| annotation_digest(&uid, k, v)));
         }
         match list.metadata.continue_.filter(|c| !c.is_empty()) {
             Some(token) => page = page.continue_token(&token),
             None => return Ok(()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    /// 100,000 plans with a decision in the ledger need no room; what the ledger does not hold does, in whatever state the plan is.
+    #[test]
+    fn what_the_ledger_holds_need_not_be_kept() {
+        let id = format!("c1-{}", "1".repeat(40));
+        let key = |action: &str| format!("{GATE_PREFIX}{action}");
+        let plan = |ledger: serde_json::Value| -> ChangePlan {
+            serde_json::from_value(json!({
+                "apiVersion": "stackgate.dev/v1alpha1", "kind": "ChangePlan",
+                "metadata": { "name": "p", "annotations": {
+                    key("approve"): format!("{id};by=alice;reason=ok"), key("approve.bob"): format!("{id};by=bob"), key("x"): "y" } },
+                "spec": { "proposal": { "kind": "Stage", "name": "prod", "uid": "0d9c6c1e-0000-4000-8000-000000000001",
+                    "operation": "Deploy", "id": id }, "ledger": ledger },
+            }))
+            .unwrap()
+        };
+        let entry = |seq: u32, what: &str, says: serde_json::Value| json!({ "seq": seq, "time": "2026-11-24T10:00:00Z", what: says });
+        let opened = entry(0, "opened", json!({ "order": 1 }));
+        let decided = |by: &str| json!({ "action": "Approve", "by": by, "identity": "Unverified", "source": "ChangePlan", "slot": "", "reason": "ok" });
+        let closed = |seq: u32| entry(seq, "closed", json!({ "reason": "Expired", "message": "" }));
+        assert_eq!(recorded(&plan(json!([opened, closed(1)]))), BTreeSet::new());
+        let all = json!([opened, entry(1, "decided", decided("alice")), closed(2)]);
+        assert_eq!(recorded(&plan(all)), BTreeSet::from([key("approve")]));
+        // Of another, or by another key, it is not the same.
+        let all = json!([opened, entry(1, "decided", decided("bob")), closed(2)]);
+        assert_eq!(recorded(&plan(all)), BTreeSet::new());
+    }
+
+    #[test]
+    fn too_many_shut_no_gate_and_are_told() {
+        assert!(!in_force(70_000, true).contains("But"));
+        assert!(in_force(70_000, false).contains("But 70000 annotations gate.stackgate.dev/… are older"));
     }
 }

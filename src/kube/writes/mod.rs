@@ -20,12 +20,16 @@ use stackgate_core::{
 
 pub use self::hmac_key::{HMAC_SECRET, HmacKeyError};
 use self::outcome::{answered, refused, when_reading, when_writing};
-use super::{client::Clients, policies::installed};
+use super::{
+    client::Clients,
+    policies::{Signing, installed},
+};
 
 /// Writes to the API server, and the reads that must not come from a cache. Clones share the connection.
 #[derive(Clone)]
 pub struct Writes {
     client: Client,
+    signing: Signing,
 }
 
 impl std::fmt::Debug for Writes {
@@ -38,7 +42,13 @@ impl Writes {
     /// Writes through these connections.
     #[must_use]
     pub fn new(clients: &Clients) -> Self {
-        Self { client: clients.calls.clone() }
+        Self { client: clients.calls.clone(), signing: Signing::default() }
+    }
+
+    /// Looks at the policy that signs, too, where the chart has installed it.
+    #[must_use]
+    pub fn with_signing(self, signing: Signing) -> Self {
+        Self { signing, ..self }
     }
 
     /// Creates a ChangePlan. If a plan of that name, for the same object and with the same id, is there already, then that
@@ -128,7 +138,7 @@ impl Writes {
             answered(stages.get_opt(stage)),
             futures::future::try_join_all(accounts),
             answered(freezes.list(&everything)),
-            answered(installed(&self.client)),
+            answered(installed(&self.client, self.signing)),
         );
         match (stage, accounts, freezes) {
             (Ok(stage), Ok(accounts), Ok(freezes)) => Outcome::Learnt(Fact::LiveGate(Box::new(LiveGate {

@@ -103,8 +103,9 @@ impl World {
         let log_filter = std::env::var("RUST_LOG").unwrap_or_else(|_| "info".to_owned());
         let launch = ControllerLaunch::new(self.binary.as_deref(), &self.dir)?;
         let launch = if self.policies {
-            let digest = std::fs::read_to_string(repository().join("deploy/policies.sha256"))?;
-            launch.env("STACKGATE_POLICIES_DIGEST", digest.trim())
+            let lines = |name: &str| std::fs::read_to_string(repository().join("deploy").join(name));
+            let digests = lines("policies.sha256")? + &lines("sign.sha256")?;
+            launch.env("STACKGATE_POLICIES_DIGESTS", digests)
         } else {
             launch
         };
