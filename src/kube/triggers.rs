@@ -60,7 +60,7 @@ impl Trigger for AwsAccount {
     /// Itself, those with the same account id (two of them: neither is used), what names any of these, all Bootstraps.
     fn woken(change: Change<'_, Self>, stores: &Stores) -> BTreeSet<Key> {
         if !change.is_of_more_than_status() {
-            return BTreeSet::new();
+            return own(Kind::AwsAccount, change).collect();
         }
         let ids: BTreeSet<_> = change.versions().map(|a| &a.spec.account_id).collect();
         let mut names: BTreeSet<String> = change.versions().map(ResourceExt::name_any).collect();
@@ -111,7 +111,7 @@ impl Trigger for Stage {
     /// Itself with its open plans, and every Stage downstream, however far: a circle is a matter of all that are in it.
     fn woken(change: Change<'_, Self>, stores: &Stores) -> BTreeSet<Key> {
         if !change.is_of_more_than_status() {
-            return BTreeSet::new();
+            return own(Kind::Stage, change).collect();
         }
         let Some(stage) = change.after.or(change.before) else { return BTreeSet::new() };
         let Some(namespace) = stage.namespace() else { return BTreeSet::new() };
@@ -135,7 +135,7 @@ impl Trigger for Freeze {
     /// Itself, and every Stage with its open plans: what a freeze covers may be anything.
     fn woken(change: Change<'_, Self>, stores: &Stores) -> BTreeSet<Key> {
         let mut keys: BTreeSet<Key> = own(Kind::Freeze, change).collect();
-        if !keys.is_empty() {
+        if change.is_of_more_than_status() {
             keys.extend(gated(stores));
         }
         keys
@@ -159,7 +159,7 @@ impl Trigger for ChangePlan {
     /// people alone.
     fn woken(change: Change<'_, Self>, stores: &Stores) -> BTreeSet<Key> {
         let mut keys: BTreeSet<Key> = own(Kind::ChangePlan, change).collect();
-        if keys.is_empty() {
+        if !change.is_of_more_than_status() {
             return keys;
         }
         for plan in change.versions() {
@@ -178,10 +178,10 @@ impl Trigger for ChangePlan {
     }
 }
 
-/// The object's own key, unless nothing but its status changed: that is our own doing.
+/// The object's own key, also where nothing but its status changed. That was our own doing, but perhaps a watch that lagged
+/// behind has hidden it from a later pass: then that one took an older status for what people see.
 fn own<K: Resource>(kind: Kind, change: Change<'_, K>) -> impl Iterator<Item = Key> {
-    let object = change.after.or(change.before).filter(|_| change.is_of_more_than_status());
-    object.map(|o| Key::of(kind, o)).into_iter()
+    change.after.or(change.before).map(|o| Key::of(kind, o)).into_iter()
 }
 
 /// The Stages of a namespace by the Stage that they promote from.
