@@ -52,7 +52,9 @@ pub async fn changes_are_seen_and_wake(w: &mut World) -> Result<()> {
     let status = json!({ "status": { "state": "UpToDate" } });
     stages(w).patch_status("after", &PatchParams::default(), &Patch::Merge(status)).await?;
     until(|| stores.stage("default", "after").is_some_and(|s| s.status.is_some())).await?;
-    ensure!(take().is_empty(), "woken by a status");
+    until(|| woken.lock().unwrap().contains("Stage default/after")).await?;
+    let woken_by_status = take();
+    ensure!(woken_by_status.len() == 1, "woken by a status: {woken_by_status:?}");
 
     patch(json!({ "metadata": { "finalizers": null } })).await?;
     until(|| woken.lock().unwrap().contains("Stage default/after")).await?;
