@@ -74,9 +74,9 @@ pub enum PeopleCommand {
     /// Never lets this change run, nor an equal one. Final: go on with a new release.
     Reject(stop::RejectArgs),
     /// Takes your own approval back, before the plan begins to run.
-    Revoke(stop::RevokeArgs),
+    Revoke(stop::PlainArgs),
     /// Plans anew what was tried and rolled back; approvals count on if nothing else has changed.
-    Retry(stop::RetryArgs),
+    Retry(stop::PlainArgs),
     /// Lets a plan run in spite of freezes, and with one approval where more are asked for. Needs the verb `override`, and leaves a
     /// trace. The plan needs an approval besides.
     Override(approve::OverrideArgs),

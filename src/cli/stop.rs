@@ -24,23 +24,9 @@ pub struct RejectArgs {
     pub kube: KubeArgs,
 }
 
-/// What `revoke` is told.
+/// What `revoke` and `retry` are told.
 #[derive(Args, Clone, Debug)]
-pub struct RevokeArgs {
-    /// What is decided on.
-    #[command(flatten)]
-    pub decide: DecideArgs,
-    /// Why.
-    #[arg(long, value_name = "TEXT", value_parser = reason)]
-    pub reason: Option<String>,
-    /// Which cluster.
-    #[command(flatten)]
-    pub kube: KubeArgs,
-}
-
-/// What `retry` is told.
-#[derive(Args, Clone, Debug)]
-pub struct RetryArgs {
+pub struct PlainArgs {
     /// What is decided on.
     #[command(flatten)]
     pub decide: DecideArgs,
@@ -65,7 +51,7 @@ pub async fn reject(args: RejectArgs, person: &mut impl Person) -> Result<(), Fa
 ///
 /// # Errors
 /// When it is refused.
-pub async fn revoke(args: RevokeArgs, person: &mut impl Person) -> Result<(), Fail> {
+pub async fn revoke(args: PlainArgs, person: &mut impl Person) -> Result<(), Fail> {
     let desk = Desk::open(&args.kube).await?;
     decide(&desk, person, &args.decide, &Wish::of(Action::Revoke, args.reason)).await
 }
@@ -74,7 +60,7 @@ pub async fn revoke(args: RevokeArgs, person: &mut impl Person) -> Result<(), Fa
 ///
 /// # Errors
 /// When it is refused.
-pub async fn retry(args: RetryArgs, person: &mut impl Person) -> Result<(), Fail> {
+pub async fn retry(args: PlainArgs, person: &mut impl Person) -> Result<(), Fail> {
     let desk = Desk::open(&args.kube).await?;
     decide(&desk, person, &args.decide, &Wish::of(Action::Retry, args.reason)).await
 }

@@ -18,7 +18,7 @@ pub fn start(world: Arc<World>, identity: Identity) -> JoinHandle<()> {
         loop {
             // Where somebody else was quicker it is seen again.
             let _ = pass(&world, identity).await;
-            sleep(Duration::from_millis(100)).await;
+            sleep(Duration::from_millis(100)).await; // a turn of the recorder; tests wait for what it writes, not for this
         }
     })
 }

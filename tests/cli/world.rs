@@ -151,6 +151,7 @@ impl World {
             if said.stderr.contains("you can sign as yourself alone") {
                 return Ok(());
             }
+            // Nothing tells when a policy comes into force: it is asked again, and an end without it fails the test.
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
         anyhow::bail!("the policies do not come into force")

@@ -79,8 +79,7 @@ pub(super) fn how(identity: Identity) -> &'static str {
     }
 }
 
-/// What was decided, as an annotation names it.
-/// As a key of an annotation says it.
+/// What was decided, as the key of an annotation says it.
 #[must_use]
 pub fn word(action: Action) -> &'static str {
     match action {

@@ -9,16 +9,19 @@ fn plain(styled: &str) -> String {
     anstream::adapter::strip_str(styled).to_string()
 }
 
+fn opened_as_seventh() -> serde_json::Value {
+    opened("2026-11-24T09:00:00Z", 7, &release("1.4.2", 'a'))
+}
+
+fn approved_by_alice() -> serde_json::Value {
+    let acks = ["replace", "iam", "maybe-replace"];
+    decided("2026-11-24T10:05:00Z", "Approve", "alice@corp.example", "Verified", &acks)
+}
+
 fn failed() -> PlanReport {
     let ledger = [
-        opened("2026-11-24T09:00:00Z", 7, &release("1.4.2", 'a')),
-        decided(
-            "2026-11-24T10:05:00Z",
-            "Approve",
-            "alice@corp.example",
-            "Verified",
-            &["replace", "iam", "maybe-replace"],
-        ),
+        opened_as_seventh(),
+        approved_by_alice(),
         decided("2026-11-24T10:06:00Z", "Approve", "bob@corp.example", "Verified", &[]),
         claimed("2026-11-24T10:07:00Z", "Prod-Store"),
         settled(
@@ -34,16 +37,7 @@ fn failed() -> PlanReport {
 }
 
 fn frozen() -> PlanReport {
-    let ledger = [
-        opened("2026-11-24T09:00:00Z", 7, &release("1.4.2", 'a')),
-        decided(
-            "2026-11-24T10:05:00Z",
-            "Approve",
-            "alice@corp.example",
-            "Verified",
-            &["replace", "iam", "maybe-replace"],
-        ),
-    ];
+    let ledger = [opened_as_seventh(), approved_by_alice()];
     let mut calm = proposal();
     calm["compared"]["differences"] = json!([]);
     let stage = stage(
@@ -56,7 +50,7 @@ fn frozen() -> PlanReport {
 }
 
 fn rejected() -> PlanReport {
-    let mut ledger = vec![opened("2026-11-24T09:00:00Z", 7, &release("1.4.2", 'a'))];
+    let mut ledger = vec![opened_as_seventh()];
     let mut no = decided("2026-11-24T10:05:00Z", "Reject", "carol", "Verified", &[]);
     no["decided"]["reason"] = json!("not before the sale");
     ledger.push(no);
