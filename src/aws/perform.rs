@@ -6,7 +6,7 @@ use stackgate_core::{
     api::{PinnedS3, PinnedSource, S3Source},
     change::HmacKey,
     effect::{Access, Fact, Look, Mutation, Outcome, Receipt, RefusalKind, SetRef},
-    words::{ChangeSetArn, Env, StackId, StackKey},
+    words::{ChangeSetArn, Env, StackId, StackKey, Uid},
 };
 
 use super::{
@@ -22,6 +22,17 @@ use super::{
 pub enum Asked<'a> {
     /// AWS does.
     Aws(AwsLook<'a>),
+    /// AWS has the archive; what it comes to for a Stage is computed.
+    ReleaseId {
+        /// The archive.
+        source: &'a PinnedS3,
+        /// How it is read.
+        access: &'a Access,
+        /// UID of the Stage.
+        stage: &'a Uid,
+        /// The CDK Stage.
+        cdk_stage: Option<&'a str>,
+    },
     /// The API server does: Stage, AwsAccounts and Freezes, live.
     LiveGate {
         /// Namespace of the Stage.
@@ -66,6 +77,9 @@ pub fn asked(look: &Look) -> Asked<'_> {
         Look::Toolkit(env, parameter, access) => AwsLook::Toolkit(env, parameter, access),
         Look::Source(source, _, access) => AwsLook::Source(source, access),
         Look::Bundle(PinnedSource::S3(pinned), access) => AwsLook::Bundle(pinned, access),
+        Look::ReleaseId { source: PinnedSource::S3(source), access, stage, cdk_stage } => {
+            return Asked::ReleaseId { source, access, stage, cdk_stage: cdk_stage.as_deref() };
+        }
         Look::LiveGate { namespace, stage, accounts, plan: _ } => {
             return Asked::LiveGate { namespace, stage, accounts };
         }

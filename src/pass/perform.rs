@@ -6,9 +6,10 @@ use futures::{StreamExt, stream};
 use jiff::Timestamp;
 use kube::{Resource, ResourceExt};
 use stackgate_core::{
-    api::{Action, ChangePlan, CheckResult, CloseReason, LedgerEntry, SettledAs},
+    api::{Action, ChangePlan, CheckResult, CloseReason, LedgerEntry, PinnedS3, SettledAs},
+    change::coming,
     cluster::ClusterView,
-    effect::{Effect, Outcome, Receipt, Record, Refusal, RefusalKind},
+    effect::{Access, Effect, Fact, Outcome, Receipt, Record, Refusal, RefusalKind},
     facts::Facts,
 };
 use tracing::{debug, info, warn};
@@ -48,10 +49,14 @@ type Plans = BTreeMap<String, Arc<ChangePlan>>;
 async fn perform(cx: &Context, effect: &Effect, plans: &Plans) -> Outcome {
     match effect {
         Effect::Look(look) => match asked(look) {
-            Asked::Aws(AwsLook::Bundle(source, access)) => {
-                let fetch = async { cx.aws.look(&AwsLook::Bundle(source, access)).await };
-                cx.bundles.get(source, access, cx.clock.now(), fetch).await
-            }
+            Asked::Aws(AwsLook::Bundle(source, access)) => bundle(cx, source, access).await,
+            Asked::ReleaseId { source, access, stage, cdk_stage } => match bundle(cx, source, access).await {
+                Outcome::Learnt(Fact::Bundle(bundle)) => {
+                    let id = bundle.ok().and_then(|b| coming(&b, stage, cdk_stage));
+                    Outcome::Learnt(Fact::ReleaseId(id))
+                }
+                other => other,
+            },
             Asked::Aws(look) => cx.aws.look(&look).await,
             Asked::LiveGate { namespace, stage, accounts } => {
                 cx.writes.live_gate(namespace, stage, accounts).await
@@ -60,6 +65,11 @@ async fn perform(cx: &Context, effect: &Effect, plans: &Plans) -> Outcome {
         Effect::Record(record) => self::record(cx, record, plans).await,
         Effect::Mutate(mutation) => cx.aws.mutate(mutation).await,
     }
+}
+
+async fn bundle(cx: &Context, source: &PinnedS3, access: &Access) -> Outcome {
+    let fetch = async { cx.aws.look(&AwsLook::Bundle(source, access)).await };
+    cx.bundles.get(source, access, cx.clock.now(), fetch).await
 }
 
 async fn record(cx: &Context, record: &Record, plans: &Plans) -> Outcome {

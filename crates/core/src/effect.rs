@@ -11,7 +11,9 @@ use crate::{
     bundle::{Bundle, FileAsset},
     change::{Baseline, ParameterValue, StackInput},
     stack::{ChangeSetKind, ChangeSetRow, FailedResource, SetContent, StackRow},
-    words::{BucketName, ChangeSetArn, ChangeSetName, Digest, Env, RoleArn, StackId, StackKey, Uid},
+    words::{
+        BucketName, ChangeSetArn, ChangeSetName, Digest, Env, ReleaseId, RoleArn, StackId, StackKey, Uid,
+    },
 };
 
 /// What was seen of a thing, and when the looking began. Not having looked is never absence.
@@ -87,6 +89,17 @@ pub enum Look {
     Source(S3Source, Option<String>, Access),
     /// The archive under a pinned reference.
     Bundle(PinnedSource, Access),
+    /// What the archive under a pinned reference comes to for a Stage: its a1.
+    ReleaseId {
+        /// The reference.
+        source: PinnedSource,
+        /// How it is read.
+        access: Access,
+        /// UID of the Stage.
+        stage: Uid,
+        /// The CDK Stage.
+        cdk_stage: Option<String>,
+    },
     /// Stage, AwsAccounts and Freezes as they are now in the API server, past all caches.
     LiveGate {
         /// Namespace of the Stage.
@@ -330,6 +343,8 @@ pub enum Fact {
     Source(SourceSeen),
     /// The assembly, or why it is none.
     Bundle(Result<Arc<Bundle>, String>),
+    /// The id of the release for the Stage; `None`: it cannot be deployed there, and planning it will say why.
+    ReleaseId(Option<ReleaseId>),
     /// What the gate looks like now.
     LiveGate(Box<LiveGate>),
 }
@@ -453,6 +468,9 @@ impl Effect {
                 Look::Source(s, ..) => format!("look source s3://{}/{}", s.bucket, s.key),
                 Look::Bundle(PinnedSource::S3(p), _) => {
                     format!("look bundle s3://{}/{} version {}", p.bucket, p.key, p.version_id)
+                }
+                Look::ReleaseId { source: PinnedSource::S3(p), .. } => {
+                    format!("look release id s3://{}/{} version {}", p.bucket, p.key, p.version_id)
                 }
                 Look::LiveGate { namespace, stage, .. } => format!("look gate {namespace}/{stage}"),
             },

@@ -15,7 +15,7 @@ use crate::{
         SourceSeen,
     },
     stack::{ChangeSetRow, FailedResource, SetContent, SetState, StackRow},
-    words::{ChangeSetArn, ChangeSetName, Digest, Env, StackId, StackKey},
+    words::{ChangeSetArn, ChangeSetName, Digest, Env, ReleaseId, StackId, StackKey},
 };
 
 /// The volatile memory of one object.
@@ -45,6 +45,8 @@ pub struct Facts {
     pub bundles: BTreeMap<PinnedSource, Result<Arc<Bundle>, String>>,
     /// What the assembly that was fetched last is called.
     pub releases: BTreeMap<PinnedSource, Digest>,
+    /// The id of the release that comes next.
+    pub coming: Option<Coming>,
     /// The gate, live.
     pub gate: Option<SeenGate>,
     /// Assets that lie in their bucket: bucket, key and the digest of the entries.
@@ -59,6 +61,17 @@ pub struct Facts {
     pub plans_shown: BTreeSet<(String, String)>,
     /// What was refused, by [`Effect::attempt`].
     pub refusals: BTreeMap<String, Refused>,
+}
+
+/// A release that is not planned yet, and its id.
+#[derive(Clone, Debug)]
+pub struct Coming {
+    /// The release.
+    pub source: PinnedSource,
+    /// The CDK Stage that the id is for.
+    pub cdk_stage: Option<String>,
+    /// The id; `None`: it has none.
+    pub id: Option<ReleaseId>,
 }
 
 /// The gate as a look showed it.
@@ -251,6 +264,9 @@ impl Facts {
                     self.releases.insert(p.clone(), bundle.release());
                 }
                 self.bundles.insert(p.clone(), b);
+            }
+            (Look::ReleaseId { source, cdk_stage, .. }, Fact::ReleaseId(id)) => {
+                self.coming = Some(Coming { source: source.clone(), cdk_stage: cdk_stage.clone(), id });
             }
             (Look::LiveGate { plan, .. }, Fact::LiveGate(g)) => {
                 self.gate = Some(SeenGate { live: *g, at, after: plan.clone() });

@@ -45,7 +45,11 @@ fn approve(run: &mut Run, plan: &PlanView) {
 }
 
 fn status(run: &mut Run) -> StageStatus {
-    match run.world().cluster.objects.0.get(&ObjectKey::Stage(DEV.to_owned())) {
+    status_of(run, DEV)
+}
+
+fn status_of(run: &mut Run, stage: &str) -> StageStatus {
+    match run.world().cluster.objects.0.get(&ObjectKey::Stage(stage.to_owned())) {
         Some(Object::Stage(s)) => s.status.clone().expect("a status"),
         other => panic!("{other:?}"),
     }
@@ -236,4 +240,34 @@ fn what_is_claimed_does_not_run_where_the_policies_are_gone_and_cannot_be_read()
     run.world().turn_policies(false);
     run.alone(SignedDuration::from_mins(5)).unwrap();
     assert!(run.world().cloud.stacks.values().all(|s| s.deployed.is_none()));
+}
+
+#[test]
+fn the_id_of_a_release_is_known_before_it_is_planned_and_approves_it_then() {
+    let mut run = Run::new(&first_release(2));
+    run.world().source.push(Arc::clone(&RELEASES[0]));
+    run.alone(SignedDuration::from_mins(2)).unwrap();
+    let waiting = status_of(&mut run, "test");
+    assert_eq!(waiting.state.as_deref(), Some("AwaitingUpstream"));
+    assert_eq!(waiting.pending, None);
+    let coming = waiting.coming.expect("a release that comes");
+    assert_eq!(coming.digest, RELEASES[0].release());
+    let id = coming.a1.expect("its id").to_string();
+    let note = Note {
+        word: Word::Decides(Action::Approve),
+        slot: "",
+        id: &id,
+        by: "alice",
+        acks: &RiskClass::ALL,
+        until: None,
+    };
+    let on = ObjectKey::Stage("test".to_owned());
+    assert!(run.world().write(Writer::Person("alice"), &on, &note));
+    let dev = newest(run.world(), DEV).expect("a plan");
+    approve(&mut run, &dev);
+    run.alone(SignedDuration::from_mins(10)).unwrap();
+    let deployed = status_of(&mut run, "test");
+    assert_eq!((deployed.state.as_deref(), deployed.coming), (Some("UpToDate"), None));
+    let plan = newest(run.world(), "test").expect("a plan");
+    assert_eq!(plan.proposal().a1.as_ref().map(ToString::to_string), Some(id));
 }

@@ -43,6 +43,10 @@ pub struct StageShown {
     pub pending: Text,
     /// The plan of that.
     pub plan: Text,
+    /// The release that comes next and is not planned yet.
+    pub coming: Text,
+    /// The id that approves that one beforehand, once it is known.
+    pub coming_id: Text,
     /// One word.
     pub state: Text,
     /// What is awaited.
@@ -90,6 +94,8 @@ fn shown(stage: &Stage, invoked: &Invoked) -> StageShown {
         risk: status.pending.as_ref().and_then(|p| p.risk.clone()).unwrap_or_default().into(),
         pending: status.pending.map(|p| p.name).unwrap_or_default().into(),
         plan: plan.into(),
+        coming: status.coming.as_ref().map(|c| c.name.clone()).unwrap_or_default().into(),
+        coming_id: status.coming.and_then(|c| c.a1).map(|a1| a1.to_string()).unwrap_or_default().into(),
         state: state.into(),
         waiting_for: status.waiting_for.unwrap_or_default().into(),
         message: telling

@@ -145,6 +145,9 @@ pub struct StageStatus {
     /// The change that is planned, waits or runs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pending: Option<PendingChange>,
+    /// The release that comes next and is not planned yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub coming: Option<ComingRelease>,
     /// The gate in force: field by field the stricter of this Stage's own and of the accounts it deploys into.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 16), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["field"]))]
@@ -184,6 +187,21 @@ pub struct DeployedRelease {
     pub plan: String,
     /// When the last stack was done.
     pub time: Time,
+}
+
+/// A release that the assembly or an upstream stage has, before this stage plans it.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct ComingRelease {
+    /// What people call the release.
+    #[schemars(length(max = 64))]
+    pub name: String,
+    /// Its digest.
+    pub digest: Digest,
+    /// The id that approves it beforehand for this stage, whatever its change turns out to be; absent while it is not known,
+    /// or where the release has no such CDK Stage.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub a1: Option<ReleaseId>,
 }
 
 /// A change on its way.

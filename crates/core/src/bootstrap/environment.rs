@@ -8,7 +8,7 @@ use kube::ResourceExt;
 use super::{Snapshot, template::template_body};
 use crate::{
     api::{AwsAccount, BootstrapProposal, ClaimedStack, EnvironmentStatus, Reason, Settled, SettledAs},
-    change::{Baseline, ParameterValue, StackInput, create_token},
+    change::{Baseline, CAPABILITIES, ParameterValue, StackInput, create_token},
     drive::{Progress, Running, Wish},
     effect::{
         Access, Effect, Look, Mutation, Pace, Seen, TemplateSource, WantedChangeSet, Watched, session_name,
@@ -18,9 +18,6 @@ use crate::{
     verdict::{Need, Step, ask},
     words::{ChangeSetName, Digest, Env, StackKey, ToolkitNames},
 };
-
-/// The capabilities that the CDK CLI grants when it bootstraps (cdk.md 1.3).
-const CAPABILITIES: [&str; 3] = ["CAPABILITY_AUTO_EXPAND", "CAPABILITY_IAM", "CAPABILITY_NAMED_IAM"];
 
 /// How an environment stands.
 #[derive(Debug)]

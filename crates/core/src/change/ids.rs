@@ -1,106 +1,18 @@
 //! The ids: what goes into each, and nothing else.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
-use super::{Canonical, HmacKey, warning::warnings_of};
+use super::{Canonical, warning::warnings_of};
 use crate::{
     bundle::ResourceDifference,
     stack::{Change, ChangeSetRow, SetContent, ValueSource},
     words::{
-        BootstrapChangeId, ChangeSetArn, ChangeSetName, Digest, ReleaseId, RoleArn, StackId, StackKey,
-        StageChangeId, Uid,
+        BootstrapChangeId, ChangeSetArn, ChangeSetName, Digest, ReleaseId, StackId, StackKey, StageChangeId,
+        Uid,
     },
 };
-
-/// Everything that goes into the change-set call of one stack, and what it draws in.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct StackInput {
-    /// Where the stack lives.
-    pub key: StackKey,
-    /// The template's bytes.
-    pub template: Digest,
-    /// The key in the assets bucket that CloudFormation reads it from; absent where it comes with the call.
-    pub template_key: Option<String>,
-    /// The assets: key in the bucket, and the digest of their entries.
-    pub assets: BTreeMap<String, Digest>,
-    /// Parameter values.
-    pub parameters: BTreeMap<String, ParameterValue>,
-    /// Stack tags.
-    pub tags: BTreeMap<String, String>,
-    /// Capabilities, as the CDK sends them.
-    pub capabilities: BTreeSet<String>,
-    /// The role that CloudFormation acts with; absent for toolkit stacks.
-    pub role: Option<RoleArn>,
-    /// SNS topics; absent leaves them alone.
-    pub notification_arns: Option<Vec<String>>,
-    /// Absent leaves it alone.
-    pub termination_protection: Option<bool>,
-    /// Whether resources with fixed names that are there already are taken over.
-    pub import_existing: bool,
-}
-
-/// The value of a parameter, as it goes into digests.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub enum ParameterValue {
-    /// Readable.
-    Plain(String),
-    /// Of a `NoEcho` parameter: an HMAC. The plain digest of a short secret could be guessed.
-    Secret(Digest),
-}
-
-impl ParameterValue {
-    /// The value as it goes into digests.
-    #[must_use]
-    pub fn of(name: &str, value: &str, no_echo: bool, key: &HmacKey) -> Self {
-        if no_echo {
-            Self::Secret(key.sign(&[b"parameter v1", name.as_bytes(), value.as_bytes()]))
-        } else {
-            Self::Plain(value.to_owned())
-        }
-    }
-}
-
-impl StackInput {
-    /// The digest of all of it.
-    #[must_use]
-    pub fn digest(&self) -> Digest {
-        let Self {
-            key,
-            template,
-            template_key,
-            assets,
-            parameters,
-            tags,
-            capabilities,
-            role,
-            notification_arns,
-            termination_protection,
-            import_existing,
-        } = self;
-        let pair = |c: Canonical, (k, v): (&String, &String)| c.text("key", k).text("value", v);
-        let parameter = |c: Canonical, (k, v): (&String, &ParameterValue)| match v {
-            ParameterValue::Plain(v) => c.text("key", k).text("value", v),
-            ParameterValue::Secret(d) => c.text("key", k).bytes("secret", d.bytes()),
-        };
-        let c = stack_key(Canonical::new("stackgate stack input v2"), key)
-            .bytes("template", template.bytes())
-            .maybe("templateKey", template_key.as_deref())
-            .list("assets", assets.iter(), |c, (k, d)| c.text("key", k).bytes("entries", d.bytes()))
-            .list("parameters", parameters.iter(), parameter)
-            .list("tags", tags.iter(), pair)
-            .list("capabilities", capabilities.iter(), |c, v| c.text("capability", v))
-            .maybe("role", role.as_ref().map(RoleArn::as_str))
-            .maybe("terminationProtection", termination_protection.map(|b| if b { "true" } else { "false" }))
-            .text("importExisting", if *import_existing { "true" } else { "false" });
-        match notification_arns {
-            None => c.text("notificationARNs", "leave"),
-            Some(l) => c.list("notificationARNs", l.iter(), |c, v| c.text("arn", v)),
-        }
-        .digest()
-    }
-}
 
 /// The deployed stack that a change builds on.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -111,7 +23,7 @@ pub enum Baseline {
     Stack(StackId, Timestamp),
 }
 
-fn stack_key(c: Canonical, key: &StackKey) -> Canonical {
+pub(super) fn stack_key(c: Canonical, key: &StackKey) -> Canonical {
     c.text("account", key.env.account.as_str())
         .text("region", key.env.region.as_str())
         .text("stackName", key.name.as_str())

@@ -4,6 +4,7 @@ mod canonical;
 mod compare;
 mod console;
 mod ids;
+mod input;
 mod proof;
 mod sameness;
 mod summary;
@@ -13,9 +14,10 @@ pub use canonical::Canonical;
 pub use compare::compare;
 pub use console::console_url;
 pub use ids::{
-    Baseline, ParameterValue, StackInput, b1, c1, change_set_name, create_token, deferred_leaf,
-    execute_token, leaf, release_id, unchanged_leaf,
+    Baseline, b1, c1, change_set_name, create_token, deferred_leaf, execute_token, leaf, release_id,
+    unchanged_leaf,
 };
+pub use input::{CAPABILITIES, ParameterValue, StackInput, coming};
 pub use proof::HmacKey;
 pub use sameness::StageNames;
 pub use summary::{count_changes, risk_classes, shown_changes};

@@ -117,25 +117,49 @@ fn ripe(offers: &[Vec<Offer<'_>>], release: &ReleaseRef) -> Option<Timestamp> {
 }
 
 fn promoted(s: &Snapshot<'_>, now: Timestamp) -> Step<Candidate> {
+    let names = upstream_names(s);
+    match on_offer(s, now)? {
+        (Some(release), soaking) => Ok(Candidate { release, soaking }),
+        (None, Some((release, at))) => Err(Need::Wait(
+            Reason::Soaking,
+            format!("release {} is verified in {names} and soaks there until {at}", release.name),
+            Some(at),
+        )),
+        (None, None) => {
+            Err(Need::Wait(Reason::AwaitingUpstream, format!("no release is verified in {names} yet"), None))
+        }
+    }
+}
+
+/// The newest release that the upstreams let go, and a newer one that has not soaked there yet, with its time.
+type OnOffer = (Option<ReleaseRef>, Option<(ReleaseRef, Timestamp)>);
+
+fn on_offer(s: &Snapshot<'_>, now: Timestamp) -> Step<OnOffer> {
     let own = |u: &PromoteFrom| u.soak.as_ref().map_or(SignedDuration::ZERO, |s| s.get());
     let offers = offers(s, |u| own(u).max(s.gate.soak.value))?;
     let mut soaking = None;
     for offer in offers.first().map_or(&[][..], Vec::as_slice) {
         match ripe(&offers, offer.release) {
-            Some(at) if at <= now => return Ok(Candidate { release: offer.release.clone(), soaking }),
+            Some(at) if at <= now => return Ok((Some(offer.release.clone()), soaking)),
             Some(at) if soaking.is_none() => soaking = Some((offer.release.clone(), at)),
             Some(_) | None => {}
         }
     }
-    let names = upstream_names(s);
-    Err(match soaking {
-        Some((release, at)) => Need::Wait(
-            Reason::Soaking,
-            format!("release {} is verified in {names} and soaks there until {at}", release.name),
-            Some(at),
-        ),
-        None => Need::Wait(Reason::AwaitingUpstream, format!("no release is verified in {names} yet"), None),
-    })
+    Ok((None, soaking))
+}
+
+/// The release that comes next and has no plan yet: what is pinned or let go, else what soaks upstream, else what the
+/// assembly has and this stage has not had.
+pub(super) fn coming(s: &Snapshot<'_>, now: Timestamp) -> Option<ReleaseRef> {
+    let cdk_stage = s.stage.spec.cdk_stage.as_deref();
+    let is_planned = |r: &ReleaseRef| s.newest().is_some_and(|p| p.is_for(r, cdk_stage));
+    let was_had = |r: &ReleaseRef| s.plans.iter().any(|p| p.is_complete() && p.is_for(r, cdk_stage));
+    if let Some(pin) = &s.stage.spec.pin {
+        return pinned(s, pin).ok().filter(|r| !is_planned(r));
+    }
+    let (free, soaking) = on_offer(s, now).ok()?;
+    let offered = free.or(soaking.map(|(release, _)| release)).filter(|r| !is_planned(r));
+    offered.or_else(|| from_assembly(s).ok().filter(|r| !is_planned(r) && !was_had(r)))
 }
 
 /// A release that a stage has verified.

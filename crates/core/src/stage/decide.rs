@@ -6,6 +6,7 @@ use kube::ResourceExt;
 use super::{
     Snapshot,
     candidate::{Candidate, candidate},
+    coming::announced,
     delete::{add_finalizer, delete},
     execute::{execute, failure_text},
     fence::close,
@@ -25,10 +26,10 @@ use crate::{
 /// What comes next for this Stage. Pure and total: the same snapshot and time always decide the same.
 #[must_use]
 pub fn decide(s: &Snapshot<'_>, now: Timestamp) -> Verdict {
-    delete(s, now)
-        .or_else(|| add_finalizer(s, now))
-        .or_else(|| under_way(s, now))
-        .unwrap_or_else(|| towards_the_candidate(s, now))
+    delete(s, now).or_else(|| add_finalizer(s, now)).unwrap_or_else(|| {
+        let v = under_way(s, now).unwrap_or_else(|| towards_the_candidate(s, now));
+        announced(s, v, now)
+    })
 }
 
 /// What the newest plan demands, whichever release the stage should have.

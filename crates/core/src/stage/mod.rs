@@ -4,6 +4,7 @@
 
 mod candidate;
 mod carry;
+mod coming;
 mod decide;
 mod delete;
 #[cfg(test)]

@@ -4,14 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
-use super::{
-    Snapshot,
-    targets::{CAPABILITIES, Target},
-};
+use super::{Snapshot, targets::Target};
 use crate::{
     api::{PlannedAs, Reason},
     bundle::{DifferenceKind, Template, difference},
-    change::{Baseline, create_token, deferred_leaf},
+    change::{Baseline, CAPABILITIES, create_token, deferred_leaf},
     drive::{Prepared, Wish},
     effect::{Effect, Look, Mutation, Seen, TemplateSource, Upload, WantedChangeSet, baseline_of},
     risk::{Assessed, Assessment, assess, deployed_templates, nested_templates, side_by_side},

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
-use super::Snapshot;
+use super::{Snapshot, coming};
 use crate::{
     api::{
         Action, ConditionType, Conditions, DecisionSource, DeployedRelease, PendingChange, Reason,
@@ -64,6 +64,7 @@ pub fn status(s: &Snapshot<'_>, v: &Verdict, now: Timestamp) -> StageStatus {
         after: (!after.is_empty()).then(|| after.join(",")),
         deployed,
         pending,
+        coming: coming::shown(s, now),
         effective_gate: s.gate.shown(),
         ignored: ignored(s, now),
     }

@@ -1,9 +1,6 @@
 //! What a release means for this stage: which stacks, where, reached how, and whether all of that is allowed.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::Arc,
-};
+use std::{collections::BTreeMap, sync::Arc};
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -21,10 +18,6 @@ use crate::{
     verdict::{Need, Step, ask},
     words::{Digest, Qualifier, ReleaseId, StackKey, ToolkitNames, Uid},
 };
-
-/// The capabilities that the CDK CLI grants (cdk.md 3.4).
-pub(super) const CAPABILITIES: [&str; 3] =
-    ["CAPABILITY_AUTO_EXPAND", "CAPABILITY_IAM", "CAPABILITY_NAMED_IAM"];
 
 /// How old a look at the bootstrap version may be.
 const TOOLKIT_FRESH: SignedDuration = SignedDuration::from_secs(60);
@@ -85,6 +78,12 @@ fn bundle(s: &Snapshot<'_>, release: &ReleaseRef, now: Timestamp) -> Step<Arc<Bu
         Some(Err(why)) => return Err(Need::stuck(Reason::InvalidAssembly, why.clone())),
         None => {}
     }
+    Err(ask(s.facts, Effect::Look(Look::Bundle(release.source.clone(), access_to_source(s, release)?)), now)
+        .told_as(Reason::CallRefused, Reason::SourceFailed))
+}
+
+/// How the archive of a release is read.
+pub(super) fn access_to_source(s: &Snapshot<'_>, release: &ReleaseRef) -> Step<Access> {
     let PinnedSource::S3(p) = &release.source;
     let source = S3Source {
         account: p.account.clone(),
@@ -94,9 +93,7 @@ fn bundle(s: &Snapshot<'_>, release: &ReleaseRef, now: Timestamp) -> Step<Arc<Bu
         version_id: Some(p.version_id.clone()),
     };
     let AssemblySource::S3(source) = AssemblySource::S3(source);
-    let access = source_access(&s.accounts, &s.namespace, &source, &s.uid)?;
-    Err(ask(s.facts, Effect::Look(Look::Bundle(release.source.clone(), access)), now)
-        .told_as(Reason::CallRefused, Reason::SourceFailed))
+    source_access(&s.accounts, &s.namespace, &source, &s.uid)
 }
 
 fn target(s: &Snapshot<'_>, artifact: &Arc<StackArtifact>) -> Step<Target> {
@@ -162,19 +159,7 @@ fn make(
     stack_names: Vec<String>,
 ) -> Target {
     let names = ToolkitNames { qualifier, env: key.env.clone() };
-    let input = StackInput {
-        key: key.clone(),
-        template: artifact.template_file.digest(),
-        template_key: Some(artifact.template_object.key.clone()),
-        assets: artifact.assets.files.iter().map(|f| (f.destination.key.clone(), f.digest)).collect(),
-        parameters: BTreeMap::new(),
-        tags: artifact.tags.clone(),
-        capabilities: CAPABILITIES.iter().map(|c| (*c).to_owned()).collect::<BTreeSet<_>>(),
-        role: Some(names.execution_role()),
-        notification_arns: artifact.notification_arns.clone(),
-        termination_protection: artifact.termination_protection,
-        import_existing: false,
-    };
+    let input = StackInput::of(&artifact, &names);
     Target {
         access: deploy_access(&names, &s.uid, stack_names),
         publishing: Access {

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use jiff::SignedDuration;
 use stackgate_core::{
     api::{Action, ChangePlan, CloseReason, Decided, LedgerEntry, PinnedSource},
-    bundle::AssetContent,
+    bundle::{AssetContent, Bundle},
+    change::coming,
     cluster::ClusterView,
     effect::{
         Effect, Fact, LiveGate, Look, Mutation, NewPlan, Outcome, Receipt, Record, Refusal, RefusalKind,
@@ -68,13 +69,19 @@ impl World {
             }
             Look::Toolkit(..) => Fact::Toolkit(Some(33)),
             Look::Source(..) => Fact::Source(SourceSeen::Version(self.source.len().to_string())),
-            Look::Bundle(PinnedSource::S3(pinned), _) => {
-                let place = pinned.version_id.parse::<usize>().ok().and_then(|n| n.checked_sub(1));
-                let found = place.and_then(|n| self.source.get(n)).map(Arc::clone);
-                Fact::Bundle(found.ok_or_else(|| format!("there is no version {}", pinned.version_id)))
+            Look::Bundle(source, _) => {
+                Fact::Bundle(self.bundle(source).ok_or_else(|| format!("there is no {source:?}")))
+            }
+            Look::ReleaseId { source, stage, cdk_stage, .. } => {
+                Fact::ReleaseId(self.bundle(source).and_then(|b| coming(&b, stage, cdk_stage.as_deref())))
             }
             Look::LiveGate { stage, accounts, .. } => self.live_gate(stage, accounts),
         }
+    }
+
+    fn bundle(&self, PinnedSource::S3(pinned): &PinnedSource) -> Option<Arc<Bundle>> {
+        let place = pinned.version_id.parse::<usize>().ok()?.checked_sub(1)?;
+        self.source.get(place).map(Arc::clone)
     }
 
     fn live_gate(&mut self, stage: &str, accounts: &[String]) -> Fact {

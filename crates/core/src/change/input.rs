@@ -1,0 +1,133 @@
+//! What is asked of CloudFormation for one stack, and what a whole release comes to for a Stage.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{
+    Canonical, HmacKey,
+    ids::{release_id, stack_key},
+};
+use crate::{
+    bundle::{Bundle, StackArtifact},
+    words::{Digest, ReleaseId, RoleArn, StackKey, ToolkitNames, Uid},
+};
+
+/// The capabilities that the CDK CLI grants, for stacks of apps as for toolkit stacks (cdk.md 1.3, 3.4).
+pub const CAPABILITIES: [&str; 3] = ["CAPABILITY_AUTO_EXPAND", "CAPABILITY_IAM", "CAPABILITY_NAMED_IAM"];
+
+/// Everything that goes into the change-set call of one stack, and what it draws in.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct StackInput {
+    /// Where the stack lives.
+    pub key: StackKey,
+    /// The template's bytes.
+    pub template: Digest,
+    /// The key in the assets bucket that CloudFormation reads it from; absent where it comes with the call.
+    pub template_key: Option<String>,
+    /// The assets: key in the bucket, and the digest of their entries.
+    pub assets: BTreeMap<String, Digest>,
+    /// Parameter values.
+    pub parameters: BTreeMap<String, ParameterValue>,
+    /// Stack tags.
+    pub tags: BTreeMap<String, String>,
+    /// Capabilities, as the CDK sends them.
+    pub capabilities: BTreeSet<String>,
+    /// The role that CloudFormation acts with; absent for toolkit stacks.
+    pub role: Option<RoleArn>,
+    /// SNS topics; absent leaves them alone.
+    pub notification_arns: Option<Vec<String>>,
+    /// Absent leaves it alone.
+    pub termination_protection: Option<bool>,
+    /// Whether resources with fixed names that are there already are taken over.
+    pub import_existing: bool,
+}
+
+/// The value of a parameter, as it goes into digests.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum ParameterValue {
+    /// Readable.
+    Plain(String),
+    /// Of a `NoEcho` parameter: an HMAC. The plain digest of a short secret could be guessed.
+    Secret(Digest),
+}
+
+impl ParameterValue {
+    /// The value as it goes into digests.
+    #[must_use]
+    pub fn of(name: &str, value: &str, no_echo: bool, key: &HmacKey) -> Self {
+        if no_echo {
+            Self::Secret(key.sign(&[b"parameter v1", name.as_bytes(), value.as_bytes()]))
+        } else {
+            Self::Plain(value.to_owned())
+        }
+    }
+}
+
+impl StackInput {
+    /// What this stack of a CDK app comes to in the environment that these are the names of.
+    #[must_use]
+    pub fn of(artifact: &StackArtifact, names: &ToolkitNames) -> Self {
+        Self {
+            key: artifact.key(),
+            template: artifact.template_file.digest(),
+            template_key: Some(artifact.template_object.key.clone()),
+            assets: artifact.assets.files.iter().map(|f| (f.destination.key.clone(), f.digest)).collect(),
+            parameters: BTreeMap::new(),
+            tags: artifact.tags.clone(),
+            capabilities: CAPABILITIES.iter().map(|c| (*c).to_owned()).collect(),
+            role: Some(names.execution_role()),
+            notification_arns: artifact.notification_arns.clone(),
+            termination_protection: artifact.termination_protection,
+            import_existing: false,
+        }
+    }
+
+    /// The digest of all of it.
+    #[must_use]
+    pub fn digest(&self) -> Digest {
+        let Self {
+            key,
+            template,
+            template_key,
+            assets,
+            parameters,
+            tags,
+            capabilities,
+            role,
+            notification_arns,
+            termination_protection,
+            import_existing,
+        } = self;
+        let pair = |c: Canonical, (k, v): (&String, &String)| c.text("key", k).text("value", v);
+        let parameter = |c: Canonical, (k, v): (&String, &ParameterValue)| match v {
+            ParameterValue::Plain(v) => c.text("key", k).text("value", v),
+            ParameterValue::Secret(d) => c.text("key", k).bytes("secret", d.bytes()),
+        };
+        let c = stack_key(Canonical::new("stackgate stack input v2"), key)
+            .bytes("template", template.bytes())
+            .maybe("templateKey", template_key.as_deref())
+            .list("assets", assets.iter(), |c, (k, d)| c.text("key", k).bytes("entries", d.bytes()))
+            .list("parameters", parameters.iter(), parameter)
+            .list("tags", tags.iter(), pair)
+            .list("capabilities", capabilities.iter(), |c, v| c.text("capability", v))
+            .maybe("role", role.as_ref().map(RoleArn::as_str))
+            .maybe("terminationProtection", termination_protection.map(|b| if b { "true" } else { "false" }))
+            .text("importExisting", if *import_existing { "true" } else { "false" });
+        match notification_arns {
+            None => c.text("notificationARNs", "leave"),
+            Some(l) => c.list("notificationARNs", l.iter(), |c, v| c.text("arn", v)),
+        }
+        .digest()
+    }
+}
+
+/// a1 of a release before it is planned: what it comes to for this Stage. `None`: it has no such CDK Stage, or one that
+/// cannot be deployed; planning it says why.
+#[must_use]
+pub fn coming(bundle: &Bundle, stage: &Uid, cdk_stage: Option<&str>) -> Option<ReleaseId> {
+    let inputs = bundle.stage(cdk_stage).ok()?.stacks.iter().map(|artifact| {
+        let key = artifact.key();
+        let names = ToolkitNames { qualifier: artifact.mentioned_qualifier()?, env: key.env.clone() };
+        Some((key, StackInput::of(artifact, &names).digest()))
+    });
+    Some(release_id(stage, &inputs.collect::<Option<_>>()?))
+}
