@@ -181,7 +181,8 @@ pub enum Mutation {
     DeleteChangeSet(StackKey, ChangeSetArn, Access),
     /// UpdateTerminationProtection, on or off.
     Protect(StackKey, Confirmed<StackId>, bool, Access),
-    /// DeleteStack, of one in REVIEW_IN_PROGRESS without change sets that a fresh look has confirmed.
+    /// DeleteStack, of one that a fresh look has confirmed: in REVIEW_IN_PROGRESS without change sets, or what is left of a
+    /// creation that was rolled back.
     DeleteStack(StackKey, Confirmed<StackId>, Access),
 }
 

@@ -345,7 +345,13 @@ impl Facts {
                 }
                 self.stacks.remove(k);
             }
-            Effect::Mutate(Mutation::DeleteStack(k, _, _) | Mutation::Protect(k, ..)) => {
+            Effect::Mutate(Mutation::DeleteStack(k, _, _)) => {
+                self.stacks.remove(k);
+                // They go with it.
+                self.change_sets.retain(|(key, _), _| key != k);
+                self.forget_contents_of_what_is_gone();
+            }
+            Effect::Mutate(Mutation::Protect(k, ..)) => {
                 self.stacks.remove(k);
             }
             Effect::Look(_) => {}

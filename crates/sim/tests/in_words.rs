@@ -11,8 +11,9 @@ use std::sync::Arc;
 
 use jiff::SignedDuration;
 use stackgate_core::{
-    api::{Action, CloseReason, Gate, RiskClass, StageStatus},
+    api::{Action, CloseReason, Gate, PlannedAs, RiskClass, StageStatus},
     gate::PlanView,
+    stack::StackStatus,
     words::StackKey,
 };
 use stackgate_sim::{
@@ -270,4 +271,46 @@ fn the_id_of_a_release_is_known_before_it_is_planned_and_approves_it_then() {
     assert_eq!((deployed.state.as_deref(), deployed.coming), (Some("UpToDate"), None));
     let plan = newest(run.world(), "test").expect("a plan");
     assert_eq!(plan.proposal().a1.as_ref().map(ToString::to_string), Some(id));
+}
+
+/// A first release whose approved creation is rolled back.
+fn rolled_back() -> (Run, PlanView) {
+    let (mut run, plan) = waiting();
+    run.world().luck.weather.fails = 1000;
+    approve(&mut run, &plan);
+    run.alone(SignedDuration::from_mins(5)).unwrap();
+    run.world().luck.weather.fails = 0;
+    assert_eq!(state(&mut run), "RolledBack");
+    assert!(run.world().cloud.stacks.values().any(|s| s.status == StackStatus::RollbackComplete));
+    (run, plan)
+}
+
+fn recreated(plan: &PlanView) -> usize {
+    plan.proposal().stacks.iter().filter(|s| s.plan == PlannedAs::Recreated).count()
+}
+
+#[test]
+fn a_creation_that_was_rolled_back_is_made_anew_on_request() {
+    let (mut run, first) = rolled_back();
+    sign(&mut run, &first, Action::Retry, "");
+    run.alone(SignedDuration::from_mins(5)).unwrap();
+    // What was approved is the same: a new stack with this template.
+    assert_eq!(state(&mut run), "UpToDate");
+    let second = newest(run.world(), DEV).expect("a plan");
+    assert_eq!(recreated(&second), 1);
+    assert_ne!(first.id(), second.id());
+}
+
+#[test]
+fn another_release_replaces_what_was_rolled_back_once_that_is_approved() {
+    let (mut run, _) = rolled_back();
+    run.world().source.push(Arc::clone(&RELEASES[3]));
+    run.alone(SignedDuration::from_mins(10)).unwrap();
+    assert_eq!(state(&mut run), "AwaitingApproval");
+    let second = newest(run.world(), DEV).expect("a plan");
+    assert_eq!(recreated(&second), 1);
+    assert!(run.world().cloud.stacks.values().any(|s| s.status == StackStatus::RollbackComplete));
+    approve(&mut run, &second);
+    run.alone(SignedDuration::from_mins(5)).unwrap();
+    assert_eq!(state(&mut run), "UpToDate");
 }

@@ -147,6 +147,7 @@ fn stack(s: &StackShown) -> String {
         (PlannedAs::Prepared, true) => "new stack",
         (PlannedAs::Prepared, false) => "",
         (PlannedAs::Deferred, _) => "deferred",
+        (PlannedAs::Recreated, _) => "deleted and made anew, since its creation was rolled back",
         (PlannedAs::Unchanged, _) => "unchanged",
     };
     let came_out = s.outcome.as_ref().map(|o| {

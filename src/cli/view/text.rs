@@ -86,6 +86,9 @@ fn stack(s: &StackShown) -> String {
         (PlannedAs::Deferred, _) => {
             "deferred: its change set is made when what it imports is there; shown is the template"
         }
+        (PlannedAs::Recreated, _) => {
+            "its creation was rolled back: deleted and made anew; its change set is made then, shown is the template"
+        }
         (PlannedAs::Unchanged, _) => "unchanged",
     };
     let numbers = if s.plan == PlannedAs::Unchanged { String::new() } else { format!("  {}", s.numbers()) };

@@ -187,8 +187,22 @@ pub enum PlannedAs {
     Prepared,
     /// It imports from a stack that is not deployed yet: the template difference is known, the change set comes later.
     Deferred,
+    /// Its creation was rolled back: what is left of it is deleted, and the stack is made anew. The template is known, the
+    /// change set comes later.
+    Recreated,
     /// Nothing differs.
     Unchanged,
+}
+
+impl PlannedAs {
+    /// Whether its change set is made after the approval, and the template alone says what it does.
+    #[must_use]
+    pub fn is_without_set(self) -> bool {
+        match self {
+            Self::Deferred | Self::Recreated => true,
+            Self::Prepared | Self::Unchanged => false,
+        }
+    }
 }
 
 /// One stack of a proposal.

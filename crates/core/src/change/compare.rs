@@ -212,6 +212,7 @@ fn planned(plan: PlannedAs) -> &'static str {
     match plan {
         PlannedAs::Prepared => "a change set",
         PlannedAs::Deferred => "deferred",
+        PlannedAs::Recreated => "made anew after a roll back",
         PlannedAs::Unchanged => "unchanged",
     }
 }

@@ -164,6 +164,7 @@ impl StageNames {
                 match plan {
                     PlannedAs::Prepared => "change set",
                     PlannedAs::Deferred => "deferred",
+                    PlannedAs::Recreated => "recreated",
                     PlannedAs::Unchanged => "unchanged",
                 },
             )

@@ -104,7 +104,7 @@ impl<'a> Wish<'a> {
                 ),
                 now.saturating_add(SignedDuration::from_secs(15)).ok(),
             )),
-            Preparation::Stuck(what) => Err(Need::Stuck(
+            Preparation::Recreate(what) | Preparation::Stuck(what) => Err(Need::Stuck(
                 Reason::StackStuck,
                 format!("stack {} is in {}: {what}", self.key, row.status.as_str()),
                 now.saturating_add(SignedDuration::from_mins(1)).ok(),

@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{InForce, PlanView, Recorded};
 use crate::{
-    api::{Action, Identity, IdentityNeeded, PlannedAs, RequireApproval, RiskClass},
+    api::{Action, Identity, IdentityNeeded, RequireApproval, RiskClass},
     words::DecisionId,
 };
 
@@ -84,7 +84,7 @@ pub fn tally(plan: &PlanView, gate: &InForce, now: Timestamp) -> Tally {
 }
 
 fn by_rule(plan: &PlanView, gate: &InForce, classes: &BTreeSet<RiskClass>) -> Option<&'static str> {
-    let deferred = plan.proposal().stacks.iter().any(|s| s.plan == PlannedAs::Deferred);
+    let deferred = plan.proposal().stacks.iter().any(|s| s.plan.is_without_set());
     let risky = classes.contains(&RiskClass::MaybeReplace)
         || classes.iter().any(|c| gate.require_ack.value.contains(c));
     match gate.require_approval.value {

@@ -7,7 +7,7 @@ use std::{
 
 use jiff::Timestamp;
 
-use super::{ChangeSetStatus, ExecutionStatus, SetState, StackStatus, set_state};
+use super::{ChangeSetStatus, ExecutionStatus, Preparation, SetState, StackStatus, preparation, set_state};
 use crate::words::{ChangeSetArn, ChangeSetName, Digest, StackId};
 
 /// A stack, from DescribeStacks.
@@ -32,6 +32,12 @@ impl StackRow {
     #[must_use]
     pub fn exists(&self) -> bool {
         !matches!(self.status, StackStatus::ReviewInProgress | StackStatus::DeleteComplete)
+    }
+
+    /// Whether it is what a creation left that was rolled back.
+    #[must_use]
+    pub fn is_remnant(&self) -> bool {
+        matches!(preparation(self.status), Preparation::Recreate(_))
     }
 }
 

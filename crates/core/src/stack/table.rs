@@ -19,6 +19,9 @@ pub enum Preparation {
     Make(ChangeSetKind),
     /// Somebody's operation has to end first.
     Wait,
+    /// Its creation was rolled back, so it never lived. A plan of its owner may delete it and make it anew, as `cdk deploy` does;
+    /// for everybody else the text says what to do.
+    Recreate(&'static str),
     /// A person has to look; the text says what to do.
     Stuck(&'static str),
 }
@@ -43,10 +46,13 @@ pub fn preparation(status: StackStatus) -> Preparation {
         | S::UpdateRollbackCompleteCleanupInProgress
         | S::ImportInProgress
         | S::ImportRollbackInProgress => Preparation::Wait,
-        S::RollbackComplete => Preparation::Stuck(
+        S::RollbackComplete => Preparation::Recreate(
             "its creation was rolled back; look at its events, then delete it: aws cloudformation delete-stack",
         ),
-        S::CreateFailed | S::RollbackFailed => Preparation::Stuck(
+        S::RollbackFailed => Preparation::Recreate(
+            "its creation failed, and the roll back, too; look at its events, then delete it: aws cloudformation delete-stack",
+        ),
+        S::CreateFailed => Preparation::Stuck(
             "its creation failed and what was made is still there; look at its events, then delete it: aws cloudformation delete-stack",
         ),
         S::DeleteFailed => {

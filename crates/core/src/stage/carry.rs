@@ -45,6 +45,10 @@ fn is_equal(s: &Snapshot<'_>, plan: &PlanView, old: &ProposedStack, t: &Target, 
                 || plan.settled.get(&t.key).is_some_and(|x| x.outcome == SettledAs::Succeeded)
         }
         PlannedAs::Deferred => old.plan == PlannedAs::Deferred && old.leaf == p.leaf,
+        // The stack was new, and is so again.
+        PlannedAs::Recreated => {
+            baseline(old) == Baseline::None && old.input == t.digest && is_where_we_left_it(s, t, &p.baseline)
+        }
         PlannedAs::Prepared => {
             old.plan == PlannedAs::Prepared
                 && old.input == t.digest

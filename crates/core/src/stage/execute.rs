@@ -7,9 +7,9 @@ use kube::ResourceExt;
 
 use super::{
     Snapshot,
-    fence::{baseline, close},
+    fence::{baseline, close, found},
     gate::{freezes, rests_on_policies, told},
-    prepare::{assessed, deferred, wanted, wish},
+    prepare::{assessed, wanted, wish, without_set},
     targets::{access_to, allowed, targets, watched},
 };
 use crate::{
@@ -20,10 +20,10 @@ use crate::{
     },
     change::change_set_name,
     drive::{Progress, Running},
-    effect::{CONFIRM_WITHIN, Effect, LiveGate, Look, Pace, baseline_of},
+    effect::{CONFIRM_WITHIN, Confirmed, Effect, LiveGate, Look, Mutation, Pace, baseline_of},
     gate::{InForceState, PlanView, in_force, tally},
     plan::append,
-    stack::Change,
+    stack::{Change, Preparation, StackRow, preparation},
     verdict::{Need, Step, Verdict, ask, fold},
 };
 
@@ -110,7 +110,7 @@ fn sweep(s: &Snapshot<'_>, plan: &PlanView, may_start: bool, now: Timestamp) -> 
         let ready = stack.after.iter().all(|a| done.get(a.as_str()).copied().unwrap_or(true));
         let progress = match plan.claims.get(&stack.key()) {
             Some(claim) => drive(s, plan, stack, claim, may_start && ready, now),
-            None if may_start && ready => match claim_deferred(s, plan, stack, now) {
+            None if may_start && ready => match claim_later(s, plan, stack, now) {
                 Ok(claim) => {
                     out.claims.push(claim);
                     continue;
@@ -241,9 +241,9 @@ fn stops(
         .map(|(_, message)| message)
 }
 
-/// A stack that was deferred, and whose turn has come: its change set is made now. It may show what the template
+/// A stack that was planned without a change set, and whose turn has come: it is made now. It may show what the template
 /// difference showed, and nothing beyond.
-fn claim_deferred(
+fn claim_later(
     s: &Snapshot<'_>,
     plan: &PlanView,
     stack: &ProposedStack,
@@ -259,7 +259,14 @@ fn claim_deferred(
     let wish = wish(s, t);
     let row = wish.fresh_row(now).map_err(stop_or_need)?;
     wish.ours(row, s.owned().get(&key), now).map_err(stop_or_need)?;
-    let announced = deferred(s, t, row, now).map_err(stop_or_need)?;
+    let on = match stack.plan {
+        PlannedAs::Recreated => {
+            removed(s, plan, stack, row, now)?;
+            found(stack)
+        }
+        PlannedAs::Prepared | PlannedAs::Deferred | PlannedAs::Unchanged => baseline_of(row),
+    };
+    let announced = without_set(s, t, stack.plan, on, now).map_err(stop_or_need)?;
     if announced.leaf != stack.leaf {
         return stop(format!("stack {key} was changed by somebody else after the approval"));
     }
@@ -295,6 +302,51 @@ fn claim_deferred(
             Err(Progress::Settle(Box::new(settled)))
         }
         (None, None) => stop(format!("stack {key} has neither a change set nor a stack")),
+    }
+}
+
+/// How long to wait before a stack that is being deleted is looked at again.
+const DELETING: SignedDuration = SignedDuration::from_secs(3);
+
+/// What a creation left that was rolled back is deleted first. `Ok`: it is gone.
+fn removed(
+    s: &Snapshot<'_>,
+    plan: &PlanView,
+    stack: &ProposedStack,
+    row: Option<&StackRow>,
+    now: Timestamp,
+) -> Result<(), Progress> {
+    let Some(row) = row.filter(|r| r.exists() && stack.baseline_stack_id.as_ref() == Some(&r.id)) else {
+        return Ok(());
+    };
+    let (key, access) = (stack.key(), access_to(s, stack));
+    let as_of = s.row(&key).as_of().unwrap_or(now);
+    let act = |effect| Err(stop_or_need(ask(s.facts, effect, now)));
+    let look = || act(Effect::Look(Look::Stack(key.clone(), access.clone())));
+    match preparation(row.status) {
+        Preparation::Recreate(_) => {
+            match gate_stands(s, plan, stack, now) {
+                Err(need) => return Err(Progress::Need(need)),
+                Ok(Some(stop)) => return Err(Progress::Stop(stop)),
+                Ok(None) => {}
+            }
+            match Confirmed::by_look(row.id.clone(), as_of, now) {
+                Some(id) => act(Effect::Mutate(Mutation::DeleteStack(key, id, access))),
+                None => look(),
+            }
+        }
+        Preparation::Wait => match as_of.saturating_add(DELETING).unwrap_or(as_of) {
+            again if now < again => Err(Progress::Need(Need::Wait(
+                Reason::Executing,
+                format!("what was rolled back of stack {key} is being deleted"),
+                Some(again),
+            ))),
+            _ => look(),
+        },
+        Preparation::Make(_) | Preparation::Stuck(_) => Err(Progress::Stop(format!(
+            "what was rolled back of stack {key} could not be deleted: it is in {}",
+            row.status.as_str()
+        ))),
     }
 }
 

@@ -45,8 +45,17 @@ pub(super) fn close(
     )
 }
 
-/// What a plan's stack builds on.
+/// What the change set of a plan's stack builds on.
 pub(super) fn baseline(stack: &ProposedStack) -> Baseline {
+    match stack.plan {
+        // What was found there is gone by the time that it is made.
+        PlannedAs::Recreated => Baseline::None,
+        PlannedAs::Prepared | PlannedAs::Deferred | PlannedAs::Unchanged => found(stack),
+    }
+}
+
+/// What was found when a plan's stack was planned.
+pub(super) fn found(stack: &ProposedStack) -> Baseline {
     match (&stack.baseline_stack_id, &stack.baseline_updated_time) {
         (Some(id), Some(at)) => Baseline::Stack(id.clone(), at.0),
         (_, None) | (None, _) => Baseline::None,
@@ -112,7 +121,7 @@ pub(super) fn fenced(
 fn tidied(s: &Snapshot<'_>, plan: &PlanView, stack: &ProposedStack, now: Timestamp) -> Step<()> {
     let key = stack.key();
     let recorded = plan.claims.get(&key).map(|c| &c.stack_id).or(stack.review_stack_id.as_ref());
-    let Some(recorded) = recorded.filter(|_| stack.baseline_stack_id.is_none()) else { return Ok(()) };
+    let Some(recorded) = recorded.filter(|_| baseline(stack) == Baseline::None) else { return Ok(()) };
     let access = access_to(s, stack);
     let look = || Effect::Look(Look::Stack(key.clone(), access.clone()));
     match s.row(&key) {

@@ -12,7 +12,7 @@ use kube::ResourceExt;
 use super::{
     Snapshot,
     carry::{beforehand, retried},
-    prepare::{assessed, deferred, unpublished, wanted, wish},
+    prepare::{assessed, unpublished, wanted, wish, without_set},
     targets::{Target, Targets, bootstrapped, targets},
 };
 use crate::{
@@ -27,6 +27,7 @@ use crate::{
     gate::{Ledger, PlanView, owned_key},
     plan::{append, by_rule},
     risk::Assessment,
+    stack::StackRow,
     verdict::{Need, Verdict, ask, fold},
     words::{ChangeId, DecisionId, StackKey},
 };
@@ -71,7 +72,7 @@ fn plan_targets(s: &Snapshot<'_>, release: &ReleaseRef, targets: &Targets, now: 
                 let wish = wish(s, t);
                 let row = wish.fresh_row(now)?;
                 wish.ours(row, owned.get(&t.key), now)?;
-                wish.kind(row, now)
+                if row.is_some_and(StackRow::is_remnant) { Ok(()) } else { wish.kind(row, now).map(drop) }
             };
             check().err()
         })
@@ -103,8 +104,10 @@ fn plan_targets(s: &Snapshot<'_>, release: &ReleaseRef, targets: &Targets, now: 
             needs.extend(assets);
             continue;
         }
-        let stack = if deferred_stacks.contains(&t.key) {
-            deferred(s, t, row, now)
+        let stack = if row.is_some_and(StackRow::is_remnant) {
+            without_set(s, t, PlannedAs::Recreated, baseline_of(row), now)
+        } else if deferred_stacks.contains(&t.key) {
+            without_set(s, t, PlannedAs::Deferred, baseline_of(row), now)
         } else {
             wish.change_set(row, |kind, name| wanted(s, t, kind, name), now)
         };
@@ -120,7 +123,8 @@ fn plan_targets(s: &Snapshot<'_>, release: &ReleaseRef, targets: &Targets, now: 
     for (t, p) in prepared {
         match p.plan {
             PlannedAs::Unchanged => planned.push(Planned { t, p, risks: Assessment::default() }),
-            PlannedAs::Prepared | PlannedAs::Deferred => match assessed(s, t, &p, now) {
+            PlannedAs::Prepared | PlannedAs::Deferred | PlannedAs::Recreated => match assessed(s, t, &p, now)
+            {
                 Ok(risks) => planned.push(Planned { t, p, risks }),
                 Err(need) => needs.push(need),
             },

@@ -10,9 +10,9 @@ use crate::{
     bundle::{DifferenceKind, Template, difference},
     change::{Baseline, CAPABILITIES, create_token, deferred_leaf},
     drive::{Prepared, Wish},
-    effect::{Effect, Look, Mutation, Seen, TemplateSource, Upload, WantedChangeSet, baseline_of},
+    effect::{Effect, Look, Mutation, Seen, TemplateSource, Upload, WantedChangeSet},
     risk::{Assessed, Assessment, assess, deployed_templates, nested_templates, side_by_side},
-    stack::{Change, ChangeSetKind, SetContent, StackRow},
+    stack::{Change, ChangeSetKind, SetContent},
     verdict::{Need, Step, ask},
     words::ChangeSetName,
 };
@@ -71,9 +71,26 @@ pub(super) fn deployed_template(
     }
 }
 
+/// The template that the new one is held against.
+fn template_before(
+    s: &Snapshot<'_>,
+    t: &Target,
+    plan: PlannedAs,
+    baseline: &Baseline,
+    now: Timestamp,
+) -> Step<Option<Template>> {
+    match plan {
+        // Nothing of it is there.
+        PlannedAs::Recreated => Ok(None),
+        PlannedAs::Prepared | PlannedAs::Deferred | PlannedAs::Unchanged => {
+            deployed_template(s, t, baseline, now)
+        }
+    }
+}
+
 /// What is dangerous about a stack that is planned.
 pub(super) fn assessed(s: &Snapshot<'_>, t: &Target, p: &Prepared, now: Timestamp) -> Step<Assessment> {
-    let old = deployed_template(s, t, &p.baseline, now)?;
+    let old = template_before(s, t, p.plan, &p.baseline, now)?;
     let (before, after) = (deployed_templates(&p.content.deployed, &t.key), nested_templates(&t.artifact));
     let none = BTreeMap::new();
     Ok(assess(&Assessed {
@@ -89,14 +106,14 @@ pub(super) fn assessed(s: &Snapshot<'_>, t: &Target, p: &Prepared, now: Timestam
 }
 
 /// A stack whose change set cannot be made yet: its template difference.
-pub(super) fn deferred(
+pub(super) fn without_set(
     s: &Snapshot<'_>,
     t: &Target,
-    row: Option<&StackRow>,
+    plan: PlannedAs,
+    baseline: Baseline,
     now: Timestamp,
 ) -> Step<Prepared> {
-    let baseline = baseline_of(row);
-    let old = deployed_template(s, t, &baseline, now)?;
+    let old = template_before(s, t, plan, &baseline, now)?;
     let diff = difference(old.as_ref(), &t.artifact.template);
     let leaf = deferred_leaf(&t.key, &t.digest, &baseline, &diff);
     let changes = diff
@@ -118,7 +135,7 @@ pub(super) fn deferred(
         })
         .collect();
     Ok(Prepared {
-        plan: PlannedAs::Deferred,
+        plan,
         baseline,
         leaf,
         changes,

@@ -126,8 +126,14 @@ fn is_equal(new: &ChangePlan, old: &ChangePlan) -> bool {
     };
     new.spec.proposal.stacks.iter().all(|n| {
         let then = old.spec.proposal.stacks.iter().find(|o| o.key() == n.key());
-        n.plan == PlannedAs::Unchanged || then.is_some_and(|o| same(n, o))
+        // What was rolled back is new again.
+        let anew = |o: &ProposedStack| n.plan == PlannedAs::Recreated && makes_anew(o) && o.input == n.input;
+        n.plan == PlannedAs::Unchanged || then.is_some_and(|o| same(n, o) || anew(o))
     })
+}
+
+fn makes_anew(stack: &ProposedStack) -> bool {
+    stack.baseline_stack_id.is_none() || stack.plan == PlannedAs::Recreated
 }
 
 fn demanded(world: &World, stage: &str) -> Option<Demand> {
@@ -232,7 +238,7 @@ impl Claim {
             at: plan.spec.ledger.get(place).map_or(world.now, |e| e.time.0),
             voices,
             classes: classes(plan),
-            deferred: stacks.iter().any(|s| s.plan == PlannedAs::Deferred),
+            deferred: stacks.iter().any(|s| s.plan.is_without_set()),
             accounts: stacks.iter().map(|s| s.account.clone()).collect(),
             operation: proposal.operation,
             sets: claimed.into_iter().flat_map(|c| &c.stacks).map(|s| s.change_set_arn.clone()).collect(),

@@ -3,12 +3,16 @@
 mod gate;
 mod promotion;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use stackgate_core::{
-    api::{Action, ChangePlan, ClaimedStack, CloseReason, LedgerEntry, PlannedAs, SettledAs},
+    api::{Action, ChangePlan, ClaimedStack, CloseReason, LedgerEntry, PlannedAs, ProposedStack, SettledAs},
     change::{Baseline, leaf},
     cluster::ClusterView,
+    stack::StackStatus,
     words::{ChangeSetArn, StackKey},
 };
 
@@ -53,7 +57,7 @@ impl Judge {
                 Happened::SetMade(key) => one_set_per_input(world, key)?,
                 Happened::Executed(key, set) => self.execution(world, key, set)?,
                 Happened::SetDeleted(key, set) => only_ours(key, set)?,
-                Happened::StackDeleted(key, stack) => only_empty(key, stack)?,
+                Happened::StackDeleted(key, stack) => never_lived(world, key, stack)?,
                 Happened::Appended(plan, from) => self.ledger(world, plan, *from)?,
                 Happened::StageStatus(stage) => {
                     ready_is_true(world, stage)?;
@@ -97,7 +101,9 @@ impl Judge {
             return Err(format!("I2: {key} is not part of plan {plan}"));
         };
         let on = match (&proposed.baseline_stack_id, &proposed.baseline_updated_time) {
-            (Some(id), Some(at)) => Baseline::Stack(id.clone(), at.0),
+            (Some(id), Some(at)) if proposed.plan != PlannedAs::Recreated => {
+                Baseline::Stack(id.clone(), at.0)
+            }
             _ => Baseline::None,
         };
         let row = set.row(&claim.stack_id, world.now);
@@ -238,8 +244,25 @@ fn only_ours(key: &StackKey, set: &ChangeSet) -> Result<(), Violation> {
     Ok(())
 }
 
-/// I3, I4: only a stack that never lived, and holds nothing, is deleted.
-fn only_empty(key: &StackKey, stack: &Stack) -> Result<(), Violation> {
+/// I3, I4: only a stack that never lived is deleted: one that holds nothing, or what a creation left that was rolled back, where
+/// a claimed plan says so.
+fn never_lived(world: &World, key: &StackKey, stack: &Stack) -> Result<(), Violation> {
+    let says_so = |plan: &Arc<ChangePlan>| {
+        let of_this = |s: &ProposedStack| {
+            s.plan == PlannedAs::Recreated && s.baseline_stack_id.as_ref() == Some(&stack.id)
+        };
+        let ledger = &plan.spec.ledger;
+        let since = ledger.iter().rposition(|e| e.opened.is_some()).unwrap_or(0);
+        let open = || ledger.iter().skip(since).all(|e| e.closed.is_none());
+        let claimed = || ledger.iter().skip(since).any(|e| e.claimed.is_some());
+        plan.spec.proposal.stacks.iter().any(of_this) && claimed() && open()
+    };
+    if stack.status == StackStatus::RollbackComplete {
+        return match stack.ours && stack.deployed.is_none() && world.cluster.plans().any(says_so) {
+            true => Ok(()),
+            false => Err(format!("I4: {key} was deleted, and no claimed plan says so")),
+        };
+    }
     if stack.deployed.is_some() || stack.running.is_some() || !stack.sets.is_empty() {
         return Err(format!("I3: {key} in {} was deleted", stack.status.as_str()));
     }

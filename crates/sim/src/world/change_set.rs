@@ -235,6 +235,7 @@ fn empty_stack(id: StackId, now: Timestamp) -> Stack {
         deployed: None,
         sets: Vec::new(),
         running: None,
+        gone: None,
         failure: None,
         protected: false,
         ours: false,

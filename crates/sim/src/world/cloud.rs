@@ -61,6 +61,8 @@ pub struct Stack {
     pub sets: Vec<ChangeSet>,
     /// The operation that runs.
     pub running: Option<Operation>,
+    /// When it is gone, while it is being deleted.
+    pub gone: Option<Timestamp>,
     /// The first failed resource of the last operation.
     pub failure: Option<FailedResource>,
     /// Whether it is protected against deletion.
@@ -134,6 +136,19 @@ impl Cloud {
         self.versions.get(key).copied().unwrap_or(0)
     }
 
+    /// Begins to delete a stack. One that never came to be is gone at once.
+    pub fn delete(&mut self, key: &StackKey, takes: SignedDuration, now: Timestamp) {
+        match self.stacks.get_mut(key) {
+            Some(stack) if stack.status != StackStatus::ReviewInProgress => {
+                stack.status = StackStatus::DeleteInProgress;
+                stack.gone = now.checked_add(takes).ok();
+            }
+            Some(_) | None => {
+                self.stacks.remove(key);
+            }
+        }
+    }
+
     /// Begins an operation on a stack that allows it.
     pub fn begin(&mut self, key: &StackKey, operation: Operation, now: Timestamp) {
         let Some(stack) = self.stacks.get_mut(key) else { return };
@@ -165,13 +180,15 @@ impl Cloud {
     #[must_use]
     pub fn next(&self, now: Timestamp) -> Option<Timestamp> {
         let running = self.stacks.values().filter_map(|s| s.running.as_ref().map(|o| o.ends));
+        let going = self.stacks.values().filter_map(|s| s.gone);
         let preparing = self.stacks.values().flat_map(|s| s.sets.iter().map(|c| c.ready));
-        running.chain(preparing.filter(|t| *t > now)).min()
+        running.chain(going).chain(preparing.filter(|t| *t > now)).min()
     }
 
     /// Ends what has ended by now. The keys of the stacks that changed, with their rows of before.
     pub fn settle(&mut self, now: Timestamp) -> Vec<(StackKey, StackRow)> {
-        let mut changed = Vec::new();
+        let gone = self.stacks.extract_if(.., |_, s| s.gone.is_some_and(|at| at <= now));
+        let mut changed: Vec<_> = gone.map(|(key, stack)| (key, stack.row())).collect();
         for (key, stack) in &mut self.stacks {
             let Some(mut op) = stack.running.take() else { continue };
             if op.ends > now {

@@ -16,7 +16,11 @@ use stackgate_core::{
     words::{ChangeSetName, DecisionId, Digest},
 };
 
-use super::{Happened, NAMESPACE, World, change_set::Fate, cloud::Deployed};
+use super::{
+    Happened, NAMESPACE, World,
+    change_set::Fate,
+    cloud::{Deployed, Stack},
+};
 use crate::{bundle, protocol::Protocol, weather::Luck};
 
 impl World {
@@ -236,12 +240,13 @@ impl World {
                 Ok(Receipt::Done)
             }
             Mutation::DeleteStack(key, id, _) => {
-                if self.cloud.stacks.get(key).is_some_and(|s| s.id == *id.get()) {
+                let there = |s: &&Stack| s.id == *id.get() && s.gone.is_none();
+                if let Some(stack) = self.cloud.stacks.get(key).filter(there).cloned() {
                     let reads = self.stale_reads();
                     self.cloud.about_to_change(key, reads);
-                    if let Some(stack) = self.cloud.stacks.remove(key) {
-                        self.happened.push(Happened::StackDeleted(key.clone(), Box::new(stack)));
-                    }
+                    self.happened.push(Happened::StackDeleted(key.clone(), Box::new(stack)));
+                    let takes = self.luck.millis(500, 8_000);
+                    self.cloud.delete(key, takes, self.now);
                 }
                 Ok(Receipt::Done)
             }
