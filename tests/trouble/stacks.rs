@@ -134,13 +134,24 @@ fn a_stack_that_rolls_back_is_told_with_its_cause_and_a_better_release_passes() 
 }
 
 #[test]
-fn a_stack_that_was_never_made_says_what_to_do() -> Result<()> {
+fn a_stack_that_was_never_made_is_made_anew_by_a_better_release() -> Result<()> {
     let world = world()?;
     let mut case = Case::new(world, "never-made")?;
     case.assembly = never_ready(&case.assembly)?;
     case.start(world)?;
-    world.decide(&case.waiting(world, None)?.approve_on_plan())?;
-    case.shows(world, &stalled("RolledBack", "WaitCondition timed out"))
+    let first = case.digest(world, None)?;
+    world.decide(&case.waiting(world, Some(&first))?.approve_on_plan())?;
+    case.shows(world, &stalled("RolledBack", "WaitCondition timed out"))?;
+    let left = || world.stack_status(&case.account, "Dev-Store");
+    ensure!(left()?.as_deref() == Some("ROLLBACK_COMPLETE"), "Dev-Store is {:?}", left()?);
+
+    case.upload(world, &case.release(2)?)?;
+    let second = case.digest(world, Some(&first))?;
+    let waiting = case.waiting(world, Some(&second))?;
+    // What is left of it stays until that is approved.
+    ensure!(left()?.as_deref() == Some("ROLLBACK_COMPLETE"), "Dev-Store is {:?}", left()?);
+    world.decide(&waiting.approve_on_plan())?;
+    case.deployed(world, &second)
 }
 
 #[test]
