@@ -64,6 +64,7 @@ mod tests {
             updated: Timestamp::UNIX_EPOCH,
             exports: BTreeSet::new(),
             protected: false,
+            role: None,
             change_sets: None,
         };
         let at = |s| Timestamp::from_second(s).unwrap();

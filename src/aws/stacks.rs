@@ -92,6 +92,7 @@ impl Clients {
             updated: timestamp(updated)?,
             exports: stack.outputs().iter().filter_map(|o| o.export_name()).map(str::to_owned).collect(),
             protected: stack.enable_termination_protection().unwrap_or_default(),
+            role: stack.role_arn().map(str::to_owned),
             change_sets: None,
             id,
         })

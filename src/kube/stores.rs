@@ -7,9 +7,13 @@ use kube::{
     runtime::reflector::{ObjectRef, Store, store::Writer},
 };
 use stackgate_core::{
-    api::{AwsAccount, Bootstrap, ChangePlan, CloudAssembly, Freeze, LABEL_BOOTSTRAP, LABEL_STAGE, Stage},
+    api::{
+        AwsAccount, Bootstrap, ChangePlan, CloudAssembly, Freeze, LABEL_BOOTSTRAP, LABEL_STAGE,
+        ProposedStack, Stage,
+    },
     cluster::ClusterView,
     gate::{Enforcement, PlanView},
+    words::StackKey,
 };
 
 use super::triggers::gated;
@@ -176,6 +180,13 @@ impl ClusterView for Stores {
 
     fn plans_of_stage(&self, namespace: &str, stage: &str) -> Vec<Arc<ChangePlan>> {
         self.plans_labelled(namespace, LABEL_STAGE, stage)
+    }
+
+    fn plans_with(&self, stack: &StackKey) -> Vec<Arc<ChangePlan>> {
+        let names = |s: &ProposedStack| {
+            s.stack_name == stack.name && s.account == stack.env.account && s.region == stack.env.region
+        };
+        ordered(self.plans.state_filter(|p| p.spec.proposal.stacks.iter().any(names)))
     }
 
     fn plans_of_bootstrap(&self, name: &str) -> Vec<Arc<ChangePlan>> {

@@ -94,6 +94,21 @@ fn bootstraps() -> Vec<Case> {
             vec![with(bootstrap(), &[("/spec/toolkitStackName", json!("CDKToolkit"))])],
         ),
         on_create(
+            "a version that cannot be made",
+            "version: this version of Stackgate makes toolkit stacks of version 33; mode: Observe takes older ones",
+            with(bootstrap(), &[("/spec/version", json!(21)), ("/spec/mode", json!("Observe"))]),
+            vec![
+                with(bootstrap(), &[("/spec/version", json!(21))]),
+                with(bootstrap(), &[("/spec/version", json!(21)), ("/spec/mode", json!("Manage"))]),
+            ],
+        ),
+        on_create(
+            "a mode that there is not",
+            "spec.mode",
+            with(bootstrap(), &[("/spec/mode", json!("Observe"))]),
+            vec![with(bootstrap(), &[("/spec/mode", json!("observe"))])],
+        ),
+        on_create(
             "accounts are trusted without saying what they may do",
             "trustedAccounts needs cloudFormationExecutionPolicies: say what trusted accounts may do",
             with(

@@ -27,7 +27,7 @@ const FREE_TO_MAKE: [&str; 7] =
     ["assemblyRef", "cdkStage", "accounts", "promoteFrom", "checks", "gate", "suspend"];
 
 /// Fields that need `setgate` from the beginning.
-const CLOSED: [&str; 1] = ["pin"];
+const CLOSED: [&str; 2] = ["pin", "adoptionPolicy"];
 
 pub fn attempts() -> Vec<Attempt> {
     [changes(), weak_ones(), usual_ones()].into_iter().flatten().collect()
@@ -58,6 +58,7 @@ fn changes() -> Vec<Attempt> {
         ("another assembly", json!({ "assemblyRef": { "name": "mine" } })),
         ("another CDK Stage", json!({ "cdkStage": "Dev" })),
         ("the stacks at the root", json!({ "cdkStage": null })),
+        ("stacks of others are taken over", json!({ "adoptionPolicy": "Unowned" })),
         ("a pin, past every upstream", json!({ "pin": { "digest": "0123456789ab", "reason": "back" } })),
     ];
     let mut attempts: Vec<Attempt> = Vec::new();
@@ -98,7 +99,7 @@ fn changes() -> Vec<Attempt> {
 
 /// Stages that are made weak, also in place of one that was deleted.
 fn weak_ones() -> Vec<Attempt> {
-    let says = "bob lacks the verb setgate on stages/new: without it a new Stage has the default gate or a stricter one, and no pin";
+    let says = "bob lacks the verb setgate on stages/new: without it a new Stage has the default gate or a stricter one, no pin and no adoptionPolicy";
     let with = |field: &str, value: &Value| {
         let mut made = objects::stage("new");
         made["spec"][field] = value.clone();
@@ -113,6 +114,7 @@ fn weak_ones() -> Vec<Attempt> {
         ("long approvals", "gate", json!({ "approvalTTL": "72h1ms" })),
         ("long plans", "gate", json!({ "planTTL": "169h" })),
         ("strict and weak", "gate", json!({ "approvals": 3, "requireApproval": "Never" })),
+        ("stacks of others", "adoptionPolicy", json!("Unowned")),
         ("a pin", "pin", json!({ "digest": "0123456789ab" })),
     ];
     let mut attempts = Vec::new();

@@ -1,6 +1,7 @@
 //! Bad input and trouble, each with a clear condition and Event, and nothing lost. All cases share one world, with accounts
 //! and objects of their own.
 
+mod adopt;
 mod decisions;
 mod input;
 mod lost_calls;

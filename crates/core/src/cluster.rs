@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::{
     api::{AwsAccount, Bootstrap, ChangePlan, CloudAssembly, Freeze, Stage},
     gate::Enforcement,
+    words::StackKey,
 };
 
 /// The objects as the watches last showed them; they may be behind.
@@ -25,6 +26,8 @@ pub trait ClusterView {
     fn enforcement(&self) -> Enforcement;
     /// The ChangePlans labelled with this Stage.
     fn plans_of_stage(&self, namespace: &str, stage: &str) -> Vec<Arc<ChangePlan>>;
+    /// The ChangePlans of all Stages whose proposal names this stack.
+    fn plans_with(&self, stack: &StackKey) -> Vec<Arc<ChangePlan>>;
     /// The ChangePlans labelled with this Bootstrap, in the controller's namespace.
     fn plans_of_bootstrap(&self, name: &str) -> Vec<Arc<ChangePlan>>;
 }

@@ -474,6 +474,7 @@ fn objects(stages: usize, gates: &[Gates]) -> Vec<Object> {
     let mut bootstrap = Bootstrap::new(
         "acme",
         BootstrapSpec {
+            mode: None,
             qualifier: word(bundle::QUALIFIER),
             toolkit_stack_name: word("CDKToolkit-acme"),
             version: 33,
@@ -522,6 +523,7 @@ fn objects(stages: usize, gates: &[Gates]) -> Vec<Object> {
                     .into_iter()
                     .collect(),
                 gate: asked.stage,
+                adoption_policy: None,
                 suspend: false,
                 pin: None,
             },

@@ -7,11 +7,11 @@
     reason = "functions that every test calls"
 )]
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use jiff::SignedDuration;
 use stackgate_core::{
-    api::{Action, CloseReason, Gate, PlannedAs, RiskClass, StageStatus},
+    api::{Action, AdoptionPolicy, CloseReason, Gate, Operation, PlannedAs, RiskClass, Stage, StageStatus},
     gate::PlanView,
     stack::StackStatus,
     words::StackKey,
@@ -36,13 +36,28 @@ fn waiting() -> (Run, PlanView) {
 
 fn sign(run: &mut Run, plan: &PlanView, action: Action, slot: &str) {
     let acks = [RiskClass::Replace, RiskClass::MaybeReplace, RiskClass::Delete];
+    sign_with(run, plan, action, slot, &acks);
+}
+
+fn sign_with(run: &mut Run, plan: &PlanView, action: Action, slot: &str, acks: &[RiskClass]) {
     let id = plan.id().to_string();
-    let note = Note { word: Word::Decides(action), slot, id: &id, by: "alice", acks: &acks, until: None };
+    let note = Note { word: Word::Decides(action), slot, id: &id, by: "alice", acks, until: None };
     assert!(run.world().write(Writer::Person("alice"), &ObjectKey::Plan(plan.name.clone()), &note));
 }
 
 fn approve(run: &mut Run, plan: &PlanView) {
     sign(run, plan, Action::Approve, "");
+}
+
+fn change_stage(run: &mut Run, change: impl FnOnce(&mut Stage)) {
+    let cluster = &mut run.world().cluster;
+    match cluster.objects.0.get(&ObjectKey::Stage(DEV.to_owned())).cloned() {
+        Some(Object::Stage(mut stage)) => {
+            change(Arc::make_mut(&mut stage));
+            cluster.put(Object::Stage(stage));
+        }
+        other => panic!("{other:?}"),
+    }
 }
 
 fn status(run: &mut Run) -> StageStatus {
@@ -164,14 +179,7 @@ fn waiting_for(gates: Vec<Gates>) -> (Run, PlanView) {
 fn a_plan_that_has_expired_under_a_suspended_stage_keeps_nobody_busy() {
     let short = Gate { plan_ttl: Some("10m".parse().unwrap()), ..Gate::default() };
     let (mut run, plan) = waiting_for(vec![Gates { stage: Some(short), ..Gates::default() }]);
-    let world = run.world();
-    let Some(Object::Stage(mut stage)) =
-        world.cluster.objects.0.get(&ObjectKey::Stage(DEV.to_owned())).cloned()
-    else {
-        panic!("no Stage");
-    };
-    Arc::make_mut(&mut stage).spec.suspend = true;
-    world.cluster.put(Object::Stage(stage));
+    change_stage(&mut run, |stage| stage.spec.suspend = true);
     // It would not come to an end if each pass asked for the next at once.
     run.alone(SignedDuration::from_mins(30)).unwrap();
     assert_eq!(state(&mut run), "Suspended");
@@ -311,6 +319,80 @@ fn another_release_replaces_what_was_rolled_back_once_that_is_approved() {
     assert_eq!(recreated(&second), 1);
     assert!(run.world().cloud.stacks.values().any(|s| s.status == StackStatus::RollbackComplete));
     approve(&mut run, &second);
+    run.alone(SignedDuration::from_mins(5)).unwrap();
+    assert_eq!(state(&mut run), "UpToDate");
+}
+
+/// The same stacks, of which nobody has a record: as if somebody had made them with the CDK CLI.
+fn deployed_by_others() -> Run {
+    let (mut run, _) = deployed();
+    let plans: Vec<_> = run.world().cluster.plans().filter_map(|p| p.metadata.name.clone()).collect();
+    for plan in plans {
+        run.world().cluster.delete(&ObjectKey::Plan(plan));
+    }
+    run.world().cloud.stacks.values_mut().for_each(|s| s.ours = false);
+    run.alone(SignedDuration::from_mins(2)).unwrap();
+    assert_eq!(state(&mut run), "StackNotOurs");
+    run
+}
+
+fn adopt(run: &mut Run) {
+    change_stage(run, |stage| stage.spec.adoption_policy = Some(AdoptionPolicy::Unowned));
+    run.alone(SignedDuration::from_mins(2)).unwrap();
+    assert_eq!(state(run), "AwaitingApproval");
+}
+
+fn versions(run: &mut Run) -> BTreeMap<StackKey, u64> {
+    run.world().cloud.versions.clone()
+}
+
+#[test]
+fn stacks_that_others_made_are_taken_over_by_a_plan_that_says_so_and_nothing_is_made_again() {
+    let mut run = deployed_by_others();
+    let before = versions(&mut run);
+    adopt(&mut run);
+    let plan = newest(run.world(), DEV).expect("a plan");
+    let proposal = plan.proposal();
+    assert_eq!(proposal.operation, Operation::Adopt);
+    assert!(proposal.stacks.iter().all(|s| s.adopted && s.plan == PlannedAs::Unchanged), "{proposal:?}");
+    assert!(proposal.risks.iter().all(|r| r.class == RiskClass::Adopt));
+    sign(&mut run, &plan, Action::Approve, "");
+    run.alone(SignedDuration::from_mins(2)).unwrap();
+    assert_eq!(state(&mut run), "AwaitingApproval", "nobody has acknowledged it");
+    sign_with(&mut run, &plan, Action::Approve, "ack", &[RiskClass::Adopt]);
+    run.alone(SignedDuration::from_mins(2)).unwrap();
+    assert_eq!(state(&mut run), "UpToDate");
+    assert!(is_ready(&mut run));
+    assert_eq!(versions(&mut run), before);
+    // From now on they are ours, whatever the policy says.
+    change_stage(&mut run, |stage| stage.spec.adoption_policy = None);
+    run.world().source.push(Arc::clone(&RELEASES[3]));
+    run.alone(SignedDuration::from_mins(10)).unwrap();
+    let next = newest(run.world(), DEV).expect("a plan");
+    assert_eq!(next.proposal().operation, Operation::Deploy);
+    approve(&mut run, &next);
+    run.alone(SignedDuration::from_mins(5)).unwrap();
+    assert_eq!(state(&mut run), "UpToDate");
+    assert_ne!(versions(&mut run), before);
+}
+
+#[test]
+fn a_plan_that_takes_over_and_is_rejected_has_taken_over_nothing() {
+    let mut run = deployed_by_others();
+    adopt(&mut run);
+    let plan = newest(run.world(), DEV).expect("a plan");
+    sign(&mut run, &plan, Action::Reject, "");
+    run.alone(SignedDuration::from_mins(2)).unwrap();
+    assert_eq!(state(&mut run), "Rejected");
+    let closed = newest(run.world(), DEV).expect("a plan");
+    assert!(closed.owned_now().is_empty());
+    run.world().source.push(Arc::clone(&RELEASES[3]));
+    run.alone(SignedDuration::from_mins(10)).unwrap();
+    let next = newest(run.world(), DEV).expect("a plan");
+    assert_eq!(next.proposal().operation, Operation::Adopt);
+    // Its change sets run as those of any other, once it is acknowledged.
+    let all = &RiskClass::ALL;
+    sign_with(&mut run, &next, Action::Approve, "", all);
     run.alone(SignedDuration::from_mins(5)).unwrap();
     assert_eq!(state(&mut run), "UpToDate");
 }

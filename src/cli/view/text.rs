@@ -46,6 +46,7 @@ pub(super) fn operation(o: Operation) -> &'static str {
     match o {
         Operation::Deploy => "Deploy",
         Operation::Rollback => "Rollback",
+        Operation::Adopt => "Adopt",
         Operation::Bootstrap => "Bootstrap",
     }
 }

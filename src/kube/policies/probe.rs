@@ -117,6 +117,7 @@ fn stage() -> Stage {
             promote_from: Vec::new(),
             checks: Vec::new(),
             gate: None,
+            adoption_policy: None,
             suspend: true,
             pin: None,
         },

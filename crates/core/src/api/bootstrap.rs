@@ -35,19 +35,25 @@ use crate::words::{AccountId, Qualifier, Region, StackName};
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
 )]
 #[x_kube(
+    validation = Rule::new("self.version == 33 || self.?mode.orValue('Manage') == 'Observe'")
+        .message("version: this version of Stackgate makes toolkit stacks of version 33; mode: Observe takes older ones"),
     validation = Rule::new("self.trustedAccounts.size() == 0 || self.cloudFormationExecutionPolicies.size() > 0")
         .message("trustedAccounts needs cloudFormationExecutionPolicies: say what trusted accounts may do")
 )]
 #[serde(rename_all = "camelCase")]
 pub struct BootstrapSpec {
+    /// Whether toolkit stacks are made. Absent: `Manage`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mode: Option<BootstrapMode>,
     /// The qualifier. Immutable.
     #[x_kube(validation = Rule::new("self == oldSelf").message("qualifier is immutable"))]
     pub qualifier: Qualifier,
     /// The name of the toolkit stack. Immutable.
     #[x_kube(validation = Rule::new("self == oldSelf").message("toolkitStackName is immutable"))]
     pub toolkit_stack_name: StackName,
-    /// The version of the bootstrap template; this version of Stackgate knows 33.
-    #[schemars(range(min = 33, max = 33))]
+    /// The version of the bootstrap template; this version of Stackgate makes 33. With `mode: Observe` the least version that
+    /// an environment must have, from 6 on.
+    #[schemars(range(min = 6, max = 33))]
     pub version: u32,
     /// The accounts, each in all regions of its AwsAccount.
     pub accounts: AccountSelection,
@@ -74,6 +80,16 @@ pub struct BootstrapSpec {
     /// Who lets a change of existing toolkit stacks through.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gate: Option<BootstrapGate>,
+}
+
+/// Who makes the toolkit stacks.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum BootstrapMode {
+    /// Stackgate does.
+    #[default]
+    Manage,
+    /// Others have made them (`cdk bootstrap`): only the version is looked at, with the lookup role.
+    Observe,
 }
 
 /// Which AwsAccounts, by name or by label; at least one of the two.

@@ -20,7 +20,8 @@ pub use assembly::{
     ReleaseRef, S3Source,
 };
 pub use bootstrap::{
-    AccountSelection, Bootstrap, BootstrapGate, BootstrapSpec, BootstrapStatus, EnvironmentStatus, LabelMatch,
+    AccountSelection, Bootstrap, BootstrapGate, BootstrapMode, BootstrapSpec, BootstrapStatus,
+    EnvironmentStatus, LabelMatch,
 };
 pub use condition::{ConditionType, Conditions, Reason};
 pub use freeze::{Freeze, FreezeSchedule, FreezeSpec, FreezeStatus};
@@ -32,8 +33,8 @@ pub use plan::{
     ResourceChange, Risk, Settled, SettledAs,
 };
 pub use stage::{
-    AssemblyRef, Check, ComingRelease, DeployedRelease, GateField, PendingChange, Pin, Stage, StageSpec,
-    StageStatus, Upstream,
+    AdoptionPolicy, AssemblyRef, Check, ComingRelease, DeployedRelease, GateField, PendingChange, Pin, Stage,
+    StageSpec, StageStatus, Upstream,
 };
 
 /// An instant as Kubernetes keeps it, in whole seconds: what is read back has to equal what was written, else a status

@@ -72,6 +72,8 @@ pub enum Operation {
     Deploy,
     /// Deploy a release again that was deployed before the one that is there.
     Rollback,
+    /// Take over stacks that this Stage has not made, and deploy a release into them.
+    Adopt,
     /// Make or change toolkit stacks.
     Bootstrap,
 }
@@ -233,6 +235,9 @@ pub struct ProposedStack {
     /// of the id.
     #[serde(rename = "reviewStackID", default, skip_serializing_if = "Option::is_none")]
     pub review_stack_id: Option<StackId>,
+    /// Whether claiming the plan takes the stack over: it is there, and this Stage has not made it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub adopted: bool,
     /// When the stack that this builds on was last updated (or created).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub baseline_updated_time: Option<MicroTime>,

@@ -60,6 +60,10 @@ pub struct StageSpec {
     /// Who lets changes through. Absent: one person, for any change, who acknowledges every risk.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gate: Option<Gate>,
+    /// Whether stacks that are there already, and that nobody in this cluster owns, are taken over by a plan that says so. Absent:
+    /// `Never`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub adoption_policy: Option<AdoptionPolicy>,
     /// Whether this stage is held: nothing is planned and nothing starts. What runs already runs to its end.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub suspend: bool,
@@ -67,6 +71,17 @@ pub struct StageSpec {
     /// gate stay.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pin: Option<Pin>,
+}
+
+/// What becomes of a stack that this stage has not made.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum AdoptionPolicy {
+    /// It is not touched, and the stage stalls.
+    #[default]
+    Never,
+    /// It is taken over as it is, whoever made it (the CDK CLI, CDK Pipelines, a Stage that is gone), unless it belongs to
+    /// another Stage. The plan carries the risk `adopt`.
+    Unowned,
 }
 
 /// What others report on a deployment, through `gate.stackgate.dev/check.<name>` on the plan.

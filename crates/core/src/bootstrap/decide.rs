@@ -6,11 +6,12 @@ use kube::ResourceExt;
 use super::{
     Snapshot,
     environment::{EnvironmentState, Toolkit},
+    existing::existing,
 };
 use crate::{
     api::{
-        BootstrapProposal, Claimed, EnvironmentStatus, LABEL_BOOTSTRAP, Opened, Operation, Proposal,
-        ProposalKind, Reason,
+        BootstrapMode, BootstrapProposal, Claimed, EnvironmentStatus, LABEL_BOOTSTRAP, Opened, Operation,
+        Proposal, ProposalKind, Reason,
     },
     change::b1,
     effect::{Effect, NewPlan, Record},
@@ -39,6 +40,10 @@ pub fn decide(s: &Snapshot<'_>, now: Timestamp) -> (Verdict, Vec<EnvironmentStat
         Ok(e) => e,
         Err(need) => return stuck(need),
     };
+    match s.bootstrap.spec.mode.unwrap_or_default() {
+        BootstrapMode::Observe => return existing(s, &environments, now),
+        BootstrapMode::Manage => {}
+    }
     let Some(plan) = s.newest() else { return alone(open(s, &wanted, now)) };
     if plan.proposal().bootstrap.as_ref() != Some(&wanted) {
         return alone(differs(s, plan, &wanted, now));

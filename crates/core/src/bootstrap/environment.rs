@@ -132,15 +132,7 @@ impl<'a> Toolkit<'a> {
     fn allowed(&self) -> Step<()> {
         let refuse = |reason, message: String| Err(Need::stuck(reason, message));
         let name = self.account.name_any();
-        if let Some(twin) = self.s.accounts.twin(self.account) {
-            return refuse(
-                Reason::DuplicateAccountID,
-                format!(
-                    "AwsAccounts {name} and {} have the same accountID: neither is used",
-                    twin.name_any()
-                ),
-            );
-        }
+        self.s.unique(self.account)?;
         if let Some(rival) = self.s.rival(&self.key.env) {
             return refuse(
                 Reason::InvalidSpec,

@@ -2,6 +2,7 @@
 
 mod decide;
 mod environment;
+mod existing;
 mod snapshot;
 mod status;
 pub mod template;

@@ -7,7 +7,7 @@ use kube::ResourceExt;
 use super::template::{PolicyArn, ToolkitParameters, template_body};
 use crate::{
     account::Accounts,
-    api::{AwsAccount, Bootstrap, BootstrapProposal, ProposalKind, Reason},
+    api::{AwsAccount, Bootstrap, BootstrapMode, BootstrapProposal, ProposalKind, Reason},
     cluster::{ClusterView, Installation},
     facts::Facts,
     gate::PlanView,
@@ -105,12 +105,28 @@ impl Snapshot<'_> {
         Ok(list)
     }
 
+    /// Whether this AwsAccount is the only one of its account.
+    pub fn unique(&self, account: &AwsAccount) -> Step<()> {
+        match self.accounts.twin(account) {
+            None => Ok(()),
+            Some(twin) => Err(Need::stuck(
+                Reason::DuplicateAccountID,
+                format!(
+                    "AwsAccounts {} and {} have the same accountID: neither is used",
+                    account.name_any(),
+                    twin.name_any()
+                ),
+            )),
+        }
+    }
+
     /// Another Bootstrap that would make the same names in that environment.
     #[must_use]
     pub fn rival(&self, env: &Env) -> Option<&Bootstrap> {
         let mine = &self.bootstrap.spec;
         self.all.iter().map(Arc::as_ref).find(|b| {
             b.name_any() != self.bootstrap.name_any()
+                && b.spec.mode.unwrap_or_default() == BootstrapMode::Manage
                 && (b.spec.qualifier == mine.qualifier
                     || b.spec.toolkit_stack_name == mine.toolkit_stack_name)
                 && self

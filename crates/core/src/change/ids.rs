@@ -151,6 +151,12 @@ pub fn deferred_leaf(
         .digest()
 }
 
+/// The leaf of a stack that is taken over, as it enters c1: who approves the same change of a stack of ours has not approved that.
+#[must_use]
+pub fn taken_over(leaf: &Digest) -> Digest {
+    Canonical::new("stackgate taken over v1").bytes("leaf", leaf.bytes()).digest()
+}
+
 /// c1: one change of a Stage, as the root over the leaves of all its stacks.
 #[must_use]
 pub fn c1(stage: &Uid, a1: &ReleaseId, leaves: &BTreeMap<StackKey, Digest>) -> StageChangeId {

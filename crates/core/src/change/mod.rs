@@ -15,7 +15,7 @@ pub use compare::compare;
 pub use console::console_url;
 pub use ids::{
     Baseline, b1, c1, change_set_name, create_token, deferred_leaf, execute_token, leaf, release_id,
-    unchanged_leaf,
+    taken_over, unchanged_leaf,
 };
 pub use input::{CAPABILITIES, ParameterValue, StackInput, coming};
 pub use proof::HmacKey;

@@ -61,6 +61,7 @@ fn somebody_elses(updated: i64, seconds: i64) -> Seen<StackRow> {
         updated: at(updated),
         exports: std::collections::BTreeSet::new(),
         protected: false,
+        role: None,
         change_sets: None,
     };
     Seen::Present(row, at(seconds))

@@ -280,7 +280,7 @@ impl PlanView {
     pub fn is_complete(&self) -> bool {
         self.closed.is_none()
             && self.proposal().stacks.iter().all(|s| {
-                s.plan == PlannedAs::Unchanged
+                (s.plan == PlannedAs::Unchanged && (self.claimed || !s.adopted))
                     || self.settled.get(&s.key()).is_some_and(|e| e.outcome == SettledAs::Succeeded)
             })
     }
@@ -295,7 +295,29 @@ impl PlanView {
     pub fn owned_now(&self) -> Vec<OwnedStack> {
         let mut owned: BTreeMap<StackKey, OwnedStack> =
             self.owned.iter().map(|o| (owned_key(o), o.clone())).collect();
+        // The claim takes them over; one that was withdrawn before anything ran has taken over nothing.
+        let taken_over =
+            |key: &StackKey| self.claimed && (self.closed.is_none() || self.settled.contains_key(key));
+        let adopted = self.proposal().stacks.iter().filter(|s| s.adopted);
+        let (taken, left): (Vec<_>, Vec<_>) = adopted.partition(|s| taken_over(&s.key()));
+        for stack in taken {
+            let Some(stack_id) = stack.baseline_stack_id.clone() else { continue };
+            owned.insert(
+                stack.key(),
+                OwnedStack {
+                    account: stack.account.clone(),
+                    region: stack.region.clone(),
+                    stack_name: stack.stack_name.clone(),
+                    stack_id,
+                    updated_time: None,
+                    input: None,
+                },
+            );
+        }
         for (key, claim) in &self.claims {
+            if left.iter().any(|s| s.key() == *key) {
+                continue;
+            }
             // Before a plan is closed, what was claimed and has not run can no longer be executed: a stack that we had
             // is as it was. One that we had not stays claimed: who deletes an executed change set does not take it away.
             let ran = self.closed.is_none() || self.settled.contains_key(key);

@@ -23,6 +23,9 @@ pub struct StackRow {
     pub exports: BTreeSet<String>,
     /// Whether it is protected against deletion.
     pub protected: bool,
+    /// The ARN of the role that CloudFormation acts with on it, whoever calls, as AWS writes it: a stack of others may have
+    /// any. Absent: the caller's own rights.
+    pub role: Option<String>,
     /// For a stack in REVIEW_IN_PROGRESS that was looked at by name: how many change sets it has.
     pub change_sets: Option<u32>,
 }

@@ -21,7 +21,7 @@ use crate::{
     gate::{Enforcement, InForceState, PlanView, annotation_digest, in_force},
     plan::{gated, views},
     verdict::{Phase, Verdict},
-    words::Digest,
+    words::{Digest, StackKey},
 };
 
 mod checks;
@@ -135,6 +135,7 @@ impl Case {
             accounts: Accounts::default(),
             bootstraps: Vec::new(),
             stages: BTreeMap::new(),
+            taken: BTreeMap::new(),
             upstreams: BTreeMap::new(),
             plans: views(self.plans.iter().cloned().map(Arc::new).collect(), None, &uid),
             gate: in_force(&stage, []),
@@ -558,6 +559,9 @@ impl ClusterView for OneStage {
         Enforcement::default()
     }
     fn plans_of_stage(&self, _: &str, _: &str) -> Vec<Arc<ChangePlan>> {
+        Vec::new()
+    }
+    fn plans_with(&self, _: &StackKey) -> Vec<Arc<ChangePlan>> {
         Vec::new()
     }
     fn plans_of_bootstrap(&self, _: &str) -> Vec<Arc<ChangePlan>> {

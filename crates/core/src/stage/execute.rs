@@ -7,6 +7,7 @@ use kube::ResourceExt;
 
 use super::{
     Snapshot,
+    adopt::is_taken_over,
     fence::{baseline, close, found},
     gate::{freezes, rests_on_policies, told},
     prepare::{assessed, wanted, wish, without_set},
@@ -15,8 +16,8 @@ use super::{
 use crate::{
     account::Accounts,
     api::{
-        Claimed, ClaimedStack, CloseReason, Freeze, IdentityNeeded, PlannedAs, ProposedStack, Reason, Risk,
-        RiskClass, Settled, SettledAs,
+        AdoptionPolicy, Claimed, ClaimedStack, CloseReason, Freeze, IdentityNeeded, PlannedAs, ProposedStack,
+        Reason, Risk, RiskClass, Settled, SettledAs,
     },
     change::change_set_name,
     drive::{Progress, Running},
@@ -210,6 +211,10 @@ fn stops(
     if stage.spec.cdk_stage != plan.cdk_stage {
         return Some("spec.cdkStage was changed".to_owned());
     }
+    let adopts = stage.spec.adoption_policy == Some(AdoptionPolicy::Unowned);
+    if stack.adopted && !adopts {
+        return Some("spec.adoptionPolicy was changed".to_owned());
+    }
     let now_there = Accounts::new(live.accounts.iter().cloned().map(Arc::new).collect());
     // The gate was open at the claim; is it still, with what it demands now?
     let gate = in_force(stage, now_there.named(&stage.spec.accounts));
@@ -258,7 +263,9 @@ fn claim_later(
     };
     let wish = wish(s, t);
     let row = wish.fresh_row(now).map_err(stop_or_need)?;
-    wish.ours(row, s.owned().get(&key), now).map_err(stop_or_need)?;
+    if is_taken_over(s, t, row, s.owned().get(&key), now).map_err(stop_or_need)? {
+        return stop(format!("stack {key} was made by somebody else after the approval"));
+    }
     let on = match stack.plan {
         PlannedAs::Recreated => {
             removed(s, plan, stack, row, now)?;

@@ -2,6 +2,7 @@
 //!
 //! `decide` is an ordered list of checks, a file each; the first that has something to say decides.
 
+mod adopt;
 mod candidate;
 mod carry;
 mod coming;

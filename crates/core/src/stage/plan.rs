@@ -11,17 +11,21 @@ use kube::ResourceExt;
 
 use super::{
     Snapshot,
+    adopt::{self, is_taken_over},
     carry::{beforehand, retried},
     prepare::{assessed, unpublished, wanted, wish, without_set},
     targets::{Target, Targets, bootstrapped, targets},
 };
 use crate::{
     api::{
-        Compared, Decided, LABEL_STAGE, Opened, OwnedStack, PlannedAs, Proposal, ProposalKind, ProposedStack,
-        Reason, ReleaseRef, Risk, RiskClass, whole_seconds,
+        Compared, Decided, LABEL_STAGE, Opened, Operation, OwnedStack, PlannedAs, Proposal, ProposalKind,
+        ProposedStack, Reason, ReleaseRef, Risk, RiskClass, whole_seconds,
     },
     bundle::{StackArtifact, defer},
-    change::{Baseline, StageNames, c1, compare, console_url, count_changes, shown_changes, shown_warnings},
+    change::{
+        Baseline, StageNames, c1, compare, console_url, count_changes, shown_changes, shown_warnings,
+        taken_over,
+    },
     drive::Prepared,
     effect::{Effect, NewPlan, Record, baseline_of},
     gate::{Ledger, PlanView, owned_key},
@@ -64,14 +68,17 @@ fn plan_targets(s: &Snapshot<'_>, release: &ReleaseRef, targets: &Targets, now: 
         return doing(needs);
     }
     let owned = s.owned();
+    let mut adopted = BTreeSet::new();
     let needs: Vec<Need> = targets
         .list
         .iter()
         .filter_map(|t| {
-            let check = || {
+            let mut check = || {
                 let wish = wish(s, t);
                 let row = wish.fresh_row(now)?;
-                wish.ours(row, owned.get(&t.key), now)?;
+                if is_taken_over(s, t, row, owned.get(&t.key), now)? {
+                    adopted.insert(t.key.clone());
+                }
                 if row.is_some_and(StackRow::is_remnant) { Ok(()) } else { wish.kind(row, now).map(drop) }
             };
             check().err()
@@ -122,10 +129,17 @@ fn plan_targets(s: &Snapshot<'_>, release: &ReleaseRef, targets: &Targets, now: 
     let mut planned = Vec::new();
     for (t, p) in prepared {
         match p.plan {
-            PlannedAs::Unchanged => planned.push(Planned { t, p, risks: Assessment::default() }),
+            PlannedAs::Unchanged => {
+                planned.push(Planned {
+                    t,
+                    p,
+                    risks: Assessment::default(),
+                    adopted: adopted.contains(&t.key),
+                });
+            }
             PlannedAs::Prepared | PlannedAs::Deferred | PlannedAs::Recreated => match assessed(s, t, &p, now)
             {
-                Ok(risks) => planned.push(Planned { t, p, risks }),
+                Ok(risks) => planned.push(Planned { t, p, risks, adopted: adopted.contains(&t.key) }),
                 Err(need) => needs.push(need),
             },
         }
@@ -166,6 +180,8 @@ pub(super) struct Planned<'a> {
     pub p: Prepared,
     /// What is dangerous about it.
     pub risks: Assessment,
+    /// Whether it is taken over.
+    pub adopted: bool,
 }
 
 fn record(
@@ -175,7 +191,8 @@ fn record(
     planned: &[Planned<'_>],
     now: Timestamp,
 ) -> Verdict {
-    let leaves: BTreeMap<StackKey, _> = planned.iter().map(|x| (x.t.key.clone(), x.p.leaf)).collect();
+    let leaf = |x: &Planned<'_>| if x.adopted { taken_over(&x.p.leaf) } else { x.p.leaf };
+    let leaves: BTreeMap<StackKey, _> = planned.iter().map(|x| (x.t.key.clone(), leaf(x))).collect();
     let id = ChangeId::Stage(c1(&s.uid, &targets.a1, &leaves));
     if let Some(existing) = s.plans.iter().find(|p| *p.id() == id) {
         return reopen(s, existing, release, retried(s, planned), true, now);
@@ -201,7 +218,7 @@ fn open(
         targets.list.iter().map(|t| (&*t.artifact, &t.names.qualifier)),
     );
     let stacks: Vec<ProposedStack> = planned.iter().map(|x| proposed(x, targets, &names)).collect();
-    let nothing = stacks.iter().all(|p| p.plan == PlannedAs::Unchanged);
+    let nothing = stacks.iter().all(|p| p.plan == PlannedAs::Unchanged && !p.adopted);
     let mut ledger = Ledger::new(now).with(|e| e.opened = Some(opened(s, release)));
     if nothing {
         ledger = ledger.with(|e| e.decided = Some(by_rule("nothing differs")));
@@ -214,7 +231,11 @@ fn open(
         kind: ProposalKind::Stage,
         name: stage.clone(),
         uid: s.uid.clone(),
-        operation: s.operation(&release.digest),
+        operation: if stacks.iter().any(|p| p.adopted) {
+            Operation::Adopt
+        } else {
+            s.operation(&release.digest)
+        },
         id,
         release: Some(release.clone()),
         a1: Some(targets.a1.clone()),
@@ -254,13 +275,21 @@ fn compared(s: &Snapshot<'_>, proposal: &Proposal, release: &ReleaseRef) -> Opti
 
 /// The risks of all stacks, the gravest first.
 fn risks(planned: &[Planned<'_>]) -> Vec<Risk> {
-    let mut all: Vec<Risk> = planned.iter().flat_map(|x| x.risks.risks.iter().cloned()).collect();
+    let of = |x: &Planned<'_>| {
+        let adopts = x.adopted.then(|| adopt::risk(x.t));
+        adopts.into_iter().chain(x.risks.risks.iter().cloned()).collect::<Vec<_>>()
+    };
+    let mut all: Vec<Risk> = planned.iter().flat_map(of).collect();
     let rank = |r: &Risk| RiskClass::ALL.iter().position(|c| *c == r.class);
     all.sort_by(|a, b| (rank(a), &a.stack, &a.logical_id).cmp(&(rank(b), &b.stack, &b.logical_id)));
     all
 }
 
-fn proposed(Planned { t, p, risks }: &Planned<'_>, targets: &Targets, names: &StageNames) -> ProposedStack {
+fn proposed(
+    Planned { t, p, risks, adopted }: &Planned<'_>,
+    targets: &Targets,
+    names: &StageNames,
+) -> ProposedStack {
     let (baseline_stack_id, baseline_updated_time) = match &p.baseline {
         Baseline::None => (None, None),
         Baseline::Stack(id, at) => (Some(id.clone()), Some(MicroTime(*at))),
@@ -281,6 +310,7 @@ fn proposed(Planned { t, p, risks }: &Planned<'_>, targets: &Targets, names: &St
             .filter(|_| baseline_stack_id.is_none())
             .map(|set| set.stack_id.clone()),
         baseline_stack_id,
+        adopted: *adopted,
         baseline_updated_time,
         termination_protection: t.artifact.termination_protection,
         input: t.digest,

@@ -7,8 +7,8 @@ use kube::ResourceExt;
 use crate::{
     account::Accounts,
     api::{
-        ANNOTATION_REQUESTED_AT, Bootstrap, Check, CloudAssembly, Freeze, IdentityNeeded, Operation,
-        OwnedStack, ProposalKind, Stage,
+        ANNOTATION_REQUESTED_AT, AdoptionPolicy, Bootstrap, Check, CloudAssembly, Freeze, IdentityNeeded,
+        Operation, OwnedStack, ProposalKind, Stage,
     },
     cluster::{ClusterView, Installation},
     effect::Seen,
@@ -40,6 +40,8 @@ pub struct Snapshot<'a> {
     pub upstreams: BTreeMap<String, Upstream>,
     /// Our own plans, newest first.
     pub plans: Vec<PlanView>,
+    /// The stacks that were seen and that other Stages own, and which.
+    pub taken: BTreeMap<StackKey, String>,
     /// The gate in force.
     pub gate: InForce,
     /// All freezes.
@@ -88,8 +90,11 @@ pub fn observe<'a>(
             Some((u.name.clone(), Upstream { plans, checks: upstream.spec.checks.clone(), identity }))
         })
         .collect();
+    let plans = views(cluster.plans_of_stage(namespace, name), Some(facts), &uid);
+    let adopts = stage.spec.adoption_policy == Some(AdoptionPolicy::Unowned);
     Some(Snapshot {
-        plans: views(cluster.plans_of_stage(namespace, name), Some(facts), &uid),
+        taken: if adopts { taken(cluster, &uid, plans.first(), facts) } else { BTreeMap::new() },
+        plans,
         assembly: cluster.assembly(namespace, &stage.spec.assembly_ref.name),
         gate: in_force(&stage, accounts.named(&stage.spec.accounts)),
         accounts,
@@ -104,6 +109,36 @@ pub fn observe<'a>(
         facts,
         installation,
     })
+}
+
+/// Which of the stacks that were seen, and are not ours, belong to other Stages.
+fn taken(
+    cluster: &impl ClusterView,
+    me: &Uid,
+    newest: Option<&PlanView>,
+    facts: &Facts,
+) -> BTreeMap<StackKey, String> {
+    let ours: Vec<OwnedStack> = newest.map(PlanView::owned_now).unwrap_or_default();
+    let mut taken = BTreeMap::new();
+    for (key, seen) in &facts.stacks {
+        let Seen::Present(row, _) = seen else { continue };
+        if !row.exists() || ours.iter().any(|o| o.stack_id == row.id) {
+            continue;
+        }
+        for plan in cluster.plans_with(key) {
+            let proposal = &plan.spec.proposal;
+            let namespace = plan.namespace().unwrap_or_default();
+            let lives = |s: &Arc<Stage>| s.uid().as_deref() == Some(proposal.uid.as_str());
+            if proposal.uid == *me || !cluster.stage(&namespace, &proposal.name).as_ref().is_some_and(lives) {
+                continue;
+            }
+            let theirs = views(cluster.plans_of_stage(&namespace, &proposal.name), None, &proposal.uid);
+            if theirs.first().is_some_and(|p| p.owned_now().iter().any(|o| o.stack_id == row.id)) {
+                taken.insert(key.clone(), format!("{namespace}/{}", proposal.name));
+            }
+        }
+    }
+    taken
 }
 
 impl Snapshot<'_> {

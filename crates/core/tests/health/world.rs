@@ -9,6 +9,7 @@ use stackgate_core::{
     change::HmacKey,
     cluster::{ClusterView, Installation},
     gate::Enforcement,
+    words::StackKey,
 };
 
 pub const UID: &str = "5f0c2a51-7c1e-4a53-9d0e-1f2a3b4c5d6e";
@@ -57,6 +58,9 @@ impl ClusterView for Cluster {
     }
     fn plans_of_stage(&self, _: &str, _: &str) -> Vec<Arc<ChangePlan>> {
         self.plans.clone()
+    }
+    fn plans_with(&self, _: &StackKey) -> Vec<Arc<ChangePlan>> {
+        Vec::new()
     }
     fn plans_of_bootstrap(&self, _: &str) -> Vec<Arc<ChangePlan>> {
         self.plans.clone()

@@ -7,7 +7,7 @@ use stackgate_core::{
     bundle::{DifferenceKind, ResourceDifference},
     change::{
         Baseline, ParameterValue, StackInput, b1, c1, change_set_name, deferred_leaf, leaf, release_id,
-        unchanged_leaf,
+        taken_over, unchanged_leaf,
     },
     stack::{Change, ChangeSetRow, ChangeSetStatus, ExecutionStatus, SetContent, ValueSource},
     words::{Digest, Env, StackKey},
@@ -254,6 +254,10 @@ fn whatever_an_approver_would_see_changes_c1() {
     let both = BTreeMap::from([(key("Prod-Api"), first), (key("Prod-Store"), second)]);
     list.push(("another sample".to_owned(), c1(&uid(), &a1("a"), &both)));
     list.push(("the stacks swapped".to_owned(), of(&[("Prod-Api", second), ("Prod-Store", first)])));
+    list.push((
+        "a stack that is taken over".to_owned(),
+        of(&[("Prod-Api", taken_over(&first)), ("Prod-Store", second)]),
+    ));
     list.push(("a stack less".to_owned(), of(&[("Prod-Api", first)])));
     list.push(("another release".to_owned(), c1(&uid(), &a1("b"), &both)));
     let stage = word("1f8fad5b-d9cb-469f-a165-70867728950e");

@@ -193,6 +193,7 @@ impl Place {
                 plan,
                 baseline_stack_id: None,
                 review_stack_id: None,
+                adopted: false,
                 baseline_updated_time: None,
                 termination_protection: s.termination_protection,
                 input: digest("input"),

@@ -125,7 +125,8 @@ impl Judge {
             ));
         }
         let stack = world.cloud.stacks.get(key);
-        if stack.is_none_or(|s| !s.ours || s.id != claim.stack_id) {
+        let ours = |s: &Stack| s.ours || is_taken_over(world, s);
+        if stack.is_none_or(|s| !ours(s) || s.id != claim.stack_id) {
             return Err(format!("I3: {key} is not ours and was changed"));
         }
         let withdrawn = world.withdrawn.get(&key.env.account);
@@ -242,6 +243,14 @@ fn only_ours(key: &StackKey, set: &ChangeSet) -> Result<(), Violation> {
         return Err(format!("I3: change set {} of {key} is not ours and was deleted", set.arn));
     }
     Ok(())
+}
+
+/// Whether a claimed plan has taken over a stack that somebody else made.
+fn is_taken_over(world: &World, stack: &Stack) -> bool {
+    let of_this = |s: &ProposedStack| s.adopted && s.baseline_stack_id.as_ref() == Some(&stack.id);
+    world.cluster.plans().any(|plan| {
+        plan.spec.proposal.stacks.iter().any(of_this) && plan.spec.ledger.iter().any(|e| e.claimed.is_some())
+    })
 }
 
 /// I3, I4: only a stack that never lived is deleted: one that holds nothing, or what a creation left that was rolled back, where

@@ -104,6 +104,7 @@ impl Stack {
             updated: self.updated,
             exports,
             protected: self.protected,
+            role: None,
             change_sets: (self.status == StackStatus::ReviewInProgress)
                 .then(|| u32::try_from(self.sets.len()).unwrap_or(u32::MAX)),
         }

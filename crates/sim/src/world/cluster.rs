@@ -19,6 +19,7 @@ use stackgate_core::{
     cluster::ClusterView,
     effect::{NewPlan, Refusal, RefusalKind},
     gate::Enforcement,
+    words::StackKey,
 };
 
 /// The namespace of the application team.
@@ -413,6 +414,14 @@ impl ClusterView for Objects {
     fn plans_of_stage(&self, _: &str, stage: &str) -> Vec<Arc<ChangePlan>> {
         self.list(|o| match o {
             Object::Plan(p) if p.spec.proposal.name == stage => Some(Arc::clone(p)),
+            _ => None,
+        })
+    }
+    fn plans_with(&self, stack: &StackKey) -> Vec<Arc<ChangePlan>> {
+        self.list(|o| match o {
+            Object::Plan(p) if p.spec.proposal.stacks.iter().any(|s| s.key() == *stack) => {
+                Some(Arc::clone(p))
+            }
             _ => None,
         })
     }

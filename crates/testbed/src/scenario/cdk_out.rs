@@ -33,6 +33,19 @@ impl CdkOut {
         Ok(Self(files))
     }
 
+    /// Writes it into a folder, as `cdk synth` would.
+    ///
+    /// # Errors
+    /// When a file cannot be written.
+    pub fn write(&self, dir: &Path) -> Result<()> {
+        for (path, bytes) in &self.0 {
+            let file = dir.join(path);
+            fs::create_dir_all(file.parent().unwrap_or(dir))?;
+            fs::write(&file, bytes).with_context(|| format!("writing {}", file.display()))?;
+        }
+        Ok(())
+    }
+
     /// The paths.
     pub fn paths(&self) -> impl Iterator<Item = &str> {
         self.0.keys().map(String::as_str)

@@ -104,6 +104,20 @@ pub fn deploy_probe(target: &Target, account: &str, qualifier: &str) -> Result<S
         .finish()
 }
 
+/// Deploys the stacks of an assembly that match a pattern, such as `Dev/*`, with the real `cdk deploy`; returns what it printed.
+///
+/// # Errors
+/// When it fails; with what it said.
+pub fn deploy(target: &Target, assembly: &CdkOut, stacks: &str) -> Result<String> {
+    let out = fresh_dir("deploy")?;
+    assembly.write(&out)?;
+    cdk(&out, &environment(target))?
+        .args(["deploy", "--require-approval", "never", "--progress", "events", "--app"])
+        .arg(&out)
+        .arg(stacks)
+        .finish()
+}
+
 fn environment(target: &Target) -> Vec<(&'static str, String)> {
     let trust = target.trust.display().to_string();
     vec![

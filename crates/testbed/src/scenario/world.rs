@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, ensure};
 use serde_json::json;
 
-use super::{BUCKET, CdkOut, REGION, SHOP, SYSTEM, seed};
+use super::{BUCKET, CdkOut, REGION, SHOP, SYSTEM, Target, seed};
 use crate::{
     Aws, Cluster, Controller, ControllerLaunch, Emulator, Keys, Kubectl, Proxy, User, fresh_dir,
     place::repository,
@@ -70,6 +70,16 @@ impl World {
         let world = Self { dir, cluster, emulator, proxy, aws, keys, controller: None, binary, policies };
         world.define()?;
         Ok(world)
+    }
+
+    /// Where the CDK CLI finds AWS, with the controller's keys.
+    #[must_use]
+    pub fn target(&self) -> Target {
+        Target {
+            endpoint: self.emulator.endpoint(),
+            trust: self.emulator.authority().to_owned(),
+            keys: self.keys.clone(),
+        }
     }
 
     /// Applies the definitions, the controller's rights and its namespace.

@@ -3,7 +3,7 @@
 use anyhow::{Result, ensure};
 
 use super::{STAGES, Story};
-use crate::scenario::{Kind, LONG, QUALIFIER, SYSTEM, Target, deploy_probe};
+use crate::scenario::{Kind, LONG, QUALIFIER, SYSTEM, deploy_probe};
 
 pub(super) fn run(story: &mut Story) -> Result<()> {
     story.teller.say("four accounts, and one Bootstrap that covers the three workload accounts:");
@@ -55,11 +55,7 @@ fn versions(story: &Story) -> Result<()> {
 /// The real CLI uses what we made: it checks the version, assumes the roles, publishes and deploys.
 fn real_cdk(story: &Story) -> Result<()> {
     let world = &story.world;
-    let target = Target {
-        endpoint: world.emulator.endpoint(),
-        trust: world.emulator.authority().to_owned(),
-        keys: world.keys.clone(),
-    };
+    let target = world.target();
     let account = STAGES[0].account;
     story.teller.during("a real `cdk deploy` of a stack with one parameter into the dev account", || {
         deploy_probe(&target, account, QUALIFIER)
