@@ -22,6 +22,9 @@ const GIVE_UP_AFTER: SignedDuration = SignedDuration::from_mins(5);
 /// How long an answer holds that leaves an execution open.
 const ASK_AGAIN: SignedDuration = SignedDuration::from_mins(1);
 
+/// How often something is tried that the end of an operation does not depend on: for some 15 s.
+const TRIES: u32 = 5;
+
 /// What one stack of a claimed plan needs.
 #[derive(Debug)]
 pub enum Progress {
@@ -287,11 +290,19 @@ impl Running<'_> {
             return Err(self.look_at_stack(now));
         };
         let effect = Mutation::Protect(self.key.clone(), id, wanted, self.access.clone());
-        match ask(self.facts, Effect::Mutate(effect), now) {
-            Need::Do(effect) => Err(Need::Do(effect)),
-            Need::Wait(_, m, _) | Need::Stuck(_, m, _) => {
-                Ok(Some(format!("termination protection could not be set: {m}").chars().take(1000).collect()))
-            }
+        self.at_last(Effect::Mutate(effect), now).map(|why| {
+            Some(format!("termination protection could not be set: {why}").chars().take(1000).collect())
+        })
+    }
+
+    /// Has something done that nothing may wait for long: what passes by itself is tried again a few times, then it is left.
+    /// `Ok`: why it was left.
+    fn at_last(&self, effect: Effect, now: Timestamp) -> Step<String> {
+        let tried = self.facts.refusals.get(&effect.attempt()).map_or(0, |r| r.times);
+        match ask(self.facts, effect, now) {
+            need @ Need::Do(_) => Err(need),
+            need @ Need::Wait(..) if tried < TRIES => Err(need),
+            Need::Wait(_, why, _) | Need::Stuck(_, why, _) => Ok(why),
         }
     }
 
@@ -313,12 +324,8 @@ impl Running<'_> {
             }));
         }
         let look = Look::Failure(self.key.clone(), row.id.clone(), self.access.clone());
-        match ask(self.facts, Effect::Look(look), now) {
-            Need::Do(effect) => Err(Need::Do(effect)),
-            Need::Wait(_, m, _) | Need::Stuck(_, m, _) => {
-                Ok(Some(format!("its events could not be read: {m}")))
-            }
-        }
+        let left = self.at_last(Effect::Look(look), now)?;
+        Ok(Some(format!("its events could not be read: {left}").chars().take(1000).collect()))
     }
 }
 

@@ -1,7 +1,7 @@
 use rstest::rstest;
 
 use super::*;
-use crate::{stack::ChangeSetStatus, words::Digest};
+use crate::{effect::Outcome, stack::ChangeSetStatus, words::Digest};
 
 const STACK: &str = "arn:aws:cloudformation:ap-southeast-2:111111111111:stack/Dev-Store";
 
@@ -80,4 +80,51 @@ fn a_stack_whose_name_another_one_has_taken_is_gone_in_the_end(#[case] execution
     for waits in [early, before, absent] {
         assert!(matches!(waits, Progress::Need(Need::Wait(..))), "{waits:?}");
     }
+}
+
+/// What a stack that is made and shall be protected needs after so many calls that did not get through.
+fn unprotected(lost: u32) -> Progress {
+    let (key, set, now) = (key(), set(ExecutionStatus::ExecuteComplete), at(10));
+    let claim = ClaimedStack::of(&key, &set, Digest::of("leaf"), Digest::of("input"));
+    let mut facts = Facts::default();
+    let row = StackRow {
+        id: set.stack_id.clone(),
+        status: StackStatus::CreateComplete,
+        updated: at(5),
+        exports: std::collections::BTreeSet::new(),
+        protected: false,
+        role: None,
+        change_sets: None,
+    };
+    let access = Access { env: key.env.clone(), roles: Vec::new(), session_name: String::new(), scope: None };
+    let id = Confirmed::by_look(row.id.clone(), now, now).unwrap();
+    let effect = Effect::Mutate(Mutation::Protect(key.clone(), id, true, access.clone()));
+    for _ in 0..lost {
+        facts.note(&effect, Outcome::Unsure("no answer".to_owned()), now, now);
+    }
+    facts.stacks.insert(key.clone(), Seen::Present(row.clone(), now));
+    let running = Running {
+        facts: &facts,
+        key: &key,
+        baseline: &Baseline::None,
+        claim: &claim,
+        access: &access,
+        protect: Some(true),
+    };
+    running.settle(&row, SettledAs::Succeeded, now)
+}
+
+#[rstest]
+#[case::one(1)]
+#[case::four(4)]
+fn a_lost_call_leaves_no_stack_unprotected(#[case] lost: u32) {
+    let progress = unprotected(lost);
+    assert!(matches!(progress, Progress::Need(Need::Wait(..))), "{progress:?}");
+}
+
+#[test]
+fn a_stack_that_cannot_be_protected_is_told_and_holds_nothing_up() {
+    let progress = unprotected(TRIES);
+    let told = |x: &Settled| x.message.as_ref().is_some_and(|m| m.contains("could not be set"));
+    assert!(matches!(&progress, Progress::Settle(x) if told(x)), "{progress:?}");
 }
