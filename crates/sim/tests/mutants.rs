@@ -41,7 +41,6 @@ mutants! {
     no_compare_and_swap = NoCompareAndSwap breaks "I2",
     fresh_names = FreshNames breaks "I1",
     execute_by_name = ExecuteByName breaks "I2",
-    baseline_left_out = BaselineLeftOut breaks "I2",
     early_success = EarlySuccess breaks "I8",
     content_by_name = ContentByName breaks "I2",
     stops_are_wiped = StopsAreWiped breaks "I2",

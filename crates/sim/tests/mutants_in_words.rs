@@ -201,3 +201,25 @@ fn a_grant_that_is_withdrawn_before_the_claim_stops_what_it_allowed() {
         "true",
     );
 }
+
+#[test]
+fn an_approval_counts_for_the_stack_as_it_was_shown() {
+    breaks(
+        Protocol::BaselineLeftOut,
+        "I2",
+        |protocol| {
+            let mut story = Story::begin(protocol, 1)?;
+            story.sign(Action::Approve, "");
+            story.on(5)?;
+            story.release(1)?;
+            let key: StackKey = story.plan().proposal().stacks.first().expect("a stack").key();
+            story.sign(Action::Approve, "");
+            story.until(|p| !p.decisions.is_empty())?;
+            assert!(!story.plan().is_claimed(), "too late");
+            story.0.world().update_in_vain_by_hand(&key);
+            story.on(10)?;
+            Ok(story.state())
+        },
+        "AwaitingApproval",
+    );
+}

@@ -97,7 +97,7 @@ impl World {
     }
 
     /// UpdateStack that changes nothing but the time of the last update.
-    fn update_in_vain_by_hand(&mut self, key: &StackKey) {
+    pub fn update_in_vain_by_hand(&mut self, key: &StackKey) {
         let Some(stack) = self.cloud.stacks.get(key).filter(|_| self.may_be_updated(key)) else { return };
         let Some(to) = stack.deployed.clone() else { return };
         self.tell(|| format!("  [people] update {key} by hand, in vain"));
