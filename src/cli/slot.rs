@@ -67,7 +67,7 @@ pub fn free(
     action: Action,
     wanted: &str,
 ) -> String {
-    let word = super::view::word(action);
+    let word = action.as_str();
     let numbered =
         (2..).map(|n| if wanted.is_empty() { format!("again-{n}") } else { format!("{wanted}-{n}") });
     // An object holds far fewer annotations than that.

@@ -5,12 +5,7 @@ use stackgate_core::{
     gate::PlanView,
 };
 
-use crate::cli::{
-    desk::Desk,
-    fail::Fail,
-    look::Sight,
-    view::{State, word},
-};
+use crate::cli::{desk::Desk, fail::Fail, look::Sight, view::State};
 
 /// Refuses what would change nothing, and says what would.
 pub(super) fn may(desk: &Desk, action: Action, sight: &Sight, by: &str) -> Result<(), Fail> {
@@ -62,7 +57,7 @@ pub(super) fn may(desk: &Desk, action: Action, sight: &Sight, by: &str) -> Resul
             no("has expired", &next.unwrap_or_default())
         }
         (_, State::AwaitingApproval | State::Approved | State::Frozen | State::Pending) => {
-            no(&format!("cannot be decided on by {}", word(action)), "")
+            no(&format!("cannot be decided on by {}", action.as_str()), "")
         }
     }
 }

@@ -19,7 +19,7 @@ use super::{
     fail::Fail,
     look::Sight,
     named::Named,
-    view::{text, word},
+    view::text,
 };
 
 /// What is wanted, apart from on which plan.
@@ -97,7 +97,7 @@ pub async fn decide(
     let acks = acks::acknowledge(person, &sight.report, wish)?;
     // Of a Stage that is named nobody knows before which plan it has: that is asked even so.
     if !(args.yes && is_bound) {
-        let question = format!("Sign {} of {} as {user}? [y/N] ", word(wish.action), sight.report.id);
+        let question = format!("Sign {} of {} as {user}? [y/N] ", wish.action.as_str(), sight.report.id);
         if !is_yes(&person.ask(&question)?) {
             return Err(Fail::new("nothing was signed: you did not say yes"));
         }
@@ -110,7 +110,7 @@ pub async fn decide(
 
 /// What has to be typed where nobody can be asked: the plan by its own name, so that what is signed is what was read.
 fn unattended(desk: &Desk, sight: &Sight, wish: &Wish) -> Fail {
-    let mut line: Vec<String> = vec![word(wish.action).to_owned(), sight.view.name.clone()];
+    let mut line: Vec<String> = vec![wish.action.as_str().to_owned(), sight.view.name.clone()];
     let mut flag = |name: &str, value: String| line.extend([name.to_owned(), value]);
     let needed = acks::needed(&sight.report, wish);
     if !needed.is_empty() {

@@ -14,7 +14,7 @@ use crate::cli::{
     desk::Desk,
     fail::Fail,
     look::Sight,
-    view::{GOOD, WARN, word},
+    view::{GOOD, WARN},
 };
 
 /// How long it is waited where nobody says otherwise.
@@ -81,7 +81,7 @@ fn told(desk: &Desk, now: &Sight, order: &Order<'_>, decided: &Decided) -> Resul
     Err(Fail::new(format!(
         "it does not count: the gate wants proof of who decides, and nothing proves it; see ApprovalsEnforced of the Stage, and \
          sign {} again when the policies are in force",
-        word(order.wish.action)
+        order.wish.action.as_str()
     )))
 }
 

@@ -12,7 +12,7 @@ use crate::{
         fail::Fail,
         look::Sight,
         slot,
-        view::{BAD, WARN, changed, word},
+        view::{BAD, WARN, changed},
     },
     kube::session::CallError,
 };
@@ -81,7 +81,7 @@ async fn attempt(desk: &Desk, now: &Sight, order: &Order<'_>) -> Result<Option<S
         None => now.view.plan.metadata.annotations.as_ref(),
     };
     let slot = slot_for(now, order, annotations)?;
-    let key = slot::key(word(order.wish.action), &slot);
+    let key = slot::key(order.wish.action.as_str(), &slot);
     let gone = own_revokes(desk, now, order)?;
     // On top of exactly the object, by UID and version, that was just compared with what was shown: the id in it is the id that is signed.
     let (source, written, place) = match stage {
@@ -152,7 +152,7 @@ fn slot_for(
 ) -> Result<String, Fail> {
     let action = order.wish.action;
     if let Some(slot) = order.slot {
-        let key = slot::key(word(action), slot);
+        let key = slot::key(action.as_str(), slot);
         if slot::is_free(&now.view, annotations, action, &key) {
             return Ok(slot.to_owned());
         }

@@ -78,15 +78,3 @@ pub(super) fn how(identity: Identity) -> &'static str {
         Identity::System => "by rule",
     }
 }
-
-/// What was decided, as the key of an annotation says it.
-#[must_use]
-pub fn word(action: Action) -> &'static str {
-    match action {
-        Action::Approve => "approve",
-        Action::Reject => "reject",
-        Action::Revoke => "revoke",
-        Action::Retry => "retry",
-        Action::Override => "override",
-    }
-}

@@ -59,7 +59,7 @@ pub fn changed(shown: &PlanReport, now: &PlanReport) -> Vec<String> {
     for d in now.decisions.iter().filter(|d| !decisions.contains(d)) {
         let why = d.reason.as_ref().map(|r| format!(": {r}")).unwrap_or_default();
         let how = approvals::how(d.identity);
-        differ(true, format!("{} has decided: {} ({how}){why}", d.by, approvals::word(d.action)));
+        differ(true, format!("{} has decided: {} ({how}){why}", d.by, d.action.as_str()));
     }
     for f in now.freezes.held.iter().filter(|f| !freezes.held.contains(f)) {
         differ(true, format!("Freeze {} holds it up: {}", f.name, f.reason));

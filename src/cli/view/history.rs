@@ -149,7 +149,7 @@ impl Past {
             let what = match d.action {
                 Action::Approve => String::new(),
                 Action::Reject | Action::Revoke | Action::Retry | Action::Override => {
-                    format!("{} ", approvals::word(d.action))
+                    format!("{} ", d.action.as_str())
                 }
             };
             let line = format!("{what}{} ({})", d.by, approvals::how(d.identity));

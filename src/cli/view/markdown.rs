@@ -191,7 +191,7 @@ fn people(r: &PlanReport) -> String {
         let acks: Vec<&str> = d.acks.iter().map(|c| c.as_str()).collect();
         body.push_str(&format!(
             "| {} | {} | {} | {} | {} | {} | {} |\n",
-            approvals::word(d.action),
+            d.action.as_str(),
             cell(&d.by),
             approvals::how(d.identity),
             at(d.time),

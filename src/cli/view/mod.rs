@@ -29,7 +29,6 @@ pub(crate) mod fixtures;
 mod tests;
 
 pub use self::{
-    approvals::word,
     build::{Seen, report},
     changed::changed,
     clean::Text,

@@ -22,7 +22,7 @@ pub(super) fn next(s: &Seen<'_>, state: State, count: Option<&Tally>) -> Vec<Nex
                 value = format!("{value};ack={acks}");
             }
             let slot = slot::free(s.view, s.view.plan.metadata.annotations.as_ref(), Action::Approve, "");
-            let annotation = format!("{}={value}", slot::key("approve", &slot));
+            let annotation = format!("{}={value}", slot::key(Action::Approve.as_str(), &slot));
             let kubectl = s.invoked.kubectl(namespace, &["annotate", "plan", plan, annotation.as_str()]);
             vec![
                 ours("approve it", &approve),

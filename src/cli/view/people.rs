@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use super::{
     PlanReport,
-    approvals::{how, word},
+    approvals::how,
     report::{Approvals, DecisionShown, GateFrom},
     style::{FAINT, WARN},
     table::{Cell, table},
@@ -39,7 +39,7 @@ pub(super) fn decisions(list: &[DecisionShown], now: Timestamp) -> String {
             let acks: Vec<&str> = d.acks.iter().map(|c| c.as_str()).collect();
             let acks = if acks.is_empty() { String::new() } else { format!("ack {}", acks.join(",")) };
             vec![
-                word(d.action).into(),
+                d.action.as_str().into(),
                 format!("{} ({})", d.by, how(d.identity)).into(),
                 at(d.time).into(),
                 d.until_time.map(|t| format!("until {}", until(t, now))).unwrap_or_default().into(),

@@ -107,14 +107,7 @@ fn parse(key: &str, value: &str) -> Result<Annotation, NotADecision> {
     if action == "check" && !slot.is_empty() {
         return report(slot, id, attributes).map(Annotation::Report);
     }
-    let action = match action {
-        "approve" => Action::Approve,
-        "reject" => Action::Reject,
-        "revoke" => Action::Revoke,
-        "retry" => Action::Retry,
-        "override" => Action::Override,
-        _ => return Err(NotADecision::Key),
-    };
+    let action = Action::ALL.into_iter().find(|a| a.as_str() == action).ok_or(NotADecision::Key)?;
     if attributes.result.is_some() {
         return Err(NotADecision::Attribute);
     }

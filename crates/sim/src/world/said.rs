@@ -93,23 +93,11 @@ pub struct Note<'a> {
     pub until: Option<Timestamp>,
 }
 
-/// The word of an action, in keys.
-#[must_use]
-pub fn verb(action: Action) -> &'static str {
-    match action {
-        Action::Approve => "approve",
-        Action::Reject => "reject",
-        Action::Revoke => "revoke",
-        Action::Retry => "retry",
-        Action::Override => "override",
-    }
-}
-
 impl World {
     /// Somebody annotates an object, as kubectl does: without looking at the resourceVersion. `false`: it was denied.
     pub fn write(&mut self, writer: Writer, on: &ObjectKey, note: &Note<'_>) -> bool {
         let verb = match note.word {
-            Word::Decides(action) => verb(action),
+            Word::Decides(action) => action.as_str(),
             Word::Reports(_) => "check",
         };
         let dot = if note.slot.is_empty() { "" } else { "." };

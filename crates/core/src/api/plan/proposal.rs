@@ -1,0 +1,283 @@
+//! What a plan proposes: written once, never changed.
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, Time};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    api::{ReleaseRef, RiskClass},
+    words::{
+        AccountId, ChangeId, Digest, Env, Qualifier, Region, ReleaseId, StackId, StackKey, StackName, Uid,
+    },
+};
+
+/// What the plan is for.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ProposalKind {
+    /// A Stage.
+    Stage,
+    /// A Bootstrap.
+    Bootstrap,
+}
+
+/// What running the plan would do.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Operation {
+    /// Deploy a release.
+    Deploy,
+    /// Deploy a release again that was deployed before the one that is there.
+    Rollback,
+    /// Take over stacks that this Stage has not made, and deploy a release into them.
+    Adopt,
+    /// Make or change toolkit stacks.
+    Bootstrap,
+}
+
+/// One change, in full.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct Proposal {
+    /// The kind of the object that it is for.
+    pub kind: ProposalKind,
+    /// The name of that object.
+    #[schemars(length(min = 1, max = 253))]
+    pub name: String,
+    /// The UID of that object: one of the same name made later is another one.
+    pub uid: Uid,
+    /// What running it would do.
+    pub operation: Operation,
+    /// The id that decisions name.
+    pub id: ChangeId,
+    /// The release that it was first made for; see `opened` in the ledger for the current one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub release: Option<ReleaseRef>,
+    /// Names the release for this Stage.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub a1: Option<ReleaseId>,
+    /// The release that is deployed now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replaces: Option<ReleaseRef>,
+    /// What is dangerous about it: all of it, however long the list of changes is.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 4096))]
+    pub risks: Vec<Risk>,
+    /// How it compares with what an upstream stage has executed and verified.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub compared: Option<Compared>,
+    /// The stacks, in an order that their dependencies allow.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 256))]
+    pub stacks: Vec<ProposedStack>,
+    /// What is put into the toolkit stacks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bootstrap: Option<BootstrapProposal>,
+}
+
+/// One danger: an acknowledgement of its class covers exactly this resource of this stack.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[serde(rename_all = "camelCase")]
+pub struct Risk {
+    /// The class.
+    pub class: RiskClass,
+    /// The artifact id of the stack.
+    #[schemars(length(max = 256))]
+    pub stack: String,
+    /// The logical id of the resource, with those of the nested stacks around it, such as `Network/Vpc`; for what concerns
+    /// the whole stack empty.
+    #[serde(rename = "logicalID", default, skip_serializing_if = "String::is_empty")]
+    #[schemars(length(max = 512))]
+    pub logical_id: String,
+    /// Its type, such as `AWS::IAM::Role`.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    #[schemars(length(max = 255))]
+    pub resource_type: String,
+    /// What makes it dangerous, in a few words; never a value.
+    #[schemars(length(max = 256))]
+    pub cause: String,
+    /// What becomes of the old resource, as CloudFormation says it: `Delete`, `Retain`, `Snapshot` …
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 32))]
+    pub policy: Option<String>,
+    /// The path of the construct in the CDK app.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 512))]
+    pub construct_path: Option<String>,
+}
+
+/// A plan beside what an upstream stage has executed and verified.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct Compared {
+    /// The upstream Stage.
+    #[schemars(length(max = 50))]
+    pub stage: String,
+    /// Its plan.
+    #[schemars(length(max = 253))]
+    pub plan: String,
+    /// When it was verified.
+    pub time: Time,
+    /// What differs, at most 32 lines; empty: nothing but accounts, regions and names.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 32), inner(length(max = 512)))]
+    pub differences: Vec<String>,
+}
+
+/// The content of the toolkit stacks, the same in every environment.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct BootstrapProposal {
+    /// The name of the toolkit stack.
+    pub toolkit_stack_name: StackName,
+    /// The version of the template.
+    pub version: u32,
+    /// The digest of the template.
+    pub template: Digest,
+    /// The parameters.
+    #[schemars(extend("maxProperties" = 32, "additionalProperties" = { "type": "string", "maxLength": 4096 }))]
+    pub parameters: BTreeMap<String, String>,
+}
+
+/// How a stack is planned.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum PlannedAs {
+    /// A change set is prepared and exactly that is executed.
+    Prepared,
+    /// It imports from a stack that is not deployed yet: the template difference is known, the change set comes later.
+    Deferred,
+    /// Its creation was rolled back: what is left of it is deleted, and the stack is made anew. The template is known, the
+    /// change set comes later.
+    Recreated,
+    /// Nothing differs.
+    Unchanged,
+}
+
+impl PlannedAs {
+    /// Whether its change set is made after the approval, and the template alone says what it does.
+    #[must_use]
+    pub fn is_without_set(self) -> bool {
+        match self {
+            Self::Deferred | Self::Recreated => true,
+            Self::Prepared | Self::Unchanged => false,
+        }
+    }
+}
+
+/// One stack of a proposal.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct ProposedStack {
+    /// The account id.
+    pub account: AccountId,
+    /// The region.
+    pub region: Region,
+    /// The stack's name.
+    pub stack_name: StackName,
+    /// The bootstrap qualifier that it is deployed with.
+    pub qualifier: Qualifier,
+    /// The artifact id in the assembly; unique within the proposal.
+    #[schemars(length(min = 1, max = 256))]
+    pub artifact: String,
+    /// Artifact ids of the stacks that must be done before.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 256), inner(length(max = 256)))]
+    pub after: Vec<String>,
+    /// How it is planned.
+    pub plan: PlannedAs,
+    /// The StackId of the deployed stack that this builds on; absent where there is none yet.
+    #[serde(rename = "baselineStackID", default, skip_serializing_if = "Option::is_none")]
+    pub baseline_stack_id: Option<StackId>,
+    /// The StackId of the stack in REVIEW_IN_PROGRESS that our change set stands in, where there is no stack yet. Not part
+    /// of the id.
+    #[serde(rename = "reviewStackID", default, skip_serializing_if = "Option::is_none")]
+    pub review_stack_id: Option<StackId>,
+    /// Whether claiming the plan takes the stack over: it is there, and this Stage has not made it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub adopted: bool,
+    /// When the stack that this builds on was last updated (or created).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub baseline_updated_time: Option<MicroTime>,
+    /// Whether the stack shall be protected against deletion; absent leaves that as it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub termination_protection: Option<bool>,
+    /// The digest of everything that goes into the change-set call.
+    pub input: Digest,
+    /// The stack's share of the id: input, baseline and what would happen.
+    pub leaf: Digest,
+    /// The stack's share of the id without account, region and baseline: equal where two stages do the same.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sameness: Option<Digest>,
+    /// The change set, in the console of CloudFormation.
+    #[serde(rename = "consoleURL", default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 4096))]
+    pub console_url: Option<String>,
+    /// Warnings of validations and hooks, and of the assembly.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 32), inner(length(max = 512)))]
+    pub warnings: Vec<String>,
+    /// How many resources change.
+    pub count: ChangeCount,
+    /// What changes, riskiest first: at most 40, so that `kubectl describe` stays readable. Every risk stands in `risks`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 200))]
+    pub changes: Vec<ResourceChange>,
+    /// How many more resources change than `changes` holds; those that get other code and nothing else stand in `count`.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub unlisted: u32,
+}
+
+impl ProposedStack {
+    /// Where the stack lives.
+    #[must_use]
+    pub fn key(&self) -> StackKey {
+        StackKey {
+            env: Env { account: self.account.clone(), region: self.region.clone() },
+            name: self.stack_name.clone(),
+        }
+    }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde asks for")]
+fn is_zero(n: &u32) -> bool {
+    *n == 0
+}
+
+/// Numbers of resources.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct ChangeCount {
+    /// Resources that are made or imported.
+    pub add: u32,
+    /// Resources that are changed in place.
+    pub modify: u32,
+    /// Resources that are deleted.
+    pub remove: u32,
+    /// Resources that are certainly replaced.
+    pub replace: u32,
+    /// Resources that may be replaced.
+    pub maybe_replace: u32,
+    /// Of those that are changed in place: how many get other code and nothing else. They are not listed.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub code: u32,
+}
+
+/// One resource of a proposal.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[serde(rename_all = "camelCase")]
+pub struct ResourceChange {
+    /// Its logical id, with those of the nested stacks around it, such as `Network/Vpc`.
+    #[serde(rename = "logicalID")]
+    #[schemars(length(max = 512))]
+    pub logical_id: String,
+    /// Its type, such as `AWS::S3::Bucket`.
+    #[schemars(length(max = 255))]
+    pub resource_type: String,
+    /// `Add`, `Modify`, `Remove`, `Import` …, as CloudFormation says it.
+    #[schemars(length(max = 32))]
+    pub action: String,
+    /// `True`, `False` or `Conditional`, as CloudFormation says it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 32))]
+    pub replacement: Option<String>,
+}
