@@ -50,6 +50,7 @@ fn always() -> Vec<Attempt> {
 async fn what_nobody_can_get_around() -> Result<()> {
     let mut world = World::without_policies().await?;
     ends::plant(&world).await?;
+    plans::overmanage(&world).await?;
     let everything = [always(), identity::unsigned(), git::turned_on()].concat();
     all_succeed(&world, &everything).await?;
 
