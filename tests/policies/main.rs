@@ -5,6 +5,7 @@
 
 mod attempts;
 mod call;
+mod crowds;
 mod docs;
 mod ends;
 mod git;
@@ -32,6 +33,7 @@ use self::{
 fn always() -> Vec<Attempt> {
     [
         grammar::attempts(),
+        crowds::attempts(),
         identity::attempts(),
         setgate::attempts(),
         stops::attempts(),
@@ -62,6 +64,8 @@ async fn what_nobody_can_get_around() -> Result<()> {
     stops::a_reject_is_kept_until_it_is_recorded(&world).await?;
     plans::field_managers_are_few(&world).await?;
     stops::the_longest_ledger_can_be_paid_for(&world).await?;
+    crowds::nobody_takes_the_room_of_another(&world).await?;
+    crowds::nor_do_many(&world).await?;
 
     world.install_policies(world::KUBERNETES, &[git::LISTED]).await?;
     sign::is_in_force(&world).await?;
