@@ -7,6 +7,7 @@ mod attempts;
 mod call;
 mod crowds;
 mod docs;
+mod doubts;
 mod ends;
 mod git;
 mod grammar;
@@ -76,6 +77,8 @@ async fn what_nobody_can_get_around() -> Result<()> {
 
     world.install_policies(world::KUBERNETES, &[git::LISTED, git::ALLOWED]).await?;
     git::is_in_force(&world).await?;
+    doubts::what_comes_meanwhile_stays_unproven(&world, world::KUBERNETES, &[git::LISTED, git::ALLOWED])
+        .await?;
     probes::the_controller_sees_how_they_stand(&world, world::KUBERNETES, &[git::LISTED, git::ALLOWED])
         .await?;
     probes::the_digests_are_those_of_the_chart(&world, world::KUBERNETES, &[git::LISTED, git::ALLOWED])
