@@ -19,7 +19,7 @@ use crate::{
         client::{self, Clients},
         events::Events,
         lease::{Election, Timing},
-        policies::{Expected, Policies},
+        policies::Policies,
         stores::Stores,
         writes::Writes,
     },
@@ -113,8 +113,11 @@ async fn lead(s: Started, health: &Health, trigger: &Trigger, shutdown: &Shutdow
 
 /// Runs passes until the end is asked for.
 async fn work(s: Started, shutdown: &Shutdown) -> Result<()> {
-    let signing = s.args.policies_digests.as_ref().map(Expected::signing).unwrap_or_default();
-    let writes = Writes::new(&s.clients).with_signing(signing);
+    let writes = Writes::new(&s.clients);
+    let writes = match &s.args.policies_digests {
+        Some(expected) => writes.with_policies(expected.signing(), &s.args.namespace),
+        None => writes,
+    };
     let key = tokio::select! {
         key = writes.hmac_key(&s.args.namespace) => key?,
         () = shutdown.requested() => return Ok(()),

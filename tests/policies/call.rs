@@ -16,12 +16,13 @@ pub struct Call {
     path: String,
     content: &'static str,
     body: Value,
-    /// The field manager of a server-side apply.
+    /// The field manager; absent: what the API server makes of the client's name.
     manager: Option<String>,
     for_good: bool,
 }
 
 const BASE: &str = "/apis/stackgate.dev/v1alpha1";
+const APPLY: &str = "application/apply-patch+yaml";
 
 /// The path of a Stage in namespace `shop`.
 pub fn stage(name: &str) -> String {
@@ -64,10 +65,7 @@ impl Call {
         body["apiVersion"] = "stackgate.dev/v1alpha1".into();
         body["kind"] = if collection.ends_with("stages") { "Stage" } else { "ChangePlan" }.into();
         body["metadata"]["name"] = name.into();
-        Self {
-            manager: Some("somebody".to_owned()),
-            ..Self::new(who, "PATCH", path, "application/apply-patch+yaml", body)
-        }
+        Self { manager: Some("somebody".to_owned()), ..Self::new(who, "PATCH", path, APPLY, body) }
     }
 
     /// A creation.
@@ -127,7 +125,9 @@ impl Call {
         if !self.for_good {
             query.push("dryRun=All");
         }
-        let manager = self.manager.as_ref().map(|manager| format!("fieldManager={manager}&force=true"));
+        // To take fields from others is for an apply alone.
+        let force = if self.content == APPLY { "&force=true" } else { "" };
+        let manager = self.manager.as_ref().map(|manager| format!("fieldManager={manager}{force}"));
         query.extend(manager.as_deref());
         let mut request = http::Request::builder()
             .method(self.method)

@@ -1,7 +1,7 @@
 //! Decisions that are committed in git: off unless the chart says otherwise, and then `approve` on a Stage alone.
 
 use anyhow::Result;
-use serde_json::json;
+use serde_json::{Map, Value, json};
 use stackgate_testbed::User::{self, Alice, Flux, Robot};
 
 use crate::{
@@ -54,10 +54,24 @@ pub fn turned_on() -> Vec<Attempt> {
     let on_plan = |action: &str| {
         Call::merge(Flux, plan("prod-waits"), decide(action, &format!("{};by=git:alice", id('c', '1'))))
     };
+    // Whoever merges may name whom they like.
+    let several = |count: usize| {
+        let all: Map<String, Value> = (0..count)
+            .map(|n| (gate(&format!("approve.{n}")), format!("{};by=git:{n}", id('a', '7')).into()))
+            .collect();
+        Call::merge(Flux, stage("prod"), json!({ "metadata": { "annotations": all } }))
+    };
     vec![
         honest("it approves on a Stage", on_stage(Flux, "git:alice")),
         honest("it changes the spec and approves: one merge", Call::merge(Flux, stage("prod"), both.clone())),
         honest("it makes a Stage with an approval", Call::create(Flux, all("stages"), made)),
+        honest("it approves 24 releases", several(24)),
+        attack(
+            "it leaves no room for people",
+            several(25),
+            POLICY,
+            "at most 24 annotations of one action by one author",
+        ),
         attack("it does not sign, and nobody signs for it", on_stage(Flux, ""), POLICY, sign),
         attack("it signs as a person", on_stage(Flux, "alice"), POLICY, sign),
         attack("it signs as itself", on_stage(Flux, Flux.name()), POLICY, sign),

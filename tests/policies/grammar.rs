@@ -1,6 +1,6 @@
 //! What a decision looks like: keys, values, the id that it names.
 
-use serde_json::{Map, Value, json};
+use serde_json::json;
 use stackgate_testbed::User::{Alice, Bob, Robot};
 
 use crate::{
@@ -128,32 +128,19 @@ fn ids() -> Vec<Attempt> {
     ]
 }
 
-/// Several decisions in one request.
+/// Several things in one request.
 fn many() -> Vec<Attempt> {
     let value = format!("{};by=alice", id('c', '1'));
-    let annotations = |count: usize, action: &str| {
-        let all: Map<String, Value> =
-            (0..count).map(|n| (gate(&format!("{action}.{n}")), value.clone().into())).collect();
-        Call::merge(Alice, plan("prod-waits"), json!({ "metadata": { "annotations": all } }))
-    };
-    let at_most = "at most 32 annotations of one action";
-    vec![
-        // One approve is there already.
-        honest("31 approvals at once", annotations(31, "approve")),
-        attack("32 more approvals", annotations(32, "approve"), POLICY, at_most),
-        honest("32 rejects at once", annotations(32, "reject")),
-        attack("70 rejects at once", annotations(70, "reject"), POLICY, at_most),
-        attack(
-            "spec and decision in one request",
-            Call::merge(
-                Alice,
-                stage("prod"),
-                json!({ "metadata": { "annotations": { gate("approve"): value } }, "spec": { "suspend": true } }),
-            ),
-            POLICY,
-            "one request may not change the spec and decide on it",
+    vec![attack(
+        "spec and decision in one request",
+        Call::merge(
+            Alice,
+            stage("prod"),
+            json!({ "metadata": { "annotations": { gate("approve"): value } }, "spec": { "suspend": true } }),
         ),
-    ]
+        POLICY,
+        "one request may not change the spec and decide on it",
+    )]
 }
 
 fn reports() -> Vec<Attempt> {

@@ -5,7 +5,9 @@
 
 mod attempts;
 mod call;
+mod crowds;
 mod docs;
+mod doubts;
 mod ends;
 mod git;
 mod grammar;
@@ -32,6 +34,7 @@ use self::{
 fn always() -> Vec<Attempt> {
     [
         grammar::attempts(),
+        crowds::attempts(),
         identity::attempts(),
         setgate::attempts(),
         stops::attempts(),
@@ -50,6 +53,7 @@ fn always() -> Vec<Attempt> {
 async fn what_nobody_can_get_around() -> Result<()> {
     let mut world = World::without_policies().await?;
     ends::plant(&world).await?;
+    plans::overmanage(&world).await?;
     let everything = [always(), identity::unsigned(), git::turned_on()].concat();
     all_succeed(&world, &everything).await?;
 
@@ -61,6 +65,8 @@ async fn what_nobody_can_get_around() -> Result<()> {
     stops::a_reject_is_kept_until_it_is_recorded(&world).await?;
     plans::field_managers_are_few(&world).await?;
     stops::the_longest_ledger_can_be_paid_for(&world).await?;
+    crowds::nobody_takes_the_room_of_another(&world).await?;
+    crowds::nor_do_many(&world).await?;
 
     world.install_policies(world::KUBERNETES, &[git::LISTED]).await?;
     sign::is_in_force(&world).await?;
@@ -71,6 +77,8 @@ async fn what_nobody_can_get_around() -> Result<()> {
 
     world.install_policies(world::KUBERNETES, &[git::LISTED, git::ALLOWED]).await?;
     git::is_in_force(&world).await?;
+    doubts::what_comes_meanwhile_stays_unproven(&world, world::KUBERNETES, &[git::LISTED, git::ALLOWED])
+        .await?;
     probes::the_controller_sees_how_they_stand(&world, world::KUBERNETES, &[git::LISTED, git::ALLOWED])
         .await?;
     probes::the_digests_are_those_of_the_chart(&world, world::KUBERNETES, &[git::LISTED, git::ALLOWED])

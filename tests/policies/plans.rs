@@ -206,9 +206,30 @@ pub async fn field_managers_are_few(world: &World) -> Result<()> {
         }
     }
     let (n, said) = denied.context("80 field managers have written to a plan")?;
-    ensure!(said.contains("too many field managers have written to this plan"), "after {n}: {said}");
+    ensure!(said.contains("too many field managers have applied to this plan"), "after {n}: {said}");
     let record = json!({ "spec": { "ledger": [opened(0), decided(1, "Reject", "a", "alice", None)] } });
     Call::merge(Controller, plan(name), record).send(world).await.context("the controller finds no room")?;
     let decision = objects::decide("reject", &format!("{whole};by=alice"));
-    Call::merge(Alice, plan(name), decision).send(world).await.context("a reject finds no room").map(drop)
+    // As kubectl annotate writes, which has not written here before.
+    let reject = Call::merge(Alice, plan(name), decision).managed_by("kubectl-annotate".to_owned());
+    reject.send(world).await.context("a reject finds no room")?;
+    let (name, whole) = ("prod-overmanaged", id('c', 'b'));
+    let decision = objects::decide("reject", &format!("{whole};by=alice"));
+    let reject = Call::apply(Alice, plan(name), decision).managed_by("m-0".to_owned());
+    reject.send(world).await.context("where there were too many before the policies, nobody can reject")?;
+    let more = Call::apply(Bob, plan(name), same).managed_by("one-more".to_owned()).send(world).await;
+    ensure!(more.is_err(), "more of them where there are too many");
+    Ok(())
+}
+
+/// Before the policies: a plan that more managers have applied to than they let.
+pub async fn overmanage(world: &World) -> Result<()> {
+    let name = "prod-overmanaged";
+    let uid = world.uid(stage("prod")).await?;
+    world.make_plan(objects::plan(name, "Stage", "prod", &uid, &id('c', 'b'))).await?;
+    for n in 0..40 {
+        let same = json!({ "metadata": { "labels": { "stackgate.dev/stage": "prod" } } });
+        Call::apply(Bob, plan(name), same).managed_by(format!("m-{n}")).for_good().send(world).await?;
+    }
+    Ok(())
 }

@@ -9,7 +9,7 @@ use kube::{
 };
 use serde_json::{Map, Value, json};
 use stackgate::kube::{
-    client::from_config,
+    client::{Clients, from_config},
     policies::{Expected, Policies, Signing, installed},
 };
 use stackgate_core::gate::InForceState;
@@ -105,7 +105,7 @@ pub async fn each_is_denied(world: &World) -> Result<()> {
 }
 
 /// What the chart hands to the controller.
-fn handed_over(kubernetes: &str, values: &[&str]) -> Result<Expected> {
+pub fn handed_over(kubernetes: &str, values: &[&str]) -> Result<Expected> {
     let chart = Chart::new(kubernetes).only("templates/deployment.yaml");
     let text = values.iter().fold(chart, |chart, value| chart.set(value)).render()?;
     let all: Vec<Value> = serde_saphyr::from_multiple(&text)?;
@@ -133,19 +133,33 @@ pub async fn the_digests_are_those_of_the_chart(
     Ok(())
 }
 
+/// The connections of the controller, with its own rights.
+pub async fn controller(world: &World) -> Result<Clients> {
+    let kubeconfig = Kubeconfig::read_from(world.cluster.kubeconfig(User::Controller))?;
+    Ok(from_config(Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await?)?)
+}
+
+/// The controller, as it looks after them.
+pub async fn policies(world: &World, kubernetes: &str, values: &[&str]) -> Result<Policies> {
+    // Without an AwsAccount not all can be tried.
+    let account = json!({
+        "apiVersion": "stackgate.dev/v1alpha1", "kind": "AwsAccount", "metadata": { "name": "shop-prod" },
+        "spec": { "accountID": "222222222222", "regions": ["eu-central-1"] },
+    });
+    world.apply(&account.to_string())?;
+    let expected = handed_over(kubernetes, values)?;
+    Ok(Policies::new(&controller(world).await?, "stackgate-system", Some(expected)))
+}
+
 /// The controller itself, with its own rights, finds them in force; and sees at once when one is no longer bound.
 pub async fn the_controller_sees_how_they_stand(
     world: &World,
     kubernetes: &str,
     values: &[&str],
 ) -> Result<()> {
-    let kubeconfig = Kubeconfig::read_from(world.cluster.kubeconfig(User::Controller))?;
-    let clients =
-        from_config(Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await?)?;
-    let expected = handed_over(kubernetes, values)?;
+    let policies = policies(world, kubernetes, values).await?;
     stand_in_the_way(world).await?;
     let (tell, mut told) = tokio::sync::mpsc::unbounded_channel();
-    let policies = Policies::new(&clients, "stackgate-system", Some(expected));
     let watching = tokio::spawn(async move {
         policies.look_after(move |found| drop(tell.send((found.state, found.message)))).await;
     });
@@ -207,10 +221,5 @@ async fn stand_in_the_way(world: &World) -> Result<()> {
         Call::create(who, path, stage).for_good().send(world).await
     };
     make(User::Bob, "aaa", "aaa").await?;
-    make(User::Admin, "stackgate-system", "policy-probe").await?;
-    let account = json!({
-        "apiVersion": "stackgate.dev/v1alpha1", "kind": "AwsAccount", "metadata": { "name": "shop-prod" },
-        "spec": { "accountID": "222222222222", "regions": ["eu-central-1"] },
-    });
-    world.apply(&account.to_string())
+    make(User::Admin, "stackgate-system", "policy-probe").await.map(drop)
 }

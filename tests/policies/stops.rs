@@ -7,6 +7,7 @@ use stackgate_testbed::User::{Admin, Alice, Bob, Controller, Erin};
 use crate::{
     attempts::{Attempt, attack, denial, honest},
     call::{Call, plan},
+    crowds::name_of_256,
     objects::{self, decided, gate, id, opened},
     world::World,
 };
@@ -114,42 +115,42 @@ pub async fn a_reject_is_kept_until_it_is_recorded(world: &World) -> Result<()> 
 pub async fn the_longest_ledger_can_be_paid_for(world: &World) -> Result<()> {
     let (name, whole) = ("prod-full", id('c', 'f'));
     let uid = world.uid(crate::call::stage("prod")).await?;
-    let (by, reason) = ("é".repeat(256), "r".repeat(200));
+    let (reason, people) = ("r".repeat(200), ["1", "2", "3", "4"].map(name_of_256));
+    let by = |n: usize| people[n / 8];
     let mut full = objects::plan(name, "Stage", "prod", &uid, &whole);
     let mut ledger = vec![opened(0)];
     // The last 32 are those of the annotations.
     ledger.extend(
-        (1..992).map(|seq| decided(seq, "Reject", &format!("{}-{seq}", "s".repeat(36)), &by, Some(&reason))),
+        (1..992)
+            .map(|seq| decided(seq, "Reject", &format!("{}-{seq}", "s".repeat(36)), by(0), Some(&reason))),
     );
-    ledger.extend((0..32).map(|n| decided(992 + n, "Reject", &format!("a{n}"), &by, Some(&reason))));
+    ledger.extend((0..32).map(|n| decided(992 + n, "Reject", &format!("a{n}"), by(n), Some(&reason))));
     full["spec"]["ledger"] = ledger.into();
-    let all: serde_json::Map<String, Value> = (0..32)
-        .map(|n| (gate(&format!("reject.a{n}")), format!("{whole};by={by};reason={reason}").into()))
-        .collect();
-    let keys: Vec<String> = (0..32).map(|n| format!("reject.a{n}")).collect();
     world.make_plan(full).await?;
-    let decisions = json!({ "metadata": { "annotations": all } });
-    // Signed by somebody of that name, whom only impersonation makes.
-    let name_of_256: &'static str = Box::leak(by.into_boxed_str());
-    Call::merge(Admin, plan(name), decisions)
-        .pretending(name_of_256, "system:masters")
-        .for_good()
-        .send(world)
-        .await?;
-
-    let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
-    Call::merge(Bob, plan(name), without(&keys))
+    let all_sign = async |action: &str, slot: &str, reason: &str| -> Result<()> {
+        for (place, by) in people.into_iter().enumerate() {
+            let key = |n: usize| gate(&format!("{action}.{slot}{}", place * 8 + n));
+            let all: serde_json::Map<String, Value> =
+                (0..8).map(|n| (key(n), format!("{whole};by={by};reason={reason}").into())).collect();
+            Call::merge(Admin, plan(name), json!({ "metadata": { "annotations": all } }))
+                .pretending(by, "system:masters")
+                .for_good()
+                .send(world)
+                .await?;
+        }
+        Ok(())
+    };
+    all_sign("reject", "a", &reason).await?;
+    let keys = |action: &str, slot: &str| -> Value {
+        let keys: Vec<String> = (0..32).map(|n| format!("{action}.{slot}{n}")).collect();
+        without(&keys.iter().map(String::as_str).collect::<Vec<_>>())
+    };
+    Call::merge(Bob, plan(name), keys("reject", "a"))
         .send(world)
         .await
         .context("32 recorded rejects cannot be removed")?;
-    let other = format!("{whole};by=alice;reason={}", "é".repeat(200));
-    let fresh: serde_json::Map<String, Value> =
-        (0..32).map(|n| (gate(&format!("revoke.b{n}")), other.clone().into())).collect();
-    let fresh = Call::merge(Alice, plan(name), json!({ "metadata": { "annotations": fresh } }));
-    fresh.for_good().send(world).await.context("no room for 32 revokes")?;
-    let keys: Vec<String> = (0..32).map(|n| format!("revoke.b{n}")).collect();
-    let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
-    let said = Call::merge(Bob, plan(name), without(&keys))
+    all_sign("revoke", "b", &"é".repeat(200)).await.context("no room for 32 revokes")?;
+    let said = Call::merge(Bob, plan(name), keys("revoke", "b"))
         .send(world)
         .await
         .err()

@@ -62,6 +62,8 @@ pub enum Protocol {
     RetryCarriesAll,
     /// What was annotated before the policies counts as proven.
     TaintedCounts,
+    /// That a policy was found not to deny is forgotten once it denies again.
+    DoubtForgotten,
     /// Releases go on as soon as they are verified.
     SoakIgnored,
     /// A Stage that asks for no approval needs none, whatever its account demands.
@@ -72,7 +74,7 @@ pub enum Protocol {
 
 impl Protocol {
     /// The defects.
-    pub const MUTANTS: [Self; 23] = [
+    pub const MUTANTS: [Self; 24] = [
         Self::NoClaim,
         Self::LookBeforeClaim,
         Self::NoFence,
@@ -93,6 +95,7 @@ impl Protocol {
         Self::SpentReleaseCounts,
         Self::RetryCarriesAll,
         Self::TaintedCounts,
+        Self::DoubtForgotten,
         Self::SoakIgnored,
         Self::NeverDespiteMinimum,
         Self::ContentByName,
@@ -112,6 +115,7 @@ impl Protocol {
             | Self::BaselineLeftOut
             | Self::EarlySuccess
             | Self::StopsAreWiped
+            | Self::DoubtForgotten
             | Self::RetryCarriesAll
             | Self::ContentByName => return None,
             Self::ApproveByPrefix

@@ -223,3 +223,30 @@ fn an_approval_counts_for_the_stack_as_it_was_shown() {
         "AwaitingApproval",
     );
 }
+
+#[test]
+fn what_came_while_a_policy_did_not_deny_stays_unproven_when_it_denies_again() {
+    breaks(
+        Protocol::DoubtForgotten,
+        "I2",
+        |protocol| {
+            let mut story = Story::begin(protocol, 1)?;
+            let plan = story.plan();
+            let on = ObjectKey::Plan(plan.name.clone());
+            story.0.world().let_policies_deny(false);
+            story.on(1)?;
+            let word = Word::Decides(Action::Approve);
+            let id = plan.id().to_string();
+            let note = Note { word, slot: "bob", id: &id, by: "bob", acks: &RiskClass::ALL, until: None };
+            assert!(story.0.world().write(Writer::Intruder, &on, &note), "it denies");
+            // The news of it comes when the policy denies again.
+            let late = story.0.world().cluster.views[0].late.remove(&on).expect("events");
+            story.0.world().let_policies_deny(true);
+            story.on(1)?;
+            story.0.world().cluster.views[0].late.insert(on, late);
+            story.on(5)?;
+            Ok(story.state())
+        },
+        "AwaitingApproval",
+    );
+}

@@ -24,6 +24,14 @@ pub struct Installed {
     pub fingerprint: Digest,
 }
 
+impl Installed {
+    /// The fingerprint, with how often they were found not to deny what they should: that changes no object, and counts as a change.
+    #[must_use]
+    pub(super) fn doubted(&self, times: u64) -> Digest {
+        Digest::of(format!("{}\n{times}", self.fingerprint))
+    }
+}
+
 /// Whether the chart has installed the policy that signs for people, which is compared then, too.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum Signing {

@@ -39,6 +39,17 @@ const AGAIN: Duration = Duration::from_secs(60);
 /// How soon after something was amiss. A binding takes about a second to come into force.
 const SOON: Duration = Duration::from_secs(2);
 
+/// What names the policies that are there now, read anew. It is another one as soon as any of them has changed, or somebody has found
+/// that one does not deny what it should.
+///
+/// # Errors
+/// When they, or what was found, cannot be read.
+pub async fn fingerprint(client: &Client, namespace: &str, signing: Signing) -> Result<Digest, kube::Error> {
+    let record = record::Store::new(client, namespace);
+    let (found, doubts) = tokio::try_join!(installed(client, signing), record.doubts())?;
+    Ok(found.doubted(doubts))
+}
+
 /// Looks after the policies.
 #[derive(Clone)]
 pub struct Policies {
@@ -79,9 +90,10 @@ impl Policies {
             },
             async {
                 let mut last: Option<Enforcement> = None;
+                let mut doubted = false;
                 loop {
                     let before = last.as_ref().filter(|e| e.state == InForceState::InForce);
-                    let found = self.look(expected, before, &told).await;
+                    let found = self.look(expected, before, &mut doubted, &told).await;
                     if last.as_ref() != Some(&found) {
                         match found.state {
                             InForceState::InForce => info!(message = found.message, "admission policies"),
@@ -100,57 +112,115 @@ impl Policies {
         );
     }
 
-    /// How they stand now. A change is told at once, before anything is tried.
+    /// How they stand now. What is amiss is told at once; and before they count as in force again, what was kept of the time before is
+    /// thrown away. `doubted`: that is still to be done.
     async fn look(
         &self,
         expected: &Expected,
         before: Option<&Enforcement>,
+        doubted: &mut bool,
         told: &impl Fn(Enforcement),
     ) -> Enforcement {
-        let found = match installed(&self.clients.calls, expected.signing()).await {
+        let found = self.try_out(expected, before, told).await;
+        if let Err(Amiss::NotInForce(why)) = &found {
+            *doubted = true;
+            if before.is_some() {
+                told(not_in_force(why));
+            }
+        }
+        if *doubted {
+            let record = record::Store::new(&self.clients.calls, &self.namespace);
+            if let Err(error) = record.doubt().await {
+                let why = match &found {
+                    Err(Amiss::NotInForce(why)) => why,
+                    Ok(_) | Err(Amiss::Unknown(_)) => "the admission policies were not in force",
+                };
+                return not_in_force(&format!(
+                    "{why}. And ConfigMap {} cannot be written, which tells it later: {error}",
+                    record::RECORD
+                ));
+            }
+            *doubted = false;
+        }
+        let (now, doubts) = match found {
             Ok(found) => found,
-            Err(why) => return unknown(&format!("the admission policies cannot be read: {why}")),
+            Err(Amiss::NotInForce(why)) => return not_in_force(&why),
+            Err(Amiss::Unknown(why)) => return unknown(&why),
         };
-        if before.is_some_and(|b| b.fingerprint != Some(found.fingerprint)) {
-            told(not_in_force("an admission policy or its binding was changed; it is tried anew"));
-        }
-        if let Some(differs) = expected.differs(&found) {
-            return not_in_force(&differs);
-        }
-        match probe::probe(&self.clients.calls, &self.namespace).await {
-            Ok(()) => {}
-            Err(Doubt::Broken(why)) => return not_in_force(&why),
-            Err(Doubt::Untried(why)) => return unknown(&why),
-        }
-        if let Some(same) = before.filter(|b| b.fingerprint == Some(found.fingerprint)) {
+        let fingerprint = now.doubted(doubts);
+        if let Some(same) = before.filter(|b| b.fingerprint == Some(fingerprint)) {
             return same.clone();
         }
-        match self.since(found.fingerprint).await {
-            Ok((tainted, is_kept)) => Enforcement {
+        match self.since(doubts, fingerprint).await {
+            Ok(Some((tainted, is_kept))) => Enforcement {
                 state: InForceState::InForce,
                 message: in_force(tainted.len(), is_kept),
-                fingerprint: Some(found.fingerprint),
+                fingerprint: Some(fingerprint),
                 tainted: Arc::new(tainted),
             },
+            Ok(None) => unknown(
+                "somebody has found meanwhile that the admission policies do not deny; they are tried anew",
+            ),
             Err(why) => unknown(&format!("what was annotated before the policies cannot be read: {why}")),
         }
     }
 
-    /// The annotations that were there before these policies were known to be in force, and whether that is kept. What is gone
-    /// since can come back only under the policies.
-    async fn since(&self, fingerprint: Digest) -> Result<(BTreeSet<Digest>, bool), kube::Error> {
+    /// Those that are there, if they are the chart's and deny what they should; and how often they were found not to, before they were tried.
+    async fn try_out(
+        &self,
+        expected: &Expected,
+        before: Option<&Enforcement>,
+        told: &impl Fn(Enforcement),
+    ) -> Result<(Installed, u64), Amiss> {
         let record = record::Store::new(&self.clients.calls, &self.namespace);
-        let before = record.read(fingerprint).await?;
+        let read = tokio::try_join!(installed(&self.clients.calls, expected.signing()), record.doubts());
+        let (found, doubts) =
+            read.map_err(|why| Amiss::Unknown(format!("the admission policies cannot be read: {why}")))?;
+        if before.is_some_and(|b| b.fingerprint != Some(found.doubted(doubts))) {
+            told(not_in_force(
+                "an admission policy or its binding was changed, or found not to deny; it is tried anew",
+            ));
+        }
+        if let Some(differs) = expected.differs(&found) {
+            return Err(Amiss::NotInForce(differs));
+        }
+        match probe::probe(&self.clients.calls, &self.namespace).await {
+            Ok(()) => Ok((found, doubts)),
+            Err(Doubt::Broken(why)) => Err(Amiss::NotInForce(why)),
+            Err(Doubt::Untried(why)) => Err(Amiss::Unknown(why)),
+        }
+    }
+
+    /// The annotations that were there before these policies were known to be in force, and whether that is kept. What is gone
+    /// since can come back only under the policies. `None`: somebody has found since that they do not deny.
+    async fn since(
+        &self,
+        doubts: u64,
+        fingerprint: Digest,
+    ) -> Result<Option<(BTreeSet<Digest>, bool)>, kube::Error> {
+        let record = record::Store::new(&self.clients.calls, &self.namespace);
+        let kept = record.read().await?;
+        if kept.doubts() != doubts {
+            return Ok(None);
+        }
         let mut tainted = BTreeSet::new();
         taint::<ChangePlan>(&self.clients.calls, &mut tainted, recorded).await?;
         taint::<Stage>(&self.clients.calls, &mut tainted, |_| BTreeSet::new()).await?;
-        if let Some(before) = before {
+        if let Some(before) = kept.before(fingerprint) {
             tainted.retain(|annotation| before.contains(&record::mark(annotation)));
-            return Ok((tainted, true));
+            return Ok(Some((tainted, true)));
         }
-        let is_kept = record.write(fingerprint, &tainted).await?;
-        Ok((tainted, is_kept))
+        let is_kept = record.write(&kept, fingerprint, &tainted).await?;
+        Ok(Some((tainted, is_kept)))
     }
+}
+
+/// Why the policies prove nothing now.
+enum Amiss {
+    /// They are not those of the chart, or do not deny what they should.
+    NotInForce(String),
+    /// That could not be found out.
+    Unknown(String),
 }
 
 /// Tells of every change of a policy or binding of ours.

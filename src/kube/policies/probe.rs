@@ -39,30 +39,66 @@ pub(super) enum Doubt {
 /// Tries each policy. An AwsAccount is needed for it: where there is none, nothing can be deployed.
 ///
 /// # Errors
-/// When one could not be tried, or did not deny what it should.
+/// When one did not deny what it should, or could not be tried.
 pub(super) async fn probe(client: &Client, namespace: &str) -> Result<(), Doubt> {
-    let create = PostParams { dry_run: true, ..PostParams::default() };
+    worst([
+        try_decisions(client, namespace).await,
+        try_setgate(client, namespace).await,
+        try_room(client, namespace).await,
+        try_keep_stops(client, namespace).await,
+        try_plans(client, namespace).await,
+        try_status(client).await,
+    ])
+}
 
-    let stages: Api<Stage> = Api::namespaced(client.clone(), namespace);
+/// That one is broken is not hidden by another that could not be tried.
+fn worst<const N: usize>(tried: [Result<(), Doubt>; N]) -> Result<(), Doubt> {
+    let mut doubts: Vec<Doubt> = tried.into_iter().filter_map(Result::err).collect();
+    doubts.sort_by_key(|doubt| matches!(doubt, Doubt::Untried(_)));
+    doubts.into_iter().next().map_or(Ok(()), Err)
+}
+
+fn dry() -> PostParams {
+    PostParams { dry_run: true, ..PostParams::default() }
+}
+
+async fn try_decisions(client: &Client, namespace: &str) -> Result<(), Doubt> {
     let mut decided = stage();
     decided.annotations_mut().insert(format!("{GATE_PREFIX}approve.{NAME}"), NO_CHANGE.to_owned());
-    denied("decisions", "is no person", stages.create(&create, &decided).await)?;
+    let stages: Api<Stage> = Api::namespaced(client.clone(), namespace);
+    denied("decisions", "is no person", stages.create(&dry(), &decided).await)
+}
+
+async fn try_setgate(client: &Client, namespace: &str) -> Result<(), Doubt> {
     let mut pinned = stage();
     pinned.spec.pin = Some(Pin { digest: "000000000000".to_owned(), reason: None });
-    denied("setgate", "lacks the verb setgate", stages.create(&create, &pinned).await)?;
+    let stages: Api<Stage> = Api::namespaced(client.clone(), namespace);
+    denied("setgate", "lacks the verb setgate", stages.create(&dry(), &pinned).await)
+}
+
+async fn try_room(client: &Client, namespace: &str) -> Result<(), Doubt> {
     let mut crowded = stage();
     crowded.annotations_mut().extend((0..257).map(|n| (format!("{NAME}-{n}"), String::new())));
-    denied("room", "annotations that are no decisions", stages.create(&create, &crowded).await)?;
+    let stages: Api<Stage> = Api::namespaced(client.clone(), namespace);
+    denied("room", "annotations that are no decisions", stages.create(&dry(), &crowded).await)
+}
 
-    let plans: Api<ChangePlan> = Api::namespaced(client.clone(), namespace);
+async fn try_keep_stops(client: &Client, namespace: &str) -> Result<(), Doubt> {
     let mut rejected = plan(namespace)?;
     rejected.annotations_mut().insert(format!("{GATE_PREFIX}reject"), NO_CHANGE.to_owned());
-    denied("keep-stops", "a change plan is made without decisions", plans.create(&create, &rejected).await)?;
+    let plans: Api<ChangePlan> = Api::namespaced(client.clone(), namespace);
+    denied("keep-stops", "a change plan is made without decisions", plans.create(&dry(), &rejected).await)
+}
+
+async fn try_plans(client: &Client, namespace: &str) -> Result<(), Doubt> {
     let mut hidden = plan(namespace)?;
     hidden.labels_mut().clear();
-    denied("plans", "a change plan carries the label", plans.create(&create, &hidden).await)?;
+    let plans: Api<ChangePlan> = Api::namespaced(client.clone(), namespace);
+    denied("plans", "a change plan carries the label", plans.create(&dry(), &hidden).await)
+}
 
-    // Status cannot be tried on what is not there.
+/// Status cannot be tried on what is not there.
+async fn try_status(client: &Client) -> Result<(), Doubt> {
     let accounts: Api<AwsAccount> = Api::all(client.clone());
     let found = accounts.list(&ListParams::default().limit(1)).await.map_err(|e| {
         Doubt::Untried(format!("no AwsAccount could be read to try the admission policies on: {e}"))
@@ -163,6 +199,15 @@ mod tests {
     fn answer(code: u16, reason: &str, message: &str) -> Result<(), Doubt> {
         let status = Status::failure(message, reason).with_code(code);
         denied("plans", "carries the label", Err::<(), _>(kube::Error::Api(Box::new(status))))
+    }
+
+    #[test]
+    fn what_is_broken_is_said_before_what_could_not_be_tried() {
+        let untried = |why: &str| Err(Doubt::Untried(why.to_owned()));
+        let broken = Err(Doubt::Broken("b".to_owned()));
+        assert_eq!(worst([Ok(()), Ok(())]), Ok(()));
+        assert_eq!(worst([Ok(()), untried("a"), untried("c")]), untried("a"));
+        assert_eq!(worst([untried("a"), broken.clone(), Ok(())]), broken);
     }
 
     #[test]

@@ -22,14 +22,15 @@ pub use self::hmac_key::{HMAC_SECRET, HmacKeyError};
 use self::outcome::{answered, refused, when_reading, when_writing};
 use super::{
     client::Clients,
-    policies::{Signing, installed},
+    policies::{Signing, fingerprint},
 };
 
 /// Writes to the API server, and the reads that must not come from a cache. Clones share the connection.
 #[derive(Clone)]
 pub struct Writes {
     client: Client,
-    signing: Signing,
+    /// Which policies are looked at, and where it lies what was found of them; absent: nothing rests on any.
+    policies: Option<(Signing, String)>,
 }
 
 impl std::fmt::Debug for Writes {
@@ -42,13 +43,13 @@ impl Writes {
     /// Writes through these connections.
     #[must_use]
     pub fn new(clients: &Clients) -> Self {
-        Self { client: clients.calls.clone(), signing: Signing::default() }
+        Self { client: clients.calls.clone(), policies: None }
     }
 
-    /// Looks at the policy that signs, too, where the chart has installed it.
+    /// Looks at the admission policies, too, and at what the controller in this namespace has found of them.
     #[must_use]
-    pub fn with_signing(self, signing: Signing) -> Self {
-        Self { signing, ..self }
+    pub fn with_policies(self, signing: Signing, namespace: &str) -> Self {
+        Self { policies: Some((signing, namespace.to_owned())), ..self }
     }
 
     /// Creates a ChangePlan. If a plan of that name, for the same object and with the same id, is there already, then that
@@ -134,18 +135,22 @@ impl Writes {
         let accounts = accounts.iter().map(|name| answered(all.get_opt(name)));
         let freezes: Api<Freeze> = Api::all(self.client.clone());
         let everything = ListParams::default();
+        let policies = async {
+            let (signing, namespace) = self.policies.as_ref()?;
+            answered(fingerprint(&self.client, namespace, *signing)).await.ok()
+        };
         let (stage, accounts, freezes, policies) = tokio::join!(
             answered(stages.get_opt(stage)),
             futures::future::try_join_all(accounts),
             answered(freezes.list(&everything)),
-            answered(installed(&self.client, self.signing)),
+            policies,
         );
         match (stage, accounts, freezes) {
             (Ok(stage), Ok(accounts), Ok(freezes)) => Outcome::Learnt(Fact::LiveGate(Box::new(LiveGate {
                 stage,
                 accounts: accounts.into_iter().flatten().collect(),
                 freezes: freezes.items,
-                policies: policies.ok().map(|p| p.fingerprint),
+                policies,
             }))),
             (Err(error), _, _) | (_, Err(error), _) | (_, _, Err(error)) => when_reading(error),
         }

@@ -10,7 +10,8 @@ use crate::api::{Action, Decided, DecisionSource, Identity};
 
 /// Approvals, overrides and retries, each, that count for one execution.
 const MAX_OF_A_KIND: usize = 64;
-/// As many of them as one person gives. Who changes their mind more often than that does not know it.
+/// As many of them as one person gives, and as many revokes that take nothing back. Who changes their mind more often than that does not
+/// know it.
 const MAX_OF_A_PERSON: usize = 8;
 /// Revokes that take nothing back.
 const MAX_IDLE: usize = 32;
@@ -35,8 +36,8 @@ pub enum Full {
 struct Standing<'a> {
     /// Whose approval or override no revoke of their own has taken back.
     people: BTreeSet<&'a str>,
-    /// How many revokes took nothing back.
-    idle: usize,
+    /// Whose revokes took nothing back, one by one.
+    idle: Vec<&'a str>,
 }
 
 impl PlanView {
@@ -49,8 +50,14 @@ impl PlanView {
         match action {
             Action::Reject => None,
             Action::Revoke => {
-                let full = !people.contains(by) && (idle >= MAX_IDLE || free <= people.len());
-                full.then_some(Full::Ledger)
+                if people.contains(by) {
+                    return None;
+                }
+                if idle.len() >= MAX_IDLE || free <= people.len() {
+                    return Some(Full::Ledger);
+                }
+                (idle.iter().filter(|author| **author == by).count() >= MAX_OF_A_PERSON)
+                    .then_some(Full::Person)
             }
             Action::Approve | Action::Override | Action::Retry => {
                 let given: Vec<&Decided> = self.with(new).filter(|d| d.action == action).collect();
@@ -88,7 +95,11 @@ impl PlanView {
                 Action::Approve | Action::Override => {
                     found.people.insert(d.by.as_str());
                 }
-                Action::Revoke => found.idle += usize::from(!found.people.remove(d.by.as_str())),
+                Action::Revoke => {
+                    if !found.people.remove(d.by.as_str()) {
+                        found.idle.push(&d.by);
+                    }
+                }
                 Action::Reject | Action::Retry => {}
             }
         }
@@ -186,12 +197,21 @@ mod tests {
 
     #[test]
     fn revokes_that_take_nothing_back_are_bounded_and_take_no_room_of_those_that_do() {
-        let mut said: Vec<_> = (0..32).map(|_| ("Revoke", "mallory".to_owned())).collect();
+        let mut said: Vec<_> = (0..32).map(|n| ("Revoke", format!("p{}", n % 4))).collect();
         said.push(("Approve", "alice".to_owned()));
         let plan = plan(1, &said);
-        assert_eq!(plan.refuses(&[], Action::Revoke, "mallory"), Some(Full::Ledger));
+        assert_eq!(plan.refuses(&[], Action::Revoke, "p0"), Some(Full::Ledger));
         assert_eq!(plan.refuses(&[], Action::Revoke, "bob"), Some(Full::Ledger));
         assert_eq!(plan.refuses(&[], Action::Revoke, "alice"), None);
+    }
+
+    // What is not recorded stays on the plan, since nobody may take it away, and takes back what its author approves later.
+    #[test]
+    fn one_person_revokes_for_nothing_eight_times_and_the_others_still_may() {
+        let said: Vec<_> = (0..8).map(|_| ("Revoke", "mallory".to_owned())).collect();
+        let plan = plan(1, &said);
+        assert_eq!(plan.refuses(&[], Action::Revoke, "mallory"), Some(Full::Person));
+        assert_eq!(plan.refuses(&[], Action::Revoke, "bob"), None);
     }
 
     // 250 stacks keep 1,000 of 1,024 entries; the opening takes one.

@@ -271,7 +271,7 @@ impl Claim {
         let begun = self.sets.iter().any(|arn| world.cloud.by_hand.contains(arn));
         if !self.passes_by_rule(&demand) {
             self.count(&demand, overridden)?;
-            if !begun && demand.verified && !world.policies.in_force {
+            if !begun && demand.verified && !world.policies.in_force() {
                 return Err("nothing proves who decides".to_owned());
             }
         }

@@ -62,7 +62,8 @@ impl World {
             8 => self.with_a_stage(|spec, _| spec.pin = None),
             9 => self.edit_gate(),
             10 => self.demand(),
-            _ => self.turn_policies(!self.policies.in_force),
+            11 => self.meddle_with_policies(true),
+            _ => self.meddle_with_policies(false),
         }
     }
 
@@ -188,6 +189,7 @@ impl World {
             self.freezes.iter().filter(|(_, m)| m.active == Active::Always).map(|(n, _)| n.clone()).collect();
         names.iter().for_each(|name| self.delete_freeze(name));
         self.turn_policies(true);
+        self.let_policies_deny(true);
         let held: Vec<Arc<Stage>> =
             self.cluster.stages().filter(|s| s.spec.suspend || s.spec.pin.is_some()).cloned().collect();
         for mut stage in held {

@@ -133,7 +133,7 @@ impl World {
             id: note.id.to_owned(),
             acks: note.acks.iter().copied().collect(),
             until: note.until.and_then(|t| Timestamp::from_second(t.as_second()).ok()),
-            proven: self.policies.in_force && note.by == writer.name(),
+            proven: self.policies.in_force() && note.by == writer.name(),
             recorded: None,
             lost: false,
         });
@@ -148,7 +148,7 @@ impl World {
             return;
         }
         self.tell(|| format!("  [{}] writes again {}={}", writer.name(), said.key, said.value));
-        let proven = self.policies.in_force && said.by == writer.name();
+        let proven = self.policies.in_force() && said.by == writer.name();
         if let Some(said) = self.said.get_mut(number) {
             said.proven |= proven;
             said.lost = false;
@@ -174,7 +174,7 @@ impl World {
 
     /// Something that is no decision, or a whole one under a key that has none.
     pub fn scribble(&mut self, on: &ObjectKey, key: &str, value: &str) {
-        if !self.policies.in_force {
+        if !self.policies.in_force() {
             self.replace(on, key, Some(value));
         }
     }
@@ -187,7 +187,7 @@ impl World {
     /// What stood under a key goes.
     fn loses(&mut self, on: &ObjectKey, key: &str) {
         let before = self.cluster.objects.0.get(on).and_then(|o| o.annotations().get(key).cloned());
-        let kept = self.policies.in_force;
+        let kept = self.policies.in_force();
         let stood = before.as_deref().and_then(number_in).and_then(|n| self.said.get_mut(n));
         if let Some(said) = stood.filter(|s| s.recorded.is_none()) {
             said.lost |= !kept;
@@ -196,7 +196,7 @@ impl World {
 
     /// What the admission policies make of a write: people sign as themselves, and a stop stays until it is recorded.
     fn admits(&self, writer: Writer, on: &ObjectKey, key: &str, value: Option<&str>) -> bool {
-        if !self.policies.in_force {
+        if !self.policies.in_force() {
             return true;
         }
         if self.protocol != Protocol::StopsAreWiped && self.is_unrecorded_stop(on, key) {
