@@ -104,6 +104,7 @@ pub async fn world() -> Result<World> {
     world.install()?;
     let kubectl = world.cluster.kubectl(User::Admin);
     kubectl.wait_for_kinds()?;
+    kubectl.wait_for_signing()?;
     kubectl.apply(RIGHTS)?;
     for (place, (binding, kind, role, user)) in BINDINGS.into_iter().enumerate() {
         let (name, role) = (format!("b{place}"), format!("--{kind}={role}"));

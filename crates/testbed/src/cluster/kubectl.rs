@@ -8,7 +8,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
+use serde_json::json;
 
 use crate::place;
 
@@ -75,6 +76,33 @@ impl Kubectl {
                 Err(e) if Instant::now() > deadline => return Err(e),
                 Err(_) => thread::sleep(Duration::from_millis(100)),
             }
+        }
+    }
+
+    /// Waits until the mutating policies know the kinds, which is a moment after these are served: until then what they would
+    /// sign is told that its "resource kind is not found".
+    ///
+    /// # Errors
+    /// When they do not know them within a minute.
+    pub fn wait_for_signing(&self) -> Result<()> {
+        let stage = json!({
+            "apiVersion": "stackgate.dev/v1alpha1", "kind": "Stage",
+            "metadata": { "name": "signed-by-nobody", "namespace": "default",
+                "annotations": { "gate.stackgate.dev/approve": "c1-0000000000000000000000000000000000000000" } },
+            "spec": { "assemblyRef": { "name": "none" }, "accounts": ["none"] }
+        });
+        let deadline = Instant::now() + Duration::from_secs(60);
+        loop {
+            let tried = self.output(&["create", "--dry-run=server", "-f", "-"], &stage.to_string())?;
+            if !tried.stderr.contains("ServiceUnavailable") {
+                return Ok(());
+            }
+            ensure!(
+                Instant::now() < deadline,
+                "the mutating policies do not know the kinds: {}",
+                tried.stderr
+            );
+            thread::sleep(Duration::from_millis(100));
         }
     }
 

@@ -95,6 +95,7 @@ impl World {
             for manifest in ["deploy/policies.yaml", "deploy/sign.yaml", "deploy/roles.yaml"] {
                 kubectl.run(&["apply", "-f", &file(manifest)])?;
             }
+            kubectl.wait_for_signing()?;
         }
         Ok(())
     }
