@@ -20,6 +20,8 @@ const MESSAGE: usize = 1000;
 pub(super) struct Failed {
     class: Class,
     code: Option<String>,
+    /// The HTTP status, where there was an answer.
+    status: Option<u16>,
     message: String,
 }
 
@@ -48,15 +50,16 @@ impl Failed {
         };
         let id = error.request_id().map(|id| format!(" (request id {id})")).unwrap_or_default();
         let code = error.as_service_error().and_then(ProvideErrorMetadata::code).map(str::to_owned);
+        let status = error.raw_response().map(|r| r.status().as_u16());
         // The request id is what people ask for: cut the text before it, not the id.
         let room = MESSAGE.saturating_sub(operation.len() + 2 + id.len());
         let what: String = what.chars().take(room).collect();
-        Self { class, code, message: format!("{operation}: {what}{id}") }
+        Self { class, code, status, message: format!("{operation}: {what}{id}") }
     }
 
     /// A failure that we found out ourselves.
     pub(super) fn ours(kind: RefusalKind, message: impl Into<String>) -> Self {
-        Self { class: Class::Refused(kind), code: None, message: cut(&message.into()) }
+        Self { class: Class::Refused(kind), code: None, status: None, message: cut(&message.into()) }
     }
 
     pub(super) fn class(&self) -> Class {
@@ -70,6 +73,22 @@ impl Failed {
 
     pub(super) fn message(&self) -> &str {
         &self.message
+    }
+
+    /// Whether the service does not know the operation at all. AWS always names a code; what answers with a failure of the server
+    /// and names none, again at every try, is something else that speaks its protocol as far as it goes.
+    pub(super) fn is_unknown_operation(&self) -> bool {
+        let said = matches!(
+            self.code(),
+            Some("InvalidAction" | "UnknownOperationException" | "UnknownOperation" | "NotImplemented")
+        );
+        said || self.status == Some(501) || (self.status == Some(500) && self.code.is_none())
+    }
+
+    /// Whether a bucket was asked for in a region that it does not lie in.
+    pub(super) fn is_other_region(&self) -> bool {
+        self.status == Some(301)
+            || matches!(self.code(), Some("PermanentRedirect" | "AuthorizationHeaderMalformed"))
     }
 
     /// Whether the thing that was asked for is not there.
@@ -173,7 +192,7 @@ mod tests {
 
     #[test]
     fn an_open_failure_is_unsure_for_mutations_and_unavailable_for_looks() {
-        let failed = Failed { class: Class::Open, code: None, message: "no answer".to_owned() };
+        let failed = Failed { class: Class::Open, code: None, status: None, message: "no answer".to_owned() };
         assert!(matches!(failed.clone().of_mutation(), Outcome::Unsure(_)));
         let Outcome::Refused(refusal) = failed.of_look() else { panic!("a look is refused") };
         assert_eq!(refusal.kind, RefusalKind::Unavailable);

@@ -99,6 +99,12 @@ impl Clients {
                 self.env.account
             ));
         }
+        if failed.is_other_region() {
+            return failed.into_kind(RefusalKind::Invalid).hint(&format!(
+                "the bucket of {url} lies in another region than {}: set source.s3.region",
+                self.env.region
+            ));
+        }
         failed
     }
 }

@@ -71,8 +71,11 @@ impl Clients {
             let call =
                 self.read.list_change_sets().stack_name(key.name.as_str()).set_next_token(token).send();
             let reply = self.calls.make(Operation::ListChangeSets, &self.env, call).await?;
-            let there =
-                reply.summaries().iter().filter(|s| s.status() != Some(&SdkSetStatus::DeleteComplete));
+            let there = reply.summaries().iter().filter(|s| {
+                s.status() != Some(&SdkSetStatus::DeleteComplete)
+                    // Some answer with those of other stacks besides.
+                    && s.stack_name().is_none_or(|name| name == key.name.as_str())
+            });
             count = count.saturating_add(u32::try_from(there.count()).unwrap_or(u32::MAX));
             match reply.next_token().filter(|t| !t.is_empty()) {
                 Some(next) => token = Some(next.to_owned()),

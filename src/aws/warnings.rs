@@ -71,7 +71,7 @@ impl Clients {
                 .set_next_token(token)
                 .send();
             let reply = match self.calls.make(Operation::ListHookResults, &self.env, call).await {
-                Err(failed) if is_unknown_here(&failed) => {
+                Err(failed) if failed.is_unknown_operation() => {
                     self.without_hooks();
                     return Ok(Vec::new());
                 }
@@ -93,15 +93,10 @@ fn too_long(what: &str, arn: &ChangeSetArn) -> Failed {
     Failed::ours(RefusalKind::Invalid, format!("{arn} has more {what} than can be read"))
 }
 
-/// Whether the service does not know the operation at all.
-fn is_unknown_here(failed: &Failed) -> bool {
-    matches!(failed.code(), Some("InvalidAction" | "UnknownOperationException"))
-}
-
 fn allowed(told: Result<Vec<String>, Failed>, unknown: impl Fn() -> String) -> Result<Vec<String>, Failed> {
     match told {
         Ok(list) => Ok(list),
-        Err(failed) if is_unknown_here(&failed) || failed.is_not_found() => Ok(Vec::new()),
+        Err(failed) if failed.is_unknown_operation() || failed.is_not_found() => Ok(Vec::new()),
         Err(failed) if failed.class() == Class::Refused(RefusalKind::Denied) => Ok(vec![unknown()]),
         Err(failed) => Err(failed),
     }

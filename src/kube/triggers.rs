@@ -84,10 +84,15 @@ impl Trigger for AwsAccount {
 }
 
 impl Trigger for Bootstrap {
-    /// Itself, and all Stages: any of them may wait for a toolkit stack.
+    /// Itself, and all Stages: any of them may wait for a toolkit stack. The other Bootstraps, where it may be in their way or no
+    /// longer is.
     fn woken(change: Change<'_, Self>, stores: &Stores) -> BTreeSet<Key> {
         let stages = stores.all_stages();
-        own(Kind::Bootstrap, change).chain(stages.iter().map(|s| Key::of(Kind::Stage, &**s))).collect()
+        let others = if change.is_of_more_than_status() { stores.bootstraps() } else { Vec::new() };
+        own(Kind::Bootstrap, change)
+            .chain(others.iter().map(|b| Key::of(Kind::Bootstrap, &**b)))
+            .chain(stages.iter().map(|s| Key::of(Kind::Stage, &**s)))
+            .collect()
     }
 }
 

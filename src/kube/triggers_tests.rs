@@ -122,6 +122,22 @@ fn a_bootstrap_wakes_all_stages() {
 }
 
 #[test]
+fn a_bootstrap_wakes_the_others_that_it_may_be_in_the_way_of() {
+    let b = bootstrap("rival");
+    let all = [
+        "Bootstrap acme",
+        "Bootstrap rival",
+        "Stage other/dev",
+        "Stage shop/dev",
+        "Stage shop/prod",
+        "Stage shop/test",
+    ];
+    assert_eq!(woken(&shop(), None, Some(&b)), all);
+    assert_eq!(woken(&shop(), Some(&b), None), all);
+    assert_eq!(woken(&shop(), Some(&b), Some(&changed(&b, |_| ()))), all[1..], "not by its status");
+}
+
+#[test]
 fn an_assembly_wakes_the_stages_of_its_namespace_also_by_its_status() {
     let a = assembly("shop", "app", "dev");
     let stages = ["Stage shop/dev", "Stage shop/prod", "Stage shop/test"];

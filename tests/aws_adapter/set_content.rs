@@ -308,6 +308,17 @@ async fn what_cannot_be_read_is_waited_for_or_seen() {
             "the results of hooks are not known: the deploy role is not allowed ListHookResults",
         ]
     );
+    // Something else that speaks the protocol, and does not know the question.
+    let page =
+        |status| Fault::Answer { status, body: "<!doctype html><title>Not implemented</title>".to_owned() };
+    for fault in [page(500), page(501), error(501, "InternalFailure")] {
+        let events = world.proxy.rule(Rule::on("cloudformation", "DescribeEvents", fault.clone()).always());
+        let hooks = world.proxy.rule(Rule::on("cloudformation", "ListHookResults", fault.clone()).always());
+        let found = content(&world, &arn, &[]).await.warnings;
+        assert!(found.is_empty(), "{fault:?}: {found:?}");
+        events.remove();
+        hooks.remove();
+    }
     for (fault, kind) in [
         (error(400, "Throttling"), RefusalKind::Throttled),
         (error(500, "InternalFailure"), RefusalKind::Unavailable),

@@ -79,6 +79,18 @@ async fn a_bucket_without_versions_is_told() {
     assert_eq!(seen(&world, source("cdk.out.tgz")).await, SourceSeen::Unversioned);
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bucket_in_another_region_is_told() {
+    let world = World::start().await;
+    // S3 answers a HEAD with a status alone.
+    let elsewhere = Fault::Answer { status: 301, body: String::new() };
+    world.proxy.rule(Rule::on("s3", "HeadObject", elsewhere).always());
+    let told = refusal(world.look(Look::Source(source("cdk.out.tgz"), None, access(BUILD, &[]))).await);
+    assert_eq!(told.kind, RefusalKind::Invalid);
+    assert!(told.message.contains("lies in another region"), "{}", told.message);
+    assert!(told.message.contains("source.s3.region"), "{}", told.message);
+}
+
 /// The smallest assembly: a manifest without artifacts, in a zip.
 fn archive(version: &str) -> Vec<u8> {
     let manifest = format!("{{\"version\":\"{version}\",\"artifacts\":{{}}}}");

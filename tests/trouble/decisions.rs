@@ -37,6 +37,11 @@ fn garbage_a_wrong_id_and_an_old_id_let_nothing_run() -> Result<()> {
     ignored(world, &waiting, "must start with the whole change id")?;
     ignored(world, &waiting, "the key must be")?;
     case.told(world, &waiting.plan, "IgnoredDecision")?;
+    world.until((Kind::Stage, SHOP, &case.name), "it lists the id that no plan has", SOON, |stage| {
+        let list = stage.list("/status/ignored");
+        list.iter().any(|entry| entry.as_str().is_some_and(|text| text.contains(&wrong))).then_some(())
+    })?;
+    case.told(world, &case.name, "IgnoredDecision")?;
     case.keeps_waiting(world, &waiting)?;
     annotate(world, "plan", &waiting.plan, &format!("gate.stackgate.dev/approve={}", waiting.signed()))?;
     case.deployed(world, &first)?;

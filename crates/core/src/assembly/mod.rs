@@ -107,7 +107,7 @@ fn newest_version(
     });
     let Some(SourceLook { seen, at, .. }) = fresh else {
         let look = Look::Source(source.clone(), request.cloned(), access.clone());
-        return Err(ask(s.facts, Effect::Look(look), now));
+        return Err(ask(s.facts, Effect::Look(look), now).told_as(Reason::CallRefused, Reason::SourceFailed));
     };
     let again = at.saturating_add(interval(&s.assembly)).ok();
     match seen {

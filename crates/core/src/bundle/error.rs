@@ -74,7 +74,7 @@ pub enum BundleError {
         messages: Vec<String>,
     },
     /// The assembly holds no CDK Stage of that name.
-    #[error("the assembly holds no CDK Stage {asked:?}; it holds: {}", list(available))]
+    #[error("the assembly holds no {}; it holds: {}", asked_for(asked), list(available))]
     NoSuchCdkStage {
         /// What was asked for; empty for the stacks at the root.
         asked: String,
@@ -222,6 +222,14 @@ pub enum BundleError {
         /// Account, region and name.
         key: String,
     },
+}
+
+fn asked_for(stage: &str) -> String {
+    if stage.is_empty() {
+        "stacks at its root (spec.cdkStage is not set)".to_owned()
+    } else {
+        format!("CDK Stage {stage:?}")
+    }
 }
 
 fn list(names: &[String]) -> String {

@@ -181,15 +181,28 @@ fn wait_for_approval(s: &Snapshot<'_>, plan: &PlanView, tally: &Tally, now: Time
     Verdict::rest(
         Phase::Waiting(Reason::AwaitingApproval),
         format!(
-            "needs {}{not_counted}{}; read it: kubectl -n {} describe plan {}; let it run: {command}  or  {on_stage}",
+            "needs {}{not_counted}{}{}; read it: kubectl -n {} describe plan {}; let it run: {command}  or  {on_stage}",
             tally.missing(),
             standing_revokes(s, plan),
+            unheeded(s),
             s.namespace,
             plan.name
         ),
     )
     .waiting_for(tally.missing())
     .watching(watch)
+}
+
+/// What is decided now does not count, where nothing proves who decides.
+fn unheeded(s: &Snapshot<'_>) -> String {
+    match (s.gate.identity.value, s.enforcement.state) {
+        (IdentityNeeded::Verified, InForceState::NotInForce) => format!(
+            "; what is decided now does not count, since the gate wants verified identities, and {}",
+            s.enforcement.message
+        ),
+        (IdentityNeeded::Verified, InForceState::InForce | InForceState::Unknown)
+        | (IdentityNeeded::Any, _) => String::new(),
+    }
 }
 
 /// Revokes that stand on the plan take back whatever their authors approve.

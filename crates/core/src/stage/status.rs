@@ -13,6 +13,7 @@ use crate::{
     gate::{Annotation, InForceState, PlanView, parse_annotation},
     plan::{change_text, risk_text},
     verdict::{Phase, Verdict},
+    words::DecisionId,
 };
 
 /// What the object shows.
@@ -70,11 +71,17 @@ pub fn status(s: &Snapshot<'_>, v: &Verdict, now: Timestamp) -> StageStatus {
     }
 }
 
-/// What cannot be read. An old id is none of these: git may go on carrying it.
+/// What cannot be read, and what names a change that there never was. An old id is none of these: git may go on carrying it.
 fn ignored(s: &Snapshot<'_>, now: Timestamp) -> Vec<String> {
+    let never = |id: &DecisionId| match id {
+        DecisionId::Change(id) => s.plans.iter().all(|p| p.id() != id),
+        DecisionId::Release(_) => false,
+    };
     let unreadable = |(key, value): (&String, &String)| match parse_annotation(key, value)? {
         Err(why) => Some(format!("{key}: {why}")),
-        Ok(Annotation::Decision(d)) if d.action == Action::Approve => None,
+        Ok(Annotation::Decision(d)) if d.action == Action::Approve => {
+            never(&d.id).then(|| format!("{key}: this stage has no plan with the id {}", d.id))
+        }
         Ok(Annotation::Decision(_) | Annotation::Report(_)) => {
             Some(format!("{key}: only approve counts here, the rest on the plan"))
         }

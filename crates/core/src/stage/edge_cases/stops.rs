@@ -110,3 +110,28 @@ fn an_approval_that_was_over_before_it_was_seen_is_listed_as_ignored() {
     let before = status(&s, &verdict, at(4)).ignored;
     assert!(before.is_empty(), "{before:?}");
 }
+
+#[test]
+fn an_approval_of_a_change_that_there_never_was_is_listed_as_ignored() {
+    let ignored = |id: &str| {
+        let case = Case::new(&[]).on_stage(APPROVE, &format!("{id};by=alice"));
+        let s = case.seen();
+        status(&s, &decide(&s, at(5)), at(5)).ignored
+    };
+    let told = ignored(OTHER);
+    assert!(matches!(told.as_slice(), [text] if text.contains("no plan with the id c1-2222")), "{told:?}");
+    assert!(ignored(C1).is_empty(), "it counts");
+    assert!(ignored(NEXT_A1).is_empty(), "that release may come");
+}
+
+#[test]
+fn who_decides_while_nothing_proves_it_is_told_before() {
+    let case = Case::new(&[]).with(|c| {
+        c.enforcement.state = InForceState::NotInForce;
+        c.enforcement.message = "policy x is not there".to_owned();
+    });
+    let message = case.decided(5).message;
+    assert!(message.contains("does not count") && message.contains("policy x is not there"), "{message}");
+    let any = case.with(|c| c.gate = json!({ "identity": "Any" }));
+    assert!(!any.decided(5).message.contains("does not count"));
+}
