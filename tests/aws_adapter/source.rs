@@ -6,6 +6,8 @@ use stackgate_core::{
     effect::{Fact, Look, Outcome, RefusalKind, SourceSeen},
 };
 
+use stackgate_testbed::{Fault, Rule};
+
 use crate::world::{BUILD, World, access, refusal};
 
 const BUCKET: &str = "shop-cdk-out";
