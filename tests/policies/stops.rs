@@ -67,6 +67,14 @@ pub fn attempts() -> Vec<Attempt> {
             "what is recorded is removed",
             Call::merge(Bob, recorded(), without(&["reject", "reject.raw", "reject.plain", "revoke.alice"])),
         ),
+        lost(
+            "a revoke is removed that its author has approved after",
+            Call::merge(Bob, plan("prod-revoked"), without(&["revoke.alice"])),
+        ),
+        honest(
+            "a revoke is removed that was recorded again after that",
+            Call::merge(Bob, plan("prod-revoked"), without(&["revoke.erin"])),
+        ),
         honest(
             "what is recorded is overwritten",
             Call::merge(Alice, recorded(), set(&format!("{};by=alice;reason=still no", id('c', '3')))),

@@ -214,6 +214,22 @@ impl World {
         ]);
         self.make_plan(plan).await?;
 
+        let revoked = id('c', 'e');
+        let mut plan = objects::plan("prod-revoked", "Stage", "prod", &prod, &revoked);
+        plan["metadata"]["annotations"] = json!({
+            gate("revoke.alice"): format!("{revoked};by=alice"),
+            gate("revoke.erin"): format!("{revoked};by=erin%3B50%25@corp"),
+        });
+        plan["spec"]["ledger"] = json!([
+            opened(0),
+            decided(1, "Revoke", "alice", "alice", None),
+            decided(2, "Revoke", "erin", "erin;50%@corp", None),
+            decided(3, "Approve", "y", "alice", None),
+            decided(4, "Approve", "y", "erin;50%@corp", None),
+            decided(5, "Revoke", "erin", "erin;50%@corp", None),
+        ]);
+        self.make_plan(plan).await?;
+
         self.make_plan(objects::plan("dev-waits", "Stage", "dev", &dev, &id('c', '4'))).await?;
         let plan = objects::plan("acme-waits", "Bootstrap", "acme", &acme, &id('b', '6'));
         let path = system_plan("").trim_end_matches('/').to_owned();

@@ -154,6 +154,46 @@ fn a_stack_that_was_never_made_is_made_anew_by_a_better_release() -> Result<()> 
     case.deployed(world, &second)
 }
 
+fn protects(assembly: &CdkOut, on: bool) -> Result<CdkOut> {
+    let mut assembly = assembly.clone();
+    assembly.edit("assembly-Dev/manifest.json", |manifest| {
+        for (_, artifact) in manifest["artifacts"].as_object_mut().into_iter().flatten() {
+            if artifact["properties"]["stackName"] == "Dev-Store" {
+                artifact["properties"]["terminationProtection"] = json!(on);
+            }
+        }
+    })?;
+    Ok(assembly)
+}
+
+#[test]
+fn a_release_that_switches_protection_alone_is_shown_approved_and_carried_out() -> Result<()> {
+    let world = world()?;
+    let case = Case::new(world, "protection")?;
+    case.start(world)?;
+    let mut before = case.digest(world, None)?;
+    world.decide(&case.waiting(world, Some(&before))?.approve_on_plan())?;
+    case.deployed(world, &before)?;
+    for on in [true, false] {
+        case.upload(world, &protects(&case.assembly, on)?)?;
+        let release = case.digest(world, Some(&before))?;
+        let waiting = case.waiting(world, Some(&release))?;
+        let plan = world.object(Kind::ChangePlan, SHOP, &waiting.plan)?.context("the plan is gone")?;
+        let told = plan.text("/spec/proposal/stacks/0/warnings/0").to_owned()
+            + plan.text("/spec/proposal/stacks/1/warnings/0");
+        let way = if on { "switched on" } else { "switched off" };
+        ensure!(told.contains(way), "it does not say that it is {way}: {told:?}");
+        ensure!(plan.list("/spec/proposal/risks").iter().any(|r| r["class"] == "delete") != on, "{plan}");
+        world.decide(&waiting.approve_on_plan())?;
+        case.deployed(world, &release)?;
+        let stack = json!({ "StackName": "Dev-Store" });
+        let found = world.aws.call(&case.account, "cloudformation", "DescribeStacks", &stack)?;
+        ensure!(found["Stacks"][0]["EnableTerminationProtection"] == on, "it is not {way}: {found}");
+        before = release;
+    }
+    Ok(())
+}
+
 #[test]
 fn a_change_set_that_fails_is_told_with_its_cause() -> Result<()> {
     let world = world()?;

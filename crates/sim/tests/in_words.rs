@@ -11,7 +11,10 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use jiff::SignedDuration;
 use stackgate_core::{
-    api::{Action, AdoptionPolicy, CloseReason, Gate, Operation, PlannedAs, RiskClass, Stage, StageStatus},
+    api::{
+        Action, AdoptionPolicy, CloseReason, Gate, Operation, PlannedAs, RequireApproval, RiskClass, Stage,
+        StageStatus,
+    },
     gate::PlanView,
     stack::StackStatus,
     words::StackKey,
@@ -395,4 +398,64 @@ fn a_plan_that_takes_over_and_is_rejected_has_taken_over_nothing() {
     sign_with(&mut run, &next, Action::Approve, "", all);
     run.alone(SignedDuration::from_mins(5)).unwrap();
     assert_eq!(state(&mut run), "UpToDate");
+}
+
+#[test]
+fn a_retry_carries_no_approval_over_to_other_values() {
+    let (mut run, first) = rolled_back();
+    let key = first.proposal().stacks.first().expect("a stack").key();
+    run.world().change_outside(&key);
+    sign(&mut run, &first, Action::Retry, "");
+    run.alone(SignedDuration::from_mins(10)).unwrap();
+    assert_eq!(state(&mut run), "AwaitingApproval");
+    let again = newest(run.world(), DEV).expect("a plan");
+    approve(&mut run, &again);
+    run.alone(SignedDuration::from_mins(5)).unwrap();
+    assert_eq!(state(&mut run), "UpToDate");
+}
+
+#[test]
+fn nothing_is_taken_over_after_the_policy_was_taken_back_however_it_is_approved() {
+    let mut run = deployed_by_others();
+    adopt(&mut run);
+    let plan = newest(run.world(), DEV).expect("a plan");
+    change_stage(&mut run, |stage| stage.spec.adoption_policy = None);
+    // The news of it comes late.
+    let on = ObjectKey::Stage(DEV.to_owned());
+    let late = run.world().cluster.views[0].late.remove(&on);
+    sign_with(&mut run, &plan, Action::Approve, "", &RiskClass::ALL);
+    run.alone(SignedDuration::from_mins(2)).unwrap();
+    assert!(newest(run.world(), DEV).expect("a plan").owned_now().is_empty());
+    if let Some(late) = late {
+        run.world().cluster.views[0].late.insert(on, late);
+    }
+    run.alone(SignedDuration::from_mins(5)).unwrap();
+    assert_eq!(state(&mut run), "StackNotOurs");
+}
+
+#[test]
+fn what_others_made_is_taken_over_by_no_rule() {
+    let mut run = deployed_by_others();
+    change_stage(&mut run, |stage| {
+        stage.spec.gate = Some(Gate { require_approval: Some(RequireApproval::Never), ..Gate::default() });
+    });
+    adopt(&mut run);
+}
+
+#[test]
+fn going_forward_again_is_no_roll_back() {
+    let (mut run, first) = deployed();
+    let deploy = |run: &mut Run, place: usize| {
+        run.world().source.push(Arc::clone(&RELEASES[place]));
+        run.alone(SignedDuration::from_mins(10)).unwrap();
+        let plan = newest(run.world(), DEV).expect("a plan");
+        approve(run, &plan);
+        run.alone(SignedDuration::from_mins(5)).unwrap();
+        assert_eq!(state(run), "UpToDate");
+        plan.proposal().operation
+    };
+    assert_eq!(first.proposal().operation, Operation::Deploy);
+    assert_eq!(deploy(&mut run, 3), Operation::Deploy);
+    assert_eq!(deploy(&mut run, 0), Operation::Rollback);
+    assert_eq!(deploy(&mut run, 3), Operation::Deploy);
 }

@@ -7,4 +7,4 @@ mod run;
 
 pub use content::content;
 pub use prepare::{Prepared, Wish};
-pub use run::{Progress, Running};
+pub use run::{Progress, Protecting, Running};

@@ -243,6 +243,10 @@ impl Running<'_> {
         Progress::Settle(Box::new(Settled::of(self.key, id, SettledAs::Gone, (gone, at), None)))
     }
 
+    fn protecting(&self) -> Protecting<'_> {
+        Protecting { facts: self.facts, key: self.key, access: self.access, wanted: self.protect }
+    }
+
     fn kind(&self) -> ChangeSetKind {
         match self.baseline {
             Baseline::None => ChangeSetKind::Create,
@@ -267,7 +271,7 @@ impl Running<'_> {
     /// Records how the stack came out; why it failed is asked first.
     pub fn settle(&self, row: &StackRow, outcome: SettledAs, now: Timestamp) -> Progress {
         let message = if outcome == SettledAs::Succeeded {
-            match self.protected(row, now) {
+            match self.protecting().protected(row, now) {
                 Ok(message) => message,
                 Err(need) => return Progress::Need(need),
             }
@@ -279,31 +283,6 @@ impl Running<'_> {
         };
         let state = (row.status.as_str(), row.updated);
         Progress::Settle(Box::new(Settled::of(self.key, row.id.clone(), outcome, state, message)))
-    }
-
-    /// Sets the protection as the assembly wants it, as the CDK CLI does. That it cannot be set is told, and keeps nothing
-    /// from going on.
-    fn protected(&self, row: &StackRow, now: Timestamp) -> Step<Option<String>> {
-        let Some(wanted) = self.protect.filter(|p| *p != row.protected) else { return Ok(None) };
-        let as_of = self.row().as_of().unwrap_or(now);
-        let Some(id) = Confirmed::by_look(row.id.clone(), as_of, now) else {
-            return Err(self.look_at_stack(now));
-        };
-        let effect = Mutation::Protect(self.key.clone(), id, wanted, self.access.clone());
-        self.at_last(Effect::Mutate(effect), now).map(|why| {
-            Some(format!("termination protection could not be set: {why}").chars().take(1000).collect())
-        })
-    }
-
-    /// Has something done that nothing may wait for long: what passes by itself is tried again a few times, then it is left.
-    /// `Ok`: why it was left.
-    fn at_last(&self, effect: Effect, now: Timestamp) -> Step<String> {
-        let tried = self.facts.refusals.get(&effect.attempt()).map_or(0, |r| r.times);
-        match ask(self.facts, effect, now) {
-            need @ Need::Do(_) => Err(need),
-            need @ Need::Wait(..) if tried < TRIES => Err(need),
-            Need::Wait(_, why, _) | Need::Stuck(_, why, _) => Ok(why),
-        }
     }
 
     fn settle_unmoved(&self, at: Timestamp) -> Progress {
@@ -324,8 +303,61 @@ impl Running<'_> {
             }));
         }
         let look = Look::Failure(self.key.clone(), row.id.clone(), self.access.clone());
-        let left = self.at_last(Effect::Look(look), now)?;
+        let left = at_last(self.facts, Effect::Look(look), now)?;
         Ok(Some(format!("its events could not be read: {left}").chars().take(1000).collect()))
+    }
+}
+
+/// A stack whose protection is set as the assembly wants it, as the CDK CLI does.
+#[derive(Clone, Copy, Debug)]
+pub struct Protecting<'a> {
+    /// What is remembered.
+    pub facts: &'a Facts,
+    /// Where it lives.
+    pub key: &'a StackKey,
+    /// How CloudFormation is called.
+    pub access: &'a Access,
+    /// Whether it shall be protected; absent leaves that as it is.
+    pub wanted: Option<bool>,
+}
+
+impl Protecting<'_> {
+    /// A stack of which nothing else changes: what it needs until it is as wanted.
+    #[must_use]
+    pub fn settle(&self, row: &StackRow, now: Timestamp) -> Progress {
+        match self.protected(row, now) {
+            Ok(message) => {
+                let state = (row.status.as_str(), row.updated);
+                let settled = Settled::of(self.key, row.id.clone(), SettledAs::Succeeded, state, message);
+                Progress::Settle(Box::new(settled))
+            }
+            Err(need) => Progress::Need(need),
+        }
+    }
+
+    /// That it cannot be set is told, and keeps nothing from going on.
+    fn protected(&self, row: &StackRow, now: Timestamp) -> Step<Option<String>> {
+        let Some(wanted) = self.wanted.filter(|p| *p != row.protected) else { return Ok(None) };
+        let seen = self.facts.stacks.get(self.key).and_then(Seen::as_of);
+        let Some(id) = Confirmed::by_look(row.id.clone(), seen.unwrap_or(now), now) else {
+            let look = Look::Stack(self.key.clone(), self.access.clone());
+            return Err(ask(self.facts, Effect::Look(look), now));
+        };
+        let effect = Mutation::Protect(self.key.clone(), id, wanted, self.access.clone());
+        at_last(self.facts, Effect::Mutate(effect), now).map(|why| {
+            Some(format!("termination protection could not be set: {why}").chars().take(1000).collect())
+        })
+    }
+}
+
+/// Has something done that nothing may wait for long: what passes by itself is tried again a few times, then it is left.
+/// `Ok`: why it was left.
+fn at_last(facts: &Facts, effect: Effect, now: Timestamp) -> Step<String> {
+    let tried = facts.refusals.get(&effect.attempt()).map_or(0, |r| r.times);
+    match ask(facts, effect, now) {
+        need @ Need::Do(_) => Err(need),
+        need @ Need::Wait(..) if tried < TRIES => Err(need),
+        Need::Wait(_, why, _) | Need::Stuck(_, why, _) => Ok(why),
     }
 }
 

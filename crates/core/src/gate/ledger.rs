@@ -12,8 +12,8 @@ use super::{Annotation, Decision, Report, parse_annotation};
 use crate::{
     api::{
         Action, ChangePlan, Check, CheckResult, Checked, Claimed, ClaimedStack, Closed, Decided,
-        DecisionSource, Identity, IdentityNeeded, LedgerEntry, OwnedStack, PlannedAs, Proposal, ReleaseRef,
-        RiskClass, Settled, SettledAs,
+        DecisionSource, Identity, IdentityNeeded, LedgerEntry, OwnedStack, PlannedAs, Proposal,
+        ProposedStack, ReleaseRef, RiskClass, Settled, SettledAs,
     },
     change::risk_classes,
     words::{ChangeId, DecisionId, Env, StackKey},
@@ -280,7 +280,7 @@ impl PlanView {
     pub fn is_complete(&self) -> bool {
         self.closed.is_none()
             && self.proposal().stacks.iter().all(|s| {
-                (s.plan == PlannedAs::Unchanged && (self.claimed || !s.adopted))
+                (s.is_left_alone() && (self.claimed || !s.adopted))
                     || self.settled.get(&s.key()).is_some_and(|e| e.outcome == SettledAs::Succeeded)
             })
     }
@@ -348,7 +348,9 @@ impl PlanView {
                     .flatten();
             }
         }
-        for stack in self.proposal().stacks.iter().filter(|s| s.plan == PlannedAs::Unchanged) {
+        let done = |s: &&ProposedStack| s.is_left_alone() || self.settled.contains_key(&s.key());
+        let unchanged = self.proposal().stacks.iter().filter(|s| s.plan == PlannedAs::Unchanged);
+        for stack in unchanged.filter(done) {
             if let Some(o) = owned.get_mut(&stack.key())
                 && self.closed.is_none()
             {

@@ -84,6 +84,10 @@ pub fn tally(plan: &PlanView, gate: &InForce, now: Timestamp) -> Tally {
 }
 
 fn by_rule(plan: &PlanView, gate: &InForce, classes: &BTreeSet<RiskClass>) -> Option<&'static str> {
+    // Whoever has a stack taken over is asked, whatever the rule.
+    if plan.proposal().stacks.iter().any(|s| s.adopted) {
+        return None;
+    }
     let deferred = plan.proposal().stacks.iter().any(|s| s.plan.is_without_set());
     let risky = classes.contains(&RiskClass::MaybeReplace)
         || classes.iter().any(|c| gate.require_ack.value.contains(c));
@@ -123,21 +127,25 @@ impl<'a> Count<'a> {
                 Action::Revoke => {
                     newest.remove(recorded.decided.by.as_str());
                 }
-                Action::Approve if self.counts(recorded, classes) => {
-                    newest.insert(&recorded.decided.by, recorded);
-                }
-                Action::Approve | Action::Reject | Action::Retry | Action::Override => {}
+                Action::Approve => match self.identity_counts(recorded) {
+                    Err(why) => self.out.not_counted.push(format!("{}: {why}", recorded.who())),
+                    Ok(()) if self.counts(recorded, classes) => {
+                        newest.insert(&recorded.decided.by, recorded);
+                    }
+                    // What somebody has said of it last holds, also when it is over: an older word does not come back.
+                    Ok(()) => {
+                        newest.remove(recorded.decided.by.as_str());
+                    }
+                },
+                Action::Reject | Action::Retry | Action::Override => {}
             }
         }
         newest
     }
 
+    /// Whether an approval of somebody whose word counts is one of this change, and not over.
     fn counts(&mut self, recorded: &Recorded, classes: &BTreeSet<RiskClass>) -> bool {
         let who = recorded.who();
-        if let Err(why) = self.identity_counts(recorded) {
-            self.out.not_counted.push(format!("{who}: {why}"));
-            return false;
-        }
         let beforehand = matches!(recorded.decided.under, Some(DecisionId::Release(_)));
         if beforehand && !classes.iter().all(|c| recorded.decided.acks.contains(c)) {
             let beyond: Vec<&str> =

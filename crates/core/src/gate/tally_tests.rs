@@ -48,6 +48,13 @@ fn approve(by: &str) -> serde_json::Value {
     said("Approve", by, "Verified", &[])
 }
 
+/// An approval that counts until so many hours after the start.
+fn until(by: &str, hours: i64) -> serde_json::Value {
+    let mut approval = approve(by);
+    approval["until"] = at(hours).to_string().into();
+    approval
+}
+
 fn gate(spec: serde_json::Value) -> InForce {
     let spec = serde_json::json!({ "assemblyRef": { "name": "shop" }, "accounts": ["prod"], "gate": spec });
     in_force(&Stage::new("prod", serde_json::from_value(spec).unwrap()), [])
@@ -61,6 +68,9 @@ fn gate(spec: serde_json::Value) -> InForce {
 #[case::taken_back(2, &[approve("alice"), approve("bob"), said("Revoke", "alice", "Verified", &[])], 1)]
 #[case::only_the_own(1, &[approve("alice"), said("Revoke", "bob", "Verified", &[])], 1)]
 #[case::and_given_again(1, &[approve("alice"), said("Revoke", "alice", "Verified", &[]), approve("alice")], 1)]
+#[case::what_is_over_brings_no_older_word_back(1, &[approve("alice"), until("alice", 3)], 0)]
+#[case::nor_of_others(2, &[approve("alice"), approve("bob"), until("alice", 4)], 1)]
+#[case::whoever_is_not_proven_takes_nothing_back(1, &[approve("alice"), said("Approve", "alice", "Unverified", &[])], 1)]
 #[case::unproven_stops_count(1, &[approve("alice"), said("Revoke", "alice", "Unverified", &[])], 0)]
 #[case::unproven_approvals_do_not(1, &[said("Approve", "alice", "Unverified", &[])], 0)]
 #[case::git_is_one(1, &[said("Approve", "git:main", "Git", &[])], 1)]

@@ -49,10 +49,7 @@ pub fn preparation(status: StackStatus) -> Preparation {
         S::RollbackComplete => Preparation::Recreate(
             "its creation was rolled back; look at its events, then delete it: aws cloudformation delete-stack",
         ),
-        S::RollbackFailed => Preparation::Recreate(
-            "its creation failed, and the roll back, too; look at its events, then delete it: aws cloudformation delete-stack",
-        ),
-        S::CreateFailed => Preparation::Stuck(
+        S::CreateFailed | S::RollbackFailed => Preparation::Stuck(
             "its creation failed and what was made is still there; look at its events, then delete it: aws cloudformation delete-stack",
         ),
         S::DeleteFailed => {

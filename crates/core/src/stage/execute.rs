@@ -11,6 +11,7 @@ use super::{
     fence::{baseline, close, found},
     gate::{freezes, rests_on_policies, told},
     prepare::{assessed, wanted, wish, without_set},
+    protect::protect,
     targets::{access_to, allowed, targets, watched},
 };
 use crate::{
@@ -20,12 +21,13 @@ use crate::{
         Reason, Risk, RiskClass, Settled, SettledAs,
     },
     change::change_set_name,
-    drive::{Progress, Running},
+    drive::{Prepared, Progress, Running},
     effect::{CONFIRM_WITHIN, Confirmed, Effect, LiveGate, Look, Mutation, Pace, baseline_of},
     gate::{InForceState, PlanView, in_force, tally},
     plan::append,
     stack::{Change, Preparation, StackRow, preparation},
     verdict::{Need, Step, Verdict, ask, fold},
+    words::DecisionId,
 };
 
 /// Drives a claimed plan to its end.
@@ -105,12 +107,19 @@ fn sweep(s: &Snapshot<'_>, plan: &PlanView, may_start: bool, now: Timestamp) -> 
         plan.proposal().stacks.iter().map(|p| (p.artifact.as_str(), is_done(plan, p))).collect();
     let mut out = Sweep::default();
     for stack in &plan.proposal().stacks {
-        if stack.plan == PlannedAs::Unchanged || plan.settled.contains_key(&stack.key()) {
+        if stack.is_left_alone() || plan.settled.contains_key(&stack.key()) {
             continue;
         }
         let ready = stack.after.iter().all(|a| done.get(a.as_str()).copied().unwrap_or(true));
         let progress = match plan.claims.get(&stack.key()) {
             Some(claim) => drive(s, plan, stack, claim, may_start && ready, now),
+            None if may_start && ready && stack.plan == PlannedAs::Unchanged => {
+                match gate_stands(s, plan, stack, now) {
+                    Ok(None) => protect(s, stack, now),
+                    Ok(Some(why)) => Progress::Stop(why),
+                    Err(need) => Progress::Need(need),
+                }
+            }
             None if may_start && ready => match claim_later(s, plan, stack, now) {
                 Ok(claim) => {
                     out.claims.push(claim);
@@ -131,8 +140,7 @@ fn sweep(s: &Snapshot<'_>, plan: &PlanView, may_start: bool, now: Timestamp) -> 
 }
 
 fn is_done(plan: &PlanView, stack: &ProposedStack) -> bool {
-    stack.plan == PlannedAs::Unchanged
-        || plan.settled.get(&stack.key()).is_some_and(|x| x.outcome == SettledAs::Succeeded)
+    stack.is_left_alone() || plan.settled.get(&stack.key()).is_some_and(|x| x.outcome == SettledAs::Succeeded)
 }
 
 /// A stack that was claimed: confirm, execute, watch, settle.
@@ -283,6 +291,9 @@ fn claim_later(
         return stop(format!("the change set of stack {key} cannot be used: {why}"));
     }
     let prepared = wish.change_set(row, |kind, name| wanted(s, t, kind, name), now).map_err(stop_or_need)?;
+    if let Some(why) = other_than_carried(s, plan, stack, &prepared) {
+        return stop(why);
+    }
     if let Some(c) = beyond(&prepared.changes, &announced.changes) {
         return stop(format!(
             "the change set of stack {key} shows more than its template: {} of {} ({})",
@@ -310,6 +321,26 @@ fn claim_later(
         }
         (None, None) => stop(format!("stack {key} has neither a change set nor a stack")),
     }
+}
+
+/// An approval that a retry has carried over to a stack that is made anew is one of the change set that was rolled back: with other
+/// values behind its parameters it is another one.
+fn other_than_carried(
+    s: &Snapshot<'_>,
+    plan: &PlanView,
+    stack: &ProposedStack,
+    prepared: &Prepared,
+) -> Option<String> {
+    let key = stack.key();
+    let carried = plan.decisions.iter().find_map(|r| match &r.decided.under {
+        Some(DecisionId::Change(id)) if stack.plan == PlannedAs::Recreated && id != plan.id() => Some(id),
+        Some(DecisionId::Change(_) | DecisionId::Release(_)) | None => None,
+    })?;
+    let before = s.plans.iter().find(|p| p.id() == carried).and_then(|p| p.claims.get(&key));
+    let same = before.is_some_and(|claim| claim.leaf == prepared.leaf);
+    (!same).then(|| {
+        format!("the change set of stack {key} is not the one that was rolled back, which was approved")
+    })
 }
 
 /// How long to wait before a stack that is being deleted is looked at again.

@@ -5,14 +5,15 @@ use kube::ResourceExt;
 
 use super::{
     Snapshot,
+    execute::live_gate,
     fence::{baseline, close, set_of},
     targets::{access_to, watched},
 };
 use crate::{
     account::Accounts,
     api::{
-        Action, Claimed, ClaimedStack, CloseReason, DecisionSource, GATE_PREFIX, IdentityNeeded, PlannedAs,
-        ProposedStack, Reason,
+        Action, AdoptionPolicy, Claimed, ClaimedStack, CloseReason, DecisionSource, GATE_PREFIX,
+        IdentityNeeded, PlannedAs, ProposedStack, Reason,
     },
     change::leaf,
     drive::content,
@@ -23,6 +24,7 @@ use crate::{
     plan::{append, by_rule},
     stack::SetState,
     verdict::{Need, Phase, Step, Verdict, ask, fold},
+    words::StackKey,
 };
 
 /// Waits for what is missing, or claims.
@@ -51,6 +53,11 @@ pub(super) fn gate(s: &Snapshot<'_>, plan: &PlanView, now: Timestamp) -> Verdict
     if let Some(v) = frozen(s, plan, &tally, now) {
         return v;
     }
+    match adopts_still(s, plan, now) {
+        Ok(None) => {}
+        Ok(Some(why)) => return close(s, plan, CloseReason::Superseded, &why, false, now),
+        Err(need) => return fold(vec![need], Reason::Executing, "looking whether stacks may be taken over"),
+    }
     let mut needs: Vec<Need> =
         plan.proposal().stacks.iter().filter_map(|stack| seen_since(s, plan, stack, now).err()).collect();
     if !needs.is_empty() {
@@ -75,6 +82,29 @@ pub(super) fn gate(s: &Snapshot<'_>, plan: &PlanView, now: Timestamp) -> Verdict
     }
     let ledger = ledger.with(|e| e.claimed = Some(Claimed { stacks: claims }));
     append(s.facts, &s.namespace, plan, ledger, Reason::Executing, "claiming the stacks", now)
+}
+
+/// Why stacks that the plan takes over may no longer be: where nothing of a stack changes, the claim is all that there is, and
+/// nothing is looked at after it.
+fn adopts_still(s: &Snapshot<'_>, plan: &PlanView, now: Timestamp) -> Step<Option<String>> {
+    let adopted: Vec<StackKey> =
+        plan.proposal().stacks.iter().filter(|p| p.adopted).map(ProposedStack::key).collect();
+    if adopted.is_empty() {
+        return Ok(None);
+    }
+    let allows = |stage: &Stage| stage.spec.adoption_policy == Some(AdoptionPolicy::Unowned);
+    if !allows(&s.stage) {
+        return Ok(Some("spec.adoptionPolicy was changed".to_owned()));
+    }
+    let live = live_gate(s, plan, now)?;
+    if !live.stage.as_ref().is_some_and(allows) {
+        // The watch shows it in a moment; planned before that, the same would come out.
+        let again = now.saturating_add(SignedDuration::from_secs(5)).ok();
+        let why = "spec.adoptionPolicy was changed: it takes nothing over".to_owned();
+        return Err(Need::Wait(Reason::AwaitingApproval, why, again));
+    }
+    let taken = adopted.iter().find_map(|key| Some((key, s.taken.get(key)?)));
+    Ok(taken.map(|(key, other)| format!("stack {key} belongs to Stage {other}")))
 }
 
 /// Whether the gate wants to know who decides, and nothing proves that now. Decisions of before do not open it either.

@@ -17,6 +17,7 @@ mod latch;
 mod plan;
 mod prepare;
 mod proof;
+mod protect;
 mod snapshot;
 mod status;
 mod targets;

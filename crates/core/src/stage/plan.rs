@@ -14,6 +14,7 @@ use super::{
     adopt::{self, is_taken_over},
     carry::{beforehand, retried},
     prepare::{assessed, unpublished, wanted, wish, without_set},
+    protect,
     targets::{Target, Targets, bootstrapped, targets},
 };
 use crate::{
@@ -135,11 +136,18 @@ fn plan_targets(s: &Snapshot<'_>, release: &ReleaseRef, targets: &Targets, now: 
                     p,
                     risks: Assessment::default(),
                     adopted: adopted.contains(&t.key),
+                    protection: protect::switched(s, t),
                 });
             }
             PlannedAs::Prepared | PlannedAs::Deferred | PlannedAs::Recreated => match assessed(s, t, &p, now)
             {
-                Ok(risks) => planned.push(Planned { t, p, risks, adopted: adopted.contains(&t.key) }),
+                Ok(risks) => planned.push(Planned {
+                    t,
+                    p,
+                    risks,
+                    adopted: adopted.contains(&t.key),
+                    protection: protect::switched(s, t),
+                }),
                 Err(need) => needs.push(need),
             },
         }
@@ -182,6 +190,8 @@ pub(super) struct Planned<'a> {
     pub risks: Assessment,
     /// Whether it is taken over.
     pub adopted: bool,
+    /// Whether its termination protection is switched, and which way.
+    pub protection: Option<bool>,
 }
 
 fn record(
@@ -218,7 +228,7 @@ fn open(
         targets.list.iter().map(|t| (&*t.artifact, &t.names.qualifier)),
     );
     let stacks: Vec<ProposedStack> = planned.iter().map(|x| proposed(x, targets, &names)).collect();
-    let nothing = stacks.iter().all(|p| p.plan == PlannedAs::Unchanged && !p.adopted);
+    let nothing = stacks.iter().all(|p| p.is_left_alone() && !p.adopted);
     let mut ledger = Ledger::new(now).with(|e| e.opened = Some(opened(s, release)));
     if nothing {
         ledger = ledger.with(|e| e.decided = Some(by_rule("nothing differs")));
@@ -277,7 +287,8 @@ fn compared(s: &Snapshot<'_>, proposal: &Proposal, release: &ReleaseRef) -> Opti
 fn risks(planned: &[Planned<'_>]) -> Vec<Risk> {
     let of = |x: &Planned<'_>| {
         let adopts = x.adopted.then(|| adopt::risk(x.t));
-        adopts.into_iter().chain(x.risks.risks.iter().cloned()).collect::<Vec<_>>()
+        let unprotects = (x.protection == Some(false)).then(|| protect::risk(x.t));
+        adopts.into_iter().chain(unprotects).chain(x.risks.risks.iter().cloned()).collect::<Vec<_>>()
     };
     let mut all: Vec<Risk> = planned.iter().flat_map(of).collect();
     let rank = |r: &Risk| RiskClass::ALL.iter().position(|c| *c == r.class);
@@ -286,7 +297,7 @@ fn risks(planned: &[Planned<'_>]) -> Vec<Risk> {
 }
 
 fn proposed(
-    Planned { t, p, risks, adopted }: &Planned<'_>,
+    Planned { t, p, risks, adopted, protection }: &Planned<'_>,
     targets: &Targets,
     names: &StageNames,
 ) -> ProposedStack {
@@ -313,11 +324,16 @@ fn proposed(
         adopted: *adopted,
         baseline_updated_time,
         termination_protection: t.artifact.termination_protection,
+        switches_protection: protection.is_some(),
         input: t.digest,
         leaf: p.leaf,
         sameness: Some(names.sameness(&t.artifact, p.plan, &p.changes, &p.warnings, &p.content.processed)),
         console_url: p.set.as_ref().map(|set| console_url(&set.arn, &set.stack_id)),
-        warnings: shown_warnings(&p.warnings),
+        warnings: protect::told(*protection)
+            .into_iter()
+            .chain(shown_warnings(&p.warnings))
+            .take(32)
+            .collect(),
         count: count_changes(&p.changes, &risks.code_only),
         changes,
         unlisted,

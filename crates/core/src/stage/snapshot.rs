@@ -167,14 +167,17 @@ impl Snapshot<'_> {
         Some(asked.chars().take(256).collect())
     }
 
-    /// What deploying this release would be: going back, if it was carried out before the one that is there.
+    /// What deploying this release would be: going back, if it was first carried out before the one that is there.
     #[must_use]
     pub fn operation(&self, release: &crate::words::Digest) -> Operation {
-        let mut carried_out =
-            self.plans.iter().filter(|p| p.is_complete()).filter_map(|p| p.release.as_ref());
-        let now = carried_out.next().map(|r| r.digest);
-        let earlier = carried_out.any(|r| r.digest == *release);
-        if earlier && now != Some(*release) { Operation::Rollback } else { Operation::Deploy }
+        let carried_out = || self.plans.iter().filter(|p| p.is_complete()).filter_map(|p| p.release.as_ref());
+        // Newest first: the last place of a release is that of its first time.
+        let first = |digest| carried_out().enumerate().filter(|(_, r)| r.digest == digest).last();
+        let now = carried_out().next().and_then(|r| first(r.digest));
+        match (now, first(*release)) {
+            (Some((now, _)), Some((then, _))) if then > now => Operation::Rollback,
+            _ => Operation::Deploy,
+        }
     }
 
     /// `namespace/name`, for descriptions.

@@ -196,6 +196,7 @@ impl Place {
                 adopted: false,
                 baseline_updated_time: None,
                 termination_protection: s.termination_protection,
+                switches_protection: false,
                 input: digest("input"),
                 leaf: digest("leaf"),
                 sameness: Some(names.sameness(s, plan, &list, &[], &BTreeMap::new())),

@@ -127,7 +127,7 @@ impl World {
     }
 
     /// Changes something that change sets of this stack draw in. Those that are made already keep what they have.
-    fn change_outside(&mut self, key: &StackKey) {
+    pub fn change_outside(&mut self, key: &StackKey) {
         self.tell(|| format!("  [people] change what change sets of {key} draw in"));
         *self.cloud.outside.entry(key.clone()).or_default() += 1;
     }

@@ -201,6 +201,9 @@ pub struct ProposedStack {
     /// Whether the stack shall be protected against deletion; absent leaves that as it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub termination_protection: Option<bool>,
+    /// Whether the deployed stack has another protection than it shall have, so that this is switched.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub switches_protection: bool,
     /// The digest of everything that goes into the change-set call.
     pub input: Digest,
     /// The stack's share of the id: input, baseline and what would happen.
@@ -228,6 +231,12 @@ pub struct ProposedStack {
 }
 
 impl ProposedStack {
+    /// Whether running the plan does nothing to the stack.
+    #[must_use]
+    pub fn is_left_alone(&self) -> bool {
+        self.plan == PlannedAs::Unchanged && !self.switches_protection
+    }
+
     /// Where the stack lives.
     #[must_use]
     pub fn key(&self) -> StackKey {

@@ -47,7 +47,7 @@ impl Chain {
             stage["metadata"]["name"] = json!(self.next);
             stage["spec"]["cdkStage"] = json!("Test");
             stage["spec"]["accounts"] = json!([self.next]);
-            stage["spec"]["promoteFrom"] = json!([{ "stage": self.case.name }]);
+            stage["spec"]["promoteFrom"] = json!([{ "name": self.case.name }]);
             world.kubectl().apply(&stage.to_string())?;
         } else {
             self.case.upload(world, &assembly)?;
