@@ -13,7 +13,7 @@ use crate::{
     account::Accounts,
     api::{
         Action, AdoptionPolicy, Claimed, ClaimedStack, CloseReason, DecisionSource, GATE_PREFIX,
-        IdentityNeeded, PlannedAs, ProposedStack, Reason,
+        IdentityNeeded, PlannedAs, ProposedStack, Reason, Stage,
     },
     change::leaf,
     drive::content,
