@@ -5,6 +5,7 @@ mod ways;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
+use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 use stackgate_testbed::{
     User, repository,
@@ -21,6 +22,9 @@ const POLICIES: [&str; 6] = [
     "setgate.stackgate.dev",
     "status.stackgate.dev",
 ];
+
+/// How soon the API server goes by what has changed.
+const SETTLING: SignedDuration = SignedDuration::from_secs(1);
 
 #[test]
 fn whatever_is_done_to_the_policies_shows_and_leaves_nothing_proven() -> Result<()> {
@@ -56,8 +60,12 @@ fn each_change_shows(world: &World, case: &Case) -> Result<()> {
             way.take(&world.kubectl(), policy)?;
             shows(world, case, "False", &format!("installs: {}. What", way.told(policy)))
                 .with_context(|| format!("{way:?} of {policy}"))?;
+            let from = Timestamp::now();
             put_back(world)?;
+            let until = Timestamp::now().checked_add(SETTLING)?;
             shows(world, case, "True", "in force")
+                .with_context(|| format!("{policy} is put back after {way:?}"))?;
+            nothing_is_tried(world, from, until)
                 .with_context(|| format!("{policy} is put back after {way:?}"))?;
         }
     }
@@ -109,6 +117,20 @@ fn put_back_while_the_controller_is_away(
     sign(world, User::Alice, waiting, "seen", "alice")?;
     identity(world, waiting, "seen", "Verified")?;
     case.deployed(world, release)
+}
+
+/// The controller leaves the API server time to take the policies over.
+fn nothing_is_tried(world: &World, from: Timestamp, until: Timestamp) -> Result<()> {
+    let audited = world.cluster.audited()?;
+    let tried: Vec<_> = audited
+        .iter()
+        .filter(|call| {
+            call.user == User::Controller.name() && call.verb == "create" && call.resource == "stages"
+        })
+        .filter(|call| (from..until).contains(&call.received))
+        .collect();
+    ensure!(tried.is_empty(), "tried between {from} and {until}: {tried:#?}");
+    Ok(())
 }
 
 /// As `helm upgrade` does, whatever was changed.
