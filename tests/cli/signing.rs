@@ -246,7 +246,7 @@ pub async fn stops_need_no_second_look(w: &World) -> Result<()> {
                 "annotate",
                 "plan",
                 &plan,
-                &format!("gate.stackgate.dev/approve.x={}", id('1')),
+                &format!("gate.stackgate.dev/approve.x={};by=admin", id('1')),
             ])
             .unwrap();
     })

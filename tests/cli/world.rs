@@ -134,7 +134,8 @@ impl World {
     /// As docs/who-may.md says for those without helm; `tests/policies` installs by helm.
     fn install(&self) -> Result<()> {
         let page = fs::read_to_string(repository().join("docs/who-may.md"))?;
-        let (_, rest) = page.split_once("Without helm: `").context("no line for those without helm")?;
+        let before = if self.cluster.signs()? { "Without helm: `" } else { "`deploy/sign.yaml`: `" };
+        let (_, rest) = page.split_once(before).context("no line for those without helm")?;
         let (line, _) = rest.split_once('`').context("no end of the line")?;
         said(self.command(User::Admin, "bash")?.args(["-c", line]).current_dir(repository()))?.fine()?;
         Ok(())

@@ -59,7 +59,14 @@ pub async fn every_command_works(world: &World) -> Result<()> {
         .collect();
     ensure!(commands.len() == 11, "{} commands: {commands:#?}", commands.len());
     for command in &commands {
-        let args: Vec<&str> = command.iter().skip(1).map(String::as_str).collect();
+        // As the page says: before Kubernetes 1.36 people sign by hand.
+        let unsigned = |word: &str| !world.signs && word.starts_with("gate.stackgate.dev/");
+        let words: Vec<String> = command
+            .iter()
+            .skip(1)
+            .map(|word| if unsigned(word) { format!("{word};by=alice") } else { word.clone() })
+            .collect();
+        let args: Vec<&str> = words.iter().map(String::as_str).collect();
         // Alice decides on Stages; the administrator may all the rest.
         let who =
             if ["prod-3f9c", "stages.stackgate.dev/prod", "whoami"].iter().any(|word| args.contains(word)) {

@@ -145,11 +145,15 @@ fn many() -> Vec<Attempt> {
 
 fn reports() -> Vec<Attempt> {
     let whole = id('c', '1');
+    let own = format!("by={}", Robot.name());
     let report = |value: &str| Call::merge(Robot, plan("prod-waits"), decide("check.smoke", value));
     let is = |name, value: &str| attack(name, report(value), POLICY, REPORT);
     vec![
-        honest("a check that passed", report(&format!("{whole};result=passed"))),
-        honest("a check that failed", report(&format!("{whole};result=failed;reason=503 from /health"))),
+        honest("a check that passed", report(&format!("{whole};result=passed;{own}"))),
+        honest(
+            "a check that failed",
+            report(&format!("{whole};result=failed;reason=503 from /health;{own}")),
+        ),
         is("a check without result", &whole),
         is("a check that is unsure", &format!("{whole};result=maybe")),
         is("a check that is both", &format!("{whole};result=passed;result=failed")),

@@ -36,6 +36,17 @@ pub fn unsigned() -> Vec<Attempt> {
             POLICY,
             "append ;by=erin%3B50%25@corp to",
         ),
+        // It would be recorded as nobody's, and a gate that wants proof would never count it.
+        attack(
+            "an unsigned report",
+            Call::merge(
+                Robot,
+                plan("prod-waits"),
+                decide("check.smoke", &format!("{};result=passed", id('c', '1'))),
+            ),
+            POLICY,
+            "append ;by=system:serviceaccount:shop:ci to the report",
+        ),
     ]
 }
 
@@ -123,17 +134,16 @@ fn programs() -> Vec<Attempt> {
             POLICY,
             says,
         ),
-        honest("a program reports a check", report(Robot, "")),
-        honest("a program reports a check and says who it is", report(Robot, &format!(";{own}"))),
+        honest("a program reports a check", report(Robot, &format!(";{own}"))),
         attack(
             "a report in another's name",
             report(Robot, ";by=alice"),
             POLICY,
-            "the report says by= somebody else",
+            "append ;by=system:serviceaccount:shop:ci to the report: you can sign as yourself alone",
         ),
         attack(
             "a report without the verb",
-            report(Alice, ""),
+            report(Alice, ";by=alice"),
             POLICY,
             "alice lacks the verb check on stages/prod",
         ),

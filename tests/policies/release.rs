@@ -3,7 +3,7 @@
 use anyhow::{Context, Result, ensure};
 use stackgate_testbed::{Chart, User::Admin};
 
-use crate::world::{KUBERNETES, World};
+use crate::world::World;
 
 pub async fn an_upgrade_changes_kinds_and_an_uninstall_leaves_them(world: &World) -> Result<()> {
     let kubeconfig = world.cluster.kubeconfig(Admin);
@@ -14,7 +14,7 @@ pub async fn an_upgrade_changes_kinds_and_an_uninstall_leaves_them(world: &World
     // As if an older version had been there.
     let older = r#"[{"op": "replace", "path": "/spec/versions/0/additionalPrinterColumns/0/name", "value": "Older"}]"#;
     admin.run(&["patch", "crd", "stages.stackgate.dev", "--type=json", "-p", older])?;
-    Chart::new(KUBERNETES).install(&kubeconfig).context("an upgrade")?;
+    Chart::new(&world.kubernetes).install(&kubeconfig).context("an upgrade")?;
     ensure!(first()? == before, "an upgrade leaves the kinds as they are");
 
     Chart::uninstall(&kubeconfig)?;

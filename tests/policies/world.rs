@@ -20,12 +20,13 @@ use crate::{
     probes::probes,
 };
 
-/// The version of Kubernetes that the chart is rendered for.
-pub const KUBERNETES: &str = "1.37.2";
-
 /// The cluster and everybody's connections.
 pub struct World {
     pub cluster: Cluster,
+    /// Its version, which the chart is rendered for.
+    pub kubernetes: String,
+    /// Whether the API server knows the policy that signs for people.
+    pub signs: bool,
     clients: BTreeMap<User, Client>,
 }
 
@@ -39,11 +40,12 @@ impl World {
             let config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await?;
             clients.insert(user, Client::try_from(config)?);
         }
-        let world = Self { cluster, clients };
+        let (kubernetes, signs) = (cluster.version()?, cluster.signs()?);
+        let world = Self { cluster, kubernetes, signs, clients };
         for namespace in ["shop", "flux-system"] {
             world.admin().run(&["create", "namespace", namespace])?;
         }
-        Chart::new(KUBERNETES)
+        Chart::new(&world.kubernetes)
             .set("policies.enabled=false")
             .install(&world.cluster.kubeconfig(User::Admin))?;
         world.admin().wait_for_kinds()?;

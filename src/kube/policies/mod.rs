@@ -22,7 +22,7 @@ use stackgate_core::{
     gate::{Decision, Enforcement, InForceState, PlanView, annotation_digest},
     words::Digest,
 };
-use tokio::sync::Notify;
+use tokio::{sync::Notify, time::Instant};
 use tracing::{info, warn};
 
 use self::probe::Doubt;
@@ -90,10 +90,10 @@ impl Policies {
             },
             async {
                 let mut last: Option<Enforcement> = None;
-                let mut doubted = false;
+                let (mut doubted, mut seen) = (false, None);
                 loop {
                     let before = last.as_ref().filter(|e| e.state == InForceState::InForce);
-                    let found = self.look(expected, before, &mut doubted, &told).await;
+                    let found = self.look(expected, before, &mut doubted, &mut seen, &told).await;
                     if last.as_ref() != Some(&found) {
                         match found.state {
                             InForceState::InForce => info!(message = found.message, "admission policies"),
@@ -119,9 +119,10 @@ impl Policies {
         expected: &Expected,
         before: Option<&Enforcement>,
         doubted: &mut bool,
+        seen: &mut Option<Seen>,
         told: &impl Fn(Enforcement),
     ) -> Enforcement {
-        let found = self.try_out(expected, before, told).await;
+        let found = self.try_out(expected, before, seen, told).await;
         if let Err(Amiss::NotInForce(why)) = &found {
             *doubted = true;
             if before.is_some() {
@@ -166,10 +167,12 @@ impl Policies {
     }
 
     /// Those that are there, if they are the chart's and deny what they should; and how often they were found not to, before they were tried.
+    /// `seen`: those of the last look.
     async fn try_out(
         &self,
         expected: &Expected,
         before: Option<&Enforcement>,
+        seen: &mut Option<Seen>,
         told: &impl Fn(Enforcement),
     ) -> Result<(Installed, u64), Amiss> {
         let record = record::Store::new(&self.clients.calls, &self.namespace);
@@ -181,8 +184,20 @@ impl Policies {
                 "an admission policy or its binding was changed, or found not to deny; it is tried anew",
             ));
         }
+        let since = match seen {
+            Some(s) if s.fingerprint == found.fingerprint => s.since,
+            Some(_) => Some(Instant::now()),
+            None => None,
+        };
+        *seen = Some(Seen { fingerprint: found.fingerprint, since });
         if let Some(differs) = expected.differs(&found) {
             return Err(Amiss::NotInForce(differs));
+        }
+        // The API server takes over what has changed once a second. What is tried earlier tells nothing, and may end an API server before
+        // 1.36 that is at it: https://github.com/kubernetes/kubernetes/issues/135757
+        if since.is_some_and(|since| since.elapsed() < SOON) {
+            let why = "an admission policy or its binding was changed; it is tried in a moment";
+            return Err(Amiss::Unknown(why.to_owned()));
         }
         match probe::probe(&self.clients.calls, &self.namespace).await {
             Ok(()) => Ok((found, doubts)),
@@ -213,6 +228,13 @@ impl Policies {
         let is_kept = record.write(&kept, fingerprint, &tainted).await?;
         Ok(Some((tainted, is_kept)))
     }
+}
+
+/// Which policies were there.
+struct Seen {
+    fingerprint: Digest,
+    /// Since when; `None`: since before the first look.
+    since: Option<Instant>,
 }
 
 /// Why the policies prove nothing now.

@@ -10,7 +10,7 @@ mod user;
 
 use std::path::{Path, PathBuf};
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use serde_json::json;
 
 use self::{apiserver::ApiServer, controllers::Controllers, etcd::Etcd};
@@ -87,6 +87,26 @@ impl Cluster {
     #[must_use]
     pub fn kubectl(&self, user: User) -> Kubectl {
         Kubectl::new(self.kubeconfig(user), &self.dir)
+    }
+
+    /// The version of Kubernetes, such as `1.37.2`.
+    ///
+    /// # Errors
+    /// When the API server does not say.
+    pub fn version(&self) -> Result<String> {
+        let said = self.kubectl(User::Admin).run(&["get", "--raw", "/version"])?;
+        let version: serde_json::Value = serde_json::from_str(&said)?;
+        let text = version["gitVersion"].as_str().context("no version")?;
+        Ok(text.trim_start_matches('v').to_owned())
+    }
+
+    /// Whether the API server knows the policies that sign for people: from Kubernetes 1.36 on.
+    ///
+    /// # Errors
+    /// When it does not say.
+    pub fn signs(&self) -> Result<bool> {
+        let kinds = ["get", "--raw", "/apis/admissionregistration.k8s.io/v1"];
+        Ok(self.kubectl(User::Admin).run(&kinds)?.contains("mutatingadmissionpolicies"))
     }
 
     /// What the audit log holds: all requests of the controller, and everybody's for our kinds.

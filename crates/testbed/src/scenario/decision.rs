@@ -112,12 +112,23 @@ impl World {
         self.decide_as(User::Admin, command)
     }
 
-    /// Runs one of the commands of [`Waiting`] as somebody.
+    /// Runs one of the commands of [`Waiting`] as somebody, who signs by hand where the API server does not.
     ///
     /// # Errors
     /// When kubectl fails: with its own message.
     pub fn decide_as(&self, user: User, command: &[String]) -> Result<String> {
-        let args: Vec<&str> = command.iter().map(String::as_str).collect();
+        let is_unsigned = |arg: &str| arg.starts_with("gate.stackgate.dev/") && !arg.contains(";by=");
+        let signed: Vec<String> = command
+            .iter()
+            .map(|arg| {
+                if self.by_hand() && is_unsigned(arg) {
+                    format!("{arg};by={}", user.name())
+                } else {
+                    arg.clone()
+                }
+            })
+            .collect();
+        let args: Vec<&str> = signed.iter().map(String::as_str).collect();
         self.cluster.kubectl(user).run(&args)
     }
 

@@ -43,6 +43,8 @@ pub struct World {
     pub controller: Option<Controller>,
     binary: Option<PathBuf>,
     policies: bool,
+    /// Whether the API server knows policies that sign for people.
+    pub signs: bool,
 }
 
 impl World {
@@ -67,7 +69,9 @@ impl World {
             seed::bucket(&aws, name, *versioned)?;
         }
         let WorldOptions { binary, policies, .. } = options;
-        let world = Self { dir, cluster, emulator, proxy, aws, keys, controller: None, binary, policies };
+        let signs = cluster.signs()?;
+        let world =
+            Self { dir, cluster, emulator, proxy, aws, keys, controller: None, binary, policies, signs };
         world.define()?;
         Ok(world)
     }
@@ -92,12 +96,27 @@ impl World {
         kubectl.run(&["apply", "-f", &file("deploy/rbac.yaml")])?;
         kubectl.wait_for_kinds()?;
         if self.policies {
-            for manifest in ["deploy/policies.yaml", "deploy/sign.yaml", "deploy/roles.yaml"] {
+            for manifest in self.policy_files().into_iter().chain(["deploy/roles.yaml"]) {
                 kubectl.run(&["apply", "-f", &file(manifest)])?;
             }
             kubectl.wait_for_signing()?;
         }
         Ok(())
+    }
+
+    /// The manifests of the policies that this Kubernetes knows.
+    #[must_use]
+    pub fn policy_files(&self) -> Vec<&'static str> {
+        if self.signs {
+            vec!["deploy/policies.yaml", "deploy/sign.yaml"]
+        } else {
+            vec!["deploy/policies.yaml"]
+        }
+    }
+
+    /// Whether people have to sign: the policies demand it, and the API server does not do it for them.
+    pub(super) fn by_hand(&self) -> bool {
+        self.policies && !self.signs
     }
 
     /// kubectl as the administrator.
@@ -114,8 +133,9 @@ impl World {
         let log_filter = std::env::var("RUST_LOG").unwrap_or_else(|_| "info".to_owned());
         let launch = ControllerLaunch::new(self.binary.as_deref(), &self.dir)?;
         let launch = if self.policies {
-            let lines = |name: &str| std::fs::read_to_string(repository().join("deploy").join(name));
-            let digests = lines("policies.sha256")? + &lines("sign.sha256")?;
+            let files =
+                self.policy_files().into_iter().map(|file| repository().join(file).with_extension("sha256"));
+            let digests = files.map(std::fs::read_to_string).collect::<Result<String, _>>()?;
             launch.env("STACKGATE_POLICIES_DIGESTS", digests)
         } else {
             launch
