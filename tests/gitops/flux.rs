@@ -148,7 +148,10 @@ fn lost_while_the_controller_is_away(
     writer.rounds(world, 2)?;
     ensure!(annotation(world, case, &slot_of(&waiting))?.is_none(), "Flux leaves what kubectl wrote");
     // With a manager of another name it stays: here an old id, which approves nothing.
-    let old = format!("{}=c1-{}", "gate.stackgate.dev/approve.old", "0".repeat(40));
+    let stage = world.object(Kind::Stage, SHOP, &case.name)?.context("the Stage is gone")?;
+    let deployed = world.object(Kind::ChangePlan, SHOP, stage.text("/status/deployed/plan"))?;
+    let deployed = deployed.context("the plan is gone")?;
+    let old = format!("gate.stackgate.dev/approve.old={}", deployed.text("/spec/proposal/id"));
     let command = ["-n", SHOP, "annotate", "--field-manager=stackgate", "cdkstage", &case.name, &old];
     world.decide(&command.map(str::to_owned))?;
     writer.rounds(world, 2)?;
