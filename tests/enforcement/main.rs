@@ -23,8 +23,8 @@ const POLICIES: [&str; 6] = [
     "status.stackgate.dev",
 ];
 
-/// How soon the API server goes by what has changed.
-const SETTLING: SignedDuration = SignedDuration::from_secs(1);
+/// The controller tries nothing that it has not known for so long.
+const SETTLING: SignedDuration = SignedDuration::from_secs(2);
 
 #[test]
 fn whatever_is_done_to_the_policies_shows_and_leaves_nothing_proven() -> Result<()> {
@@ -62,11 +62,9 @@ fn each_change_shows(world: &World, case: &Case) -> Result<()> {
                 .with_context(|| format!("{way:?} of {policy}"))?;
             let from = Timestamp::now();
             put_back(world)?;
-            let until = Timestamp::now().checked_add(SETTLING)?;
             shows(world, case, "True", "in force")
                 .with_context(|| format!("{policy} is put back after {way:?}"))?;
-            nothing_is_tried(world, from, until)
-                .with_context(|| format!("{policy} is put back after {way:?}"))?;
+            nothing_is_tried(world, from).with_context(|| format!("{policy} is put back after {way:?}"))?;
         }
     }
     // Before Kubernetes 1.36 there is none that signs.
@@ -119,8 +117,9 @@ fn put_back_while_the_controller_is_away(
     case.deployed(world, release)
 }
 
-/// The controller leaves the API server time to take the policies over.
-fn nothing_is_tried(world: &World, from: Timestamp, until: Timestamp) -> Result<()> {
+/// The controller leaves the API server time to take over the policies that somebody has begun to put back.
+fn nothing_is_tried(world: &World, from: Timestamp) -> Result<()> {
+    let until = from.checked_add(SETTLING)?;
     let audited = world.cluster.audited()?;
     let tried: Vec<_> = audited
         .iter()
