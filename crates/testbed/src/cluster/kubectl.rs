@@ -13,6 +13,18 @@ use serde_json::json;
 
 use crate::place;
 
+/// Asks again and again until it is so: the API server tells nobody when it is. The pause is only for not asking without one.
+fn within_a_minute(mut is_so: impl FnMut() -> Result<()>) -> Result<()> {
+    let deadline = Instant::now() + Duration::from_secs(60);
+    loop {
+        match is_so() {
+            Ok(()) => return Ok(()),
+            Err(e) if Instant::now() > deadline => return Err(e),
+            Err(_) => thread::sleep(Duration::from_millis(100)),
+        }
+    }
+}
+
 /// kubectl with the credentials of one user.
 #[derive(Debug, Clone)]
 pub struct Kubectl {
@@ -69,14 +81,7 @@ impl Kubectl {
         self.run(&["wait", "--for=condition=Established", "crd", "--all", "--timeout=60s"])?;
         let names = self.run(&["get", "crd", "-o", "jsonpath={.items[*].metadata.name}"])?;
         let names = names.split_whitespace().collect::<Vec<_>>().join(",");
-        let deadline = Instant::now() + Duration::from_secs(60);
-        loop {
-            match self.run(&["get", &names, "--all-namespaces", "-o", "name"]) {
-                Ok(_) => return Ok(()),
-                Err(e) if Instant::now() > deadline => return Err(e),
-                Err(_) => thread::sleep(Duration::from_millis(100)),
-            }
-        }
+        within_a_minute(|| self.run(&["get", &names, "--all-namespaces", "-o", "name"]).map(drop))
     }
 
     /// Waits until the mutating policies know the kinds, which is a moment after these are served: until then what they would
@@ -91,19 +96,15 @@ impl Kubectl {
                 "annotations": { "gate.stackgate.dev/approve": "c1-0000000000000000000000000000000000000000" } },
             "spec": { "assemblyRef": { "name": "none" }, "accounts": ["none"] }
         });
-        let deadline = Instant::now() + Duration::from_secs(60);
-        loop {
+        within_a_minute(|| {
             let tried = self.output(&["create", "--dry-run=server", "-f", "-"], &stage.to_string())?;
-            if !tried.stderr.contains("ServiceUnavailable") {
-                return Ok(());
-            }
             ensure!(
-                Instant::now() < deadline,
+                !tried.stderr.contains("ServiceUnavailable"),
                 "the mutating policies do not know the kinds: {}",
                 tried.stderr
             );
-            thread::sleep(Duration::from_millis(100));
-        }
+            Ok(())
+        })
     }
 
     fn run_with(&self, args: &[&str], input: &str) -> Result<String> {
