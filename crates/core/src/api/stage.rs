@@ -73,6 +73,14 @@ pub struct StageSpec {
     pub pin: Option<Pin>,
 }
 
+impl StageSpec {
+    /// Whether stacks of others may be taken over.
+    #[must_use]
+    pub fn adopts(&self) -> bool {
+        self.adoption_policy == Some(AdoptionPolicy::Unowned)
+    }
+}
+
 /// What becomes of a stack that this stage has not made.
 #[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum AdoptionPolicy {

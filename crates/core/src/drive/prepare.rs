@@ -74,22 +74,6 @@ impl<'a> Wish<'a> {
         }
     }
 
-    /// Whether the stack is ours to change; an absent one is free to take.
-    pub fn ours(&self, row: Option<&StackRow>, owned: Option<&OwnedStack>, now: Timestamp) -> Step<()> {
-        match row {
-            Some(row) if row.exists() && owned.is_none_or(|o| o.stack_id != row.id) => Err(Need::Stuck(
-                Reason::StackNotOurs,
-                format!(
-                    "stack {} exists ({}) and was not made by this object: rename yours, or delete that one",
-                    self.key, row.id
-                ),
-                // Nothing in the cluster changes when somebody deletes it.
-                now.saturating_add(SignedDuration::from_mins(1)).ok(),
-            )),
-            Some(_) | None => Ok(()),
-        }
-    }
-
     /// Which kind of change set can be made now.
     pub fn kind(&self, row: Option<&StackRow>, now: Timestamp) -> Step<ChangeSetKind> {
         let Some(row) = row else { return Ok(ChangeSetKind::Create) };

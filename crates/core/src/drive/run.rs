@@ -304,7 +304,7 @@ impl Running<'_> {
         }
         let look = Look::Failure(self.key.clone(), row.id.clone(), self.access.clone());
         let left = at_last(self.facts, Effect::Look(look), now)?;
-        Ok(Some(format!("its events could not be read: {left}").chars().take(1000).collect()))
+        Ok(Some(format!("its events could not be read: {left}")))
     }
 }
 
@@ -344,9 +344,8 @@ impl Protecting<'_> {
             return Err(ask(self.facts, Effect::Look(look), now));
         };
         let effect = Mutation::Protect(self.key.clone(), id, wanted, self.access.clone());
-        at_last(self.facts, Effect::Mutate(effect), now).map(|why| {
-            Some(format!("termination protection could not be set: {why}").chars().take(1000).collect())
-        })
+        at_last(self.facts, Effect::Mutate(effect), now)
+            .map(|why| Some(format!("termination protection could not be set: {why}")))
     }
 }
 

@@ -302,17 +302,7 @@ impl PlanView {
         let (taken, left): (Vec<_>, Vec<_>) = adopted.partition(|s| taken_over(&s.key()));
         for stack in taken {
             let Some(stack_id) = stack.baseline_stack_id.clone() else { continue };
-            owned.insert(
-                stack.key(),
-                OwnedStack {
-                    account: stack.account.clone(),
-                    region: stack.region.clone(),
-                    stack_name: stack.stack_name.clone(),
-                    stack_id,
-                    updated_time: None,
-                    input: None,
-                },
-            );
+            owned.insert(stack.key(), OwnedStack::of(&stack.key(), stack_id));
         }
         for (key, claim) in &self.claims {
             if left.iter().any(|s| s.key() == *key) {
@@ -324,17 +314,7 @@ impl PlanView {
             if !ran && owned.get(key).is_some_and(|o| o.stack_id == claim.stack_id) {
                 continue;
             }
-            owned.insert(
-                key.clone(),
-                OwnedStack {
-                    account: claim.account.clone(),
-                    region: claim.region.clone(),
-                    stack_name: claim.stack_name.clone(),
-                    stack_id: claim.stack_id.clone(),
-                    updated_time: None,
-                    input: None,
-                },
-            );
+            owned.insert(key.clone(), OwnedStack::of(key, claim.stack_id.clone()));
         }
         for (key, settled) in &self.settled {
             if settled.outcome == SettledAs::Gone {

@@ -4,7 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{Snapshot, targets::Target};
 use crate::{
-    api::{AdoptionPolicy, OwnedStack, Reason, Risk, RiskClass},
+    api::{OwnedStack, Reason, Risk, RiskClass},
     stack::{Preparation, StackRow, preparation},
     verdict::{Need, Step},
 };
@@ -30,14 +30,11 @@ pub(super) fn is_taken_over(
             now.saturating_add(SignedDuration::from_mins(1)).ok(),
         ))
     };
-    match s.stage.spec.adoption_policy.unwrap_or_default() {
-        AdoptionPolicy::Never => {
-            return stuck(
-                "was not made by this object: rename yours, delete that one, or have it taken over: spec.adoptionPolicy: Unowned"
-                    .to_owned(),
-            );
-        }
-        AdoptionPolicy::Unowned => {}
+    if !s.stage.spec.adopts() {
+        return stuck(
+            "was not made by this object: rename yours, delete that one, or have it taken over: spec.adoptionPolicy: Unowned"
+                .to_owned(),
+        );
     }
     if let Some(other) = s.taken.get(&t.key) {
         return stuck(format!(
@@ -61,13 +58,6 @@ pub(super) fn is_taken_over(
 
 /// What taking a stack over is told as.
 pub(super) fn risk(t: &Target) -> Risk {
-    Risk {
-        class: RiskClass::Adopt,
-        stack: t.artifact.id.clone(),
-        logical_id: String::new(),
-        resource_type: "AWS::CloudFormation::Stack".to_owned(),
-        cause: "the stack was not made by this Stage, and is taken over as it is".to_owned(),
-        policy: None,
-        construct_path: None,
-    }
+    let cause = "the stack was not made by this Stage, and is taken over as it is";
+    Risk::of_stack(RiskClass::Adopt, &t.artifact.id, cause)
 }

@@ -17,8 +17,8 @@ use super::{
 use crate::{
     account::Accounts,
     api::{
-        AdoptionPolicy, Claimed, ClaimedStack, CloseReason, Freeze, IdentityNeeded, PlannedAs, ProposedStack,
-        Reason, Risk, RiskClass, Settled, SettledAs,
+        Claimed, ClaimedStack, CloseReason, Freeze, IdentityNeeded, PlannedAs, ProposedStack, Reason, Risk,
+        RiskClass, Settled, SettledAs,
     },
     change::change_set_name,
     drive::{Prepared, Progress, Running},
@@ -219,8 +219,7 @@ fn stops(
     if stage.spec.cdk_stage != plan.cdk_stage {
         return Some("spec.cdkStage was changed".to_owned());
     }
-    let adopts = stage.spec.adoption_policy == Some(AdoptionPolicy::Unowned);
-    if stack.adopted && !adopts {
+    if stack.adopted && !stage.spec.adopts() {
         return Some("spec.adoptionPolicy was changed".to_owned());
     }
     let now_there = Accounts::new(live.accounts.iter().cloned().map(Arc::new).collect());

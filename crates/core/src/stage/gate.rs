@@ -12,8 +12,8 @@ use super::{
 use crate::{
     account::Accounts,
     api::{
-        Action, AdoptionPolicy, Claimed, ClaimedStack, CloseReason, DecisionSource, GATE_PREFIX,
-        IdentityNeeded, PlannedAs, ProposedStack, Reason, Stage,
+        Action, Claimed, ClaimedStack, CloseReason, DecisionSource, GATE_PREFIX, IdentityNeeded, PlannedAs,
+        ProposedStack, Reason,
     },
     change::leaf,
     drive::content,
@@ -92,12 +92,11 @@ fn adopts_still(s: &Snapshot<'_>, plan: &PlanView, now: Timestamp) -> Step<Optio
     if adopted.is_empty() {
         return Ok(None);
     }
-    let allows = |stage: &Stage| stage.spec.adoption_policy == Some(AdoptionPolicy::Unowned);
-    if !allows(&s.stage) {
+    if !s.stage.spec.adopts() {
         return Ok(Some("spec.adoptionPolicy was changed".to_owned()));
     }
     let live = live_gate(s, plan, now)?;
-    if !live.stage.as_ref().is_some_and(allows) {
+    if !live.stage.as_ref().is_some_and(|stage| stage.spec.adopts()) {
         // The watch shows it in a moment; planned before that, the same would come out.
         let again = now.saturating_add(SignedDuration::from_secs(5)).ok();
         let why = "spec.adoptionPolicy was changed: it takes nothing over".to_owned();

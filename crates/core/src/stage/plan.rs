@@ -129,27 +129,16 @@ fn plan_targets(s: &Snapshot<'_>, release: &ReleaseRef, targets: &Targets, now: 
     }
     let mut planned = Vec::new();
     for (t, p) in prepared {
-        match p.plan {
-            PlannedAs::Unchanged => {
-                planned.push(Planned {
-                    t,
-                    p,
-                    risks: Assessment::default(),
-                    adopted: adopted.contains(&t.key),
-                    protection: protect::switched(s, t),
-                });
+        let risks = match p.plan {
+            PlannedAs::Unchanged => Ok(Assessment::default()),
+            PlannedAs::Prepared | PlannedAs::Deferred | PlannedAs::Recreated => assessed(s, t, &p, now),
+        };
+        match risks {
+            Ok(risks) => {
+                let (adopted, protection) = (adopted.contains(&t.key), protect::switched(s, t));
+                planned.push(Planned { t, p, risks, adopted, protection });
             }
-            PlannedAs::Prepared | PlannedAs::Deferred | PlannedAs::Recreated => match assessed(s, t, &p, now)
-            {
-                Ok(risks) => planned.push(Planned {
-                    t,
-                    p,
-                    risks,
-                    adopted: adopted.contains(&t.key),
-                    protection: protect::switched(s, t),
-                }),
-                Err(need) => needs.push(need),
-            },
+            Err(need) => needs.push(need),
         }
     }
     if !needs.is_empty() {

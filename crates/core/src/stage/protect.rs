@@ -2,12 +2,16 @@
 
 use jiff::Timestamp;
 
-use super::{Snapshot, fence::found, targets::Target, targets::access_to};
+use super::{
+    Snapshot,
+    fence::found,
+    targets::{Target, access_to},
+};
 use crate::{
     api::{ProposedStack, Risk, RiskClass},
     change::Baseline,
     drive::{Progress, Protecting},
-    effect::Seen,
+    effect::{Effect, Look, Seen},
     verdict::ask,
 };
 
@@ -27,26 +31,16 @@ pub(super) fn told(switched: Option<bool>) -> Option<String> {
 
 /// What switching it off is told as.
 pub(super) fn risk(t: &Target) -> Risk {
-    Risk {
-        class: RiskClass::Delete,
-        stack: t.artifact.id.clone(),
-        logical_id: String::new(),
-        resource_type: "AWS::CloudFormation::Stack".to_owned(),
-        cause: "its termination protection is switched off: whoever may delete stacks may delete it then"
-            .to_owned(),
-        policy: None,
-        construct_path: None,
-    }
+    let cause = "its termination protection is switched off: whoever may delete stacks may delete it then";
+    Risk::of_stack(RiskClass::Delete, &t.artifact.id, cause)
 }
 
 /// A claimed stack of which nothing else changes.
 pub(super) fn protect(s: &Snapshot<'_>, stack: &ProposedStack, now: Timestamp) -> Progress {
     let (key, access) = (stack.key(), access_to(s, stack));
-    let look = || {
-        let look = crate::effect::Look::Stack(key.clone(), access.clone());
-        Progress::Need(ask(s.facts, crate::effect::Effect::Look(look), now))
+    let Seen::Present(row, _) = s.row(&key) else {
+        return Progress::Need(ask(s.facts, Effect::Look(Look::Stack(key, access)), now));
     };
-    let Seen::Present(row, _) = s.row(&key) else { return look() };
     match found(stack) {
         Baseline::Stack(id, at) if id == row.id && at == row.updated => {
             Protecting { facts: s.facts, key: &key, access: &access, wanted: stack.termination_protection }

@@ -1,13 +1,16 @@
 //! What a decision on a Stage is made of.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use kube::ResourceExt;
 
 use crate::{
     account::Accounts,
     api::{
-        ANNOTATION_REQUESTED_AT, AdoptionPolicy, Bootstrap, Check, CloudAssembly, Freeze, IdentityNeeded,
+        ANNOTATION_REQUESTED_AT, Bootstrap, ChangePlan, Check, CloudAssembly, Freeze, IdentityNeeded,
         Operation, OwnedStack, ProposalKind, Stage,
     },
     cluster::{ClusterView, Installation},
@@ -91,9 +94,8 @@ pub fn observe<'a>(
         })
         .collect();
     let plans = views(cluster.plans_of_stage(namespace, name), Some(facts), &uid);
-    let adopts = stage.spec.adoption_policy == Some(AdoptionPolicy::Unowned);
     Some(Snapshot {
-        taken: if adopts { taken(cluster, &uid, plans.first(), facts) } else { BTreeMap::new() },
+        taken: if stage.spec.adopts() { taken(cluster, &uid, plans.first(), facts) } else { BTreeMap::new() },
         plans,
         assembly: cluster.assembly(namespace, &stage.spec.assembly_ref.name),
         gate: in_force(&stage, accounts.named(&stage.spec.accounts)),
@@ -125,16 +127,21 @@ fn taken(
         if !row.exists() || ours.iter().any(|o| o.stack_id == row.id) {
             continue;
         }
-        for plan in cluster.plans_with(key) {
-            let proposal = &plan.spec.proposal;
-            let namespace = plan.namespace().unwrap_or_default();
-            let lives = |s: &Arc<Stage>| s.uid().as_deref() == Some(proposal.uid.as_str());
-            if proposal.uid == *me || !cluster.stage(&namespace, &proposal.name).as_ref().is_some_and(lives) {
+        // A Stage has many plans, and is asked once.
+        let plans = cluster.plans_with(key);
+        let owner = |p: &Arc<ChangePlan>| {
+            let proposal = &p.spec.proposal;
+            (p.namespace().unwrap_or_default(), proposal.name.clone(), proposal.uid.clone())
+        };
+        let owners: BTreeSet<_> = plans.iter().map(owner).filter(|(.., uid)| uid != me).collect();
+        for (namespace, name, uid) in owners {
+            let lives = |s: &Arc<Stage>| s.uid().as_deref() == Some(uid.as_str());
+            if !cluster.stage(&namespace, &name).as_ref().is_some_and(lives) {
                 continue;
             }
-            let theirs = views(cluster.plans_of_stage(&namespace, &proposal.name), None, &proposal.uid);
+            let theirs = views(cluster.plans_of_stage(&namespace, &name), None, &uid);
             if theirs.first().is_some_and(|p| p.owned_now().iter().any(|o| o.stack_id == row.id)) {
-                taken.insert(key.clone(), format!("{namespace}/{}", proposal.name));
+                taken.insert(key.clone(), format!("{namespace}/{name}"));
             }
         }
     }

@@ -84,6 +84,21 @@ pub struct OwnedStack {
     pub input: Option<Digest>,
 }
 
+impl OwnedStack {
+    /// A stack of which nothing more is known yet.
+    #[must_use]
+    pub fn of(key: &StackKey, stack_id: StackId) -> Self {
+        Self {
+            account: key.env.account.clone(),
+            region: key.env.region.clone(),
+            stack_name: key.name.clone(),
+            stack_id,
+            updated_time: None,
+            input: None,
+        }
+    }
+}
+
 /// What somebody wants.
 #[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Action {

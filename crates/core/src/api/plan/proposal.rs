@@ -106,6 +106,22 @@ pub struct Risk {
     pub construct_path: Option<String>,
 }
 
+impl Risk {
+    /// One that concerns the whole stack of an artifact.
+    #[must_use]
+    pub fn of_stack(class: RiskClass, artifact: &str, cause: &str) -> Self {
+        Self {
+            class,
+            stack: artifact.to_owned(),
+            logical_id: String::new(),
+            resource_type: "AWS::CloudFormation::Stack".to_owned(),
+            cause: cause.to_owned(),
+            policy: None,
+            construct_path: None,
+        }
+    }
+}
+
 /// A plan beside what an upstream stage has executed and verified.
 #[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq)]
 #[serde(rename_all = "camelCase")]
