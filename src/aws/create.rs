@@ -2,6 +2,7 @@
 
 use aws_sdk_cloudformation::types::{Capability, ChangeSetType, Parameter, Tag};
 use stackgate_core::{
+    change::Hidden,
     effect::{RefusalKind, TemplateSource, WantedChangeSet},
     stack::ChangeSetKind,
     words::{BucketName, ChangeSetArn, Env, StackId},
@@ -71,10 +72,10 @@ impl Clients {
     }
 }
 
-fn parameter((name, value): &(String, Option<String>)) -> Parameter {
+fn parameter((name, value): &(String, Option<Hidden>)) -> Parameter {
     let parameter = Parameter::builder().parameter_key(name);
     match value {
-        Some(value) => parameter.parameter_value(value),
+        Some(value) => parameter.parameter_value(value.reveal()),
         None => parameter.use_previous_value(true),
     }
     .build()

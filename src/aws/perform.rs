@@ -4,8 +4,8 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use stackgate_core::{
     api::{PinnedS3, PinnedSource, S3Source},
-    change::HmacKey,
-    effect::{Access, Fact, Look, Mutation, Outcome, Receipt, RefusalKind, SetRef},
+    change::{Given, HmacKey},
+    effect::{Access, Fact, Look, Mutation, Outcome, Receipt, RefusalKind, SetRef, ValueSource},
     words::{ChangeSetArn, Env, StackId, StackKey, Uid},
 };
 
@@ -32,7 +32,11 @@ pub enum Asked<'a> {
         stage: &'a Uid,
         /// The CDK Stage.
         cdk_stage: Option<&'a str>,
+        /// The parameter values that the Stage gives.
+        given: &'a Given,
     },
+    /// The API server does: a ConfigMap or Secret.
+    Values(&'a ValueSource),
     /// The API server does: Stage, AwsAccounts and Freezes, live.
     LiveGate {
         /// Namespace of the Stage.
@@ -77,9 +81,10 @@ pub fn asked(look: &Look) -> Asked<'_> {
         Look::Toolkit(env, parameter, access) => AwsLook::Toolkit(env, parameter, access),
         Look::Source(source, _, access) => AwsLook::Source(source, access),
         Look::Bundle(PinnedSource::S3(pinned), access) => AwsLook::Bundle(pinned, access),
-        Look::ReleaseId { source: PinnedSource::S3(source), access, stage, cdk_stage } => {
-            return Asked::ReleaseId { source, access, stage, cdk_stage: cdk_stage.as_deref() };
+        Look::ReleaseId { source: PinnedSource::S3(source), access, stage, cdk_stage, given } => {
+            return Asked::ReleaseId { source, access, stage, cdk_stage: cdk_stage.as_deref(), given };
         }
+        Look::Values(source) => return Asked::Values(source),
         Look::LiveGate { namespace, stage, accounts, plan: _ } => {
             return Asked::LiveGate { namespace, stage, accounts };
         }

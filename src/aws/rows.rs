@@ -63,6 +63,7 @@ mod tests {
             status,
             updated: Timestamp::UNIX_EPOCH,
             exports: BTreeSet::new(),
+            parameters: BTreeSet::new(),
             protected: false,
             role: None,
             change_sets: None,

@@ -94,6 +94,12 @@ impl Clients {
             status: status(stack.stack_status().map(|s| s.as_str()), id.as_str())?,
             updated: timestamp(updated)?,
             exports: stack.outputs().iter().filter_map(|o| o.export_name()).map(str::to_owned).collect(),
+            parameters: stack
+                .parameters()
+                .iter()
+                .filter_map(|p| p.parameter_key())
+                .map(str::to_owned)
+                .collect(),
             protected: stack.enable_termination_protection().unwrap_or_default(),
             role: stack.role_arn().map(str::to_owned),
             change_sets: None,

@@ -50,9 +50,13 @@ async fn perform(cx: &Context, effect: &Effect, plans: &Plans) -> Outcome {
     match effect {
         Effect::Look(look) => match asked(look) {
             Asked::Aws(AwsLook::Bundle(source, access)) => bundle(cx, source, access).await,
-            Asked::ReleaseId { source, access, stage, cdk_stage } => match bundle(cx, source, access).await {
+            Asked::Values(source) => cx.writes.values(source).await,
+            Asked::ReleaseId { source, access, stage, cdk_stage, given } => match bundle(cx, source, access)
+                .await
+            {
                 Outcome::Learnt(Fact::Bundle(bundle)) => {
-                    let id = bundle.ok().and_then(|b| coming(&b, stage, cdk_stage));
+                    let id =
+                        bundle.ok().and_then(|b| coming(&b, stage, cdk_stage, given, &cx.installation.key));
                     Outcome::Learnt(Fact::ReleaseId(id))
                 }
                 other => other,

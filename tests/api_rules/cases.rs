@@ -170,12 +170,48 @@ fn assemblies() -> Vec<Case> {
 
 fn stages() -> Vec<Case> {
     let named = |name: &str| with(stage(), &[("/metadata/name", json!(name))]);
-    vec![on_create(
-        "the name is too long or has dots",
-        "the name of a Stage has at most 50 characters and no dots: it becomes part of plan names",
-        named(&"a".repeat(50)),
-        vec![named(&"a".repeat(51)), named("a.b")],
-    )]
+    let parameter = |p: Value| with(stage(), &[("/spec/parameters", json!([p]))]);
+    let at = json!({ "name": "settings", "key": "size" });
+    vec![
+        on_create(
+            "the name is too long or has dots",
+            "the name of a Stage has at most 50 characters and no dots: it becomes part of plan names",
+            named(&"a".repeat(50)),
+            vec![named(&"a".repeat(51)), named("a.b")],
+        ),
+        on_create(
+            "a parameter has no value, or two",
+            "give either value or valueFrom",
+            parameter(json!({ "name": "Shop-Db:Size", "value": "" })),
+            vec![
+                parameter(json!({ "name": "Size" })),
+                parameter(
+                    json!({ "name": "Size", "value": "1", "valueFrom": { "configMapKeyRef": at.clone() } }),
+                ),
+            ],
+        ),
+        on_create(
+            "a value lies nowhere, or in two places",
+            "give either configMapKeyRef or secretKeyRef",
+            parameter(json!({ "name": "Size", "valueFrom": { "secretKeyRef": at.clone() } })),
+            vec![
+                parameter(json!({ "name": "Size", "valueFrom": {} })),
+                parameter(
+                    json!({ "name": "Size", "valueFrom": { "secretKeyRef": at.clone(), "configMapKeyRef": at } }),
+                ),
+            ],
+        ),
+        on_create(
+            "a parameter has a name that no template can have",
+            "spec.parameters",
+            parameter(json!({ "name": "Size", "value": "1" })),
+            vec![
+                parameter(json!({ "name": "a:b:c", "value": "1" })),
+                parameter(json!({ "name": "si-ze", "value": "1" })),
+                parameter(json!({ "name": ":Size", "value": "1" })),
+            ],
+        ),
+    ]
 }
 
 fn freezes() -> Vec<Case> {

@@ -86,7 +86,7 @@ impl World {
     pub(crate) async fn look(&self, look: Look) -> Outcome {
         match asked(&look) {
             Asked::Aws(look) => self.aws.look(&look).await,
-            Asked::LiveGate { .. } | Asked::ReleaseId { .. } => panic!("not for AWS"),
+            Asked::LiveGate { .. } | Asked::ReleaseId { .. } | Asked::Values(_) => panic!("not for AWS"),
         }
     }
 

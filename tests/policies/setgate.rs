@@ -19,14 +19,23 @@ use crate::{
 const POLICY: &str = "setgate.stackgate.dev";
 
 /// Fields that whoever may edit the Stage may change.
-const FREE_TO_CHANGE: [&str; 1] = ["suspend"];
+const FREE_TO_CHANGE: [&str; 2] = ["suspend", "parameters"];
 
-/// Fields that whoever may make a Stage may set, `gate` within bounds.
-const FREE_TO_MAKE: [&str; 7] =
-    ["assemblyRef", "cdkStage", "accounts", "promoteFrom", "checks", "gate", "suspend"];
+/// Fields that whoever may make a Stage may set, `gate` and `adoptionPolicy` within bounds.
+const FREE_TO_MAKE: [&str; 9] = [
+    "assemblyRef",
+    "cdkStage",
+    "accounts",
+    "promoteFrom",
+    "checks",
+    "gate",
+    "suspend",
+    "parameters",
+    "adoptionPolicy",
+];
 
 /// Fields that need `setgate` from the beginning.
-const CLOSED: [&str; 2] = ["pin", "adoptionPolicy"];
+const CLOSED: [&str; 1] = ["pin"];
 
 pub fn attempts() -> Vec<Attempt> {
     [changes(), weak_ones(), usual_ones()].into_iter().flatten().collect()
@@ -38,7 +47,8 @@ fn spec(spec: &Value) -> Value {
 
 /// Every change of the Stage `prod`, by an editor and by somebody who has `setgate`.
 fn changes() -> Vec<Attempt> {
-    let says = "bob lacks the verb setgate on stages/prod: without it only suspend may be changed";
+    let says =
+        "bob lacks the verb setgate on stages/prod: without it only suspend and parameters may be changed";
     let fields = [
         ("the approval is dropped", json!({ "gate": { "requireApproval": "Never" } })),
         ("harmless changes pass", json!({ "gate": { "requireApproval": "OnRisk" } })),
@@ -77,6 +87,10 @@ fn changes() -> Vec<Attempt> {
             says,
         ),
         honest("an editor suspends", Call::merge(Bob, stage("prod"), spec(&json!({ "suspend": true })))),
+        honest("an editor gives another value", {
+            let parameters = json!([{ "name": "Size", "value": "large" }]);
+            Call::merge(Bob, stage("prod"), spec(&json!({ "parameters": parameters })))
+        }),
         honest("an editor goes on", Call::merge(Bob, stage("prod"), spec(&json!({ "suspend": false })))),
         attack(
             "suspended and weakened at once",
@@ -145,6 +159,14 @@ fn usual_ones() -> Vec<Attempt> {
             "the default gate in full and a quorum",
             made(&json!({ "gate": { "requireApproval": "AnyChange", "approvals": 2, "identity": "Verified",
                 "approvalTTL": "72h", "planTTL": "168h" } })),
+        ),
+        honest("the defaults written out", {
+            let acks = ["replace", "maybe-replace", "delete", "iam", "network", "opaque", "adopt"];
+            made(&json!({ "adoptionPolicy": "Never", "gate": { "requireAck": acks } }))
+        }),
+        honest(
+            "a stage with parameters",
+            made(&json!({ "parameters": [{ "name": "Size", "value": "small" }] })),
         ),
         honest("short times", made(&json!({ "gate": { "approvalTTL": "1h30m", "planTTL": "100ms" } }))),
     ]

@@ -5,6 +5,7 @@ mod adopt;
 mod decisions;
 mod input;
 mod lost_calls;
+mod parameters;
 mod source;
 mod stacks;
 

@@ -2,14 +2,17 @@
 //!
 //! Decisions make effects; one place performs them; a simulator can drop, delay and reorder them.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use jiff::Timestamp;
 
 use crate::{
     api::{AwsAccount, ChangePlan, Freeze, LedgerEntry, PinnedSource, Proposal, S3Source, Stage},
     bundle::{Bundle, FileAsset},
-    change::{Baseline, ParameterValue, StackInput},
+    change::{Baseline, Given, Hidden, ParameterValue, StackInput},
     stack::{ChangeSetKind, ChangeSetRow, FailedResource, SetContent, StackRow},
     words::{
         BucketName, ChangeSetArn, ChangeSetName, Digest, Env, ReleaseId, RoleArn, StackId, StackKey, Uid,
@@ -99,7 +102,11 @@ pub enum Look {
         stage: Uid,
         /// The CDK Stage.
         cdk_stage: Option<String>,
+        /// The parameter values that the Stage gives.
+        given: Given,
     },
+    /// What a ConfigMap or Secret holds of what a Stage needs.
+    Values(ValueSource),
     /// Stage, AwsAccounts and Freezes as they are now in the API server, past all caches.
     LiveGate {
         /// Namespace of the Stage.
@@ -111,6 +118,49 @@ pub enum Look {
         /// The plan that has been claimed, and its resourceVersion: what is seen counts for that version alone.
         plan: (String, String),
     },
+}
+
+/// The kind of an object that holds parameter values.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum ValueKind {
+    /// A ConfigMap.
+    ConfigMap,
+    /// A Secret.
+    Secret,
+}
+
+impl ValueKind {
+    /// As Kubernetes calls it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::ConfigMap => "ConfigMap",
+            Self::Secret => "Secret",
+        }
+    }
+}
+
+/// An object that holds parameter values, and the keys that are wanted of it.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct ValueSource {
+    /// Its kind.
+    pub kind: ValueKind,
+    /// Its namespace: that of the Stage.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+    /// The keys.
+    pub keys: BTreeSet<String>,
+}
+
+/// What such an object holds.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Held {
+    /// Whether Stages may use it.
+    pub offered: bool,
+    /// Its text under the keys that are wanted; what is no text, or longer than 4,096 bytes (CloudFormation's bound on a value), is
+    /// left out.
+    pub values: BTreeMap<String, Hidden>,
 }
 
 /// How a change set is looked up.
@@ -212,8 +262,8 @@ pub struct WantedChangeSet {
     pub description: String,
     /// The template.
     pub template: TemplateSource,
-    /// Parameter values; an absent value means the previous one.
-    pub parameters: Vec<(String, Option<String>)>,
+    /// Parameter values; an absent value means the one that the stack has.
+    pub parameters: Vec<(String, Option<Hidden>)>,
     /// Stack tags.
     pub tags: Vec<(String, String)>,
     /// Capabilities.
@@ -272,15 +322,16 @@ impl WantedChangeSet {
                 template_key.as_ref() == Some(object) && assets.contains_key(object)
             }
         };
-        let value = |(name, value): &(String, Option<String>)| match (values.get(name), value) {
-            (Some(ParameterValue::Plain(a)), Some(b)) => a == b,
+        let value = |(name, value): &(String, Option<Hidden>)| match (values.get(name), value) {
+            (Some(ParameterValue::Plain(a)), Some(b)) => a == b.reveal(),
             (Some(ParameterValue::Secret(_)), Some(_)) => true,
-            // The previous value is none that a digest covers.
-            (_, None) | (None, Some(_)) => false,
+            // Which parameters the stack has is said by the baseline, and what stands behind them by the change set.
+            (None, None) => true,
+            (Some(_), None) | (None, Some(_)) => false,
         };
         key == of
             && same_template
-            && parameters.len() == values.len()
+            && parameters.iter().filter(|(_, v)| v.is_some()).count() == values.len()
             && parameters.iter().all(value)
             && tags.len() == covered.len()
             && tags.iter().all(|(k, v)| covered.get(k) == Some(v))
@@ -346,6 +397,8 @@ pub enum Fact {
     Bundle(Result<Arc<Bundle>, String>),
     /// The id of the release for the Stage; `None`: it cannot be deployed there, and planning it will say why.
     ReleaseId(Option<ReleaseId>),
+    /// What a ConfigMap or Secret holds, or that it is not there.
+    Values(Option<Held>),
     /// What the gate looks like now.
     LiveGate(Box<LiveGate>),
 }
@@ -473,6 +526,7 @@ impl Effect {
                 Look::ReleaseId { source: PinnedSource::S3(p), .. } => {
                     format!("look release id s3://{}/{} version {}", p.bucket, p.key, p.version_id)
                 }
+                Look::Values(s) => format!("look {} {}/{}", s.kind.as_str(), s.namespace, s.name),
                 Look::LiveGate { namespace, stage, .. } => format!("look gate {namespace}/{stage}"),
             },
             Self::Record(record) => match record {

@@ -10,9 +10,10 @@ use jiff::{SignedDuration, Timestamp};
 use crate::{
     api::{ChangePlan, PinnedSource, S3Source},
     bundle::Bundle,
+    change::Given,
     effect::{
-        Effect, Fact, LiveGate, Look, Mutation, Outcome, Receipt, Record, Refusal, RefusalKind, Seen, SetRef,
-        SourceSeen,
+        Effect, Fact, Held, LiveGate, Look, Mutation, Outcome, Receipt, Record, Refusal, RefusalKind, Seen,
+        SetRef, SourceSeen, ValueSource,
     },
     stack::{ChangeSetRow, FailedResource, SetContent, SetState, StackRow},
     words::{ChangeSetArn, ChangeSetName, Digest, Env, ReleaseId, StackId, StackKey},
@@ -45,6 +46,8 @@ pub struct Facts {
     pub bundles: BTreeMap<PinnedSource, Result<Arc<Bundle>, String>>,
     /// What the assembly that was fetched last is called.
     pub releases: BTreeMap<PinnedSource, Digest>,
+    /// What ConfigMaps and Secrets hold for the Stage.
+    pub values: BTreeMap<ValueSource, Seen<Held>>,
     /// The id of the release that comes next.
     pub coming: Option<Coming>,
     /// The gate, live.
@@ -70,6 +73,8 @@ pub struct Coming {
     pub source: PinnedSource,
     /// The CDK Stage that the id is for.
     pub cdk_stage: Option<String>,
+    /// The parameter values that the Stage gives.
+    pub given: Given,
     /// The id; `None`: it has none.
     pub id: Option<ReleaseId>,
 }
@@ -265,8 +270,14 @@ impl Facts {
                 }
                 self.bundles.insert(p.clone(), b);
             }
-            (Look::ReleaseId { source, cdk_stage, .. }, Fact::ReleaseId(id)) => {
-                self.coming = Some(Coming { source: source.clone(), cdk_stage: cdk_stage.clone(), id });
+            (Look::ReleaseId { source, cdk_stage, given, .. }, Fact::ReleaseId(id)) => {
+                let (source, cdk_stage, given) = (source.clone(), cdk_stage.clone(), given.clone());
+                self.coming = Some(Coming { source, cdk_stage, given, id });
+            }
+            (Look::Values(source), Fact::Values(held)) => {
+                // With other keys it is another question.
+                self.values.retain(|old, _| (old.kind, &old.name) != (source.kind, &source.name));
+                self.values.insert(source.clone(), seen(held, at));
             }
             (Look::LiveGate { plan, .. }, Fact::LiveGate(g)) => {
                 self.gate = Some(SeenGate { live: *g, at, after: plan.clone() });

@@ -13,7 +13,6 @@ use stackgate_core::{
         Check, CloudAssembly, CloudAssemblySpec, Gate, MinimumGate, NamespaceGrant, S3Source, Stage,
         StageSpec, Upstream,
     },
-    change::HmacKey,
     cluster::Installation,
     words::{Digest, Span, StackKey},
 };
@@ -27,7 +26,7 @@ use crate::{
     random::Random,
     scenario,
     weather::{Luck, Weather},
-    world::{NAMESPACE, Object, View, World},
+    world::{NAMESPACE, Object, View, World, key},
 };
 
 /// What a run is made of.
@@ -180,7 +179,7 @@ impl Run {
             people: People::new(setting.stages, setting.chapters.clone(), now),
             chaos: (setting.weather.people > 0).then(Chaos::default),
             judge,
-            installation: Installation { namespace: "stackgate".to_owned(), key: HmacKey::new([7; 32]) },
+            installation: Installation { namespace: "stackgate".to_owned(), key: key() },
             setting: setting.clone(),
             world,
             effects: 0,
@@ -524,6 +523,7 @@ fn objects(stages: usize, gates: &[Gates]) -> Vec<Object> {
                     .collect(),
                 gate: asked.stage,
                 adoption_policy: None,
+                parameters: Vec::new(),
                 suspend: false,
                 pin: None,
             },

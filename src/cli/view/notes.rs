@@ -16,6 +16,10 @@ pub(super) fn notes(s: &Seen<'_>, state: State, gate: Option<&InForce>) -> Vec<T
     if !state.is_open() {
         return notes.iter().map(Into::into).collect();
     }
+    let unused = &s.view.proposal().unused_parameters;
+    if !unused.is_empty() {
+        notes.push(format!("spec.parameters that no stack of the release declares: {}", unused.join(", ")));
+    }
     let is_for_stage = s.view.proposal().kind == ProposalKind::Stage;
     match s.stage {
         None if is_for_stage => notes.push("its Stage is gone, or was made anew: it will not run".to_owned()),

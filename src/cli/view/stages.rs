@@ -167,6 +167,7 @@ fn next(reason: Reason, namespace: &str, stage: &str, plan: &str, invoked: &Invo
         | Reason::UpstreamNotFound
         | Reason::PromotionCycle
         | Reason::InvalidSpec
+        | Reason::InvalidParameters
         | Reason::ChangeNotSupported
         | Reason::LedgerFull => String::new(),
     }

@@ -6,7 +6,12 @@ mod merge;
 mod outcome;
 mod status;
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
+use std::collections::BTreeMap;
+
+use k8s_openapi::{
+    api::core::v1::{ConfigMap, Secret},
+    apimachinery::pkg::apis::meta::v1::OwnerReference,
+};
 use kube::{
     Api, Client, Resource, ResourceExt,
     api::{ListParams, ObjectMeta, Patch, PatchParams, PostParams},
@@ -14,8 +19,12 @@ use kube::{
 };
 use serde_json::json;
 use stackgate_core::{
-    api::{AwsAccount, ChangePlan, ChangePlanSpec, FINALIZER, Freeze, GROUP, LedgerEntry, Stage},
-    effect::{Fact, LiveGate, NewPlan, Outcome, Receipt, RefusalKind},
+    api::{
+        AwsAccount, ChangePlan, ChangePlanSpec, FINALIZER, Freeze, GROUP, LABEL_PARAMETERS, LedgerEntry,
+        Stage,
+    },
+    change::Hidden,
+    effect::{Fact, Held, LiveGate, NewPlan, Outcome, Receipt, RefusalKind, ValueKind, ValueSource},
 };
 
 pub use self::hmac_key::{HMAC_SECRET, HmacKeyError};
@@ -156,12 +165,55 @@ impl Writes {
         }
     }
 
+    /// What a ConfigMap or Secret holds of what a Stage needs. A ConfigMap is for everybody in its namespace; a Secret has to say so.
+    pub async fn values(&self, source: &ValueSource) -> Outcome {
+        let found = match source.kind {
+            ValueKind::ConfigMap => {
+                let api: Api<ConfigMap> = self.namespaced(&source.namespace);
+                answered(api.get_opt(&source.name))
+                    .await
+                    .map(|found| found.map(|c| in_config_map(source, &c)))
+            }
+            ValueKind::Secret => {
+                let api: Api<Secret> = self.namespaced(&source.namespace);
+                answered(api.get_opt(&source.name)).await.map(|found| found.map(|s| in_secret(source, &s)))
+            }
+        };
+        match found {
+            Ok(held) => Outcome::Learnt(Fact::Values(held)),
+            Err(error) => when_reading(error),
+        }
+    }
+
     fn namespaced<K>(&self, namespace: &str) -> Api<K>
     where
         K: Resource<DynamicType = (), Scope = NamespaceResourceScope>,
     {
         Api::namespaced(self.client.clone(), namespace)
     }
+}
+
+/// The longest value that CloudFormation takes, in bytes.
+const LONGEST_VALUE: usize = 4096;
+
+fn in_config_map(source: &ValueSource, object: &ConfigMap) -> Held {
+    let text = |key: &String| object.data.as_ref()?.get(key).map(String::as_str);
+    Held { offered: true, values: wanted(source, text) }
+}
+
+fn in_secret(source: &ValueSource, object: &Secret) -> Held {
+    let text = |key: &String| std::str::from_utf8(&object.data.as_ref()?.get(key)?.0).ok();
+    let offered = object.labels().get(LABEL_PARAMETERS).is_some_and(|v| v == "true");
+    // What is not offered is not even remembered.
+    Held { offered, values: if offered { wanted(source, text) } else { BTreeMap::new() } }
+}
+
+fn wanted<'a>(source: &ValueSource, text: impl Fn(&String) -> Option<&'a str>) -> BTreeMap<String, Hidden> {
+    let fits = |key: &String| {
+        let text = text(key).filter(|t| t.len() <= LONGEST_VALUE)?;
+        Some((key.clone(), Hidden::new(text)))
+    };
+    source.keys.iter().filter_map(fits).collect()
 }
 
 /// The name is made of the id, and the id of the owner's UID and the whole change: no controller made this plan. Under the policies of

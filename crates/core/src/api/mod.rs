@@ -11,6 +11,7 @@ mod bootstrap;
 mod condition;
 mod freeze;
 mod gate;
+mod parameters;
 mod plan;
 mod stage;
 
@@ -26,6 +27,7 @@ pub use bootstrap::{
 pub use condition::{ConditionType, Conditions, Reason};
 pub use freeze::{Freeze, FreezeSchedule, FreezeSpec, FreezeStatus};
 pub use gate::{Gate, IdentityNeeded, MinimumGate, Promotion, RequireApproval, RiskClass};
+pub use parameters::{KeyRef, LABEL_PARAMETERS, Parameter, ValueFrom};
 pub use plan::{
     Action, BootstrapProposal, ChangeCount, ChangePlan, ChangePlanSpec, ChangePlanStatus, CheckResult,
     Checked, Claimed, ClaimedStack, CloseReason, Closed, Compared, Decided, DecisionSource, Identity,

@@ -5,7 +5,7 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::gate::Gate;
+use super::{gate::Gate, parameters::Parameter};
 use crate::words::{ChangeId, Digest, ReleaseId, Span};
 
 /// A deployment stage.
@@ -64,6 +64,12 @@ pub struct StageSpec {
     /// `Never`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub adoption_policy: Option<AdoptionPolicy>,
+    /// Values for template parameters; they take the place of those in the assembly. What neither gives keeps the value that the
+    /// stack has, else the template's default.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 128))]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
+    pub parameters: Vec<Parameter>,
     /// Whether this stage is held: nothing is planned and nothing starts. What runs already runs to its end.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub suspend: bool,

@@ -5,7 +5,7 @@ use kube::ResourceExt;
 
 use super::{
     Snapshot,
-    environment::{EnvironmentState, Toolkit},
+    environment::{EnvironmentState, Toolkit, allowed},
     existing::existing,
 };
 use crate::{
@@ -44,7 +44,19 @@ pub fn decide(s: &Snapshot<'_>, now: Timestamp) -> (Verdict, Vec<EnvironmentStat
         BootstrapMode::Observe => return existing(s, &environments, now),
         BootstrapMode::Manage => {}
     }
-    let Some(plan) = s.newest() else { return alone(open(s, &wanted, now)) };
+    let Some(plan) = s.newest() else {
+        // A plan that may go nowhere is none.
+        let refused = environments.iter().map(|(env, account)| (env, allowed(s, env, account)));
+        let refused: Vec<_> = refused.filter_map(|(env, r)| Some((env, r.err()?))).collect();
+        if refused.len() < environments.len() {
+            return alone(open(s, &wanted, now));
+        }
+        let rows = refused.iter().map(|(env, need)| EnvironmentState::Need(need.clone()).row(env)).collect();
+        return (
+            fold(refused.into_iter().map(|(_, need)| need).collect(), Reason::Planning, "reading the spec"),
+            rows,
+        );
+    };
     if plan.proposal().bootstrap.as_ref() != Some(&wanted) {
         return alone(differs(s, plan, &wanted, now));
     }
@@ -122,8 +134,14 @@ fn open(s: &Snapshot<'_>, wanted: &BootstrapProposal, now: Timestamp) -> Verdict
     let order = s.newest().map_or(1, |p| p.order.saturating_add(1));
     let ledger = Ledger::new(now)
         .with(|e| {
-            e.opened =
-                Some(Opened { order, release: None, request: None, cdk_stage: None, owned: Vec::new() })
+            e.opened = Some(Opened {
+                order,
+                release: None,
+                request: None,
+                cdk_stage: None,
+                parameters: None,
+                owned: Vec::new(),
+            })
         })
         .entries();
     let plan = NewPlan {
@@ -141,6 +159,7 @@ fn open(s: &Snapshot<'_>, wanted: &BootstrapProposal, now: Timestamp) -> Verdict
             risks: Vec::new(),
             compared: None,
             stacks: Vec::new(),
+            unused_parameters: Vec::new(),
             bootstrap: Some(wanted.clone()),
         },
         ledger,

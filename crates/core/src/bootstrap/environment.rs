@@ -8,7 +8,7 @@ use kube::ResourceExt;
 use super::{Snapshot, template::template_body};
 use crate::{
     api::{AwsAccount, BootstrapProposal, ClaimedStack, EnvironmentStatus, Reason, Settled, SettledAs},
-    change::{Baseline, CAPABILITIES, ParameterValue, StackInput, create_token},
+    change::{Baseline, CAPABILITIES, Hidden, ParameterValue, StackInput, create_token},
     drive::{Progress, Running, Wish},
     effect::{
         Access, Effect, Look, Mutation, Pace, Seen, TemplateSource, WantedChangeSet, Watched, session_name,
@@ -64,6 +64,41 @@ pub(super) struct Toolkit<'a> {
     input: Digest,
 }
 
+/// What the account and the other Bootstraps leave to this one.
+pub(super) fn allowed(s: &Snapshot<'_>, env: &Env, account: &AwsAccount) -> Step<()> {
+    let refuse = |reason, message: String| Err(Need::stuck(reason, message));
+    let name = account.name_any();
+    s.unique(account)?;
+    if let Some(rival) = s.rival(env) {
+        return refuse(
+            Reason::InvalidSpec,
+            format!(
+                "Bootstrap {} has the same qualifier or toolkit stack name in {}: neither touches it",
+                rival.name_any(),
+                env
+            ),
+        );
+    }
+    let spec = &s.bootstrap.spec;
+    let Some(ceiling) = &account.spec.allowed_bootstrap else { return Ok(()) };
+    let over = |wanted: &[String], most: Option<&[String]>| {
+        most.and_then(|m| wanted.iter().find(|w| !m.contains(w)).cloned())
+    };
+    let text = |list: &[crate::words::AccountId]| list.iter().map(ToString::to_string).collect::<Vec<_>>();
+    let trusted: Vec<String> =
+        [text(&spec.trusted_accounts), text(&spec.trusted_accounts_for_lookup)].concat();
+    let most = ceiling.trusted_accounts.as_deref().map(text);
+    let too_much = over(&trusted, most.as_deref())
+        .or_else(|| over(&spec.cloud_formation_execution_policies, ceiling.execution_policies.as_deref()));
+    match too_much {
+        Some(what) => refuse(
+            Reason::AccountNotAllowed,
+            format!("AwsAccount {name} does not allow a Bootstrap with {what} (allowedBootstrap)"),
+        ),
+        None => Ok(()),
+    }
+}
+
 impl<'a> Toolkit<'a> {
     pub(super) fn new(
         s: &'a Snapshot<'a>,
@@ -101,7 +136,7 @@ impl<'a> Toolkit<'a> {
 
     /// How it stands, and what comes next for it.
     pub(super) fn state(&self, now: Timestamp) -> EnvironmentState {
-        if let Err(need) = self.allowed() {
+        if let Err(need) = allowed(self.s, &self.key.env, self.account) {
             return EnvironmentState::Need(need);
         }
         match (self.plan.claims.get(&self.key), self.plan.settled.get(&self.key)) {
@@ -126,43 +161,6 @@ impl<'a> Toolkit<'a> {
     fn pause(&self) -> Timestamp {
         let since = self.plan.settled_time;
         since.saturating_add(SignedDuration::from_mins(1)).unwrap_or(since)
-    }
-
-    /// What the account and the other Bootstraps leave to this one.
-    fn allowed(&self) -> Step<()> {
-        let refuse = |reason, message: String| Err(Need::stuck(reason, message));
-        let name = self.account.name_any();
-        self.s.unique(self.account)?;
-        if let Some(rival) = self.s.rival(&self.key.env) {
-            return refuse(
-                Reason::InvalidSpec,
-                format!(
-                    "Bootstrap {} has the same qualifier or toolkit stack name in {}: neither touches it",
-                    rival.name_any(),
-                    self.key.env
-                ),
-            );
-        }
-        let spec = &self.s.bootstrap.spec;
-        let Some(ceiling) = &self.account.spec.allowed_bootstrap else { return Ok(()) };
-        let over = |wanted: &[String], most: Option<&[String]>| {
-            most.and_then(|m| wanted.iter().find(|w| !m.contains(w)).cloned())
-        };
-        let text =
-            |list: &[crate::words::AccountId]| list.iter().map(ToString::to_string).collect::<Vec<_>>();
-        let trusted: Vec<String> =
-            [text(&spec.trusted_accounts), text(&spec.trusted_accounts_for_lookup)].concat();
-        let most = ceiling.trusted_accounts.as_deref().map(text);
-        let too_much = over(&trusted, most.as_deref()).or_else(|| {
-            over(&spec.cloud_formation_execution_policies, ceiling.execution_policies.as_deref())
-        });
-        match too_much {
-            Some(what) => refuse(
-                Reason::AccountNotAllowed,
-                format!("AwsAccount {name} does not allow a Bootstrap with {what} (allowedBootstrap)"),
-            ),
-            None => Ok(()),
-        }
     }
 
     fn running(&self, claim: &ClaimedStack, now: Timestamp) -> EnvironmentState {
@@ -251,7 +249,12 @@ impl<'a> Toolkit<'a> {
             kind,
             description: self.s.installation.key.description(&owner, name.as_str(), &self.input),
             template: TemplateSource::Inline(Arc::from(template_body())),
-            parameters: self.wanted.parameters.iter().map(|(k, v)| (k.clone(), Some(v.clone()))).collect(),
+            parameters: self
+                .wanted
+                .parameters
+                .iter()
+                .map(|(k, v)| (k.clone(), Some(Hidden::new(v.as_str()))))
+                .collect(),
             tags: Vec::new(),
             capabilities: CAPABILITIES.iter().map(|c| (*c).to_owned()).collect(),
             role: None,

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
-    Canonical, HmacKey,
+    Canonical, Given, GivenValue, Hidden, HmacKey,
     ids::{release_id, stack_key},
 };
 use crate::{
@@ -63,15 +63,22 @@ impl ParameterValue {
 }
 
 impl StackInput {
-    /// What this stack of a CDK app comes to in the environment that these are the names of.
+    /// What this stack of a CDK app comes to in the environment that these are the names of, with these parameter values.
     #[must_use]
-    pub fn of(artifact: &StackArtifact, names: &ToolkitNames) -> Self {
+    pub fn of(artifact: &StackArtifact, names: &ToolkitNames, given: &Given, key: &HmacKey) -> Self {
         Self {
             key: artifact.key(),
             template: artifact.template_file.digest(),
             template_key: Some(artifact.template_object.key.clone()),
             assets: artifact.assets.files.iter().map(|f| (f.destination.key.clone(), f.digest)).collect(),
-            parameters: BTreeMap::new(),
+            parameters: values_for(artifact, given)
+                .into_iter()
+                .map(|(name, v)| {
+                    let hidden =
+                        v.secret || artifact.template.parameters.get(name).is_some_and(|p| p.no_echo);
+                    (name.clone(), ParameterValue::of(name, v.text.reveal(), hidden, key))
+                })
+                .collect(),
             tags: artifact.tags.clone(),
             capabilities: CAPABILITIES.iter().map(|c| (*c).to_owned()).collect(),
             role: Some(names.execution_role()),
@@ -120,14 +127,34 @@ impl StackInput {
     }
 }
 
+/// The values for the parameters that a stack declares: what the Stage gives, else what the assembly does. What neither gives keeps
+/// the value that the stack has, else the template's default.
+#[must_use]
+pub fn values_for<'a>(artifact: &'a StackArtifact, given: &Given) -> BTreeMap<&'a String, GivenValue> {
+    let value = |name: &String| {
+        let own = || {
+            let text = artifact.parameters.get(name)?.as_str();
+            Some(GivenValue { text: Hidden::new(text), secret: false })
+        };
+        given.value(&artifact.name, name).cloned().or_else(own)
+    };
+    artifact.template.parameters.keys().filter_map(|name| Some((name, value(name)?))).collect()
+}
+
 /// a1 of a release before it is planned: what it comes to for this Stage. `None`: it has no such CDK Stage, or one that
 /// cannot be deployed; planning it says why.
 #[must_use]
-pub fn coming(bundle: &Bundle, stage: &Uid, cdk_stage: Option<&str>) -> Option<ReleaseId> {
+pub fn coming(
+    bundle: &Bundle,
+    stage: &Uid,
+    cdk_stage: Option<&str>,
+    given: &Given,
+    key: &HmacKey,
+) -> Option<ReleaseId> {
     let inputs = bundle.stage(cdk_stage).ok()?.stacks.iter().map(|artifact| {
-        let key = artifact.key();
-        let names = ToolkitNames { qualifier: artifact.mentioned_qualifier()?, env: key.env.clone() };
-        Some((key, StackInput::of(artifact, &names).digest()))
+        let stack = artifact.key();
+        let names = ToolkitNames { qualifier: artifact.mentioned_qualifier()?, env: stack.env.clone() };
+        Some((stack, StackInput::of(artifact, &names, given, key).digest()))
     });
     Some(release_id(stage, &inputs.collect::<Option<_>>()?))
 }

@@ -3,6 +3,7 @@
 mod canonical;
 mod compare;
 mod console;
+mod given;
 mod ids;
 mod input;
 mod proof;
@@ -13,11 +14,12 @@ mod warning;
 pub use canonical::Canonical;
 pub use compare::compare;
 pub use console::console_url;
+pub use given::{Given, GivenValue, Hidden};
 pub use ids::{
     Baseline, b1, c1, change_set_name, create_token, deferred_leaf, execute_token, leaf, release_id,
     taken_over, unchanged_leaf,
 };
-pub use input::{CAPABILITIES, ParameterValue, StackInput, coming};
+pub use input::{CAPABILITIES, ParameterValue, StackInput, coming, values_for};
 pub use proof::HmacKey;
 pub use sameness::StageNames;
 pub use summary::{count_changes, risk_classes, shown_changes};

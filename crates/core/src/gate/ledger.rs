@@ -16,7 +16,7 @@ use crate::{
         ProposedStack, ReleaseRef, RiskClass, Settled, SettledAs,
     },
     change::risk_classes,
-    words::{ChangeId, DecisionId, Env, StackKey},
+    words::{ChangeId, DecisionId, Digest, Env, StackKey},
 };
 
 /// Entries that a ledger may hold (the schema's bound).
@@ -67,6 +67,8 @@ pub struct PlanView {
     pub release: Option<ReleaseRef>,
     /// The CDK Stage that it was last opened for.
     pub cdk_stage: Option<String>,
+    /// The parameter values that it was last opened for.
+    pub parameters: Option<Digest>,
     /// The stacks that were ours then.
     pub owned: Vec<OwnedStack>,
     /// When it was opened last.
@@ -105,6 +107,7 @@ impl PlanView {
             order: 0,
             release: None,
             cdk_stage: None,
+            parameters: None,
             owned: Vec::new(),
             opened_time: first.time.0,
             request: None,
@@ -135,6 +138,7 @@ impl PlanView {
             self.order = opened.order;
             self.release.clone_from(&opened.release);
             self.cdk_stage.clone_from(&opened.cdk_stage);
+            self.parameters = opened.parameters;
             self.owned.clone_from(&opened.owned);
             self.claimed = false;
             self.claims.clear();

@@ -21,6 +21,8 @@ pub struct StackRow {
     pub updated: Timestamp,
     /// The names that its outputs are exported under.
     pub exports: BTreeSet<String>,
+    /// The names of its parameters.
+    pub parameters: BTreeSet<String>,
     /// Whether it is protected against deletion.
     pub protected: bool,
     /// The ARN of the role that CloudFormation acts with on it, whoever calls, as AWS writes it: a stack of others may have

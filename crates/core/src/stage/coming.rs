@@ -2,9 +2,10 @@
 
 use jiff::Timestamp;
 
-use super::{Snapshot, candidate, targets::access_to_source};
+use super::{Snapshot, candidate, given::given, targets::access_to_source};
 use crate::{
     api::{ComingRelease, ReleaseRef},
+    change::Given,
     effect::{Effect, Look, Next},
     facts::Coming,
     verdict::{Need, Phase, Verdict, ask},
@@ -16,7 +17,8 @@ pub(super) fn announced(s: &Snapshot<'_>, v: Verdict, now: Timestamp) -> Verdict
         (Next::Wait(_), Phase::Done(_) | Phase::Waiting(_)) => {}
         (Next::Wait(_), Phase::Working(_) | Phase::Stalled(_)) | (Next::Do(_), _) => return v,
     }
-    let Some(release) = candidate::coming(s, now).filter(|r| known(s, r).is_none()) else { return v };
+    let Ok(given) = given(s, now) else { return v };
+    let Some(release) = candidate::coming(s, now).filter(|r| known(s, r, &given).is_none()) else { return v };
     // Who may not read it learns that when it is planned.
     let Ok(access) = access_to_source(s, &release) else { return v };
     let look = Look::ReleaseId {
@@ -24,6 +26,7 @@ pub(super) fn announced(s: &Snapshot<'_>, v: Verdict, now: Timestamp) -> Verdict
         access,
         stage: s.uid.clone(),
         cdk_stage: s.stage.spec.cdk_stage.clone(),
+        given,
     };
     match ask(s.facts, Effect::Look(look), now) {
         Need::Do(effect) => Verdict { next: Next::Do(vec![*effect]), ..v },
@@ -32,14 +35,16 @@ pub(super) fn announced(s: &Snapshot<'_>, v: Verdict, now: Timestamp) -> Verdict
     }
 }
 
-fn known<'a>(s: &'a Snapshot<'_>, release: &ReleaseRef) -> Option<&'a Coming> {
-    let here = |c: &&Coming| c.source == release.source && c.cdk_stage == s.stage.spec.cdk_stage;
+fn known<'a>(s: &'a Snapshot<'_>, release: &ReleaseRef, given: &Given) -> Option<&'a Coming> {
+    let here = |c: &&Coming| {
+        c.source == release.source && c.cdk_stage == s.stage.spec.cdk_stage && c.given == *given
+    };
     s.facts.coming.as_ref().filter(here)
 }
 
 /// What status shows of it.
 pub(super) fn shown(s: &Snapshot<'_>, now: Timestamp) -> Option<ComingRelease> {
     let release = candidate::coming(s, now)?;
-    let a1 = known(s, &release).and_then(|c| c.id.clone());
+    let a1 = given(s, now).ok().and_then(|given| known(s, &release, &given)?.id.clone());
     Some(ComingRelease { name: release.name, digest: release.digest, a1 })
 }

@@ -11,6 +11,7 @@ use super::{
     execute::{execute, failure_text},
     fence::close,
     gate::{gate, moved},
+    given::{self, given},
     latch::latch,
     plan::{plan, same_for_this_stage},
     targets::watched,
@@ -28,7 +29,8 @@ use crate::{
 pub fn decide(s: &Snapshot<'_>, now: Timestamp) -> Verdict {
     delete(s, now).or_else(|| add_finalizer(s, now)).unwrap_or_else(|| {
         let v = under_way(s, now).unwrap_or_else(|| towards_the_candidate(s, now));
-        announced(s, v, now)
+        let v = announced(s, v, now);
+        given::read_again_at(s, now).map_or(v.clone(), |at| v.until(at))
     })
 }
 
@@ -71,15 +73,21 @@ fn towards_the_candidate(s: &Snapshot<'_>, now: Timestamp) -> Verdict {
         }
         Err(need) => return fold(vec![need], Reason::Planning, "looking for a release"),
     };
+    let given = match given(s, now) {
+        Ok(g) => given::digest(s, &g),
+        Err(need) => return fold(vec![need], Reason::Planning, "reading parameter values"),
+    };
     let release = &candidate.release;
     let Some(newest) = s.newest() else { return plan(s, release, now) };
-    let same = newest.is_for(release, s.stage.spec.cdk_stage.as_deref());
+    let same_values = newest.parameters == given;
+    let same = newest.is_for(release, s.stage.spec.cdk_stage.as_deref()) && same_values;
     match &newest.closed {
         Some(closed) => after_closing(s, newest, closed, release, same, now),
         None if newest.is_complete() => after_completion(s, newest, &candidate, same, now),
         None if same => gate(s, newest, now),
         None => same_for_this_stage(s, newest, release, now).unwrap_or_else(|| {
-            let why = format!("release {} takes its place", release.name);
+            let values = if same_values { "" } else { " with other parameter values" };
+            let why = format!("release {}{values} takes its place", release.name);
             close(s, newest, CloseReason::Superseded, &why, false, now)
         }),
     }

@@ -25,6 +25,7 @@ use crate::{
 };
 
 mod checks;
+mod parameters;
 mod pins;
 mod stops;
 
@@ -50,6 +51,7 @@ struct Case {
     annotations: BTreeMap<String, String>,
     gate: Value,
     suspend: bool,
+    parameters: Value,
     plans: Vec<ChangePlan>,
     freezes: Vec<Freeze>,
     enforcement: Enforcement,
@@ -63,6 +65,7 @@ impl Case {
             annotations: BTreeMap::new(),
             gate: Value::Null,
             suspend: false,
+            parameters: json!([]),
             plans: vec![plan(C1, A1, 1, ledger)],
             freezes: Vec::new(),
             enforcement: Enforcement {
@@ -94,7 +97,8 @@ impl Case {
     /// The Stage as it is, and as a look at the API server has shown it.
     fn stage(&self) -> Stage {
         let spec = json!({
-            "assemblyRef": { "name": "shop" }, "accounts": ["prod"], "gate": self.gate, "suspend": self.suspend
+            "assemblyRef": { "name": "shop" }, "accounts": ["prod"], "gate": self.gate, "suspend": self.suspend,
+            "parameters": self.parameters
         });
         let mut stage = Stage::new("prod", serde_json::from_value(spec).unwrap());
         stage.metadata.uid = Some(UID.to_owned());

@@ -10,7 +10,7 @@ use super::{
     adopt::is_taken_over,
     fence::{baseline, close, found},
     gate::{freezes, rests_on_policies, told},
-    prepare::{assessed, wanted, wish, without_set},
+    prepare::{assessed, parameters, wanted, wish, without_set},
     protect::protect,
     targets::{access_to, allowed, targets, watched},
 };
@@ -289,7 +289,9 @@ fn claim_later(
     if let Some(why) = s.facts.discarded.get(&(key.clone(), name)) {
         return stop(format!("the change set of stack {key} cannot be used: {why}"));
     }
-    let prepared = wish.change_set(row, |kind, name| wanted(s, t, kind, name), now).map_err(stop_or_need)?;
+    let prepared = parameters(t, row)
+        .and_then(|p| wish.change_set(row, |kind, name| wanted(s, t, p, kind, name), now))
+        .map_err(stop_or_need)?;
     if let Some(why) = other_than_carried(s, plan, stack, &prepared) {
         return stop(why);
     }

@@ -13,6 +13,7 @@ mod edge_cases;
 mod execute;
 mod fence;
 mod gate;
+mod given;
 mod latch;
 mod plan;
 mod prepare;

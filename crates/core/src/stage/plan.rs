@@ -13,7 +13,8 @@ use super::{
     Snapshot,
     adopt::{self, is_taken_over},
     carry::{beforehand, retried},
-    prepare::{assessed, unpublished, wanted, wish, without_set},
+    given::{self, given},
+    prepare::{assessed, parameters, unpublished, wanted, wish, without_set},
     protect,
     targets::{Target, Targets, bootstrapped, targets},
 };
@@ -80,6 +81,7 @@ fn plan_targets(s: &Snapshot<'_>, release: &ReleaseRef, targets: &Targets, now: 
                 if is_taken_over(s, t, row, owned.get(&t.key), now)? {
                     adopted.insert(t.key.clone());
                 }
+                parameters(t, row)?;
                 if row.is_some_and(StackRow::is_remnant) { Ok(()) } else { wish.kind(row, now).map(drop) }
             };
             check().err()
@@ -117,7 +119,8 @@ fn plan_targets(s: &Snapshot<'_>, release: &ReleaseRef, targets: &Targets, now: 
         } else if deferred_stacks.contains(&t.key) {
             without_set(s, t, PlannedAs::Deferred, baseline_of(row), now)
         } else {
-            wish.change_set(row, |kind, name| wanted(s, t, kind, name), now)
+            parameters(t, row)
+                .and_then(|p| wish.change_set(row, |kind, name| wanted(s, t, p, kind, name), now))
         };
         match stack {
             Ok(p) => prepared.push((t, p)),
@@ -218,7 +221,7 @@ fn open(
     );
     let stacks: Vec<ProposedStack> = planned.iter().map(|x| proposed(x, targets, &names)).collect();
     let nothing = stacks.iter().all(|p| p.is_left_alone() && !p.adopted);
-    let mut ledger = Ledger::new(now).with(|e| e.opened = Some(opened(s, release)));
+    let mut ledger = Ledger::new(now).with(|e| e.opened = Some(opened(s, release, now)));
     if nothing {
         ledger = ledger.with(|e| e.decided = Some(by_rule("nothing differs")));
     } else {
@@ -242,6 +245,7 @@ fn open(
         risks: risks(planned),
         compared: None,
         stacks,
+        unused_parameters: targets.unused.clone(),
         bootstrap: None,
     };
     proposal.compared = compared(s, &proposal, release);
@@ -329,7 +333,8 @@ fn proposed(
     }
 }
 
-fn opened(s: &Snapshot<'_>, release: &ReleaseRef) -> Opened {
+fn opened(s: &Snapshot<'_>, release: &ReleaseRef, now: Timestamp) -> Opened {
+    let parameters = given(s, now).ok().and_then(|g| given::digest(s, &g));
     let owned: BTreeMap<StackKey, OwnedStack> = s.owned();
     debug_assert!(owned.iter().all(|(k, o)| *k == owned_key(o)));
     Opened {
@@ -337,6 +342,7 @@ fn opened(s: &Snapshot<'_>, release: &ReleaseRef) -> Opened {
         release: Some(release.clone()),
         request: s.request(),
         cdk_stage: s.stage.spec.cdk_stage.clone(),
+        parameters,
         owned: owned.into_values().collect(),
     }
 }
@@ -350,7 +356,7 @@ fn reopen(
     carry: bool,
     now: Timestamp,
 ) -> Verdict {
-    let mut entry = opened(s, release);
+    let mut entry = opened(s, release, now);
     if !carry {
         entry.owned = plan.owned_now();
     }

@@ -8,11 +8,11 @@ use super::{Snapshot, targets::Target};
 use crate::{
     api::{PlannedAs, Reason},
     bundle::{DifferenceKind, Template, difference},
-    change::{Baseline, CAPABILITIES, create_token, deferred_leaf},
+    change::{Baseline, CAPABILITIES, Hidden, create_token, deferred_leaf},
     drive::{Prepared, Wish},
     effect::{Effect, Look, Mutation, Seen, TemplateSource, Upload, WantedChangeSet},
     risk::{Assessed, Assessment, assess, deployed_templates, nested_templates, side_by_side},
-    stack::{Change, ChangeSetKind, SetContent},
+    stack::{Change, ChangeSetKind, SetContent, StackRow},
     verdict::{Need, Step, ask},
     words::ChangeSetName,
 };
@@ -145,14 +145,46 @@ pub(super) fn without_set(
     })
 }
 
-/// The call that makes the change set.
-pub(super) fn wanted(s: &Snapshot<'_>, t: &Target, kind: ChangeSetKind, name: ChangeSetName) -> Mutation {
+/// Parameters as the call gives them: what has a value, and what keeps the one that the stack has. The rest is left to the
+/// template's defaults.
+///
+/// # Errors
+/// A parameter that has neither.
+pub(super) fn parameters(t: &Target, row: Option<&StackRow>) -> Step<Vec<(String, Option<Hidden>)>> {
+    let there = row.filter(|r| r.exists() && !r.is_remnant());
+    let mut list = Vec::new();
+    for (name, declared) in &t.artifact.template.parameters {
+        if let Some(value) = t.values.get(name) {
+            list.push((name.clone(), Some(value.clone())));
+        } else if there.is_some_and(|r| r.parameters.contains(name)) {
+            list.push((name.clone(), None));
+        } else if declared.default.is_none() {
+            return Err(Need::stuck(
+                Reason::InvalidParameters,
+                format!(
+                    "stack {}: parameter {name} has no value: give it in spec.parameters of the Stage, or a default in the CDK app",
+                    t.key.name
+                ),
+            ));
+        }
+    }
+    Ok(list)
+}
+
+/// The call that makes the change set, with these parameters.
+pub(super) fn wanted(
+    s: &Snapshot<'_>,
+    t: &Target,
+    parameters: Vec<(String, Option<Hidden>)>,
+    kind: ChangeSetKind,
+    name: ChangeSetName,
+) -> Mutation {
     let call = WantedChangeSet {
         key: t.key.clone(),
         kind,
         description: s.installation.key.description(&s.full_name(), name.as_str(), &t.digest),
         template: TemplateSource::Bucket(t.names.bucket(), t.artifact.template_object.key.clone()),
-        parameters: Vec::new(),
+        parameters,
         tags: t.artifact.tags.iter().map(|(k, v)| (k.clone(), v.clone())).collect(),
         capabilities: CAPABILITIES.iter().map(|c| (*c).to_owned()).collect(),
         role: Some(t.names.execution_role()),

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::Snapshot;
+use super::{Snapshot, given::given};
 use crate::{
     account::may_deploy,
     api::{
@@ -13,7 +13,7 @@ use crate::{
     },
     assembly::source_access,
     bundle::{Bundle, BundleError, CdkStage, StackArtifact, check_computed},
-    change::{StackInput, release_id},
+    change::{Given, Hidden, StackInput, release_id, values_for},
     effect::{Access, Effect, Look, POLL_SESSION, Pace, Scope, Seen, Watched, session_name},
     verdict::{Need, Step, ask},
     words::{Digest, Qualifier, ReleaseId, StackKey, ToolkitNames, Uid},
@@ -41,6 +41,8 @@ pub(super) struct Target {
     pub input: StackInput,
     /// The digest of it.
     pub digest: Digest,
+    /// Values for its parameters.
+    pub values: BTreeMap<String, Hidden>,
 }
 
 /// A release, as this stage would deploy it.
@@ -50,6 +52,8 @@ pub(super) struct Targets {
     pub list: Vec<Target>,
     /// The id of the release for this stage.
     pub a1: ReleaseId,
+    /// Parameters that the stage gives and none of the stacks declares.
+    pub unused: Vec<String>,
 }
 
 /// Reads the release and checks it against everything that limits this stage.
@@ -60,9 +64,11 @@ pub(super) fn targets(s: &Snapshot<'_>, release: &ReleaseRef, now: Timestamp) ->
         _ => Need::stuck(Reason::InvalidAssembly, e.to_string()),
     })?;
     let CdkStage { stacks, .. } = cdk_stage;
-    let list: Vec<Target> = stacks.iter().map(|a| target(s, a)).collect::<Step<_>>()?;
+    let given = given(s, now)?;
+    let list: Vec<Target> = stacks.iter().map(|a| target(s, a, &given)).collect::<Step<_>>()?;
     let a1 = release_id(&s.uid, &list.iter().map(|t| (t.key.clone(), t.digest)).collect::<BTreeMap<_, _>>());
-    Ok(Targets { list, a1 })
+    let unused = given.unused(stacks).map(str::to_owned).collect();
+    Ok(Targets { list, a1, unused })
 }
 
 /// The bundle of a release, fetched by its pinned reference and held against its digest.
@@ -96,7 +102,7 @@ pub(super) fn access_to_source(s: &Snapshot<'_>, release: &ReleaseRef) -> Step<A
     source_access(&s.accounts, &s.namespace, &source, &s.uid)
 }
 
-fn target(s: &Snapshot<'_>, artifact: &Arc<StackArtifact>) -> Step<Target> {
+fn target(s: &Snapshot<'_>, artifact: &Arc<StackArtifact>, given: &Given) -> Step<Target> {
     let refuse = |reason, message: String| Err(Need::stuck(reason, message));
     let key = artifact.key();
     let Some(qualifier) = artifact.mentioned_qualifier() else {
@@ -137,29 +143,25 @@ fn target(s: &Snapshot<'_>, artifact: &Arc<StackArtifact>) -> Step<Target> {
             format!("stack {}: transform {t} would run before anybody has approved it", key.name),
         );
     }
-    if let Some((name, _)) = artifact.template.parameters.iter().find(|(_, p)| p.default.is_none()) {
-        return refuse(
-            Reason::InvalidAssembly,
-            format!("stack {}: template parameter {name} has no default and no value", key.name),
-        );
-    }
     if let Some(tag) = artifact.tags.keys().find(|t| t.starts_with("aws:") || t.starts_with("stackgate.dev/"))
     {
         return refuse(Reason::InvalidAssembly, format!("stack {}: tag {tag} is reserved", key.name));
     }
-    Ok(make(s, Arc::clone(artifact), key, qualifier, patterns))
+    Ok(make(s, artifact, given, key, qualifier, patterns))
 }
 
 /// Puts together what is allowed.
 fn make(
     s: &Snapshot<'_>,
-    artifact: Arc<StackArtifact>,
+    artifact: &Arc<StackArtifact>,
+    given: &Given,
     key: StackKey,
     qualifier: Qualifier,
     stack_names: Vec<String>,
 ) -> Target {
     let names = ToolkitNames { qualifier, env: key.env.clone() };
-    let input = StackInput::of(&artifact, &names);
+    let input = StackInput::of(artifact, &names, given, &s.installation.key);
+    let values = values_for(artifact, given).into_iter().map(|(name, v)| (name.clone(), v.text)).collect();
     Target {
         access: deploy_access(&names, &s.uid, stack_names),
         publishing: Access {
@@ -170,9 +172,10 @@ fn make(
         },
         digest: input.digest(),
         input,
+        values,
         names,
         key,
-        artifact,
+        artifact: Arc::clone(artifact),
     }
 }
 

@@ -219,6 +219,7 @@ impl Place {
             risks: Vec::new(),
             compared: None,
             stacks: stacks.iter().map(proposed).collect(),
+            unused_parameters: Vec::new(),
             bootstrap: None,
         }
     }

@@ -103,6 +103,7 @@ impl Stack {
             status: self.status,
             updated: self.updated,
             exports,
+            parameters: std::collections::BTreeSet::new(),
             protected: self.protected,
             role: None,
             change_sets: (self.status == StackStatus::ReviewInProgress)

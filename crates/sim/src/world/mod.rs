@@ -14,6 +14,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use jiff::Timestamp;
 use stackgate_core::{
     bundle::Bundle,
+    change::HmacKey,
     stack::SetContent,
     words::{AccountId, ChangeSetArn, ChangeSetName, Digest, StackKey},
 };
@@ -27,6 +28,12 @@ use crate::{
     protocol::Protocol,
     weather::{Luck, Weather},
 };
+
+/// The key of the installation.
+#[must_use]
+pub fn key() -> HmacKey {
+    HmacKey::new([7; 32])
+}
 
 /// The world.
 #[derive(Clone, Debug)]

@@ -20,6 +20,7 @@ use super::{
     Happened, NAMESPACE, World,
     change_set::Fate,
     cloud::{Deployed, Stack},
+    key,
 };
 use crate::{bundle, protocol::Protocol, weather::Luck};
 
@@ -76,8 +77,10 @@ impl World {
             Look::Bundle(source, _) => {
                 Fact::Bundle(self.bundle(source).ok_or_else(|| format!("there is no {source:?}")))
             }
-            Look::ReleaseId { source, stage, cdk_stage, .. } => {
-                Fact::ReleaseId(self.bundle(source).and_then(|b| coming(&b, stage, cdk_stage.as_deref())))
+            Look::Values(_) => Fact::Values(None),
+            Look::ReleaseId { source, stage, cdk_stage, given, .. } => {
+                let id = |b: Arc<Bundle>| coming(&b, stage, cdk_stage.as_deref(), given, &key());
+                Fact::ReleaseId(self.bundle(source).and_then(id))
             }
             Look::LiveGate { stage, accounts, .. } => self.live_gate(stage, accounts),
         }

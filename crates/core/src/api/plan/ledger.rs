@@ -57,6 +57,9 @@ pub struct Opened {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 256))]
     pub cdk_stage: Option<String>,
+    /// Stands for the parameter values that the Stage gives, by a keyed hash; absent where it gives none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parameters: Option<Digest>,
     /// The stacks that are ours, carried forward from the plan before.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 256))]

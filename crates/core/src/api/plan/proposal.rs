@@ -70,6 +70,10 @@ pub struct Proposal {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 256))]
     pub stacks: Vec<ProposedStack>,
+    /// Parameters that the Stage gives and no stack of the release declares.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 128), inner(length(max = 384)))]
+    pub unused_parameters: Vec<String>,
     /// What is put into the toolkit stacks.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bootstrap: Option<BootstrapProposal>,

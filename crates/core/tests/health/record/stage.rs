@@ -28,7 +28,7 @@ pub const WAITING: [Reason; 11] = [
     Reason::NotBootstrapped,
     Reason::StackBusy,
 ];
-pub const STALLED: [Reason; 22] = [
+pub const STALLED: [Reason; 23] = [
     Reason::RolledBack,
     Reason::RollbackFailed,
     Reason::CheckFailed,
@@ -47,6 +47,7 @@ pub const STALLED: [Reason; 22] = [
     Reason::PromotionCycle,
     Reason::PromotionRequired,
     Reason::PinNotFound,
+    Reason::InvalidParameters,
     Reason::InvalidSpec,
     Reason::AwaitingAssembly,
     Reason::NotBootstrapped,

@@ -1,13 +1,13 @@
 //! Two Stages, one after the other, and a release on its way through them.
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use serde_json::json;
 use stackgate_testbed::scenario::{BUILD, Case, CdkOut, Kind, LONG, SHOP, SOON, TEST, WAY_IN, World, way_in};
 
 use crate::figures::Sample;
 
-/// The text in the SSM parameter of the example's second stack.
-const GREETING: &str = "good day";
+/// What the SSM parameter of the second stack says in the first release of the example, which all of these are made from.
+const GREETING: &str = "hello";
 
 pub struct Chain {
     case: Case,
@@ -85,6 +85,8 @@ impl Chain {
             let other = format!("{release:08x}{}", key.get(8..).unwrap_or_default());
             assembly = assembly.replaced(&key, &other);
         }
-        Ok(assembly.replaced(GREETING, &format!("{GREETING} {release}")))
+        let changed = assembly.replaced(GREETING, &format!("{GREETING} {release}"));
+        ensure!(changed.pack()? != assembly.pack()?, "the example does not say {GREETING} any more");
+        Ok(changed)
     }
 }

@@ -1,0 +1,97 @@
+//! The parameter values that the spec names, read where they lie.
+
+use std::collections::BTreeSet;
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::Snapshot;
+use crate::{
+    api::{LABEL_PARAMETERS, Parameter, Reason, ValueFrom},
+    change::{Given, GivenValue, Hidden},
+    effect::{Effect, Held, Look, Seen, ValueKind, ValueSource},
+    verdict::{Need, Step, ask},
+    words::Digest,
+};
+
+/// How long what a ConfigMap or Secret holds is believed.
+const FRESH: SignedDuration = SignedDuration::from_mins(5);
+/// How long one is believed not to hold it.
+const MISSING_FRESH: SignedDuration = SignedDuration::from_secs(15);
+
+/// The values, or what has to be read first.
+pub(super) fn given(s: &Snapshot<'_>, now: Timestamp) -> Step<Given> {
+    s.stage.spec.parameters.iter().map(|p| Ok((p.name.clone(), value(s, p, now)?))).collect()
+}
+
+/// Stands for the values that were read last; `None`: there are none, or they are not known.
+pub(super) fn digest(s: &Snapshot<'_>, given: &Given) -> Option<Digest> {
+    given.digest(&s.installation.key)
+}
+
+/// When the values have to be read again, if any lies elsewhere and nothing else is known to come first.
+pub(super) fn read_again_at(s: &Snapshot<'_>, now: Timestamp) -> Option<Timestamp> {
+    let sources = s.stage.spec.parameters.iter().filter_map(|p| Some(source(s, p.value_from.as_ref()?)?.0));
+    let read = sources.filter_map(|source| s.facts.values.get(&source)?.as_of()).min()?;
+    read.saturating_add(FRESH).ok().filter(|at| *at > now)
+}
+
+fn source(s: &Snapshot<'_>, from: &ValueFrom) -> Option<(ValueSource, String)> {
+    let (kind, at) = match (&from.config_map_key_ref, &from.secret_key_ref) {
+        (Some(at), None) => (ValueKind::ConfigMap, at),
+        (None, Some(at)) => (ValueKind::Secret, at),
+        // The schema allows neither.
+        (None, None) | (Some(_), Some(_)) => return None,
+    };
+    let same = |f: &ValueFrom| match kind {
+        ValueKind::ConfigMap => {
+            f.config_map_key_ref.as_ref().filter(|r| r.name == at.name).map(|r| r.key.clone())
+        }
+        ValueKind::Secret => f.secret_key_ref.as_ref().filter(|r| r.name == at.name).map(|r| r.key.clone()),
+    };
+    // One look tells all that the Stage needs of an object, and nothing besides.
+    let keys: BTreeSet<String> =
+        s.stage.spec.parameters.iter().filter_map(|p| same(p.value_from.as_ref()?)).collect();
+    Some((ValueSource { kind, namespace: s.namespace.clone(), name: at.name.clone(), keys }, at.key.clone()))
+}
+
+fn value(s: &Snapshot<'_>, parameter: &Parameter, now: Timestamp) -> Step<GivenValue> {
+    if let Some(text) = &parameter.value {
+        return Ok(GivenValue { text: Hidden::new(text.as_str()), secret: false });
+    }
+    let stuck = |what: String, at| Need::Stuck(Reason::InvalidParameters, what, at);
+    let Some((source, key)) = parameter.value_from.as_ref().and_then(|from| source(s, from)) else {
+        return Err(stuck(format!("parameter {}: give value or valueFrom", parameter.name), None));
+    };
+    let look = || ask(s.facts, Effect::Look(Look::Values(source.clone())), now);
+    let seen = s.facts.values.get(&source).unwrap_or(&Seen::Unknown);
+    let missing = |what: &str, at: Timestamp| {
+        let again = at.saturating_add(MISSING_FRESH).unwrap_or(at);
+        let message =
+            || format!("parameter {}: {} {} {what}", parameter.name, source.kind.as_str(), source.name);
+        Err(if now < again { stuck(message(), Some(again)) } else { look() })
+    };
+    match seen {
+        Seen::Present(Held { offered: false, .. }, at) => {
+            missing(&format!("has no label {LABEL_PARAMETERS}=true, so no Stage may use it"), *at)
+        }
+        Seen::Present(Held { values, .. }, at) => match values.get(&key) {
+            Some(text) if now.duration_since(*at) < FRESH => {
+                Ok(GivenValue { text: text.clone(), secret: source.kind == ValueKind::Secret })
+            }
+            Some(_) => Err(look()),
+            None => missing(&format!("has no text of at most 4096 bytes under key {key}"), *at),
+        },
+        Seen::Absent(at) => missing("is not there", *at),
+        Seen::Unknown => Err(match look() {
+            Need::Stuck(Reason::AccessDenied, m, at) => stuck(
+                format!(
+                    "parameter {}: {m}; to let Stages of this namespace use such objects, bind ClusterRole \
+                     stackgate-parameters to the controller here (docs/parameters.md)",
+                    parameter.name
+                ),
+                at,
+            ),
+            other => other,
+        }),
+    }
+}
