@@ -6,7 +6,7 @@ use aws_sdk_cloudformation::types::{ChangeSetStatus as SdkSetStatus, Stack, Temp
 use stackgate_core::{
     effect::RefusalKind,
     stack::{StackRow, StackStatus},
-    words::{Digest, StackId, StackKey},
+    words::{StackId, StackKey},
 };
 
 use super::{
@@ -131,8 +131,9 @@ impl Clients {
 
     /// Deletes a stack, by its StackId: one that took its name meanwhile is not meant.
     pub(super) async fn delete_stack(&self, id: &StackId) -> Result<(), Failed> {
-        let token = format!("delete-{}", Digest::of(id.as_str()).short(40));
-        let call = self.change.delete_stack().stack_name(id.as_str()).client_request_token(token).send();
+        // Without a token: the id means one stack for ever, and asking twice deletes once; but a later try of what has failed must
+        // not be taken for this one.
+        let call = self.change.delete_stack().stack_name(id.as_str()).send();
         self.calls.make(Operation::DeleteStack, &self.env, call).await.map(drop)
     }
 }

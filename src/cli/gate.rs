@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use jiff::SignedDuration;
 use stackgate_core::{
-    api::{GateField, IdentityNeeded, Promotion, RequireApproval, RiskClass, Stage},
+    api::{GateField, IdentityNeeded, Leftover, Promotion, RequireApproval, RiskClass, Stage},
     gate::{InForce, Sourced},
 };
 
@@ -31,6 +31,11 @@ pub fn from_status(stage: &Stage) -> Option<InForce> {
         promotion: read(fields, "promotion", |v| match v {
             "Optional" => Some(Promotion::Optional),
             "Required" => Some(Promotion::Required),
+            _ => None,
+        })?,
+        deletion_policy: read(fields, "deletionPolicy", |v| match v {
+            "Retain" => Some(Leftover::Retain),
+            "Delete" => Some(Leftover::Delete),
             _ => None,
         })?,
         soak: read(fields, "soak", span)?,

@@ -11,6 +11,7 @@ use stackgate_core::{
     cluster::ClusterView,
     effect::{Access, Effect, Fact, Outcome, Receipt, Record, Refusal, RefusalKind},
     facts::Facts,
+    stack::StackStatus,
 };
 use tracing::{debug, info, warn};
 
@@ -181,6 +182,9 @@ fn notes(plan: &ChangePlan, entry: &LedgerEntry) -> Vec<Note> {
         let why = s.message.as_deref().map(|m| format!(": {m}")).unwrap_or_default();
         let text = format!("stack {} is in {}{why}", s.key(), s.status);
         notes.push(match s.outcome {
+            SettledAs::Succeeded if s.status == StackStatus::DeleteComplete.as_str() => {
+                Note::normal("StackDeleted", s.key().to_string(), text)
+            }
             SettledAs::Succeeded => Note::normal("StackDeployed", s.key().to_string(), text),
             SettledAs::RolledBack => Note::warning("StackRolledBack", s.key().to_string(), text),
             SettledAs::Failed => Note::warning("StackFailed", s.key().to_string(), text),

@@ -21,8 +21,8 @@ const POLICY: &str = "setgate.stackgate.dev";
 /// Fields that whoever may edit the Stage may change.
 const FREE_TO_CHANGE: [&str; 2] = ["suspend", "parameters"];
 
-/// Fields that whoever may make a Stage may set, `gate` and `adoptionPolicy` within bounds.
-const FREE_TO_MAKE: [&str; 9] = [
+/// Fields that whoever may make a Stage may set, `gate` and the policies within bounds.
+const FREE_TO_MAKE: [&str; 11] = [
     "assemblyRef",
     "cdkStage",
     "accounts",
@@ -32,6 +32,8 @@ const FREE_TO_MAKE: [&str; 9] = [
     "suspend",
     "parameters",
     "adoptionPolicy",
+    "removedStacks",
+    "deletionPolicy",
 ];
 
 /// Fields that need `setgate` from the beginning.
@@ -68,6 +70,8 @@ fn changes() -> Vec<Attempt> {
         ("another CDK Stage", json!({ "cdkStage": "Dev" })),
         ("the stacks at the root", json!({ "cdkStage": null })),
         ("stacks of others are taken over", json!({ "adoptionPolicy": "Unowned" })),
+        ("stacks that the release has no longer go", json!({ "removedStacks": "Delete" })),
+        ("all stacks go with the Stage", json!({ "deletionPolicy": "Delete" })),
         ("a pin, past every upstream", json!({ "pin": { "digest": "0123456789ab", "reason": "back" } })),
     ];
     let mut attempts: Vec<Attempt> = Vec::new();
@@ -128,6 +132,8 @@ fn weak_ones() -> Vec<Attempt> {
         ("long plans", "gate", json!({ "planTTL": "169h" })),
         ("strict and weak", "gate", json!({ "approvals": 3, "requireApproval": "Never" })),
         ("stacks of others", "adoptionPolicy", json!("Unowned")),
+        ("stacks that go", "removedStacks", json!("Delete")),
+        ("stacks that go with it", "deletionPolicy", json!("Delete")),
         ("a pin", "pin", json!({ "digest": "0123456789ab" })),
     ];
     let mut attempts = Vec::new();
@@ -162,7 +168,8 @@ fn usual_ones() -> Vec<Attempt> {
         ),
         honest("the defaults written out", {
             let acks = ["replace", "maybe-replace", "delete", "iam", "network", "opaque", "adopt"];
-            made(&json!({ "adoptionPolicy": "Never", "gate": { "requireAck": acks } }))
+            made(&json!({ "adoptionPolicy": "Never", "removedStacks": "Retain", "deletionPolicy": "Retain",
+                "gate": { "requireAck": acks } }))
         }),
         honest(
             "a stage with parameters",

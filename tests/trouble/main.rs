@@ -6,6 +6,7 @@ mod decisions;
 mod input;
 mod lost_calls;
 mod parameters;
+mod removal;
 mod source;
 mod stacks;
 

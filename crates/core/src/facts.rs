@@ -54,6 +54,8 @@ pub struct Facts {
     pub gate: Option<SeenGate>,
     /// Assets that lie in their bucket: bucket, key and the digest of the entries.
     pub published: BTreeSet<(String, String, Digest)>,
+    /// When an accepted deletion of a stack was asked for.
+    pub deleted: BTreeMap<StackId, Timestamp>,
     /// When an accepted execution was asked for.
     pub executed: BTreeMap<ChangeSetArn, Timestamp>,
     /// The resourceVersion of the object that our finalizer was written to; the watch may be behind.
@@ -356,7 +358,9 @@ impl Facts {
                 }
                 self.stacks.remove(k);
             }
-            Effect::Mutate(Mutation::DeleteStack(k, _, _)) => {
+            Effect::Mutate(Mutation::DeleteStack(k, id, _)) => {
+                self.deleted.insert(id.get().clone(), now);
+                self.failures.remove(id.get());
                 self.stacks.remove(k);
                 // They go with it.
                 self.change_sets.retain(|(key, _), _| key != k);

@@ -8,8 +8,8 @@ use std::{collections::BTreeMap, fs, path::Path};
 use stackgate_core::{
     api::SettledAs,
     stack::{
-        ChangeSetKind, ChangeSetStatus, ExecutionStatus, Preparation, Run, SetState, StackStatus,
-        preparation, run, set_state,
+        ChangeSetKind, ChangeSetStatus, ExecutionStatus, Preparation, Removal, Run, SetState, StackStatus,
+        preparation, removal, run, set_state,
     },
 };
 
@@ -51,6 +51,17 @@ fn executed(kind: ChangeSetKind, status: StackStatus) -> &'static str {
     }
 }
 
+fn deleted(status: StackStatus) -> &'static str {
+    match removal(status) {
+        Removal::Delete => "DeleteStack, unless it is protected",
+        Removal::Wait => "an operation ends first",
+        Removal::Failed => {
+            "DeleteStack; where that was ours and has failed: `StackFailed`, and `retry` tries again"
+        }
+        Removal::Done => "done: `StackDeleted`",
+    }
+}
+
 fn meaning(state: SetState) -> (&'static str, &'static str) {
     match state {
         SetState::Preparing => ("is being made", "waited for, 1 s doubling"),
@@ -73,17 +84,18 @@ fn meaning(state: SetState) -> (&'static str, &'static str) {
 
 fn page() -> String {
     let mut page = HEAD.to_owned();
-    page.push_str("## Stacks\n\n| status | when a release is planned | after a change set that makes it was executed | after one that changes it was |\n|---|---|---|---|\n");
+    page.push_str("## Stacks\n\n| status | when a release is planned | after a change set that makes it was executed | after one that changes it was | when it shall go |\n|---|---|---|---|---|\n");
     for status in StackStatus::ALL {
         page.push_str(&format!(
-            "| `{}` | {} | {} | {} |\n",
+            "| `{}` | {} | {} | {} | {} |\n",
             status.as_str(),
             planned(*status),
             executed(ChangeSetKind::Create, *status),
-            executed(ChangeSetKind::Update, *status)
+            executed(ChangeSetKind::Update, *status),
+            deleted(*status)
         ));
     }
-    page.push_str("\nThe last column holds once the stack was updated after the change set was made; until then the execution has not begun, whatever the status.\n");
+    page.push_str("\nThe fourth column holds once the stack was updated after the change set was made; until then the execution has not begun, whatever the status.\n");
     page.push_str("\n## Change sets\n\n| it | status and execution status | what follows |\n|---|---|---|\n");
     let mut states: BTreeMap<&str, (Vec<String>, &str)> = BTreeMap::new();
     for status in ChangeSetStatus::ALL {

@@ -26,13 +26,20 @@ pub const QUALIFIER: &str = "acme";
 pub static RELEASES: LazyLock<Vec<Arc<Bundle>>> = LazyLock::new(|| {
     [(1, 1, "a"), (2, 2, "a"), (2, 2, "b"), (3, 3, "a"), (3, 4, "a")]
         .into_iter()
-        .map(|(version, dev, notes)| Arc::new(open(version, dev, notes)))
+        .map(|(version, dev, notes)| Arc::new(open(version, dev, notes, true)))
         .collect()
 });
 
+/// The third release without the second stack of Dev.
+pub static LEANER: LazyLock<Arc<Bundle>> = LazyLock::new(|| Arc::new(open(3, 3, "a", false)));
+
+fn all() -> impl Iterator<Item = &'static Arc<Bundle>> {
+    RELEASES.iter().chain([&*LEANER])
+}
+
 /// Every template of every release, by the digest of its bytes.
 pub static TEMPLATES: LazyLock<BTreeMap<Digest, Arc<Template>>> = LazyLock::new(|| {
-    let stacks = RELEASES.iter().flat_map(|b| STAGES.iter().flat_map(|(name, _)| stacks(b, name)));
+    let stacks = all().flat_map(|b| STAGES.iter().flat_map(|(name, _)| stacks(b, name)));
     stacks.map(|s| (s.template_file.digest(), Arc::new(s.template.clone()))).collect()
 });
 
@@ -52,7 +59,7 @@ pub fn stacks(bundle: &Bundle, cdk_stage: &str) -> Vec<Arc<StackArtifact>> {
 /// The digest of the template that a release has for a stack.
 #[must_use]
 pub fn template_of(release: Digest, key: &StackKey) -> Option<Digest> {
-    let bundle = RELEASES.iter().find(|b| b.release() == release)?;
+    let bundle = all().find(|b| b.release() == release)?;
     STAGES
         .iter()
         .flat_map(|(name, _)| stacks(bundle, name))
@@ -61,7 +68,7 @@ pub fn template_of(release: Digest, key: &StackKey) -> Option<Digest> {
 }
 
 #[expect(clippy::expect_used, reason = "the assemblies are constants of this file")]
-fn open(version: u32, dev: u32, notes: &str) -> Bundle {
+fn open(version: u32, dev: u32, notes: &str, dev_api: bool) -> Bundle {
     let nested = |name: &str| {
         json!({"type": "cdk:cloud-assembly", "displayName": name,
                "properties": {"directoryName": format!("assembly-{name}"), "displayName": name}})
@@ -74,7 +81,7 @@ fn open(version: u32, dev: u32, notes: &str) -> Bundle {
     ];
     for (name, account) in STAGES {
         let v = if name == "Dev" { dev } else { version };
-        stage(name, account, v, &mut files);
+        stage(name, account, v, name != "Dev" || dev_api, &mut files);
     }
     let mut tree = Tree::default();
     for (name, text) in files {
@@ -88,19 +95,20 @@ fn manifest(artifacts: &Value) -> String {
     json!({"version": "55.0.0", "artifacts": artifacts}).to_string()
 }
 
-fn stage(name: &str, account: &str, v: u32, files: &mut Vec<(String, String)>) {
+fn stage(name: &str, account: &str, v: u32, has_api: bool, files: &mut Vec<(String, String)>) {
     let dir = format!("assembly-{name}");
     let (store, api) = (format!("{name}Store"), format!("{name}Api"));
     let code = format!("asset.{name}{v}");
-    files.push((
-        format!("{dir}/manifest.json"),
-        manifest(&json!({
-            format!("{store}.assets"): assets(&store, &[]),
-            store.as_str(): stack(&store, v, account, &format!("{name}-Store"), &[format!("{store}.assets")]),
-            format!("{api}.assets"): assets(&api, &[]),
-            api.as_str(): stack(&api, v, account, &format!("{name}-Api"), &[format!("{api}.assets"), store.clone()]),
-        })),
-    ));
+    let mut artifacts = json!({
+        format!("{store}.assets"): assets(&store, &[]),
+        store.as_str(): stack(&store, v, account, &format!("{name}-Store"), &[format!("{store}.assets")]),
+    });
+    if has_api {
+        artifacts[format!("{api}.assets")] = assets(&api, &[]);
+        let before = [format!("{api}.assets"), store.clone()];
+        artifacts[api.as_str()] = stack(&api, v, account, &format!("{name}-Api"), &before);
+    }
+    files.push((format!("{dir}/manifest.json"), manifest(&artifacts)));
     let export = format!("{name}-Store:Bucket");
     let mut resources = json!({
         "Function": {"Type": "AWS::Lambda::Function", "Properties": {"Code": {"S3Key": format!("{name}{v}.zip")}}},

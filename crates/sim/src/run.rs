@@ -524,6 +524,8 @@ fn objects(stages: usize, gates: &[Gates]) -> Vec<Object> {
                 gate: asked.stage,
                 adoption_policy: None,
                 parameters: Vec::new(),
+                removed_stacks: None,
+                deletion_policy: None,
                 suspend: false,
                 pin: None,
             },

@@ -110,6 +110,7 @@ fn gates(random: &mut Random) -> Gates {
         approval_ttl: random.chance(200).then(|| "30m".parse().ok()).flatten(),
         plan_ttl: None,
         promotion: None,
+        deletion_policy: None,
         soak: random.chance(150).then(|| "15m".parse().ok()).flatten(),
     });
     Gates {

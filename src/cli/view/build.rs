@@ -103,7 +103,9 @@ fn freeze(h: &Held) -> FreezeShown {
 
 fn gate_shown(gate: Option<(&InForce, GateFrom)>) -> GateShown {
     let Some((gate, from)) = gate else { return GateShown { from: GateFrom::Unknown, fields: Vec::new() } };
-    let fields = gate.shown().into_iter().map(|f| GateFieldShown {
+    // What becomes of the stacks some day is no part of what is decided here.
+    let decides = gate.shown().into_iter().filter(|f| f.field != "deletionPolicy");
+    let fields = decides.map(|f| GateFieldShown {
         field: f.field.into(),
         value: f.value.into(),
         source: f.source.into(),

@@ -149,6 +149,7 @@ fn stack(s: &StackShown) -> String {
         (PlannedAs::Deferred, _) => "deferred",
         (PlannedAs::Recreated, _) => "deleted and made anew, since its creation was rolled back",
         (PlannedAs::Unchanged, _) => "unchanged",
+        (PlannedAs::Removed, _) => "deleted, since the release does not have it any more",
     };
     let came_out = s.outcome.as_ref().map(|o| {
         let why = o.message.as_ref().map(|m| format!(" {}", code(m))).unwrap_or_default();

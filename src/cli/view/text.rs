@@ -47,6 +47,7 @@ pub(super) fn operation(o: Operation) -> &'static str {
         Operation::Deploy => "Deploy",
         Operation::Rollback => "Rollback",
         Operation::Adopt => "Adopt",
+        Operation::Prune => "Prune",
         Operation::Bootstrap => "Bootstrap",
     }
 }
@@ -91,6 +92,7 @@ fn stack(s: &StackShown) -> String {
             "its creation was rolled back: deleted and made anew; its change set is made then, shown is the template"
         }
         (PlannedAs::Unchanged, _) => "unchanged",
+        (PlannedAs::Removed, _) => "deleted, since the release does not have it any more",
     };
     let numbers = if s.plan == PlannedAs::Unchanged { String::new() } else { format!("  {}", s.numbers()) };
     let parts: Vec<String> = [how.to_owned(), s.replaced()].into_iter().filter(|p| !p.is_empty()).collect();

@@ -155,6 +155,8 @@ fn stage() -> Stage {
             gate: None,
             adoption_policy: None,
             parameters: Vec::new(),
+            removed_stacks: None,
+            deletion_policy: None,
             suspend: true,
             pin: None,
         },

@@ -4,6 +4,7 @@ use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::stage::Leftover;
 use crate::words::Span;
 
 /// A kind of danger that an approver has to acknowledge by name.
@@ -159,6 +160,9 @@ pub struct MinimumGate {
     /// Whether a Stage has to promote from another one. Absent: `Optional`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub promotion: Option<Promotion>,
+    /// Whether a Stage may delete its stacks here when it is deleted itself (`spec.deletionPolicy`). Absent: `Retain`, so it may not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deletion_policy: Option<Leftover>,
     /// How long an upstream stage must have carried a release before it comes here, at least. Absent: what the Stage says.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub soak: Option<Span>,

@@ -35,8 +35,8 @@ pub use plan::{
     ResourceChange, Risk, Settled, SettledAs,
 };
 pub use stage::{
-    AdoptionPolicy, AssemblyRef, Check, ComingRelease, DeployedRelease, GateField, PendingChange, Pin, Stage,
-    StageSpec, StageStatus, Upstream,
+    AdoptionPolicy, AssemblyRef, Check, ComingRelease, DeployedRelease, GateField, Leftover, PendingChange,
+    Pin, Stage, StageSpec, StageStatus, Upstream,
 };
 
 /// An instant as Kubernetes keeps it, in whole seconds: what is read back has to equal what was written, else a status

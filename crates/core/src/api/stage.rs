@@ -70,6 +70,13 @@ pub struct StageSpec {
     #[schemars(length(max = 128))]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
     pub parameters: Vec<Parameter>,
+    /// What becomes of a stack that a release does not have any more. Absent: `Retain`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub removed_stacks: Option<Leftover>,
+    /// What becomes of the stacks when the Stage is deleted. Absent: `Retain`. `Delete` counts where every account that it deploys into
+    /// allows that (`minimumGate.deletionPolicy`); a stack that is protected against deletion stays.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deletion_policy: Option<Leftover>,
     /// Whether this stage is held: nothing is planned and nothing starts. What runs already runs to its end.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub suspend: bool,
@@ -80,6 +87,12 @@ pub struct StageSpec {
 }
 
 impl StageSpec {
+    /// Whether stacks that the release does not have any more are deleted.
+    #[must_use]
+    pub fn removes(&self) -> bool {
+        self.removed_stacks == Some(Leftover::Delete)
+    }
+
     /// Whether stacks of others may be taken over.
     #[must_use]
     pub fn adopts(&self) -> bool {
@@ -96,6 +109,16 @@ pub enum AdoptionPolicy {
     /// It is taken over as it is, whoever made it (the CDK CLI, CDK Pipelines, a Stage that is gone), unless it belongs to
     /// another Stage. The plan carries the risk `adopt`.
     Unowned,
+}
+
+/// What becomes of a stack that nobody wants any more.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Leftover {
+    /// It stays as it is, and is looked after no longer.
+    #[default]
+    Retain,
+    /// It is deleted, with all its resources but those that a template retains.
+    Delete,
 }
 
 /// What others report on a deployment, through `gate.stackgate.dev/check.<name>` on the plan.

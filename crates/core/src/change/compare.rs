@@ -214,6 +214,7 @@ fn planned(plan: PlannedAs) -> &'static str {
         PlannedAs::Deferred => "deferred",
         PlannedAs::Recreated => "made anew after a roll back",
         PlannedAs::Unchanged => "unchanged",
+        PlannedAs::Removed => "deleted",
     }
 }
 

@@ -151,6 +151,15 @@ pub fn deferred_leaf(
         .digest()
 }
 
+/// The leaf of a stack that is deleted as it is, with all that its template holds.
+#[must_use]
+pub fn removed_leaf(key: &StackKey, on: &Baseline, difference: &[ResourceDifference]) -> Digest {
+    let nothing = Digest::of([]);
+    Canonical::new("stackgate removed v1")
+        .bytes("leaf", deferred_leaf(key, &nothing, on, difference).bytes())
+        .digest()
+}
+
 /// The leaf of a stack that is taken over, as it enters c1: who approves the same change of a stack of ours has not approved that.
 #[must_use]
 pub fn taken_over(leaf: &Digest) -> Digest {

@@ -166,6 +166,7 @@ impl StageNames {
                     PlannedAs::Deferred => "deferred",
                     PlannedAs::Recreated => "recreated",
                     PlannedAs::Unchanged => "unchanged",
+                    PlannedAs::Removed => "removed",
                 },
             )
             .bytes("template", names.template(&stack.template.json).bytes())

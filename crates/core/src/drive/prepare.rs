@@ -45,6 +45,25 @@ impl Prepared {
     }
 }
 
+/// A stack as it is now, looked at recently enough to plan on.
+///
+/// # Errors
+/// The look, or why it cannot be had now.
+pub fn fresh_row<'a>(
+    facts: &'a Facts,
+    key: &StackKey,
+    access: &Access,
+    now: Timestamp,
+) -> Step<Option<&'a StackRow>> {
+    match facts.stacks.get(key) {
+        Some(Seen::Present(row, at)) if now.duration_since(*at) <= FRESH => Ok(Some(row)),
+        Some(Seen::Absent(at)) if now.duration_since(*at) <= FRESH => Ok(None),
+        None | Some(Seen::Present(..) | Seen::Absent(_) | Seen::Unknown) => {
+            Err(ask(facts, Effect::Look(Look::Stack(key.clone(), access.clone())), now))
+        }
+    }
+}
+
 /// A stack that somebody wants to have.
 #[derive(Clone, Copy, Debug)]
 pub struct Wish<'a> {
@@ -65,13 +84,7 @@ pub struct Wish<'a> {
 impl<'a> Wish<'a> {
     /// The stack as it is now, looked at recently enough to plan on.
     pub fn fresh_row(&self, now: Timestamp) -> Step<Option<&'a StackRow>> {
-        match self.facts.stacks.get(self.key) {
-            Some(Seen::Present(row, at)) if now.duration_since(*at) <= FRESH => Ok(Some(row)),
-            Some(Seen::Absent(at)) if now.duration_since(*at) <= FRESH => Ok(None),
-            None | Some(Seen::Present(..) | Seen::Absent(_) | Seen::Unknown) => {
-                Err(ask(self.facts, Effect::Look(Look::Stack(self.key.clone(), self.access.clone())), now))
-            }
-        }
+        fresh_row(self.facts, self.key, self.access, now)
     }
 
     /// Which kind of change set can be made now.

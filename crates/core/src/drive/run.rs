@@ -10,7 +10,7 @@ use crate::{
     facts::{Facts, Looked},
     stack::{ChangeSetKind, ChangeSetRow, ExecutionStatus, Run, SetState, StackRow, StackStatus, run},
     verdict::{Need, Step, ask},
-    words::StackKey,
+    words::{StackId, StackKey},
 };
 
 /// How old a row of a running stack may get before the stack is looked at by name.
@@ -276,7 +276,7 @@ impl Running<'_> {
                 Err(need) => return Progress::Need(need),
             }
         } else {
-            match self.why_failed(row, now) {
+            match why_failed(self.facts, self.key, &row.id, self.access, now) {
                 Ok(message) => message,
                 Err(need) => return Progress::Need(need),
             }
@@ -294,18 +294,27 @@ impl Running<'_> {
         let id = self.claim.stack_id.clone();
         Progress::Settle(Box::new(Settled::of(self.key, id, SettledAs::Failed, (status, updated), why)))
     }
+}
 
-    /// The first failed resource. Not being able to ask is no reason to wait for ever.
-    fn why_failed(&self, row: &StackRow, now: Timestamp) -> Step<Option<String>> {
-        if let Some(failure) = self.facts.failures.get(&row.id) {
-            return Ok(failure.as_ref().map(|f| {
-                format!("{} ({}): {}", f.logical_id, f.resource_type, f.reason).chars().take(1000).collect()
-            }));
-        }
-        let look = Look::Failure(self.key.clone(), row.id.clone(), self.access.clone());
-        let left = at_last(self.facts, Effect::Look(look), now)?;
-        Ok(Some(format!("its events could not be read: {left}")))
+/// The first failed resource of a stack's last operation. Not being able to ask is no reason to wait for ever.
+///
+/// # Errors
+/// The look that tells.
+pub fn why_failed(
+    facts: &Facts,
+    key: &StackKey,
+    id: &StackId,
+    access: &Access,
+    now: Timestamp,
+) -> Step<Option<String>> {
+    if let Some(failure) = facts.failures.get(id) {
+        return Ok(failure.as_ref().map(|f| {
+            format!("{} ({}): {}", f.logical_id, f.resource_type, f.reason).chars().take(1000).collect()
+        }));
     }
+    let look = Look::Failure(key.clone(), id.clone(), access.clone());
+    let left = at_last(facts, Effect::Look(look), now)?;
+    Ok(Some(format!("its events could not be read: {left}")))
 }
 
 /// A stack whose protection is set as the assembly wants it, as the CDK CLI does.

@@ -6,7 +6,8 @@ use jiff::SignedDuration;
 use kube::ResourceExt;
 
 use crate::api::{
-    AwsAccount, GateField, IdentityNeeded, MinimumGate, Promotion, RequireApproval, RiskClass, Stage,
+    AwsAccount, GateField, IdentityNeeded, Leftover, MinimumGate, Promotion, RequireApproval, RiskClass,
+    Stage,
 };
 
 /// How long an approval counts where nobody says otherwise.
@@ -40,6 +41,8 @@ pub struct InForce {
     pub plan_ttl: Sourced<SignedDuration>,
     /// Whether releases have to come from another stage.
     pub promotion: Sourced<Promotion>,
+    /// What becomes of the stacks when the Stage is deleted.
+    pub deletion_policy: Sourced<Leftover>,
     /// How long an upstream must have carried a release, at least.
     pub soak: Sourced<SignedDuration>,
 }
@@ -73,6 +76,10 @@ pub fn in_force<'a>(stage: &Stage, accounts: impl IntoIterator<Item = &'a AwsAcc
         approval_ttl: Sourced::of(own.approval_ttl.map(|s| s.get()), APPROVAL_TTL),
         plan_ttl: Sourced::of(own.plan_ttl.map(|s| s.get()), PLAN_TTL),
         promotion: Sourced::of(None, Promotion::default()),
+        deletion_policy: match stage.spec.deletion_policy {
+            Some(value) => Sourced { value, source: "spec.deletionPolicy".to_owned() },
+            None => Sourced::of(None, Leftover::default()),
+        },
         soak: Sourced::of(None, SignedDuration::ZERO),
     };
     for account in accounts {
@@ -85,9 +92,10 @@ pub fn in_force<'a>(stage: &Stage, accounts: impl IntoIterator<Item = &'a AwsAcc
             approval_ttl,
             plan_ttl,
             promotion,
+            deletion_policy,
             soak,
         } = account.spec.minimum_gate.clone().unwrap_or_default();
-        // What an account does not say about these two it demands in full: deny by default.
+        // What an account does not say about these three it demands in full: deny by default.
         gate.require_approval.demand(
             Some(require_approval.unwrap_or(RequireApproval::AnyChange)),
             &by,
@@ -98,6 +106,8 @@ pub fn in_force<'a>(stage: &Stage, accounts: impl IntoIterator<Item = &'a AwsAcc
             gate.require_ack.value.extend(demanded);
             gate.require_ack.source.clone_from(&by);
         }
+        let retains = |a: &Leftover, b: &Leftover| (*a, *b) == (Leftover::Retain, Leftover::Delete);
+        gate.deletion_policy.demand(Some(deletion_policy.unwrap_or_default()), &by, retains);
         gate.approvals.demand(approvals, &by, |a, b| a > b);
         gate.identity.demand(identity, &by, |a, b| a > b);
         gate.approval_ttl.demand(approval_ttl.map(|s| s.get()), &by, |a, b| a < b);
@@ -125,6 +135,7 @@ impl InForce {
             field("approvalTTL", &self.approval_ttl, hours(self.approval_ttl.value)),
             field("planTTL", &self.plan_ttl, hours(self.plan_ttl.value)),
             field("promotion", &self.promotion, format!("{:?}", self.promotion.value)),
+            field("deletionPolicy", &self.deletion_policy, format!("{:?}", self.deletion_policy.value)),
             field("soak", &self.soak, hours(self.soak.value)),
         ]
     }

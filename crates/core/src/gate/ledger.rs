@@ -283,10 +283,23 @@ impl PlanView {
     #[must_use]
     pub fn is_complete(&self) -> bool {
         self.closed.is_none()
-            && self.proposal().stacks.iter().all(|s| {
-                (s.is_left_alone() && (self.claimed || !s.adopted))
-                    || self.settled.get(&s.key()).is_some_and(|e| e.outcome == SettledAs::Succeeded)
-            })
+            && self
+                .proposal()
+                .stacks
+                .iter()
+                .all(|s| (s.is_left_alone() && (self.claimed || !s.adopted)) || self.has_succeeded(&s.key()))
+    }
+
+    /// Whether a stack came out as planned.
+    #[must_use]
+    pub fn has_succeeded(&self, key: &StackKey) -> bool {
+        self.settled.get(key).is_some_and(|x| x.outcome == SettledAs::Succeeded)
+    }
+
+    /// Whether it deletes stacks that the release does not have any more.
+    #[must_use]
+    pub fn removes(&self) -> bool {
+        self.proposal().stacks.iter().any(|s| s.plan == PlannedAs::Removed)
     }
 
     /// The stacks that failed.
@@ -331,6 +344,10 @@ impl PlanView {
                     .then(|| self.claims.get(key).map(|c| c.input))
                     .flatten();
             }
+        }
+        let removed = self.proposal().stacks.iter().filter(|s| s.plan == PlannedAs::Removed);
+        for stack in removed.filter(|s| self.has_succeeded(&s.key())) {
+            owned.remove(&stack.key());
         }
         let done = |s: &&ProposedStack| s.is_left_alone() || self.settled.contains_key(&s.key());
         let unchanged = self.proposal().stacks.iter().filter(|s| s.plan == PlannedAs::Unchanged);

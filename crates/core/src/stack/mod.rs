@@ -8,4 +8,4 @@ mod table;
 
 pub use row::{Change, ChangeSetRow, FailedResource, SetContent, StackRow, ValueSource};
 pub use status::{ChangeSetStatus, ExecutionStatus, StackStatus};
-pub use table::{ChangeSetKind, Preparation, Run, SetState, preparation, run, set_state};
+pub use table::{ChangeSetKind, Preparation, Removal, Run, SetState, preparation, removal, run, set_state};

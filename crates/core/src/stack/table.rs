@@ -67,6 +67,50 @@ pub fn preparation(status: StackStatus) -> Preparation {
     }
 }
 
+/// What can be done with a stack that shall go.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Removal {
+    /// DeleteStack.
+    Delete,
+    /// An operation has to end first, perhaps its deletion.
+    Wait,
+    /// Its deletion has failed; it may be tried again.
+    Failed,
+    /// It is gone.
+    Done,
+}
+
+/// Whether and how a stack can be deleted.
+#[must_use]
+pub fn removal(status: StackStatus) -> Removal {
+    use StackStatus as S;
+    match status {
+        S::DeleteComplete => Removal::Done,
+        S::DeleteFailed => Removal::Failed,
+        S::CreateInProgress
+        | S::RollbackInProgress
+        | S::DeleteInProgress
+        | S::UpdateInProgress
+        | S::UpdateCompleteCleanupInProgress
+        | S::UpdateRollbackInProgress
+        | S::UpdateRollbackCompleteCleanupInProgress
+        | S::ImportInProgress
+        | S::ImportRollbackInProgress => Removal::Wait,
+        S::ReviewInProgress
+        | S::CreateComplete
+        | S::UpdateComplete
+        | S::UpdateRollbackComplete
+        | S::ImportComplete
+        | S::ImportRollbackComplete
+        | S::RollbackComplete
+        | S::CreateFailed
+        | S::RollbackFailed
+        | S::UpdateFailed
+        | S::UpdateRollbackFailed
+        | S::ImportRollbackFailed => Removal::Delete,
+    }
+}
+
 /// How far an execution that we started has come.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Run {

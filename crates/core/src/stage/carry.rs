@@ -3,7 +3,7 @@
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
-use super::{Snapshot, fence::baseline, plan::Planned, targets::Target};
+use super::{Snapshot, fence::baseline, plan::Planned, remove::Removals, targets::Target};
 use crate::{
     api::{Action, CloseReason, Decided, PlannedAs, ProposedStack, SettledAs},
     change::Baseline,
@@ -14,11 +14,16 @@ use crate::{
 
 /// The approvals of the change that failed and is tried again, if what is planned now is equal but for the baseline that
 /// our own roll back moved.
-pub(super) fn retried(s: &Snapshot<'_>, planned: &[Planned<'_>]) -> Vec<Decided> {
+pub(super) fn retried(s: &Snapshot<'_>, planned: &[Planned<'_>], removals: &Removals) -> Vec<Decided> {
     let failed = |p: &&PlanView| p.closed.as_ref().is_some_and(|c| c.reason == CloseReason::Failed);
     let Some(plan) = s.newest().filter(failed) else { return Vec::new() };
     let stacks = &plan.proposal().stacks;
+    // What is deleted is gone, or is there as it was.
+    let (removed, stacks): (Vec<_>, Vec<_>) = stacks.iter().partition(|p| p.plan == PlannedAs::Removed);
+    let told =
+        |stack: &ProposedStack| removed.iter().any(|old| old.key() == stack.key() && old.leaf == stack.leaf);
     let equal = stacks.len() == planned.len()
+        && removals.stacks.iter().all(|(stack, _)| told(stack))
         && planned.iter().all(|x| {
             stacks
                 .iter()
@@ -44,6 +49,7 @@ fn is_equal(s: &Snapshot<'_>, plan: &PlanView, old: &ProposedStack, t: &Target, 
             old.plan == PlannedAs::Unchanged
                 || plan.settled.get(&t.key).is_some_and(|x| x.outcome == SettledAs::Succeeded)
         }
+        PlannedAs::Removed => false,
         PlannedAs::Deferred => old.plan == PlannedAs::Deferred && old.leaf == p.leaf,
         // The stack was new, and is so again.
         PlannedAs::Recreated => {

@@ -14,6 +14,7 @@ use super::{
     given::{self, given},
     latch::latch,
     plan::{plan, same_for_this_stage},
+    remove,
     targets::watched,
     verify::unverified,
 };
@@ -21,6 +22,7 @@ use crate::{
     api::{ANNOTATION_REQUESTED_AT, Action, CloseReason, Closed, GATE_PREFIX, Reason, ReleaseRef, SettledAs},
     effect::{Pace, Seen},
     gate::{PlanView, owned_key},
+    stack::StackStatus,
     verdict::{Need, Phase, Verdict, fold},
 };
 
@@ -80,12 +82,14 @@ fn towards_the_candidate(s: &Snapshot<'_>, now: Timestamp) -> Verdict {
     let release = &candidate.release;
     let Some(newest) = s.newest() else { return plan(s, release, now) };
     let same_values = newest.parameters == given;
-    let same = newest.is_for(release, s.stage.spec.cdk_stage.as_deref()) && same_values;
+    // What it would delete may be wanted to stay.
+    let same_removals = s.stage.spec.removes() || !newest.removes();
+    let same = newest.is_for(release, s.stage.spec.cdk_stage.as_deref()) && same_values && same_removals;
     match &newest.closed {
         Some(closed) => after_closing(s, newest, closed, release, same, now),
         None if newest.is_complete() => after_completion(s, newest, &candidate, same, now),
         None if same => gate(s, newest, now),
-        None => same_for_this_stage(s, newest, release, now).unwrap_or_else(|| {
+        None => same_for_this_stage(s, newest, release, now).filter(|_| same_removals).unwrap_or_else(|| {
             let values = if same_values { "" } else { " with other parameter values" };
             let why = format!("release {}{values} takes its place", release.name);
             close(s, newest, CloseReason::Superseded, &why, false, now)
@@ -107,7 +111,7 @@ fn after_completion(
     now: Timestamp,
 ) -> Verdict {
     let release = &candidate.release;
-    if !same || moved_since(s, newest).is_some() {
+    if !same || moved_since(s, newest).is_some() || remove::is_wanted(s, newest) {
         return plan(s, release, now);
     }
     if let Some(v) = unverified(s, newest, now) {
@@ -145,6 +149,7 @@ fn after_closing(
         {
             let reason = newest.failed().next().map_or(Reason::RolledBack, |x| match x.outcome {
                 SettledAs::RolledBack => Reason::RolledBack,
+                SettledAs::Failed if x.status == StackStatus::DeleteFailed.as_str() => Reason::StackStuck,
                 SettledAs::Succeeded | SettledAs::Failed | SettledAs::Gone => Reason::RollbackFailed,
             });
             let what = newest.failed().next().map_or_else(|| closed.message.clone(), failure_text);

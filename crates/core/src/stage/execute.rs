@@ -12,6 +12,7 @@ use super::{
     gate::{freezes, rests_on_policies, told},
     prepare::{assessed, parameters, wanted, wish, without_set},
     protect::protect,
+    remove::remove,
     targets::{access_to, allowed, targets, watched},
 };
 use crate::{
@@ -25,7 +26,7 @@ use crate::{
     effect::{CONFIRM_WITHIN, Confirmed, Effect, LiveGate, Look, Mutation, Pace, baseline_of},
     gate::{InForceState, PlanView, in_force, tally},
     plan::append,
-    stack::{Change, Preparation, StackRow, preparation},
+    stack::{Change, Preparation, StackRow, StackStatus, preparation},
     verdict::{Need, Step, Verdict, ask, fold},
     words::DecisionId,
 };
@@ -74,6 +75,7 @@ pub(super) fn execute(s: &Snapshot<'_>, plan: &PlanView, now: Timestamp) -> Verd
 pub(super) fn failure_text(x: &Settled) -> String {
     let what = match x.outcome {
         SettledAs::RolledBack => "was rolled back by CloudFormation",
+        SettledAs::Failed if x.status == StackStatus::DeleteFailed.as_str() => "could not be deleted",
         SettledAs::Failed => "failed and could not be rolled back",
         SettledAs::Gone => "was deleted meanwhile",
         SettledAs::Succeeded => "succeeded",
@@ -113,6 +115,7 @@ fn sweep(s: &Snapshot<'_>, plan: &PlanView, may_start: bool, now: Timestamp) -> 
         let ready = stack.after.iter().all(|a| done.get(a.as_str()).copied().unwrap_or(true));
         let progress = match plan.claims.get(&stack.key()) {
             Some(claim) => drive(s, plan, stack, claim, may_start && ready, now),
+            None if stack.plan == PlannedAs::Removed => remove(s, plan, stack, may_start && ready, now),
             None if may_start && ready && stack.plan == PlannedAs::Unchanged => {
                 match gate_stands(s, plan, stack, now) {
                     Ok(None) => protect(s, stack, now),
@@ -164,7 +167,7 @@ fn drive(
 }
 
 /// The objects that may still stop it, looked at live after the claim. `Some`: one does.
-fn gate_stands(
+pub(super) fn gate_stands(
     s: &Snapshot<'_>,
     plan: &PlanView,
     stack: &ProposedStack,
@@ -222,6 +225,9 @@ fn stops(
     if stack.adopted && !stage.spec.adopts() {
         return Some("spec.adoptionPolicy was changed".to_owned());
     }
+    if stack.plan == PlannedAs::Removed && !stage.spec.removes() {
+        return Some("spec.removedStacks was changed".to_owned());
+    }
     let now_there = Accounts::new(live.accounts.iter().cloned().map(Arc::new).collect());
     // The gate was open at the claim; is it still, with what it demands now?
     let gate = in_force(stage, now_there.named(&stage.spec.accounts));
@@ -278,7 +284,9 @@ fn claim_later(
             removed(s, plan, stack, row, now)?;
             found(stack)
         }
-        PlannedAs::Prepared | PlannedAs::Deferred | PlannedAs::Unchanged => baseline_of(row),
+        PlannedAs::Prepared | PlannedAs::Deferred | PlannedAs::Unchanged | PlannedAs::Removed => {
+            baseline_of(row)
+        }
     };
     let announced = without_set(s, t, stack.plan, on, now).map_err(stop_or_need)?;
     if announced.leaf != stack.leaf {

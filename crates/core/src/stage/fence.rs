@@ -50,7 +50,7 @@ pub(super) fn baseline(stack: &ProposedStack) -> Baseline {
     match stack.plan {
         // What was found there is gone by the time that it is made.
         PlannedAs::Recreated => Baseline::None,
-        PlannedAs::Prepared | PlannedAs::Deferred | PlannedAs::Unchanged => found(stack),
+        PlannedAs::Prepared | PlannedAs::Deferred | PlannedAs::Unchanged | PlannedAs::Removed => found(stack),
     }
 }
 
@@ -79,7 +79,7 @@ pub(super) fn fenced(
     now: Timestamp,
 ) -> Step<()> {
     let key = stack.key();
-    if stack.plan == PlannedAs::Unchanged || plan.settled.contains_key(&key) {
+    if matches!(stack.plan, PlannedAs::Unchanged | PlannedAs::Removed) || plan.settled.contains_key(&key) {
         return Ok(());
     }
     let access = access_to(s, stack);

@@ -19,6 +19,7 @@ mod plan;
 mod prepare;
 mod proof;
 mod protect;
+mod remove;
 mod snapshot;
 mod status;
 mod targets;

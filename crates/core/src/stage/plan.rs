@@ -16,6 +16,7 @@ use super::{
     given::{self, given},
     prepare::{assessed, parameters, unpublished, wanted, wish, without_set},
     protect,
+    remove::{Removals, removals},
     targets::{Target, Targets, bootstrapped, targets},
 };
 use crate::{
@@ -60,7 +61,7 @@ pub(super) fn same_for_this_stage(
         Err(Need::Wait(..) | Need::Stuck(..)) => return None,
     };
     (newest.proposal().a1.as_ref() == Some(&targets.a1))
-        .then(|| reopen(s, newest, release, Vec::new(), false, now))
+        .then(|| reopen(s, newest, release, Vec::new(), None, now))
 }
 
 fn plan_targets(s: &Snapshot<'_>, release: &ReleaseRef, targets: &Targets, now: Timestamp) -> Verdict {
@@ -133,7 +134,7 @@ fn plan_targets(s: &Snapshot<'_>, release: &ReleaseRef, targets: &Targets, now: 
     let mut planned = Vec::new();
     for (t, p) in prepared {
         let risks = match p.plan {
-            PlannedAs::Unchanged => Ok(Assessment::default()),
+            PlannedAs::Unchanged | PlannedAs::Removed => Ok(Assessment::default()),
             PlannedAs::Prepared | PlannedAs::Deferred | PlannedAs::Recreated => assessed(s, t, &p, now),
         };
         match risks {
@@ -155,7 +156,11 @@ fn plan_targets(s: &Snapshot<'_>, release: &ReleaseRef, targets: &Targets, now: 
         );
         return doing(vec![Need::stuck(Reason::PlanFailed, why)]);
     }
-    record(s, release, targets, &planned, now)
+    let kept = targets.list.iter().map(|t| (t.key.clone(), t.artifact.id.clone())).collect();
+    match removals(s, &kept, now) {
+        Ok(removals) => record(s, release, targets, &planned, &removals, now),
+        Err(needs) => doing(needs),
+    }
 }
 
 fn deferred_stacks(s: &Snapshot<'_>, targets: &Targets, now: Timestamp) -> Result<BTreeSet<StackKey>, Need> {
@@ -191,16 +196,20 @@ fn record(
     release: &ReleaseRef,
     targets: &Targets,
     planned: &[Planned<'_>],
+    removals: &Removals,
     now: Timestamp,
 ) -> Verdict {
     let leaf = |x: &Planned<'_>| if x.adopted { taken_over(&x.p.leaf) } else { x.p.leaf };
-    let leaves: BTreeMap<StackKey, _> = planned.iter().map(|x| (x.t.key.clone(), leaf(x))).collect();
+    let removed = removals.stacks.iter().map(|(stack, _)| (stack.key(), stack.leaf));
+    let leaves: BTreeMap<StackKey, _> =
+        planned.iter().map(|x| (x.t.key.clone(), leaf(x))).chain(removed).collect();
     let id = ChangeId::Stage(c1(&s.uid, &targets.a1, &leaves));
     if let Some(existing) = s.plans.iter().find(|p| *p.id() == id) {
-        return reopen(s, existing, release, retried(s, planned), true, now);
+        let decisions = retried(s, planned, removals);
+        return reopen(s, existing, release, decisions, Some(removals), now);
     }
     fold(
-        vec![ask(s.facts, open(s, release, targets, planned, id, now), now)],
+        vec![ask(s.facts, open(s, release, targets, planned, removals, id, now), now)],
         Reason::Planning,
         "writing the plan",
     )
@@ -211,6 +220,7 @@ fn open(
     release: &ReleaseRef,
     targets: &Targets,
     planned: &[Planned<'_>],
+    removals: &Removals,
     id: ChangeId,
     now: Timestamp,
 ) -> Effect {
@@ -219,13 +229,15 @@ fn open(
         s.stage.spec.cdk_stage.as_deref(),
         targets.list.iter().map(|t| (&*t.artifact, &t.names.qualifier)),
     );
-    let stacks: Vec<ProposedStack> = planned.iter().map(|x| proposed(x, targets, &names)).collect();
+    let removed = removals.stacks.iter().map(|(stack, _)| stack.clone());
+    let stacks: Vec<ProposedStack> =
+        planned.iter().map(|x| proposed(x, targets, &names)).chain(removed).collect();
     let nothing = stacks.iter().all(|p| p.is_left_alone() && !p.adopted);
-    let mut ledger = Ledger::new(now).with(|e| e.opened = Some(opened(s, release, now)));
+    let mut ledger = Ledger::new(now).with(|e| e.opened = Some(opened(s, release, &removals.gone, now)));
     if nothing {
         ledger = ledger.with(|e| e.decided = Some(by_rule("nothing differs")));
     } else {
-        let carried = retried(s, planned).into_iter().chain(beforehand(s, &targets.a1));
+        let carried = retried(s, planned, removals).into_iter().chain(beforehand(s, &targets.a1));
         ledger = carried.fold(ledger, |l, d| l.with(|e| e.decided = Some(d)));
     }
     let name = format!("{stage}-{}", id.digits());
@@ -235,6 +247,8 @@ fn open(
         uid: s.uid.clone(),
         operation: if stacks.iter().any(|p| p.adopted) {
             Operation::Adopt
+        } else if !removals.stacks.is_empty() {
+            Operation::Prune
         } else {
             s.operation(&release.digest)
         },
@@ -242,7 +256,7 @@ fn open(
         release: Some(release.clone()),
         a1: Some(targets.a1.clone()),
         replaces: s.plans.iter().find(|p| p.is_complete()).and_then(|p| p.release.clone()),
-        risks: risks(planned),
+        risks: risks(planned, removals),
         compared: None,
         stacks,
         unused_parameters: targets.unused.clone(),
@@ -277,13 +291,14 @@ fn compared(s: &Snapshot<'_>, proposal: &Proposal, release: &ReleaseRef) -> Opti
 }
 
 /// The risks of all stacks, the gravest first.
-fn risks(planned: &[Planned<'_>]) -> Vec<Risk> {
+fn risks(planned: &[Planned<'_>], removals: &Removals) -> Vec<Risk> {
     let of = |x: &Planned<'_>| {
         let adopts = x.adopted.then(|| adopt::risk(x.t));
         let unprotects = (x.protection == Some(false)).then(|| protect::risk(x.t));
         adopts.into_iter().chain(unprotects).chain(x.risks.risks.iter().cloned()).collect::<Vec<_>>()
     };
-    let mut all: Vec<Risk> = planned.iter().flat_map(of).collect();
+    let removed = removals.stacks.iter().flat_map(|(_, risks)| risks.iter().cloned());
+    let mut all: Vec<Risk> = planned.iter().flat_map(of).chain(removed).collect();
     let rank = |r: &Risk| RiskClass::ALL.iter().position(|c| *c == r.class);
     all.sort_by(|a, b| (rank(a), &a.stack, &a.logical_id).cmp(&(rank(b), &b.stack, &b.logical_id)));
     all
@@ -333,9 +348,10 @@ fn proposed(
     }
 }
 
-fn opened(s: &Snapshot<'_>, release: &ReleaseRef, now: Timestamp) -> Opened {
+fn opened(s: &Snapshot<'_>, release: &ReleaseRef, gone: &BTreeSet<StackKey>, now: Timestamp) -> Opened {
     let parameters = given(s, now).ok().and_then(|g| given::digest(s, &g));
-    let owned: BTreeMap<StackKey, OwnedStack> = s.owned();
+    let mut owned: BTreeMap<StackKey, OwnedStack> = s.owned();
+    owned.retain(|key, _| !gone.contains(key));
     debug_assert!(owned.iter().all(|(k, o)| *k == owned_key(o)));
     Opened {
         order: s.newest().map_or(1, |p| p.order.saturating_add(1)),
@@ -353,11 +369,12 @@ fn reopen(
     plan: &PlanView,
     release: &ReleaseRef,
     decisions: Vec<Decided>,
-    carry: bool,
+    carry: Option<&Removals>,
     now: Timestamp,
 ) -> Verdict {
-    let mut entry = opened(s, release, now);
-    if !carry {
+    let nothing = BTreeSet::new();
+    let mut entry = opened(s, release, carry.map_or(&nothing, |removals| &removals.gone), now);
+    if carry.is_none() {
         entry.owned = plan.owned_now();
     }
     let ledger = plan.ledger(now).with(|e| e.opened = Some(entry));

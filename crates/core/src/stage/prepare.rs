@@ -7,14 +7,14 @@ use jiff::Timestamp;
 use super::{Snapshot, targets::Target};
 use crate::{
     api::{PlannedAs, Reason},
-    bundle::{DifferenceKind, Template, difference},
+    bundle::{DifferenceKind, ResourceDifference, Template, difference},
     change::{Baseline, CAPABILITIES, Hidden, create_token, deferred_leaf},
     drive::{Prepared, Wish},
-    effect::{Effect, Look, Mutation, Seen, TemplateSource, Upload, WantedChangeSet},
+    effect::{Access, Effect, Look, Mutation, Seen, TemplateSource, Upload, WantedChangeSet},
     risk::{Assessed, Assessment, assess, deployed_templates, nested_templates, side_by_side},
     stack::{Change, ChangeSetKind, SetContent, StackRow},
     verdict::{Need, Step, ask},
-    words::ChangeSetName,
+    words::{ChangeSetName, StackKey},
 };
 
 /// The stack as something that this stage wants.
@@ -58,14 +58,25 @@ pub(super) fn deployed_template(
     baseline: &Baseline,
     now: Timestamp,
 ) -> Step<Option<Template>> {
+    template_of(s, &t.key, &t.access, baseline, now)
+}
+
+/// The template of a stack that is there.
+pub(super) fn template_of(
+    s: &Snapshot<'_>,
+    key: &StackKey,
+    access: &Access,
+    baseline: &Baseline,
+    now: Timestamp,
+) -> Step<Option<Template>> {
     let Baseline::Stack(id, updated) = baseline else { return Ok(None) };
     match s.facts.templates.get(&(id.clone(), *updated)) {
-        Some(Seen::Present(text, _)) => Template::parse(text.as_bytes(), &t.key)
+        Some(Seen::Present(text, _)) => Template::parse(text.as_bytes(), key)
             .map(Some)
-            .map_err(|e| Need::stuck(Reason::PlanFailed, format!("the deployed template of {}: {e}", t.key))),
+            .map_err(|e| Need::stuck(Reason::PlanFailed, format!("the deployed template of {key}: {e}"))),
         Some(Seen::Absent(_)) => Ok(None),
         Some(Seen::Unknown) | None => {
-            let look = Look::Template(t.key.clone(), id.clone(), *updated, t.access.clone());
+            let look = Look::Template(key.clone(), id.clone(), *updated, access.clone());
             Err(ask(s.facts, Effect::Look(look), now))
         }
     }
@@ -82,7 +93,7 @@ fn template_before(
     match plan {
         // Nothing of it is there.
         PlannedAs::Recreated => Ok(None),
-        PlannedAs::Prepared | PlannedAs::Deferred | PlannedAs::Unchanged => {
+        PlannedAs::Prepared | PlannedAs::Deferred | PlannedAs::Unchanged | PlannedAs::Removed => {
             deployed_template(s, t, baseline, now)
         }
     }
@@ -116,24 +127,7 @@ pub(super) fn without_set(
     let old = template_before(s, t, plan, &baseline, now)?;
     let diff = difference(old.as_ref(), &t.artifact.template);
     let leaf = deferred_leaf(&t.key, &t.digest, &baseline, &diff);
-    let changes = diff
-        .into_iter()
-        .map(|d| Change {
-            logical_id: d.logical_id,
-            resource_type: d.resource_type,
-            action: d.kind.as_str().to_owned(),
-            // Nobody knows before there is a change set, so the worst is said.
-            replacement: if d.kind == DifferenceKind::Modify {
-                "Conditional".to_owned()
-            } else {
-                String::new()
-            },
-            policy_action: String::new(),
-            scope: BTreeSet::new(),
-            details: BTreeSet::new(),
-            values: None,
-        })
-        .collect();
+    let changes = diff.into_iter().map(announced).collect();
     Ok(Prepared {
         plan,
         baseline,
@@ -143,6 +137,21 @@ pub(super) fn without_set(
         set: None,
         content: SetContent::default(),
     })
+}
+
+/// A change that a template difference shows.
+pub(super) fn announced(d: ResourceDifference) -> Change {
+    Change {
+        logical_id: d.logical_id,
+        resource_type: d.resource_type,
+        action: d.kind.as_str().to_owned(),
+        // Nobody knows before there is a change set, so the worst is said.
+        replacement: if d.kind == DifferenceKind::Modify { "Conditional".to_owned() } else { String::new() },
+        policy_action: String::new(),
+        scope: BTreeSet::new(),
+        details: BTreeSet::new(),
+        values: None,
+    }
 }
 
 /// Parameters as the call gives them: what has a value, and what keeps the one that the stack has. The rest is left to the

@@ -9,7 +9,10 @@ use std::{
 };
 
 use stackgate_core::{
-    api::{Action, ChangePlan, ClaimedStack, CloseReason, LedgerEntry, PlannedAs, ProposedStack, SettledAs},
+    api::{
+        Action, ChangePlan, ClaimedStack, CloseReason, LedgerEntry, Leftover, PlannedAs, ProposedStack,
+        SettledAs, Stage,
+    },
     change::{Baseline, leaf},
     cluster::ClusterView,
     stack::StackStatus,
@@ -21,7 +24,7 @@ use promotion::Promotion;
 
 use crate::{
     bundle,
-    world::{ChangeSet, Happened, NAMESPACE, ObjectKey, Stack, World},
+    world::{ChangeSet, Happened, NAMESPACE, Object, ObjectKey, Stack, World},
 };
 
 /// Watches what happens.
@@ -57,7 +60,7 @@ impl Judge {
                 Happened::SetMade(key) => one_set_per_input(world, key)?,
                 Happened::Executed(key, set) => self.execution(world, key, set)?,
                 Happened::SetDeleted(key, set) => only_ours(key, set)?,
-                Happened::StackDeleted(key, stack) => never_lived(world, key, stack)?,
+                Happened::StackDeleted(key, stack) => may_go(world, key, stack)?,
                 Happened::Appended(plan, from) => self.ledger(world, plan, *from)?,
                 Happened::StageStatus(stage) => {
                     ready_is_true(world, stage)?;
@@ -254,12 +257,10 @@ fn is_taken_over(world: &World, stack: &Stack) -> bool {
 }
 
 /// I3, I4: only a stack that never lived is deleted: one that holds nothing, or what a creation left that was rolled back, where
-/// a claimed plan says so.
-fn never_lived(world: &World, key: &StackKey, stack: &Stack) -> Result<(), Violation> {
-    let says_so = |plan: &Arc<ChangePlan>| {
-        let of_this = |s: &ProposedStack| {
-            s.plan == PlannedAs::Recreated && s.baseline_stack_id.as_ref() == Some(&stack.id)
-        };
+/// a claimed plan says so; or one of ours that the release does not have any more, where a claimed plan says that.
+fn may_go(world: &World, key: &StackKey, stack: &Stack) -> Result<(), Violation> {
+    let says_so = |plan: &Arc<ChangePlan>, how: PlannedAs| {
+        let of_this = |s: &ProposedStack| s.plan == how && s.baseline_stack_id.as_ref() == Some(&stack.id);
         let ledger = &plan.spec.ledger;
         let since = ledger.iter().rposition(|e| e.opened.is_some()).unwrap_or(0);
         let open = || ledger.iter().skip(since).all(|e| e.closed.is_none());
@@ -267,15 +268,37 @@ fn never_lived(world: &World, key: &StackKey, stack: &Stack) -> Result<(), Viola
         plan.spec.proposal.stacks.iter().any(of_this) && claimed() && open()
     };
     if stack.status == StackStatus::RollbackComplete {
-        return match stack.ours && stack.deployed.is_none() && world.cluster.plans().any(says_so) {
+        return match stack.ours
+            && stack.deployed.is_none()
+            && world.cluster.plans().any(|p| says_so(&p, PlannedAs::Recreated))
+        {
             true => Ok(()),
             false => Err(format!("I4: {key} was deleted, and no claimed plan says so")),
         };
+    }
+    let removed = || world.cluster.plans().any(|p| says_so(&p, PlannedAs::Removed));
+    let with_stage = || {
+        let all = world.cluster.objects.stages(NAMESPACE);
+        all.iter().any(|s| s.metadata.deletion_timestamp.is_some() && demands_deletion(world, s))
+    };
+    if stack.ours && stack.running.is_none() && (removed() || with_stage()) {
+        return Ok(());
     }
     if stack.deployed.is_some() || stack.running.is_some() || !stack.sets.is_empty() {
         return Err(format!("I3: {key} in {} was deleted", stack.status.as_str()));
     }
     Ok(())
+}
+
+/// Whether a Stage, and each of its accounts, wants its stacks to go with it.
+fn demands_deletion(world: &World, stage: &Stage) -> bool {
+    let allows = |name: &String| match world.cluster.objects.0.get(&ObjectKey::Account(name.clone())) {
+        Some(Object::Account(a)) => {
+            a.spec.minimum_gate.as_ref().and_then(|g| g.deletion_policy) == Some(Leftover::Delete)
+        }
+        _ => false,
+    };
+    stage.spec.deletion_policy == Some(Leftover::Delete) && stage.spec.accounts.iter().all(allows)
 }
 
 /// I8, at the record: what is recorded as a success is one.

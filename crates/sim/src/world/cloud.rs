@@ -33,6 +33,8 @@ pub struct Cloud {
     pub stale: BTreeMap<StackKey, (Option<StackRow>, u64)>,
     /// How often somebody has changed what the change sets of a stack draw in from outside their template.
     pub outside: BTreeMap<StackKey, u64>,
+    /// Whether whatever is deleted cannot be.
+    pub keeps: bool,
     /// Numbers ids.
     pub count: u64,
 }
@@ -189,8 +191,21 @@ impl Cloud {
 
     /// Ends what has ended by now. The keys of the stacks that changed, with their rows of before.
     pub fn settle(&mut self, now: Timestamp) -> Vec<(StackKey, StackRow)> {
+        let mut changed = Vec::new();
+        for (key, stack) in
+            self.stacks.iter_mut().filter(|(_, s)| self.keeps && s.gone.is_some_and(|at| at <= now))
+        {
+            changed.push((key.clone(), stack.row()));
+            stack.status = StackStatus::DeleteFailed;
+            stack.gone = None;
+            stack.failure = Some(FailedResource {
+                logical_id: "Function".to_owned(),
+                resource_type: "AWS::Lambda::Function".to_owned(),
+                reason: "chosen to stay".to_owned(),
+            });
+        }
         let gone = self.stacks.extract_if(.., |_, s| s.gone.is_some_and(|at| at <= now));
-        let mut changed: Vec<_> = gone.map(|(key, stack)| (key, stack.row())).collect();
+        changed.extend(gone.map(|(key, stack)| (key, stack.row())));
         for (key, stack) in &mut self.stacks {
             let Some(mut op) = stack.running.take() else { continue };
             if op.ends > now {

@@ -31,6 +31,8 @@ pub enum Operation {
     Rollback,
     /// Take over stacks that this Stage has not made, and deploy a release into them.
     Adopt,
+    /// Deploy a release, and delete stacks that it does not have any more.
+    Prune,
     /// Make or change toolkit stacks.
     Bootstrap,
 }
@@ -171,6 +173,8 @@ pub enum PlannedAs {
     Recreated,
     /// Nothing differs.
     Unchanged,
+    /// The release does not have it any more: it is deleted, after all the others are done.
+    Removed,
 }
 
 impl PlannedAs {
@@ -179,7 +183,7 @@ impl PlannedAs {
     pub fn is_without_set(self) -> bool {
         match self {
             Self::Deferred | Self::Recreated => true,
-            Self::Prepared | Self::Unchanged => false,
+            Self::Prepared | Self::Unchanged | Self::Removed => false,
         }
     }
 }

@@ -1,0 +1,58 @@
+//! Stacks that nobody wants any more.
+
+use anyhow::{Context, Result, ensure};
+use serde_json::json;
+use stackgate_testbed::scenario::{Case, Kind, LONG, SHOP, World};
+
+use super::world;
+
+fn patch(world: &World, object: &[&str], spec: &serde_json::Value) -> Result<()> {
+    let patch = json!({ "spec": spec }).to_string();
+    let args = ["-n", SHOP, "patch"].iter().chain(object).copied().chain(["--type=merge", "-p", &patch]);
+    world.kubectl().run(&args.collect::<Vec<_>>()).map(drop)
+}
+
+fn apps(world: &World, case: &Case) -> Result<Vec<String>> {
+    let all = world.stacks(&case.account)?.into_iter().filter(|s| s.status != "DELETE_COMPLETE");
+    Ok(all.map(|s| s.name).filter(|n| n.starts_with("Dev-")).collect())
+}
+
+#[test]
+fn a_stack_that_left_the_release_is_deleted_by_an_approved_plan_and_the_rest_with_the_stage() -> Result<()> {
+    let world = world()?;
+    let case = Case::new(world, "leaner")?;
+    case.start(world)?;
+    let first = case.digest(world, None)?;
+    world.decide(&case.waiting(world, Some(&first))?.approve_on_plan())?;
+    case.deployed(world, &first)?;
+
+    patch(world, &["cdkstage", &case.name], &json!({ "removedStacks": "Delete" }))?;
+    let mut leaner = case.assembly.clone();
+    leaner.edit("assembly-Dev/manifest.json", |manifest| {
+        if let Some(artifacts) = manifest["artifacts"].as_object_mut() {
+            artifacts.retain(|id, _| !id.contains("Api"));
+        }
+    })?;
+    case.upload(world, &leaner)?;
+    let second = case.digest(world, Some(&first))?;
+    let waiting = case.waiting(world, Some(&second))?;
+    let plan = world.object(Kind::ChangePlan, SHOP, &waiting.plan)?.context("the plan is gone")?;
+    ensure!(plan.text("/spec/proposal/operation") == "Prune", "{plan}");
+    ensure!(
+        apps(world, &case)? == ["Dev-Api", "Dev-Store"],
+        "something was deleted before anybody has approved"
+    );
+    world.decide(&waiting.approve_on_plan())?;
+    case.deployed(world, &second)?;
+    ensure!(apps(world, &case)? == ["Dev-Store"], "{:?}", apps(world, &case)?);
+    case.told(world, &waiting.plan, "StackDeleted")?;
+
+    // The account's owner lets stacks go with their Stage, and so does the Stage.
+    patch(world, &["awsacct", &case.name], &json!({ "minimumGate": { "deletionPolicy": "Delete" } }))?;
+    patch(world, &["cdkstage", &case.name], &json!({ "deletionPolicy": "Delete" }))?;
+    world.kubectl().run(&["-n", SHOP, "delete", "cdkstage", &case.name, "--wait=false"])?;
+    world.until_some("its stack is gone, and so is the Stage", LONG, || {
+        let gone = world.object(Kind::Stage, SHOP, &case.name)?.is_none();
+        Ok((gone && apps(world, &case)?.is_empty()).then_some(()))
+    })
+}
