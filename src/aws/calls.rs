@@ -71,6 +71,8 @@ operations! {
     ListHookResults = "cloudformation" "ListHookResults",
     /// Reads a page of events.
     DescribeStackEvents = "cloudformation" "DescribeStackEvents",
+    /// Looks for a container image.
+    DescribeImages = "ecr" "DescribeImages",
     /// Reads a parameter.
     GetParameter = "ssm" "GetParameter",
     /// Looks for an object.

@@ -50,6 +50,8 @@ pub(super) fn class_of(code: Option<&str>, message: &str, status: u16) -> Class 
         | "ChangeSetNotFoundException"
         | "StackNotFoundException"
         | "ParameterNotFound"
+        | "ImageNotFoundException"
+        | "RepositoryNotFoundException"
         | "NoSuchKey"
         | "NoSuchVersion"
         | "NoSuchBucket"

@@ -1,16 +1,37 @@
 //! Why an operation failed: the first resource that did, from the stack's events.
 
-use aws_sdk_cloudformation::types::{ResourceStatus, StackEvent};
+use aws_sdk_cloudformation::types::{HookStatus, ResourceStatus, StackEvent};
 use stackgate_core::{stack::FailedResource, words::StackId};
 
 use super::{calls::Operation, failed::Failed, session::Clients};
 
 /// The most pages of events that are read for one operation.
 const PAGES: usize = 50;
+/// How deep nested stacks are followed (CloudFormation takes five).
+const DEPTH: usize = 5;
 
 impl Clients {
-    /// Reads back through the events of the stack's last operation, to the resource that failed first.
+    /// Reads back through the events of the stack's last operation, to the resource that failed first; where that is a nested
+    /// stack, on to the one inside. Its logical id carries those of the nested stacks around it, such as `Network/Vpc`.
     pub(super) async fn first_failure(&self, id: &StackId) -> Result<Option<FailedResource>, Failed> {
+        let mut stack = id.clone();
+        let mut around = String::new();
+        let mut found: Option<FailedResource> = None;
+        for _ in 0..DEPTH {
+            let Some(Found { resource, nested }) = self.failed_in(&stack).await? else { break };
+            let inside =
+                FailedResource { logical_id: format!("{around}{}", resource.logical_id), ..resource };
+            around = format!("{}/", inside.logical_id);
+            found = Some(inside);
+            match nested {
+                Some(nested) => stack = nested,
+                None => break,
+            }
+        }
+        Ok(found)
+    }
+
+    async fn failed_in(&self, id: &StackId) -> Result<Option<Found>, Failed> {
         let mut search = Search::default();
         let mut token = None;
         for _ in 0..PAGES {
@@ -36,12 +57,20 @@ impl Clients {
     }
 }
 
+/// A failed resource, and the stack that it is, if it is one.
+struct Found {
+    resource: FailedResource,
+    nested: Option<StackId>,
+}
+
 /// The walk from the newest event to the start of the operation.
 #[derive(Default)]
 struct Search {
-    resource: Option<FailedResource>,
+    resource: Option<Found>,
     /// The stack's own words, where no resource was named.
-    stack: Option<FailedResource>,
+    stack: Option<Found>,
+    /// What hooks said that let something fail: the logical id of what they looked at, and their words.
+    hooks: Vec<(String, String)>,
     /// When the operation started, once that event was met.
     started: Option<aws_smithy_types::DateTime>,
 }
@@ -55,12 +84,21 @@ impl Search {
     fn take(&mut self, event: &StackEvent, id: &StackId) {
         let status = event.resource_status().map_or("", ResourceStatus::as_str);
         let reason = event.resource_status_reason().unwrap_or_default();
-        let found = || FailedResource {
-            logical_id: event.logical_resource_id().unwrap_or_default().to_owned(),
-            resource_type: event.resource_type().unwrap_or_default().to_owned(),
-            reason: reason.to_owned(),
+        let logical_id = event.logical_resource_id().unwrap_or_default().to_owned();
+        if event.hook_status() == Some(&HookStatus::HookCompleteFailed) {
+            let hook = event.hook_type().unwrap_or("a hook");
+            let why = event.hook_status_reason().unwrap_or_default();
+            self.hooks.push((logical_id, format!("{hook}: {why}")));
+            return;
+        }
+        let physical_id = event.physical_resource_id().unwrap_or_default();
+        let resource_type = event.resource_type().unwrap_or_default().to_owned();
+        let is_stack = resource_type == "AWS::CloudFormation::Stack";
+        let found = |nested| Found {
+            resource: FailedResource { logical_id, resource_type, reason: reason.to_owned() },
+            nested,
         };
-        if event.physical_resource_id() == Some(id.as_str()) {
+        if physical_id == id.as_str() {
             let starts = matches!(
                 status,
                 "CREATE_IN_PROGRESS" | "UPDATE_IN_PROGRESS" | "DELETE_IN_PROGRESS" | "IMPORT_IN_PROGRESS"
@@ -68,15 +106,20 @@ impl Search {
             if starts {
                 self.started = event.timestamp().copied();
             } else if !reason.is_empty() && (status.ends_with("_FAILED") || status.contains("ROLLBACK")) {
-                self.stack = Some(found());
+                self.stack = Some(found(None));
             }
         } else if status.ends_with("_FAILED") && !reason.to_ascii_lowercase().contains("cancelled") {
-            self.resource = Some(found());
+            self.resource = Some(found(physical_id.parse().ok().filter(|_| is_stack)));
         }
     }
 
-    fn result(self) -> Option<FailedResource> {
-        self.resource.or(self.stack)
+    fn result(self) -> Option<Found> {
+        let mut found = self.resource.or(self.stack)?;
+        let about = found.resource.logical_id.clone();
+        for (_, words) in self.hooks.iter().filter(|(id, _)| *id == about || id.is_empty()) {
+            found.resource.reason.push_str(&format!(" [{words}]"));
+        }
+        Some(found)
     }
 }
 
@@ -108,7 +151,7 @@ mod tests {
             }
             search.take(e, &id);
         }
-        search.result()
+        search.result().map(|found| found.resource)
     }
 
     #[test]
@@ -132,5 +175,40 @@ mod tests {
         ];
         assert_eq!(search(&events).unwrap().reason, "Parameter validation failed");
         assert_eq!(search(&[]), None);
+    }
+
+    #[test]
+    fn what_a_hook_said_stands_beside_it() {
+        let hook = StackEvent::builder()
+            .timestamp(DateTime::from_secs(4))
+            .physical_resource_id("a")
+            .logical_resource_id("A")
+            .hook_status(HookStatus::HookCompleteFailed)
+            .hook_type("Acme::Encryption::Hook")
+            .hook_status_reason("the bucket is not encrypted")
+            .build();
+        let events = [
+            event(5, "a", "A", "CREATE_FAILED", "The following hook(s) failed: [Acme::Encryption::Hook]"),
+            hook,
+            event(3, STACK, "S", "CREATE_IN_PROGRESS", "User Initiated"),
+        ];
+        let reason = search(&events).unwrap().reason;
+        assert!(reason.ends_with("[Acme::Encryption::Hook: the bucket is not encrypted]"), "{reason}");
+    }
+
+    #[test]
+    fn a_nested_stack_that_failed_is_looked_into() {
+        let nested = "arn:aws:cloudformation:ap-southeast-2:111111111111:stack/S-Network-1/2";
+        let failed = StackEvent::builder()
+            .timestamp(DateTime::from_secs(5))
+            .physical_resource_id(nested)
+            .logical_resource_id("Network")
+            .resource_type("AWS::CloudFormation::Stack")
+            .resource_status(ResourceStatus::from("CREATE_FAILED"))
+            .resource_status_reason("Embedded stack was not successfully created")
+            .build();
+        let mut search = Search::default();
+        search.take(&failed, &STACK.parse().unwrap());
+        assert_eq!(search.result().unwrap().nested.unwrap().as_str(), nested);
     }
 }

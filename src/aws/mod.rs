@@ -9,6 +9,7 @@ mod class;
 mod create;
 mod failed;
 mod failure;
+mod images;
 mod parse;
 mod perform;
 mod policy;

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use stackgate_core::{
     api::{PinnedS3, PinnedSource, S3Source},
     change::{Given, HmacKey},
-    effect::{Access, Fact, Look, Mutation, Outcome, Receipt, RefusalKind, SetRef, ValueSource},
+    effect::{Access, Fact, ImageRef, Look, Mutation, Outcome, Receipt, RefusalKind, SetRef, ValueSource},
     words::{ChangeSetArn, Env, StackId, StackKey, Uid},
 };
 
@@ -63,6 +63,10 @@ pub enum AwsLook<'a> {
     Failure(&'a StackId, &'a Access),
     /// The bootstrap version in this parameter.
     Toolkit(&'a Env, &'a str, &'a Access),
+    /// What a stack puts out.
+    Outputs(&'a StackId, &'a Access),
+    /// An image in its repository.
+    Image(&'a ImageRef, &'a Access),
     /// The newest version of an object.
     Source(&'a S3Source, &'a Access),
     /// The archive in one version of an object.
@@ -79,6 +83,8 @@ pub fn asked(look: &Look) -> Asked<'_> {
         Look::Template(_, id, _, access) => AwsLook::Template(id, access),
         Look::Failure(_, id, access) => AwsLook::Failure(id, access),
         Look::Toolkit(env, parameter, access) => AwsLook::Toolkit(env, parameter, access),
+        Look::Outputs(_, id, _, access) => AwsLook::Outputs(id, access),
+        Look::Image(image, access) => AwsLook::Image(image, access),
         Look::Source(source, _, access) => AwsLook::Source(source, access),
         Look::Bundle(PinnedSource::S3(pinned), access) => AwsLook::Bundle(pinned, access),
         Look::ReleaseId { source: PinnedSource::S3(source), access, stage, cdk_stage, given } => {
@@ -129,6 +135,8 @@ impl Aws {
             AwsLook::Template(id, _) => Fact::Template(aws.template(id).await?),
             AwsLook::Failure(id, _) => Fact::Failure(aws.first_failure(id).await?),
             AwsLook::Toolkit(_, parameter, _) => Fact::Toolkit(aws.toolkit_version(parameter).await?),
+            AwsLook::Outputs(id, _) => Fact::Outputs(aws.outputs(id).await?),
+            AwsLook::Image(image, _) => Fact::Image(aws.has_image(image).await?),
             AwsLook::Source(source, _) => Fact::Source(aws.source(source).await?),
             AwsLook::Bundle(pinned, _) => Fact::Bundle(aws.bundle(pinned, &self.opened).await?),
         })
@@ -207,6 +215,8 @@ impl AwsLook<'_> {
             | Self::Template(_, access)
             | Self::Failure(_, access)
             | Self::Toolkit(_, _, access)
+            | Self::Outputs(_, access)
+            | Self::Image(_, access)
             | Self::Source(_, access)
             | Self::Bundle(_, access) => access,
         }
@@ -216,7 +226,9 @@ impl AwsLook<'_> {
         match self {
             Self::Stack(key, _) | Self::ChangeSet(key, _, _) | Self::SetContent(key, ..) => &key.env,
             Self::Toolkit(env, _, _) => env,
+            Self::Image(image, _) => &image.env,
             Self::Template(_, access)
+            | Self::Outputs(_, access)
             | Self::Failure(_, access)
             | Self::Source(_, access)
             | Self::Bundle(_, access) => &access.env,

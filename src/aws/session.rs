@@ -46,6 +46,8 @@ pub(super) struct Clients {
     pub(super) s3_write: aws_sdk_s3::Client,
     /// Reads parameters.
     pub(super) ssm: aws_sdk_ssm::Client,
+    /// Looks for images.
+    pub(super) ecr: aws_sdk_ecr::Client,
     /// Counts what they call.
     pub(super) calls: Calls,
     /// Time limits and caps.
@@ -117,6 +119,7 @@ impl Session {
             s3: s3(&reads),
             s3_write: s3(&changes),
             ssm: aws_sdk_ssm::Client::new(&reads),
+            ecr: aws_sdk_ecr::Client::new(&reads),
             calls: self.calls.clone(),
             settings: self.settings.clone(),
             no_hooks: AtomicBool::new(false),

@@ -1,9 +1,10 @@
 //! Stacks: read by name, read page by page, deleted; and their templates.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use aws_sdk_cloudformation::types::{ChangeSetStatus as SdkSetStatus, Stack, TemplateStage};
 use stackgate_core::{
+    change::Hidden,
     effect::RefusalKind,
     stack::{StackRow, StackStatus},
     words::{StackId, StackKey},
@@ -105,6 +106,18 @@ impl Clients {
             change_sets: None,
             id,
         })
+    }
+
+    /// What a stack puts out; nothing where it is gone.
+    pub(super) async fn outputs(&self, id: &StackId) -> Result<BTreeMap<String, Hidden>, Failed> {
+        let call = self.read.describe_stacks().stack_name(id.as_str()).send();
+        let reply = match self.calls.make(Operation::DescribeStack, &self.env, call).await {
+            Ok(reply) => reply,
+            Err(failed) if failed.is_not_found() => return Ok(BTreeMap::new()),
+            Err(failed) => return Err(failed),
+        };
+        let all = reply.stacks().iter().flat_map(Stack::outputs);
+        Ok(all.filter_map(|o| Some((o.output_key()?.to_owned(), Hidden::new(o.output_value()?)))).collect())
     }
 
     /// Reads the template of a stack, as it was submitted.

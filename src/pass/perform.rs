@@ -93,6 +93,7 @@ async fn record(cx: &Context, record: &Record, plans: &Plans) -> Outcome {
                 None => gone("ChangePlan", namespace, plan),
             }
         }
+        Record::Outputs(outputs) => cx.writes.outputs(outputs).await,
         Record::Finalizer { namespace, stage, resource_version, present } => {
             match cx.stores.stage(namespace, stage) {
                 Some(base) => cx.writes.finalizer(&base, resource_version, *present).await,
@@ -128,7 +129,7 @@ async fn tell(cx: &Context, effect: &Effect, outcome: &Outcome) {
     let entries: &[LedgerEntry] = match record {
         Record::OpenPlan(new) => &new.ledger,
         Record::Ledger { entries, .. } => entries,
-        Record::Finalizer { .. } => &[],
+        Record::Outputs(_) | Record::Finalizer { .. } => &[],
     };
     let reference = plan.object_ref(&());
     for note in entries.iter().flat_map(|e| notes(plan, e)) {

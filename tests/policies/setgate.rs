@@ -19,10 +19,10 @@ use crate::{
 const POLICY: &str = "setgate.stackgate.dev";
 
 /// Fields that whoever may edit the Stage may change.
-const FREE_TO_CHANGE: [&str; 2] = ["suspend", "parameters"];
+const FREE_TO_CHANGE: [&str; 3] = ["suspend", "parameters", "outputsTo"];
 
 /// Fields that whoever may make a Stage may set, `gate` and the policies within bounds.
-const FREE_TO_MAKE: [&str; 11] = [
+const FREE_TO_MAKE: [&str; 12] = [
     "assemblyRef",
     "cdkStage",
     "accounts",
@@ -34,6 +34,7 @@ const FREE_TO_MAKE: [&str; 11] = [
     "adoptionPolicy",
     "removedStacks",
     "deletionPolicy",
+    "outputsTo",
 ];
 
 /// Fields that need `setgate` from the beginning.
@@ -49,8 +50,7 @@ fn spec(spec: &Value) -> Value {
 
 /// Every change of the Stage `prod`, by an editor and by somebody who has `setgate`.
 fn changes() -> Vec<Attempt> {
-    let says =
-        "bob lacks the verb setgate on stages/prod: without it only suspend and parameters may be changed";
+    let says = "bob lacks the verb setgate on stages/prod: without it only suspend, parameters and outputsTo may be changed";
     let fields = [
         ("the approval is dropped", json!({ "gate": { "requireApproval": "Never" } })),
         ("harmless changes pass", json!({ "gate": { "requireApproval": "OnRisk" } })),

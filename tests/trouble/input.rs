@@ -7,7 +7,7 @@ use rstest::{Context, rstest};
 use serde_json::json;
 use stackgate_testbed::{
     Exchange,
-    scenario::{BUILD_ACCOUNT, Case, CdkOut, Expected, Kind, REGION},
+    scenario::{BUILD_ACCOUNT, Case, CdkOut, Expected, Kind, REGION, SOON},
 };
 
 use super::world;
@@ -159,4 +159,48 @@ fn two_accounts_with_one_id_are_both_refused() -> Result<()> {
     case.shows(world, &stage("DuplicateAccountID", "neither is used"))?;
     world.kubectl().run(&["delete", "awsacct", "duplicate-id-twin"])?;
     case.waiting(world, None).map(drop)
+}
+
+#[test]
+fn an_image_that_nobody_has_pushed_is_told_and_awaited() -> Result<()> {
+    let world = world()?;
+    let mut case = Case::new(world, "no-image")?;
+    let (account, tag) = (case.account.clone(), "0f4c1e8d");
+    let repository = format!("cdk-acme-container-assets-{account}-{REGION}");
+    let assets = case.assembly.path_of("DevStore", ".assets.json")?;
+    case.assembly.edit(&assets, |manifest| {
+        manifest["dockerImages"][tag] = json!({
+            "displayName": "Dev/Store/Worker", "source": { "directory": "asset.worker" },
+            "destinations": { "here": { "repositoryName": repository, "imageTag": tag,
+                "assumeRoleArn": format!("arn:${{AWS::Partition}}:iam::{account}:role/cdk-acme-image-publishing-role-{account}-{REGION}") } }
+        });
+    })?;
+    case.start(world)?;
+    case.shows(
+        world,
+        &stage("ImageMissing", "image Dev/Store/Worker is not in repository cdk-acme-container-assets-"),
+    )?;
+    let image = json!({ "repositoryName": repository, "imageTag": tag, "imageManifest": "{}" });
+    world.aws.call(&account, "ecr", "PutImage", &image)?;
+    case.waiting(world, None).map(drop)
+}
+
+#[test]
+fn a_bootstrap_beyond_what_the_account_allows_opens_no_plan() -> Result<()> {
+    let world = world()?;
+    let mut case = Case::new(world, "ceiling")?;
+    case.aws_account["spec"]["allowedBootstrap"] =
+        json!({ "executionPolicies": ["arn:aws:iam::aws:policy/ReadOnlyAccess"] });
+    world.kubectl().apply(&case.aws_account.to_string())?;
+    world.kubectl().apply(&case.bootstrap.to_string())?;
+    let cluster_wide = (Kind::Bootstrap, "", case.name.as_str());
+    world.until(cluster_wide, "it says what is not allowed", SOON, |object| {
+        object.is("Stalled", Some("AccountNotAllowed")).then_some(())
+    })?;
+    let plans = world.objects(Kind::ChangePlan, None)?;
+    ensure!(
+        !plans.iter().any(|plan| plan.name().starts_with("ceiling-")),
+        "a plan that may go nowhere was opened"
+    );
+    Ok(())
 }

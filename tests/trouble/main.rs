@@ -5,6 +5,7 @@ mod adopt;
 mod decisions;
 mod input;
 mod lost_calls;
+mod outputs;
 mod parameters;
 mod removal;
 mod source;

@@ -105,6 +105,10 @@ pub enum Look {
         /// The parameter values that the Stage gives.
         given: Given,
     },
+    /// What a stack puts out, as it was updated then.
+    Outputs(StackKey, StackId, Timestamp, Access),
+    /// Whether an image lies in its repository.
+    Image(ImageRef, Access),
     /// What a ConfigMap or Secret holds of what a Stage needs.
     Values(ValueSource),
     /// Stage, AwsAccounts and Freezes as they are now in the API server, past all caches.
@@ -118,6 +122,17 @@ pub enum Look {
         /// The plan that has been claimed, and its resourceVersion: what is seen counts for that version alone.
         plan: (String, String),
     },
+}
+
+/// An image in a repository of container images.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct ImageRef {
+    /// Account and region.
+    pub env: Env,
+    /// The repository's name.
+    pub repository: String,
+    /// The tag.
+    pub tag: String,
 }
 
 /// The kind of an object that holds parameter values.
@@ -188,6 +203,8 @@ pub enum Record {
         /// What is appended; `seq` continues the list.
         entries: Vec<LedgerEntry>,
     },
+    /// Writes outputs into a ConfigMap.
+    Outputs(Box<OutputsRecord>),
     /// Adds or removes our finalizer on a Stage.
     Finalizer {
         /// Namespace of the Stage.
@@ -199,6 +216,21 @@ pub enum Record {
         /// Whether it shall be there.
         present: bool,
     },
+}
+
+/// What a ConfigMap of a Stage shall hold.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct OutputsRecord {
+    /// Its namespace: that of the Stage.
+    pub namespace: String,
+    /// Its name.
+    pub config_map: String,
+    /// Name of the Stage.
+    pub stage: String,
+    /// UID of the Stage, which owns it.
+    pub uid: Uid,
+    /// The outputs, by `StackName.Key`.
+    pub data: BTreeMap<String, Hidden>,
 }
 
 /// A ChangePlan to be made.
@@ -397,6 +429,10 @@ pub enum Fact {
     Bundle(Result<Arc<Bundle>, String>),
     /// The id of the release for the Stage; `None`: it cannot be deployed there, and planning it will say why.
     ReleaseId(Option<ReleaseId>),
+    /// What a stack puts out; nothing where it is gone.
+    Outputs(BTreeMap<String, Hidden>),
+    /// Whether the image is there.
+    Image(bool),
     /// What a ConfigMap or Secret holds, or that it is not there.
     Values(Option<Held>),
     /// What the gate looks like now.
@@ -503,7 +539,9 @@ impl Effect {
             Self::Record(
                 Record::Ledger { resource_version, .. } | Record::Finalizer { resource_version, .. },
             ) => format!("{} at {resource_version}", self.key()),
-            Self::Record(Record::OpenPlan(_)) | Self::Look(_) | Self::Mutate(_) => self.key(),
+            Self::Record(Record::OpenPlan(_) | Record::Outputs(_)) | Self::Look(_) | Self::Mutate(_) => {
+                self.key()
+            }
         }
     }
 
@@ -526,12 +564,15 @@ impl Effect {
                 Look::ReleaseId { source: PinnedSource::S3(p), .. } => {
                     format!("look release id s3://{}/{} version {}", p.bucket, p.key, p.version_id)
                 }
+                Look::Outputs(k, ..) => format!("look outputs {k}"),
+                Look::Image(i, _) => format!("look image {} {}:{}", i.env, i.repository, i.tag),
                 Look::Values(s) => format!("look {} {}/{}", s.kind.as_str(), s.namespace, s.name),
                 Look::LiveGate { namespace, stage, .. } => format!("look gate {namespace}/{stage}"),
             },
             Self::Record(record) => match record {
                 Record::OpenPlan(p) => format!("record plan {}/{}", p.namespace, p.name),
                 Record::Ledger { namespace, plan, .. } => format!("record ledger {namespace}/{plan}"),
+                Record::Outputs(o) => format!("record outputs {}/{}", o.namespace, o.config_map),
                 Record::Finalizer { namespace, stage, .. } => format!("record finalizer {namespace}/{stage}"),
             },
             Self::Mutate(mutation) => match mutation {

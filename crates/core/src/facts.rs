@@ -10,10 +10,10 @@ use jiff::{SignedDuration, Timestamp};
 use crate::{
     api::{ChangePlan, PinnedSource, S3Source},
     bundle::Bundle,
-    change::Given,
+    change::{Given, Hidden},
     effect::{
-        Effect, Fact, Held, LiveGate, Look, Mutation, Outcome, Receipt, Record, Refusal, RefusalKind, Seen,
-        SetRef, SourceSeen, ValueSource,
+        Effect, Fact, Held, ImageRef, LiveGate, Look, Mutation, Outcome, OutputsRecord, Receipt, Record,
+        Refusal, RefusalKind, Seen, SetRef, SourceSeen, ValueSource,
     },
     stack::{ChangeSetRow, FailedResource, SetContent, SetState, StackRow},
     words::{ChangeSetArn, ChangeSetName, Digest, Env, ReleaseId, StackId, StackKey},
@@ -46,6 +46,12 @@ pub struct Facts {
     pub bundles: BTreeMap<PinnedSource, Result<Arc<Bundle>, String>>,
     /// What the assembly that was fetched last is called.
     pub releases: BTreeMap<PinnedSource, Digest>,
+    /// What stacks put out, each as it was updated then.
+    pub outputs: BTreeMap<(StackId, Timestamp), BTreeMap<String, Hidden>>,
+    /// What the ConfigMap with outputs holds, as we have written it.
+    pub outputs_written: Option<OutputsRecord>,
+    /// Images that were looked for.
+    pub images: BTreeMap<ImageRef, Seen<()>>,
     /// What ConfigMaps and Secrets hold for the Stage.
     pub values: BTreeMap<ValueSource, Seen<Held>>,
     /// The id of the release that comes next.
@@ -276,6 +282,13 @@ impl Facts {
                 let (source, cdk_stage, given) = (source.clone(), cdk_stage.clone(), given.clone());
                 self.coming = Some(Coming { source, cdk_stage, given, id });
             }
+            (Look::Outputs(_, id, updated, _), Fact::Outputs(all)) => {
+                self.outputs.retain(|(stack, _), _| stack != id);
+                self.outputs.insert((id.clone(), *updated), all);
+            }
+            (Look::Image(image, _), Fact::Image(there)) => {
+                self.images.insert(image.clone(), seen(there.then_some(()), at));
+            }
             (Look::Values(source), Fact::Values(held)) => {
                 // With other keys it is another question.
                 self.values.retain(|old, _| (old.kind, &old.name) != (source.kind, &source.name));
@@ -307,6 +320,9 @@ impl Facts {
         match effect {
             Effect::Record(Record::Finalizer { resource_version, .. }) => {
                 self.finalizer_written = Some(resource_version.clone());
+            }
+            Effect::Record(Record::Outputs(written)) => {
+                self.outputs_written = Some((**written).clone());
             }
             Effect::Record(Record::OpenPlan(_) | Record::Ledger { .. }) => {
                 self.discarded.clear();

@@ -524,6 +524,7 @@ fn objects(stages: usize, gates: &[Gates]) -> Vec<Object> {
                 gate: asked.stage,
                 adoption_policy: None,
                 parameters: Vec::new(),
+                outputs_to: None,
                 removed_stacks: None,
                 deletion_policy: None,
                 suspend: false,

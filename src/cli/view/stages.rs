@@ -167,6 +167,8 @@ fn next(reason: Reason, namespace: &str, stage: &str, plan: &str, invoked: &Invo
         | Reason::UpstreamNotFound
         | Reason::PromotionCycle
         | Reason::InvalidSpec
+        | Reason::ImageMissing
+        | Reason::OutputsNotWritten
         | Reason::InvalidParameters
         | Reason::ChangeNotSupported
         | Reason::LedgerFull => String::new(),

@@ -155,6 +155,7 @@ fn stage() -> Stage {
             gate: None,
             adoption_policy: None,
             parameters: Vec::new(),
+            outputs_to: None,
             removed_stacks: None,
             deletion_policy: None,
             suspend: true,

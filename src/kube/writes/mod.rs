@@ -20,11 +20,13 @@ use kube::{
 use serde_json::json;
 use stackgate_core::{
     api::{
-        AwsAccount, ChangePlan, ChangePlanSpec, FINALIZER, Freeze, GROUP, LABEL_PARAMETERS, LedgerEntry,
-        Stage,
+        AwsAccount, ChangePlan, ChangePlanSpec, FINALIZER, Freeze, GROUP, LABEL_PARAMETERS, LABEL_STAGE,
+        LedgerEntry, Stage,
     },
     change::Hidden,
-    effect::{Fact, Held, LiveGate, NewPlan, Outcome, Receipt, RefusalKind, ValueKind, ValueSource},
+    effect::{
+        Fact, Held, LiveGate, NewPlan, Outcome, OutputsRecord, Receipt, RefusalKind, ValueKind, ValueSource,
+    },
 };
 
 pub use self::hmac_key::{HMAC_SECRET, HmacKeyError};
@@ -165,6 +167,37 @@ impl Writes {
         }
     }
 
+    /// Has the ConfigMap of a Stage hold these outputs; what is there already is not written again, and what is not the Stage's is
+    /// left alone.
+    pub async fn outputs(&self, wanted: &OutputsRecord) -> Outcome {
+        let api: Api<ConfigMap> = self.namespaced(&wanted.namespace);
+        let there = match answered(api.get_opt(&wanted.config_map)).await {
+            Ok(there) => there,
+            Err(error) => return when_reading(error),
+        };
+        let object = outputs_object(wanted);
+        let written = match there {
+            None => answered(api.create(&PostParams::default(), &object)).await,
+            Some(there) if !there.owner_references().iter().any(|o| o.uid == wanted.uid.as_str()) => {
+                let why = format!(
+                    "ConfigMap {}/{} is there and was not made for this Stage: give outputsTo another name",
+                    wanted.namespace, wanted.config_map
+                );
+                return refused(RefusalKind::AlreadyExists, why);
+            }
+            Some(there) if there.data == object.data => return Outcome::Accepted(Receipt::Done),
+            Some(there) => {
+                let metadata = there.metadata;
+                let next = ConfigMap { metadata, ..object };
+                answered(api.replace(&wanted.config_map, &PostParams::default(), &next)).await
+            }
+        };
+        match written {
+            Ok(_) => Outcome::Accepted(Receipt::Done),
+            Err(error) => when_writing(error),
+        }
+    }
+
     /// What a ConfigMap or Secret holds of what a Stage needs. A ConfigMap is for everybody in its namespace; a Secret has to say so.
     pub async fn values(&self, source: &ValueSource) -> Outcome {
         let found = match source.kind {
@@ -190,6 +223,28 @@ impl Writes {
         K: Resource<DynamicType = (), Scope = NamespaceResourceScope>,
     {
         Api::namespaced(self.client.clone(), namespace)
+    }
+}
+
+fn outputs_object(wanted: &OutputsRecord) -> ConfigMap {
+    let owner = OwnerReference {
+        api_version: Stage::api_version(&()).into_owned(),
+        kind: Stage::kind(&()).into_owned(),
+        name: wanted.stage.clone(),
+        uid: wanted.uid.to_string(),
+        ..OwnerReference::default()
+    };
+    let data = wanted.data.iter().map(|(key, value)| (key.clone(), value.reveal().to_owned()));
+    ConfigMap {
+        metadata: ObjectMeta {
+            name: Some(wanted.config_map.clone()),
+            namespace: Some(wanted.namespace.clone()),
+            labels: Some([(LABEL_STAGE.to_owned(), wanted.stage.clone())].into()),
+            owner_references: Some(vec![owner]),
+            ..ObjectMeta::default()
+        },
+        data: Some(data.collect()).filter(|d: &BTreeMap<_, _>| !d.is_empty()),
+        ..ConfigMap::default()
     }
 }
 

@@ -137,6 +137,10 @@ names! {
         PromotionCycle,
         /// The spec selects nothing, or names what is not there.
         InvalidSpec,
+        /// A container image that a stack needs is not in its repository.
+        ImageMissing,
+        /// Outputs could not be written into their ConfigMap.
+        OutputsNotWritten,
         /// A template parameter has no value, or its value cannot be read.
         InvalidParameters,
         /// A field has changed in a way that this version cannot carry out.

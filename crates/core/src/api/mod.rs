@@ -11,6 +11,7 @@ mod bootstrap;
 mod condition;
 mod freeze;
 mod gate;
+mod outputs;
 mod parameters;
 mod plan;
 mod stage;
@@ -27,6 +28,7 @@ pub use bootstrap::{
 pub use condition::{ConditionType, Conditions, Reason};
 pub use freeze::{Freeze, FreezeSchedule, FreezeSpec, FreezeStatus};
 pub use gate::{Gate, IdentityNeeded, MinimumGate, Promotion, RequireApproval, RiskClass};
+pub use outputs::OutputsTo;
 pub use parameters::{KeyRef, LABEL_PARAMETERS, Parameter, ValueFrom};
 pub use plan::{
     Action, BootstrapProposal, ChangeCount, ChangePlan, ChangePlanSpec, ChangePlanStatus, CheckResult,

@@ -5,7 +5,7 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{gate::Gate, parameters::Parameter};
+use super::{gate::Gate, outputs::OutputsTo, parameters::Parameter};
 use crate::words::{ChangeId, Digest, ReleaseId, Span};
 
 /// A deployment stage.
@@ -70,6 +70,9 @@ pub struct StageSpec {
     #[schemars(length(max = 128))]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
     pub parameters: Vec<Parameter>,
+    /// Where outputs of the stacks are written once a release is deployed. Absent: nowhere.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outputs_to: Option<OutputsTo>,
     /// What becomes of a stack that a release does not have any more. Absent: `Retain`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub removed_stacks: Option<Leftover>,

@@ -1,4 +1,4 @@
-//! The assets of a stack: files to publish, and images that are only listed.
+//! The assets of a stack: files to publish, and images that have to be there.
 
 use std::collections::BTreeSet;
 
@@ -46,8 +46,21 @@ pub struct FileAsset {
     pub digest: Digest,
 }
 
-/// One image asset; listed, so that a caller can refuse it by name.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+/// Where an image asset lies.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ImageDestination {
+    /// The stack's account, and the destination's region.
+    pub env: Env,
+    /// The repository, as the assembly names it.
+    pub repository: String,
+    /// The tag; the CDK makes it of what the image is built from, and tags of bootstrapped repositories are immutable.
+    pub tag: String,
+    /// The role to push with, as the assembly names it.
+    pub role: Option<RoleArn>,
+}
+
+/// One image asset for one destination. Somebody else builds it and pushes it.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ImageAsset {
     /// The asset's id in its manifest.
     pub id: String,
@@ -55,6 +68,8 @@ pub struct ImageAsset {
     pub display_name: Option<String>,
     /// The build directory in the assembly, where there is one.
     pub directory: Option<TreePath>,
+    /// Where it lies.
+    pub destination: ImageDestination,
 }
 
 /// What is published before a stack is deployed.

@@ -22,7 +22,7 @@ pub struct NotComputed {
     pub expected: String,
 }
 
-/// Checks that roles, buckets and version parameters of a stack and of its file assets equal those of the qualifier.
+/// Checks that roles, buckets, repositories and version parameters of a stack and of its assets equal those of the qualifier.
 ///
 /// # Errors
 /// [`NotComputed`] for the first that differs.
@@ -55,6 +55,14 @@ pub fn check_computed(stack: &StackArtifact, qualifier: &Qualifier) -> Result<()
         same("asset bucket", to.bucket.as_str(), names.bucket().as_str())?;
         if let Some(role) = &to.role {
             same("file publishing role", role.as_str(), names.file_publishing_role().as_str())?;
+        }
+    }
+    for image in &stack.assets.images {
+        let at = &image.destination;
+        same("region of an image asset", at.env.region.as_str(), stack.env.region.as_str())?;
+        same("image repository", &at.repository, &names.repository())?;
+        if let Some(role) = &at.role {
+            same("image publishing role", role.as_str(), names.image_publishing_role().as_str())?;
         }
     }
     Ok(())

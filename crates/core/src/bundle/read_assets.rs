@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::{
     archive::Caps,
-    asset_manifest::{FileAsset, FileDestination, ImageAsset, Packaging, StackAssets},
+    asset_manifest::{FileAsset, FileDestination, ImageAsset, ImageDestination, Packaging, StackAssets},
     entries::{AssetContent, ContentError, Entries},
     error::BundleError,
     links::{self, Target},
@@ -68,6 +68,17 @@ struct Destination {
     options: RoleOptions,
 }
 
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct RawImageDestination {
+    repository_name: String,
+    image_tag: String,
+    region: Option<String>,
+    assume_role_arn: Option<String>,
+    #[serde(flatten)]
+    options: RoleOptions,
+}
+
 /// Reads the asset manifests of one stack.
 pub(super) struct AssetReader<'a> {
     pub(super) of: &'a Reader<'a>,
@@ -108,9 +119,42 @@ impl<'a> AssetReader<'a> {
                 Some(directory) => Some(join(&path.parent(), directory, path.as_str())?),
                 None => None,
             };
-            self.assets.images.push(ImageAsset { id, display_name: asset.display_name, directory });
+            self.add_image(&path, &id, asset, directory.as_ref())?;
         }
         Ok(properties.requires_bootstrap_stack_version)
+    }
+
+    fn add_image(
+        &mut self,
+        path: &TreePath,
+        id: &str,
+        asset: RawAsset,
+        directory: Option<&TreePath>,
+    ) -> Result<(), BundleError> {
+        for destination in asset.destinations.values() {
+            let raw: RawImageDestination = typed(path, destination)?;
+            let region = raw.region.map(|r| resolve(&r, self.env));
+            let region = region.as_deref().map_or(Ok(self.env.region.clone()), str::parse).map_err(|e| {
+                BundleError::Malformed { path: path.clone(), why: format!("image asset {id}: {e}") }
+            })?;
+            let role =
+                raw.assume_role_arn.map(|r| resolve(&r, self.env).parse()).transpose().map_err(|e| {
+                    BundleError::Malformed { path: path.clone(), why: format!("image asset {id}: {e}") }
+                })?;
+            raw.options.note(&mut self.dropped);
+            self.assets.images.push(ImageAsset {
+                id: id.to_owned(),
+                display_name: asset.display_name.clone(),
+                directory: directory.cloned(),
+                destination: ImageDestination {
+                    env: Env { account: self.env.account.clone(), region },
+                    repository: resolve(&raw.repository_name, self.env),
+                    tag: raw.image_tag,
+                    role,
+                },
+            });
+        }
+        Ok(())
     }
 
     fn add_file(&mut self, path: &TreePath, id: &str, asset: RawAsset) -> Result<(), BundleError> {

@@ -5,17 +5,26 @@ use crate::words::{ChangeSetArn, StackId};
 /// The page of a change set in the console of CloudFormation.
 #[must_use]
 pub fn console_url(set: &ChangeSetArn, stack: &StackId) -> String {
-    let region = set.region();
-    let domain = match set.as_str().split(':').nth(1) {
+    let ids = format!("?stackId={}&changeSetId={}", encoded(stack.as_str()), encoded(set.as_str()));
+    format!("{}/changesets/changes{ids}", stacks_page(set.as_str()))
+}
+
+/// The page with the events of a stack.
+#[must_use]
+pub fn events_url(stack: &StackId) -> String {
+    format!("{}/events?stackId={}", stacks_page(stack.as_str()), encoded(stack.as_str()))
+}
+
+/// Where the console of an ARN's partition and region shows stacks.
+fn stacks_page(arn: &str) -> String {
+    let mut parts = arn.split(':').skip(1);
+    let domain = match parts.next() {
         Some("aws-cn") => "amazonaws.cn",
         Some("aws-us-gov") => "amazonaws-us-gov.com",
         Some(_) | None => "aws.amazon.com",
     };
-    format!(
-        "https://{region}.console.{domain}/cloudformation/home?region={region}#/stacks/changesets/changes?stackId={}&changeSetId={}",
-        encoded(stack.as_str()),
-        encoded(set.as_str())
-    )
+    let region = parts.nth(1).unwrap_or_default();
+    format!("https://{region}.console.{domain}/cloudformation/home?region={region}#/stacks")
 }
 
 /// An ARN as a value in a query: what is no letter, digit, `-`, `.`, `_` or `~` is percent-encoded.

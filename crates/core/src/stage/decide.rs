@@ -8,11 +8,13 @@ use super::{
     candidate::{Candidate, candidate},
     coming::announced,
     delete::{add_finalizer, delete},
-    execute::{execute, failure_text},
+    execute::execute,
+    failure::failure_text,
     fence::close,
     gate::{gate, moved},
     given::{self, given},
     latch::latch,
+    outputs::outputs,
     plan::{plan, same_for_this_stage},
     remove,
     targets::watched,
@@ -113,6 +115,9 @@ fn after_completion(
     let release = &candidate.release;
     if !same || moved_since(s, newest).is_some() || remove::is_wanted(s, newest) {
         return plan(s, release, now);
+    }
+    if let Some(v) = outputs(s, newest, now) {
+        return slowly(s, v);
     }
     if let Some(v) = unverified(s, newest, now) {
         return slowly(s, v);

@@ -8,8 +8,9 @@ use kube::ResourceExt;
 use super::{
     Snapshot,
     adopt::is_taken_over,
+    failure::{failure_text, told},
     fence::{baseline, close, found},
-    gate::{freezes, rests_on_policies, told},
+    gate::{freezes, rests_on_policies, told as told_of_freeze},
     prepare::{assessed, parameters, wanted, wish, without_set},
     protect::protect,
     remove::remove,
@@ -26,7 +27,7 @@ use crate::{
     effect::{CONFIRM_WITHIN, Confirmed, Effect, LiveGate, Look, Mutation, Pace, baseline_of},
     gate::{InForceState, PlanView, in_force, tally},
     plan::append,
-    stack::{Change, Preparation, StackRow, StackStatus, preparation},
+    stack::{Change, Preparation, StackRow, preparation},
     verdict::{Need, Step, Verdict, ask, fold},
     words::DecisionId,
 };
@@ -69,19 +70,6 @@ pub(super) fn execute(s: &Snapshot<'_>, plan: &PlanView, now: Timestamp) -> Verd
             watch(fold(Vec::new(), Reason::Executing, &format!("executing plan {}", plan.name)), plan)
         }
     }
-}
-
-/// The sentence that a failed stack is told in.
-pub(super) fn failure_text(x: &Settled) -> String {
-    let what = match x.outcome {
-        SettledAs::RolledBack => "was rolled back by CloudFormation",
-        SettledAs::Failed if x.status == StackStatus::DeleteFailed.as_str() => "could not be deleted",
-        SettledAs::Failed => "failed and could not be rolled back",
-        SettledAs::Gone => "was deleted meanwhile",
-        SettledAs::Succeeded => "succeeded",
-    };
-    let why = x.message.as_deref().map(|m| format!(": {m}")).unwrap_or_default();
-    format!("stack {} {what} ({}){why}", x.key(), x.status)
 }
 
 fn watch(v: Verdict, plan: &PlanView) -> Verdict {
@@ -134,7 +122,10 @@ fn sweep(s: &Snapshot<'_>, plan: &PlanView, may_start: bool, now: Timestamp) -> 
         };
         match progress {
             Progress::Need(n) => out.needs.push(n),
-            Progress::Settle(x) => out.settled.push(*x),
+            Progress::Settle(x) => match told(s, plan, stack, *x, now) {
+                Ok(x) => out.settled.push(x),
+                Err(n) => out.needs.push(n),
+            },
             Progress::Stop(why) => out.stops.push(why),
             Progress::Idle => {}
         }
@@ -249,7 +240,7 @@ fn stops(
         let list: Vec<Arc<Freeze>> = live.freezes.iter().cloned().map(Arc::new).collect();
         let (held, _) = freezes(s, plan, Some((&list, &now_there)), now);
         if let Some(h) = held.first().filter(|_| !tally.overridden) {
-            return Some(told(h));
+            return Some(told_of_freeze(h));
         }
     }
     let key = stack.key();

@@ -11,10 +11,12 @@ mod delete;
 #[cfg(test)]
 mod edge_cases;
 mod execute;
+mod failure;
 mod fence;
 mod gate;
 mod given;
 mod latch;
+mod outputs;
 mod plan;
 mod prepare;
 mod proof;

@@ -14,7 +14,7 @@ use super::{
     adopt::{self, is_taken_over},
     carry::{beforehand, retried},
     given::{self, given},
-    prepare::{assessed, parameters, unpublished, wanted, wish, without_set},
+    prepare::{assessed, missing_images, parameters, unpublished, wanted, wish, without_set},
     protect,
     remove::{Removals, removals},
     targets::{Target, Targets, bootstrapped, targets},
@@ -110,7 +110,7 @@ fn plan_targets(s: &Snapshot<'_>, release: &ReleaseRef, targets: &Targets, now: 
             prepared.push((t, wish.unchanged(baseline_of(row))));
             continue;
         }
-        let assets = unpublished(s, t, now);
+        let assets: Vec<Need> = missing_images(s, t, now).into_iter().chain(unpublished(s, t, now)).collect();
         if !assets.is_empty() {
             needs.extend(assets);
             continue;

@@ -2,15 +2,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::{Snapshot, targets::Target};
 use crate::{
     api::{PlannedAs, Reason},
-    bundle::{DifferenceKind, ResourceDifference, Template, difference},
+    bundle::{DifferenceKind, ImageAsset, ResourceDifference, Template, difference},
     change::{Baseline, CAPABILITIES, Hidden, create_token, deferred_leaf},
     drive::{Prepared, Wish},
-    effect::{Access, Effect, Look, Mutation, Seen, TemplateSource, Upload, WantedChangeSet},
+    effect::{Access, Effect, ImageRef, Look, Mutation, Seen, TemplateSource, Upload, WantedChangeSet},
     risk::{Assessed, Assessment, assess, deployed_templates, nested_templates, side_by_side},
     stack::{Change, ChangeSetKind, SetContent, StackRow},
     verdict::{Need, Step, ask},
@@ -49,6 +49,36 @@ pub(super) fn unpublished(s: &Snapshot<'_>, t: &Target, now: Timestamp) -> Vec<N
             ask(s.facts, Effect::Mutate(Mutation::Publish(Box::new(upload))), now)
         })
         .collect()
+}
+
+/// How long an image is believed not to be there.
+const NO_IMAGE_FRESH: SignedDuration = SignedDuration::from_secs(30);
+
+/// The images that are not known to lie in the repository. Nobody here builds one.
+pub(super) fn missing_images(s: &Snapshot<'_>, t: &Target, now: Timestamp) -> Vec<Need> {
+    let need = |image: &ImageAsset| {
+        let at = &image.destination;
+        let tagged = ImageRef { env: at.env.clone(), repository: t.names.repository(), tag: at.tag.clone() };
+        let look = || ask(s.facts, Effect::Look(Look::Image(tagged.clone(), t.images.clone())), now);
+        match s.facts.images.get(&tagged) {
+            // Tags of a bootstrapped repository are immutable.
+            Some(Seen::Present((), _)) => None,
+            Some(Seen::Absent(seen)) if now.duration_since(*seen) < NO_IMAGE_FRESH => {
+                let what = image.display_name.as_deref().unwrap_or(&image.id);
+                Some(Need::Stuck(
+                    Reason::ImageMissing,
+                    format!(
+                        "stack {}: image {what} is not in repository {} of {} with tag {}: build it and push it there, as `npx \
+                         cdk-assets publish` does with the asset manifest in cdk.out",
+                        t.key.name, tagged.repository, tagged.env, tagged.tag
+                    ),
+                    seen.saturating_add(NO_IMAGE_FRESH).ok(),
+                ))
+            }
+            Some(Seen::Absent(_) | Seen::Unknown) | None => Some(look()),
+        }
+    };
+    t.artifact.assets.images.iter().filter_map(need).collect()
 }
 
 /// The template that is deployed where a stack builds on one.

@@ -37,6 +37,8 @@ pub(super) struct Target {
     pub access: Access,
     /// How assets are uploaded.
     pub publishing: Access,
+    /// How images are looked for.
+    pub images: Access,
     /// Everything that goes into the change-set call.
     pub input: StackInput,
     /// The digest of it.
@@ -131,12 +133,6 @@ fn target(s: &Snapshot<'_>, artifact: &Arc<StackArtifact>, given: &Given) -> Ste
             format!("stack name {} is that of a toolkit stack", key.name),
         );
     }
-    if let Some(image) = artifact.assets.images.first() {
-        return refuse(
-            Reason::InvalidAssembly,
-            format!("stack {}: image asset {} is not supported yet", key.name, image.id),
-        );
-    }
     if let Some(t) = artifact.template.transforms.iter().find(|t| !t.starts_with("AWS::")) {
         return refuse(
             Reason::InvalidAssembly,
@@ -160,16 +156,18 @@ fn make(
     stack_names: Vec<String>,
 ) -> Target {
     let names = ToolkitNames { qualifier, env: key.env.clone() };
+    let assets = |role| Access {
+        env: key.env.clone(),
+        roles: vec![role],
+        session_name: session_name(&s.uid),
+        scope: None,
+    };
     let input = StackInput::of(artifact, &names, given, &s.installation.key);
     let values = values_for(artifact, given).into_iter().map(|(name, v)| (name.clone(), v.text)).collect();
     Target {
         access: deploy_access(&names, &s.uid, stack_names),
-        publishing: Access {
-            env: key.env.clone(),
-            roles: vec![names.file_publishing_role()],
-            session_name: session_name(&s.uid),
-            scope: None,
-        },
+        publishing: assets(names.file_publishing_role()),
+        images: assets(names.image_publishing_role()),
         digest: input.digest(),
         input,
         values,

@@ -1,6 +1,6 @@
 //! The world's answer to each effect. There is no `_` arm: a new effect has to be simulated.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use jiff::SignedDuration;
 use stackgate_core::{
@@ -77,6 +77,8 @@ impl World {
             Look::Bundle(source, _) => {
                 Fact::Bundle(self.bundle(source).ok_or_else(|| format!("there is no {source:?}")))
             }
+            Look::Outputs(..) => Fact::Outputs(BTreeMap::new()),
+            Look::Image(..) => Fact::Image(true),
             Look::Values(_) => Fact::Values(None),
             Look::ReleaseId { source, stage, cdk_stage, given, .. } => {
                 let id = |b: Arc<Bundle>| coming(&b, stage, cdk_stage.as_deref(), given, &key());
@@ -144,6 +146,7 @@ impl World {
                 self.happened.push(Happened::Appended(plan.clone(), from));
                 Ok(Receipt::Plan(Box::new(Arc::unwrap_or_clone(stored))))
             }
+            Record::Outputs(_) => Ok(Receipt::Done),
             Record::Finalizer { stage, resource_version, present, .. } => {
                 self.cluster.finalizer(stage, resource_version, *present)?;
                 Ok(Receipt::Done)

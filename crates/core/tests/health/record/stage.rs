@@ -28,7 +28,7 @@ pub const WAITING: [Reason; 11] = [
     Reason::NotBootstrapped,
     Reason::StackBusy,
 ];
-pub const STALLED: [Reason; 23] = [
+pub const STALLED: [Reason; 25] = [
     Reason::RolledBack,
     Reason::RollbackFailed,
     Reason::CheckFailed,
@@ -47,6 +47,8 @@ pub const STALLED: [Reason; 23] = [
     Reason::PromotionCycle,
     Reason::PromotionRequired,
     Reason::PinNotFound,
+    Reason::ImageMissing,
+    Reason::OutputsNotWritten,
     Reason::InvalidParameters,
     Reason::InvalidSpec,
     Reason::AwaitingAssembly,
