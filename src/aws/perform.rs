@@ -45,6 +45,8 @@ pub enum Asked<'a> {
         stage: &'a str,
         /// Names of the AwsAccounts.
         accounts: &'a [String],
+        /// Name of the plan.
+        plan: &'a str,
     },
 }
 
@@ -91,8 +93,8 @@ pub fn asked(look: &Look) -> Asked<'_> {
             return Asked::ReleaseId { source, access, stage, cdk_stage: cdk_stage.as_deref(), given };
         }
         Look::Values(source) => return Asked::Values(source),
-        Look::LiveGate { namespace, stage, accounts, plan: _ } => {
-            return Asked::LiveGate { namespace, stage, accounts };
+        Look::LiveGate { namespace, stage, accounts, plan: (plan, _) } => {
+            return Asked::LiveGate { namespace, stage, accounts, plan };
         }
     })
 }

@@ -9,9 +9,9 @@ use stackgate_core::{
     api::{Action, ChangePlan, CheckResult, CloseReason, LedgerEntry, PinnedS3, SettledAs},
     change::coming,
     cluster::ClusterView,
-    effect::{Access, Effect, Fact, Outcome, Receipt, Record, Refusal, RefusalKind},
+    effect::{Access, Effect, Fact, Mutation, Outcome, Receipt, Record, Refusal, RefusalKind},
     facts::Facts,
-    stack::StackStatus,
+    stack::{ChangeSetRow, FailedResource, StackStatus},
 };
 use tracing::{debug, info, warn};
 
@@ -38,9 +38,25 @@ pub(super) async fn perform_all(cx: &Context, effects: Vec<Effect>, facts: &mut 
         .buffer_unordered(PARALLEL);
     while let Some((effect, outcome, started)) = done.next().await {
         let now = cx.clock.now();
+        let outcome = hushed(outcome, facts);
         log(&effect, &outcome, started, now);
         tell(cx, &effect, &outcome).await;
         facts.note(&effect, outcome, started, now);
+    }
+}
+
+/// What AWS says may repeat what it was given: values from Secrets go no further.
+fn hushed(outcome: Outcome, facts: &Facts) -> Outcome {
+    match outcome {
+        Outcome::Refused(r) => Outcome::Refused(Refusal { message: facts.hush(r.message), ..r }),
+        Outcome::Unsure(why) => Outcome::Unsure(facts.hush(why)),
+        Outcome::Learnt(Fact::ChangeSet(Some(row))) => {
+            Outcome::Learnt(Fact::ChangeSet(Some(ChangeSetRow { reason: facts.hush(row.reason), ..row })))
+        }
+        Outcome::Learnt(Fact::Failure(Some(f))) => {
+            Outcome::Learnt(Fact::Failure(Some(FailedResource { reason: facts.hush(f.reason), ..f })))
+        }
+        Outcome::Learnt(_) | Outcome::Accepted(_) => outcome,
     }
 }
 
@@ -63,11 +79,16 @@ async fn perform(cx: &Context, effect: &Effect, plans: &Plans) -> Outcome {
                 other => other,
             },
             Asked::Aws(look) => cx.aws.look(&look).await,
-            Asked::LiveGate { namespace, stage, accounts } => {
-                cx.writes.live_gate(namespace, stage, accounts).await
+            Asked::LiveGate { namespace, stage, accounts, plan } => {
+                cx.writes.live_gate(namespace, stage, accounts, plan).await
             }
         },
         Effect::Record(record) => self::record(cx, record, plans).await,
+        // There is no change set that could be withdrawn from whoever was held up before this call.
+        Effect::Mutate(Mutation::DeleteStack(key, id, _)) if id.is_over(cx.clock.now()) => {
+            let message = format!("the look at stack {key} is too old by now");
+            Outcome::Refused(Refusal { kind: RefusalKind::Conflict, message })
+        }
         Effect::Mutate(mutation) => cx.aws.mutate(mutation).await,
     }
 }

@@ -121,14 +121,15 @@ pub async fn the_gate_is_read_live(w: &World) -> Result<()> {
     let gate = |stage| {
         let writes = writes.clone();
         async move {
-            match writes.live_gate("default", stage, &["live".to_owned(), "gone".to_owned()]).await {
+            match writes.live_gate("default", stage, &["live".to_owned(), "gone".to_owned()], "none").await {
                 Outcome::Learnt(Fact::LiveGate(gate)) => Ok(gate),
                 other => bail!("{other:?}"),
             }
         }
     };
     let there = gate("live").await?;
-    ensure!(there.stage.is_some_and(|s| s.name_any() == "live") && there.accounts.len() == 1);
+    ensure!(there.plan.is_none() && there.accounts.len() == 1);
+    ensure!(there.stage.is_some_and(|s| s.name_any() == "live"));
     ensure!(gate("not-there").await?.stage.is_none());
     Ok(())
 }

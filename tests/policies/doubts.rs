@@ -100,7 +100,7 @@ async fn identity(world: &World, known: &Enforcement, slot: &str) -> Result<Iden
 async fn live(world: &World, kubernetes: &str, values: &[&str]) -> Result<Option<Digest>> {
     let signing = handed_over(kubernetes, values)?.signing();
     let writes = Writes::new(&controller(world).await?).with_policies(signing, "stackgate-system");
-    match writes.live_gate("shop", "prod", &[]).await {
+    match writes.live_gate("shop", "prod", &[], "none").await {
         Outcome::Learnt(Fact::LiveGate(gate)) => Ok(gate.policies),
         other => bail!("no look: {other:?}"),
     }

@@ -459,6 +459,8 @@ pub struct LiveGate {
     pub accounts: Vec<AwsAccount>,
     /// All Freezes.
     pub freezes: Vec<Freeze>,
+    /// The resourceVersion of the plan; absent if it is gone.
+    pub plan: Option<String>,
     /// Which objects the admission policies are, and in which generation; absent where they cannot be read.
     pub policies: Option<Digest>,
 }
@@ -510,23 +512,35 @@ pub enum RefusalKind {
 
 /// A value that a fresh look has confirmed. Only [`Confirmed::by_look`] makes one.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Confirmed<T>(T);
+pub struct Confirmed<T> {
+    value: T,
+    as_of: Timestamp,
+}
 
 /// How old a look may be to confirm something. By age, not "in this pass": with a step budget of one the latter never
 /// gets anywhere.
 pub const CONFIRM_WITHIN: jiff::SignedDuration = jiff::SignedDuration::from_secs(5);
+
+/// How old the look may be when what cannot be taken back is done.
+const ACT_WITHIN: jiff::SignedDuration = jiff::SignedDuration::from_secs(15);
 
 impl<T> Confirmed<T> {
     /// Confirms a value by a look that began at `as_of`, if that is fresh enough.
     #[must_use]
     pub fn by_look(value: T, as_of: Timestamp, now: Timestamp) -> Option<Self> {
         // A look from the future is one from before the clock was set back.
-        (as_of <= now && now.duration_since(as_of) <= CONFIRM_WITHIN).then_some(Self(value))
+        (as_of <= now && now.duration_since(as_of) <= CONFIRM_WITHIN).then_some(Self { value, as_of })
     }
     /// The value.
     #[must_use]
     pub fn get(&self) -> &T {
-        &self.0
+        &self.value
+    }
+
+    /// Whether the look is too old by now to act on: whoever was held up between deciding and acting does not act.
+    #[must_use]
+    pub fn is_over(&self, now: Timestamp) -> bool {
+        now.duration_since(self.as_of) > ACT_WITHIN
     }
 }
 

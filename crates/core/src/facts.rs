@@ -13,7 +13,7 @@ use crate::{
     change::{Given, Hidden},
     effect::{
         Effect, Fact, Held, ImageRef, LiveGate, Look, Mutation, Outcome, OutputsRecord, Receipt, Record,
-        Refusal, RefusalKind, Seen, SetRef, SourceSeen, ValueSource,
+        Refusal, RefusalKind, Seen, SetRef, SourceSeen, ValueKind, ValueSource,
     },
     stack::{ChangeSetRow, FailedResource, SetContent, SetState, StackRow},
     words::{ChangeSetArn, ChangeSetName, Digest, Env, ReleaseId, StackId, StackKey},
@@ -158,6 +158,20 @@ impl Facts {
         if seen.as_of() > slot.as_of() {
             *slot = seen;
         }
+    }
+
+    /// The text without the values that Secrets hold for the object. What is shorter than 4 bytes stays: a text without it could
+    /// not be read, and it is no secret.
+    #[must_use]
+    pub fn hush(&self, text: String) -> String {
+        let secrets = self.values.iter().filter(|(source, _)| source.kind == ValueKind::Secret);
+        let held = secrets.filter_map(|(_, seen)| match seen {
+            Seen::Present(held, _) => Some(held.values.values()),
+            Seen::Absent(_) | Seen::Unknown => None,
+        });
+        held.flatten().map(Hidden::reveal).filter(|secret| secret.len() >= 4).fold(text, |text, secret| {
+            if text.contains(secret) { text.replace(secret, "(hidden)") } else { text }
+        })
     }
 
     /// The object rests: nothing goes on until something changes. What is large and can be asked for again is forgotten: the

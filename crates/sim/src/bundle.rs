@@ -33,7 +33,8 @@ pub static RELEASES: LazyLock<Vec<Arc<Bundle>>> = LazyLock::new(|| {
 /// The third release without the second stack of Dev.
 pub static LEANER: LazyLock<Arc<Bundle>> = LazyLock::new(|| Arc::new(open(3, 3, "a", false)));
 
-fn all() -> impl Iterator<Item = &'static Arc<Bundle>> {
+/// Every release.
+pub fn all() -> impl Iterator<Item = &'static Arc<Bundle>> {
     RELEASES.iter().chain([&*LEANER])
 }
 

@@ -10,8 +10,8 @@ use k8s_openapi::jiff;
 use stackgate_core::{
     api::{
         AccountSelection, AssemblyRef, AssemblySource, AwsAccount, AwsAccountSpec, Bootstrap, BootstrapSpec,
-        Check, CloudAssembly, CloudAssemblySpec, Gate, MinimumGate, NamespaceGrant, S3Source, Stage,
-        StageSpec, Upstream,
+        Check, CloudAssembly, CloudAssemblySpec, Gate, Leftover, MinimumGate, NamespaceGrant, S3Source,
+        Stage, StageSpec, Upstream,
     },
     cluster::Installation,
     words::{Digest, Span, StackKey},
@@ -50,6 +50,8 @@ pub struct Setting {
     pub stages: usize,
     /// Whether the first release is deployed everywhere already.
     pub deployed: bool,
+    /// Whether stacks go that a release does not have any more, and releases without one are made.
+    pub removes: bool,
     /// The gates, by stage.
     pub gates: Vec<Gates>,
     /// The script.
@@ -167,7 +169,7 @@ impl Run {
         } else {
             world.cluster.views = vec![View::new(); setting.controllers];
         }
-        for object in objects(setting.stages, &setting.gates) {
+        for object in objects(setting) {
             world.apply(object);
         }
         let now = world.now;
@@ -328,7 +330,8 @@ impl Run {
         let Some(chaos) = &mut self.chaos else { return };
         if self.world.source.is_empty() || self.world.luck.random.chance(releases) {
             let place = self.world.luck.random.place(3);
-            if let Some(bundle) = bundle::RELEASES.get(place) {
+            let lean = self.setting.removes && self.world.luck.random.chance(400);
+            if let Some(bundle) = if lean { Some(&*bundle::LEANER) } else { bundle::RELEASES.get(place) } {
                 self.world.tell(|| format!("  [people] release {}", bundle.release().short(12)));
                 self.world.source.push(Arc::clone(bundle));
             }
@@ -441,7 +444,8 @@ fn word<T: std::str::FromStr>(text: &str) -> T {
 }
 
 /// The objects that the platform team and the application team apply.
-fn objects(stages: usize, gates: &[Gates]) -> Vec<Object> {
+fn objects(Setting { stages, gates, removes, .. }: &Setting) -> Vec<Object> {
+    let stages = *stages;
     let account = |name: &str, id: &str, grant: NamespaceGrant, minimum_gate: Option<MinimumGate>| {
         let mut account = AwsAccount::new(
             name,
@@ -525,7 +529,7 @@ fn objects(stages: usize, gates: &[Gates]) -> Vec<Object> {
                 adoption_policy: None,
                 parameters: Vec::new(),
                 outputs_to: None,
-                removed_stacks: None,
+                removed_stacks: removes.then_some(Leftover::Delete),
                 deletion_policy: None,
                 suspend: false,
                 pin: None,

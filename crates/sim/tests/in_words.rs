@@ -611,3 +611,51 @@ fn a_stage_that_cannot_delete_its_stacks_says_so_and_lets_go_when_it_is_told_to(
     run.alone(SignedDuration::from_mins(1)).unwrap();
     assert!(lets_go(&mut run));
 }
+
+#[test]
+fn a_release_that_was_approved_beforehand_deletes_nothing_that_nobody_has_seen() {
+    let (mut run, _) = deployed();
+    let stage = ObjectKey::Stage(DEV.to_owned());
+    let release = LEANER.release();
+    run.world().source.push(Arc::clone(&LEANER));
+    run.alone(SignedDuration::from_mins(10)).unwrap();
+    let kept = newest(run.world(), DEV).expect("a plan");
+    assert_eq!(kept.release.as_ref().map(|r| r.digest), Some(release));
+    let a1 = kept.proposal().a1.as_ref().map(ToString::to_string).expect("an id");
+    let word = Word::Decides(Action::Approve);
+    let note = Note { word, slot: "early", id: &a1, by: "alice", acks: &RiskClass::ALL, until: None };
+    change_stage(&mut run, |stage| stage.spec.removed_stacks = Some(Leftover::Delete));
+    assert!(run.world().write(Writer::Person("alice"), &stage, &note));
+    run.alone(SignedDuration::from_mins(5)).unwrap();
+    assert_eq!((state(&mut run).as_str(), there(&mut run).len()), ("AwaitingApproval", 2));
+    let prune = newest(run.world(), DEV).expect("a plan");
+    assert_eq!(prune.proposal().operation, Operation::Prune);
+}
+
+#[test]
+fn no_rule_deletes_a_stack() {
+    let (mut run, _) = deployed();
+    change_stage(&mut run, |stage| {
+        stage.spec.gate = Some(Gate { require_approval: Some(RequireApproval::Never), ..Gate::default() });
+        stage.spec.removed_stacks = Some(Leftover::Delete);
+    });
+    run.world().source.push(Arc::clone(&LEANER));
+    run.alone(SignedDuration::from_mins(10)).unwrap();
+    assert_eq!((state(&mut run).as_str(), there(&mut run).len()), ("AwaitingApproval", 2));
+}
+
+#[test]
+fn a_stage_that_is_held_keeps_its_stacks_while_it_is_deleted() {
+    let (mut run, _) = deployed();
+    account_says(&mut run, Some(Leftover::Delete));
+    change_stage(&mut run, |s| {
+        s.spec.deletion_policy = Some(Leftover::Delete);
+        s.spec.suspend = true;
+    });
+    delete_stage(&mut run);
+    run.alone(SignedDuration::from_hours(3)).unwrap();
+    assert_eq!((state(&mut run).as_str(), there(&mut run).len(), lets_go(&mut run)), ("Suspended", 2, false));
+    change_stage(&mut run, |s| s.spec.suspend = false);
+    run.alone(SignedDuration::from_mins(5)).unwrap();
+    assert_eq!((there(&mut run).len(), lets_go(&mut run)), (0, true));
+}

@@ -139,8 +139,8 @@ impl Writes {
         }
     }
 
-    /// Stage, AwsAccounts, Freezes and admission policies as they are in the API server now; what is gone is left out.
-    pub async fn live_gate(&self, namespace: &str, stage: &str, accounts: &[String]) -> Outcome {
+    /// Stage, AwsAccounts, Freezes, the version of the plan and admission policies as they are in the API server now; what is gone is left out.
+    pub async fn live_gate(&self, namespace: &str, stage: &str, accounts: &[String], plan: &str) -> Outcome {
         let stages: Api<Stage> = self.namespaced(namespace);
         let all: Api<AwsAccount> = Api::all(self.client.clone());
         let accounts = accounts.iter().map(|name| answered(all.get_opt(name)));
@@ -150,20 +150,27 @@ impl Writes {
             let (signing, namespace) = self.policies.as_ref()?;
             answered(fingerprint(&self.client, namespace, *signing)).await.ok()
         };
-        let (stage, accounts, freezes, policies) = tokio::join!(
+        let plans: Api<ChangePlan> = self.namespaced(namespace);
+        let (stage, accounts, freezes, plan, policies) = tokio::join!(
             answered(stages.get_opt(stage)),
             futures::future::try_join_all(accounts),
             answered(freezes.list(&everything)),
+            answered(plans.get_metadata_opt(plan)),
             policies,
         );
-        match (stage, accounts, freezes) {
-            (Ok(stage), Ok(accounts), Ok(freezes)) => Outcome::Learnt(Fact::LiveGate(Box::new(LiveGate {
-                stage,
-                accounts: accounts.into_iter().flatten().collect(),
-                freezes: freezes.items,
-                policies,
-            }))),
-            (Err(error), _, _) | (_, Err(error), _) | (_, _, Err(error)) => when_reading(error),
+        match (stage, accounts, freezes, plan) {
+            (Ok(stage), Ok(accounts), Ok(freezes), Ok(plan)) => {
+                Outcome::Learnt(Fact::LiveGate(Box::new(LiveGate {
+                    stage,
+                    accounts: accounts.into_iter().flatten().collect(),
+                    freezes: freezes.items,
+                    plan: plan.and_then(|p| p.metadata.resource_version),
+                    policies,
+                })))
+            }
+            (Err(error), _, _, _) | (_, Err(error), _, _) | (_, _, Err(error), _) | (_, _, _, Err(error)) => {
+                when_reading(error)
+            }
         }
     }
 

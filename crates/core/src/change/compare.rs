@@ -165,6 +165,9 @@ fn stack_lines(stack: &ProposedStack, other: &ProposedStack, upstream: &str, lin
     if lines.len() > before {
         return;
     }
+    if stack.plan == PlannedAs::Removed && other.plan == PlannedAs::Removed {
+        return;
+    }
     lines.push(match (stack.sameness, other.sameness) {
         (Some(_), Some(_)) => format!(
             "{name}: template, assets, tags, or which properties change and why, are not those of {upstream}"

@@ -84,8 +84,8 @@ pub fn tally(plan: &PlanView, gate: &InForce, now: Timestamp) -> Tally {
 }
 
 fn by_rule(plan: &PlanView, gate: &InForce, classes: &BTreeSet<RiskClass>) -> Option<&'static str> {
-    // Whoever has a stack taken over is asked, whatever the rule.
-    if plan.proposal().stacks.iter().any(|s| s.adopted) {
+    // Whoever has a stack taken over or deleted is asked, whatever the rule.
+    if plan.removes() || plan.proposal().stacks.iter().any(|s| s.adopted) {
         return None;
     }
     let deferred = plan.proposal().stacks.iter().any(|s| s.plan.is_without_set());
@@ -147,6 +147,12 @@ impl<'a> Count<'a> {
     fn counts(&mut self, recorded: &Recorded, classes: &BTreeSet<RiskClass>) -> bool {
         let who = recorded.who();
         let beforehand = matches!(recorded.decided.under, Some(DecisionId::Release(_)));
+        if beforehand && self.plan.removes() {
+            self.out
+                .not_counted
+                .push(format!("{who}: approved before anybody knew which stacks are deleted"));
+            return false;
+        }
         if beforehand && !classes.iter().all(|c| recorded.decided.acks.contains(c)) {
             let beyond: Vec<&str> =
                 classes.iter().filter(|c| !recorded.decided.acks.contains(c)).map(|c| c.as_str()).collect();

@@ -53,6 +53,12 @@ use crate::{
     stack::Change,
 };
 
+/// Whether a text holds a reference to a secret or parameter that does not name a version.
+#[must_use]
+pub fn is_unpinned(text: &str) -> bool {
+    dynamic::is_unpinned(&serde_json::Value::String(text.to_owned()))
+}
+
 /// Values of parameters that are given with a change, by name; those that are not given keep the template's default.
 pub type ParameterValues = BTreeMap<String, String>;
 

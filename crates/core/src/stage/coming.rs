@@ -17,7 +17,11 @@ pub(super) fn announced(s: &Snapshot<'_>, v: Verdict, now: Timestamp) -> Verdict
         (Next::Wait(_), Phase::Done(_) | Phase::Waiting(_)) => {}
         (Next::Wait(_), Phase::Working(_) | Phase::Stalled(_)) | (Next::Do(_), _) => return v,
     }
-    let Ok(given) = given(s, now) else { return v };
+    let given = match given(s, now) {
+        Ok(given) => given,
+        Err(Need::Do(look)) => return Verdict { next: Next::Do(vec![*look]), ..v },
+        Err(Need::Wait(..) | Need::Stuck(..)) => return v,
+    };
     let Some(release) = candidate::coming(s, now).filter(|r| known(s, r, &given).is_none()) else { return v };
     // Who may not read it learns that when it is planned.
     let Ok(access) = access_to_source(s, &release) else { return v };

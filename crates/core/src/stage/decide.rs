@@ -21,7 +21,10 @@ use super::{
     verify::unverified,
 };
 use crate::{
-    api::{ANNOTATION_REQUESTED_AT, Action, CloseReason, Closed, GATE_PREFIX, Reason, ReleaseRef, SettledAs},
+    api::{
+        ANNOTATION_REQUESTED_AT, Action, CloseReason, Closed, GATE_PREFIX, PlannedAs, Reason, ReleaseRef,
+        SettledAs,
+    },
     effect::{Pace, Seen},
     gate::{PlanView, owned_key},
     stack::StackStatus,
@@ -102,7 +105,8 @@ fn towards_the_candidate(s: &Snapshot<'_>, now: Timestamp) -> Verdict {
 /// Has the stacks of the newest plan watched now and then.
 fn slowly(s: &Snapshot<'_>, v: Verdict) -> Verdict {
     let stacks = s.newest().into_iter().flat_map(|p| &p.proposal().stacks);
-    v.watching(stacks.map(|p| watched(p, Pace::Slow)))
+    let kept = stacks.filter(|p| p.plan != PlannedAs::Removed);
+    v.watching(kept.map(|p| watched(p, Pace::Slow)))
 }
 
 fn after_completion(

@@ -10,23 +10,25 @@ use super::{
     Snapshot,
     execute::live_gate,
     fence::fenced,
+    gate::told,
     remove::left_over,
     targets::{access_to, allowed},
 };
 use crate::{
     account::Accounts,
-    api::{FINALIZER, Leftover, OwnedStack, ProposedStack, Reason},
+    api::{FINALIZER, Freeze, Leftover, Operation, OwnedStack, ProposedStack, Reason},
     drive::{fresh_row, why_failed},
-    effect::{Confirmed, Effect, Look, Mutation, Record},
+    effect::{Confirmed, Effect, LiveGate, Look, Mutation, Record},
+    freeze::{self, Touched},
     gate::{PlanView, in_force},
     stack::{Removal, removal},
     verdict::{Need, Phase, Step, Verdict, ask, fold},
-    words::StackKey,
+    words::{AccountId, StackKey},
 };
 
 /// How long tidying may take.
 const TIDY_WITHIN: SignedDuration = SignedDuration::from_mins(2);
-/// How long deleting the stacks may take, before what is left is let go.
+/// How long it is tried to delete what cannot be deleted, before that is let go.
 const DELETE_WITHIN: SignedDuration = SignedDuration::from_hours(2);
 /// When a deletion that has failed is tried again.
 const TRY_AGAIN: SignedDuration = SignedDuration::from_mins(5);
@@ -50,34 +52,69 @@ pub(super) fn delete(s: &Snapshot<'_>, now: Timestamp) -> Option<Verdict> {
         return Some(fold(needs, Reason::Deleting, "deleting unexecuted change sets").until(deadline));
     }
     let giving_up = since.saturating_add(DELETE_WITHIN).unwrap_or(since);
-    if s.gate.deletion_policy.value == Leftover::Delete && now < giving_up {
+    if s.gate.deletion_policy.value == Leftover::Delete {
+        if let Some(held) = s.newest().and_then(|newest| held(s, newest, None, now)) {
+            return Some(held);
+        }
         let needs = deletions(s, now);
-        if !needs.is_empty() {
-            return Some(fold(needs, Reason::Deleting, "deleting the stacks").until(giving_up));
+        // What can be done is done, whatever else is stuck.
+        let (doing, rest): (Vec<Need>, Vec<Need>) = needs.into_iter().partition(|n| matches!(n, Need::Do(_)));
+        let hopeless = doing.is_empty() && rest.iter().all(|n| matches!(n, Need::Stuck(..)));
+        let needs = if doing.is_empty() { rest } else { doing };
+        if !needs.is_empty() && !(hopeless && now >= giving_up) {
+            let v = fold(needs, Reason::Deleting, "deleting the stacks");
+            return Some(if now < giving_up { v.until(giving_up) } else { v });
         }
     }
     let go = finalizer(s, false);
     Some(fold(vec![ask(s.facts, go, now)], Reason::Deleting, "letting go; what stacks are left are retained"))
 }
 
+/// What holds deletions up: `spec.suspend`, a Freeze.
+fn held(
+    s: &Snapshot<'_>,
+    newest: &PlanView,
+    live: Option<(&LiveGate, &Accounts)>,
+    now: Timestamp,
+) -> Option<Verdict> {
+    let stage = live.and_then(|(live, _)| live.stage.as_ref()).unwrap_or(&s.stage);
+    if stage.spec.suspend {
+        let message = "spec.suspend holds the deletion of the stacks";
+        return Some(Verdict::rest(Phase::Waiting(Reason::Suspended), message).waiting_for("spec.suspend"));
+    }
+    let list: Vec<Arc<Freeze>> = match live {
+        Some((live, _)) => live.freezes.iter().cloned().map(Arc::new).collect(),
+        None => s.freezes.clone(),
+    };
+    let accounts = live.map_or(&s.accounts, |(_, accounts)| accounts);
+    let owned: Vec<AccountId> = newest.owned_now().into_iter().map(|o| o.account).collect();
+    // No operation of a plan, so none that a Freeze lets through.
+    let touched = Touched { namespace: &s.namespace, accounts: &owned, operation: Operation::Prune };
+    let (held, changes) = freeze::held(&list, accounts, touched, now);
+    let first = held.first()?;
+    let v = Verdict::rest(Phase::Waiting(Reason::Frozen), format!("the stacks stay: {}", told(first)))
+        .waiting_for(format!("freeze {}", first.name));
+    Some(changes.map_or(v.clone(), |at| v.until(at)))
+}
+
 /// What is needed until the stacks are gone, those first that come after others. Empty: nothing can be done any more.
 fn deletions(s: &Snapshot<'_>, now: Timestamp) -> Vec<Need> {
     let Some(newest) = s.newest() else { return Vec::new() };
     let all: Vec<_> = left_over(s, |_| false).collect();
-    let mut gone: BTreeSet<String> = BTreeSet::new();
+    let mut gone: BTreeSet<StackKey> = BTreeSet::new();
     let mut needs = Vec::new();
     for (key, owned, told) in &all {
         match deleted(s, newest, key, owned, told, false, now) {
             Ok(true) => {
-                gone.insert(told.artifact.clone());
+                gone.insert(key.clone());
             }
             Ok(false) => {}
             Err(need) => needs.push(need),
         }
     }
-    for (key, owned, told) in all.iter().filter(|(.., told)| !gone.contains(&told.artifact)) {
+    for (key, owned, told) in all.iter().filter(|(key, ..)| !gone.contains(key)) {
         let comes_after = |other: &ProposedStack| other.after.contains(&told.artifact);
-        let held = all.iter().any(|(.., other)| comes_after(other) && !gone.contains(&other.artifact));
+        let held = all.iter().any(|(other, _, told)| comes_after(told) && !gone.contains(other));
         if !held && let Err(need) = deleted(s, newest, key, owned, told, true, now) {
             needs.push(need);
         }
@@ -101,7 +138,7 @@ fn deleted(
     }
     let access = access_to(s, told);
     let row = fresh_row(s.facts, key, &access, now)?;
-    let Some(row) = row.filter(|r| r.id == owned.stack_id) else { return Ok(true) };
+    let Some(row) = row.filter(|r| r.id == owned.stack_id && r.exists()) else { return Ok(true) };
     let begun = s.facts.deleted.get(&row.id).copied();
     let seen = s.row(key).as_of().unwrap_or(now);
     let look = || ask(s.facts, Effect::Look(Look::Stack(key.clone(), access.clone())), now);
@@ -139,6 +176,7 @@ fn deleted(
             && stage.metadata.deletion_timestamp.is_some()
             && gate.deletion_policy.value == Leftover::Delete
             && allowed(stage, &s.namespace, &there, key, &told.qualifier).is_ok()
+            && held(s, newest, Some((live, &there)), now).is_none()
     });
     if !stands {
         return Ok(false);

@@ -114,6 +114,7 @@ impl Case {
             stage: Some(self.stage()),
             accounts: Vec::new(),
             freezes: self.freezes.clone(),
+            plan: Some(String::new()),
             policies: Some(Digest::of("policies")),
         };
         SeenGate { live, at: at(9), after: (self.plans[0].name_any(), String::new()) }

@@ -226,8 +226,8 @@ fn stops(
     if !tally.passes() {
         return Some(format!("the gate asks for {} now", tally.missing()));
     }
-    // What runs already runs to its end: these stop a beginning.
-    if plan.settled.is_empty() {
+    // What runs already runs to its end: these stop a beginning, and what cannot be taken back.
+    if plan.settled.is_empty() || stack.plan == PlannedAs::Removed {
         let the_same = live.policies.is_some() && live.policies == s.enforcement.fingerprint;
         if rests_on_policies(&gate, &tally) && !the_same {
             return Some(

@@ -6,14 +6,18 @@ use super::{Snapshot, targets::access_to};
 use crate::{
     api::{CloseReason, Closed, PlannedAs, ProposedStack, Reason},
     change::{Baseline, change_set_name},
-    effect::{Confirmed, Effect, Look, Mutation, Seen, SetRef},
+    drive::fresh_row,
+    effect::{Access, Confirmed, Effect, Look, Mutation, Seen, SetRef},
     facts::Looked,
     gate::PlanView,
     plan::append,
-    stack::{SetState, StackStatus},
+    stack::{Removal, SetState, StackStatus, removal},
     verdict::{Need, Step, Verdict, ask, fold, look_again_at},
+    words::StackKey,
 };
 
+/// How long after the last entry of a plan nobody acts on an older one: longer than a look counts, and clocks differ.
+const DRAIN: SignedDuration = SignedDuration::from_secs(30);
 /// How old a look at an absent change set may be.
 const FRESH: SignedDuration = SignedDuration::from_secs(30);
 
@@ -79,10 +83,13 @@ pub(super) fn fenced(
     now: Timestamp,
 ) -> Step<()> {
     let key = stack.key();
-    if matches!(stack.plan, PlannedAs::Unchanged | PlannedAs::Removed) || plan.settled.contains_key(&key) {
+    if stack.plan == PlannedAs::Unchanged || plan.settled.contains_key(&key) {
         return Ok(());
     }
     let access = access_to(s, stack);
+    if stack.plan == PlannedAs::Removed {
+        return drained(s, plan, &key, &access, now);
+    }
     let set = set_of(s, plan, stack);
     let look = || Effect::Look(Look::ChangeSet(key.clone(), set.clone(), access.clone()));
     match s.facts.change_sets.get(&(key.clone(), set.clone())) {
@@ -115,6 +122,33 @@ pub(super) fn fenced(
         },
     }
     if tidy { tidied(s, plan, stack, now) } else { Ok(()) }
+}
+
+/// Nobody deletes the stack for this plan any more: whoever was about to has seen by now what the plan holds, and a deletion that has
+/// begun is over.
+fn drained(s: &Snapshot<'_>, plan: &PlanView, key: &StackKey, access: &Access, now: Timestamp) -> Step<()> {
+    if !plan.is_claimed() {
+        return Ok(());
+    }
+    let last = plan.plan.spec.ledger.last().map_or(plan.claimed_time, |e| e.time.0);
+    let until = last.saturating_add(DRAIN).unwrap_or(last);
+    if now < until {
+        let what = format!("a deletion of stack {key} that was begun may still show");
+        return Err(Need::Wait(Reason::Withdrawing, what, Some(until)));
+    }
+    match fresh_row(s.facts, key, access, now)? {
+        Some(row) if removal(row.status) == Removal::Wait => {
+            let seen = s.row(key).as_of().unwrap_or(now);
+            let again = seen.saturating_add(SignedDuration::from_secs(3)).unwrap_or(seen);
+            Err(if now < again {
+                let what = format!("stack {key} is in {}", row.status.as_str());
+                Need::Wait(Reason::Withdrawing, what, Some(again))
+            } else {
+                ask(s.facts, Effect::Look(Look::Stack(key.clone(), access.clone())), now)
+            })
+        }
+        Some(_) | None => Ok(()),
+    }
 }
 
 /// A stack that never came to be, and that our plan recorded, is gone.

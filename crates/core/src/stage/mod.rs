@@ -16,6 +16,7 @@ mod fence;
 mod gate;
 mod given;
 mod latch;
+mod order;
 mod outputs;
 mod plan;
 mod prepare;

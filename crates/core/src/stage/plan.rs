@@ -156,7 +156,7 @@ fn plan_targets(s: &Snapshot<'_>, release: &ReleaseRef, targets: &Targets, now: 
         );
         return doing(vec![Need::stuck(Reason::PlanFailed, why)]);
     }
-    let kept = targets.list.iter().map(|t| (t.key.clone(), t.artifact.id.clone())).collect();
+    let kept: Vec<&StackArtifact> = targets.list.iter().map(|t| &*t.artifact).collect();
     match removals(s, &kept, now) {
         Ok(removals) => record(s, release, targets, &planned, &removals, now),
         Err(needs) => doing(needs),
@@ -231,7 +231,7 @@ fn open(
     );
     let removed = removals.stacks.iter().map(|(stack, _)| stack.clone());
     let stacks: Vec<ProposedStack> =
-        planned.iter().map(|x| proposed(x, targets, &names)).chain(removed).collect();
+        planned.iter().map(|x| proposed(x, removals, &names)).chain(removed).collect();
     let nothing = stacks.iter().all(|p| p.is_left_alone() && !p.adopted);
     let mut ledger = Ledger::new(now).with(|e| e.opened = Some(opened(s, release, &removals.gone, now)));
     if nothing {
@@ -306,7 +306,7 @@ fn risks(planned: &[Planned<'_>], removals: &Removals) -> Vec<Risk> {
 
 fn proposed(
     Planned { t, p, risks, adopted, protection }: &Planned<'_>,
-    targets: &Targets,
+    removals: &Removals,
     names: &StageNames,
 ) -> ProposedStack {
     let (baseline_stack_id, baseline_updated_time) = match &p.baseline {
@@ -314,14 +314,13 @@ fn proposed(
         Baseline::Stack(id, at) => (Some(id.clone()), Some(MicroTime(*at))),
     };
     let (changes, unlisted) = shown_changes(&p.changes, &risks.code_only);
-    let here: BTreeSet<&String> = targets.list.iter().map(|t| &t.artifact.id).collect();
     ProposedStack {
         account: t.key.env.account.clone(),
         region: t.key.env.region.clone(),
         stack_name: t.key.name.clone(),
         qualifier: t.names.qualifier.clone(),
         artifact: t.artifact.id.clone(),
-        after: t.artifact.dependencies.iter().filter(|d| here.contains(d)).cloned().collect(),
+        after: removals.after(&t.artifact.id),
         plan: p.plan,
         review_stack_id: p
             .set

@@ -6,12 +6,12 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{Snapshot, targets::Target};
 use crate::{
-    api::{PlannedAs, Reason},
+    api::{PlannedAs, Reason, Risk, RiskClass},
     bundle::{DifferenceKind, ImageAsset, ResourceDifference, Template, difference},
     change::{Baseline, CAPABILITIES, Hidden, create_token, deferred_leaf},
     drive::{Prepared, Wish},
     effect::{Access, Effect, ImageRef, Look, Mutation, Seen, TemplateSource, Upload, WantedChangeSet},
-    risk::{Assessed, Assessment, assess, deployed_templates, nested_templates, side_by_side},
+    risk::{Assessed, Assessment, assess, deployed_templates, is_unpinned, nested_templates, side_by_side},
     stack::{Change, ChangeSetKind, SetContent, StackRow},
     verdict::{Need, Step, ask},
     words::{ChangeSetName, StackKey},
@@ -134,7 +134,7 @@ pub(super) fn assessed(s: &Snapshot<'_>, t: &Target, p: &Prepared, now: Timestam
     let old = template_before(s, t, p.plan, &p.baseline, now)?;
     let (before, after) = (deployed_templates(&p.content.deployed, &t.key), nested_templates(&t.artifact));
     let none = BTreeMap::new();
-    Ok(assess(&Assessed {
+    let mut assessment = assess(&Assessed {
         stack: t.artifact.id.as_str(),
         old: old.as_ref(),
         new: &t.artifact.template,
@@ -143,7 +143,13 @@ pub(super) fn assessed(s: &Snapshot<'_>, t: &Target, p: &Prepared, now: Timestam
         old_parameters: &none,
         parameters: &none,
         nested: &side_by_side(&before, &after),
-    }))
+    });
+    let unpinned = t.values.iter().filter(|(_, value)| is_unpinned(value.reveal()));
+    assessment.risks.extend(unpinned.map(|(name, _)| {
+        let cause = format!("parameter {name} refers to a value that may be another one tomorrow");
+        Risk::of_stack(RiskClass::Opaque, &t.artifact.id, &cause)
+    }));
+    Ok(assessment)
 }
 
 /// A stack whose change set cannot be made yet: its template difference.

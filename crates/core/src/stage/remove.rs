@@ -1,4 +1,4 @@
-//! Stacks of this stage that its release no longer has: retained, or deleted by a plan that says so, after all the others.
+//! Stacks of this stage that its release no longer has: retained, or deleted by a plan that says so.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,14 +7,15 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
 
 use super::{
     Snapshot,
-    execute::gate_stands,
+    execute::{gate_stands, live_gate},
     fence::found,
+    order::Order,
     prepare::{announced, template_of},
     targets::{access_to, allowed, deploy_access},
 };
 use crate::{
-    api::{OwnedStack, PlannedAs, ProposedStack, Reason, Risk, Settled, SettledAs},
-    bundle::{Template, difference},
+    api::{OwnedStack, PlannedAs, ProposedStack, Reason, Risk, RiskClass, Settled, SettledAs},
+    bundle::{StackArtifact, Template, difference},
     change::{Baseline, count_changes, removed_leaf, shown_changes},
     drive::{Progress, fresh_row, why_failed},
     effect::{Access, Confirmed, Effect, Look, Mutation, Seen, baseline_of},
@@ -30,6 +31,9 @@ const DELETING: SignedDuration = SignedDuration::from_secs(3);
 /// How old a look may be that says that a stack is gone.
 const GONE_FRESH: SignedDuration = SignedDuration::from_secs(5);
 
+/// How long a deletion that looks as if it had failed is looked at before that is believed.
+const FAILED_FOR: SignedDuration = SignedDuration::from_secs(30);
+
 /// What is deleted with a release.
 #[derive(Default)]
 pub(super) struct Removals {
@@ -37,6 +41,15 @@ pub(super) struct Removals {
     pub stacks: Vec<(ProposedStack, Vec<Risk>)>,
     /// Those that are gone already, so that they are ours no longer.
     pub gone: BTreeSet<StackKey>,
+    /// Which stack waits for which, the others among them.
+    order: Order,
+}
+
+impl Removals {
+    /// The artifact ids of the stacks that a stack waits for.
+    pub(super) fn after(&self, artifact: &str) -> Vec<String> {
+        self.order.after(artifact)
+    }
 }
 
 /// The stacks of ours that none of these is, and that a plan has told of.
@@ -45,8 +58,7 @@ pub(super) fn left_over<'a>(
     kept: impl Fn(&StackKey) -> bool,
 ) -> impl Iterator<Item = (StackKey, OwnedStack, &'a ProposedStack)> {
     s.owned().into_iter().filter(move |(key, _)| !kept(key)).filter_map(|(key, owned)| {
-        let known = s.plans.iter().flat_map(|p| &p.proposal().stacks);
-        let told = known.filter(|p| p.plan != PlannedAs::Removed).find(|p| p.key() == key)?;
+        let told = told_of(s, &key)?;
         Some((key, owned, told))
     })
 }
@@ -63,20 +75,17 @@ pub(super) fn is_wanted(s: &Snapshot<'_>, newest: &PlanView) -> bool {
 /// What has to be looked at first, or why one cannot be deleted.
 pub(super) fn removals(
     s: &Snapshot<'_>,
-    kept: &BTreeMap<StackKey, String>,
+    kept: &[&StackArtifact],
     now: Timestamp,
 ) -> Result<Removals, Vec<Need>> {
-    let mut out = Removals::default();
+    let mut out = Removals { order: among(kept), ..Removals::default() };
     if !s.stage.spec.removes() {
         return Ok(out);
     }
-    let all: Vec<_> = left_over(s, |key| kept.contains_key(key)).collect();
+    let all: Vec<_> = left_over(s, |key| kept.iter().any(|a| a.key() == *key)).collect();
     let mut needs = Vec::new();
     for (key, owned, told) in &all {
-        // Who imports from it, or came after it for another reason, goes first.
-        let before = all.iter().filter(|(_, _, other)| other.after.contains(&told.artifact));
-        let after = kept.values().cloned().chain(before.map(|(key, ..)| key.to_string())).collect();
-        match removed(s, key, owned, told, after, now) {
+        match removed(s, key, owned, told, now) {
             Ok(Some(stack)) => out.stacks.push(stack),
             Ok(None) => {
                 out.gone.insert(key.clone());
@@ -84,7 +93,59 @@ pub(super) fn removals(
             Err(need) => needs.push(need),
         }
     }
-    if needs.is_empty() { Ok(out) } else { Err(needs) }
+    if !needs.is_empty() {
+        return Err(needs);
+    }
+    line_up(s, kept, &all, &mut out);
+    Ok(out)
+}
+
+/// The order of the assembly.
+fn among(kept: &[&StackArtifact]) -> Order {
+    let here: BTreeSet<&String> = kept.iter().map(|a| &a.id).collect();
+    let after = |a: &&StackArtifact| a.dependencies.iter().filter(|d| here.contains(d)).cloned().collect();
+    let list: Vec<(String, Vec<String>)> = kept.iter().map(|a| (a.id.clone(), after(a))).collect();
+    Order::new(list.iter().map(|(id, after)| (id.as_str(), after.iter().map(String::as_str).collect())))
+}
+
+/// Who has come after a stack, perhaps since it imports from it, is changed or deleted before that one goes; and a stack that one which
+/// goes has come after is changed when that one is gone: it may take away what was made for it alone. The rest is done before
+/// anything is deleted.
+fn line_up(
+    s: &Snapshot<'_>,
+    kept: &[&StackArtifact],
+    all: &[(StackKey, OwnedStack, &ProposedStack)],
+    out: &mut Removals,
+) {
+    let before: Vec<(&StackArtifact, Option<&ProposedStack>)> =
+        kept.iter().map(|a| (*a, told_of(s, &a.key()))).collect();
+    for (key, _, told) in all {
+        let going = key.to_string();
+        for (other, ..) in all.iter().filter(|(.., other)| other.after.contains(&told.artifact)) {
+            out.order.wait(&going, &other.to_string());
+        }
+        for (artifact, then) in &before {
+            let Some(then) = then else { continue };
+            if told.after.contains(&then.artifact) {
+                out.order.wait(&artifact.id, &going);
+            }
+            if then.after.contains(&told.artifact) {
+                out.order.wait(&going, &artifact.id);
+            }
+        }
+    }
+    for (key, ..) in all {
+        before.iter().for_each(|(artifact, _)| out.order.wait(&key.to_string(), &artifact.id));
+    }
+    for (stack, _) in &mut out.stacks {
+        stack.after = out.order.after(&stack.artifact);
+    }
+}
+
+/// What a plan has told of a stack last, before it left.
+fn told_of<'a>(s: &'a Snapshot<'_>, key: &StackKey) -> Option<&'a ProposedStack> {
+    let told = s.plans.iter().flat_map(|p| &p.proposal().stacks);
+    told.filter(|p| p.plan != PlannedAs::Removed).find(|p| p.key() == *key)
 }
 
 /// `None`: it is gone already.
@@ -93,7 +154,6 @@ fn removed(
     key: &StackKey,
     owned: &OwnedStack,
     told: &ProposedStack,
-    after: Vec<String>,
     now: Timestamp,
 ) -> Step<Option<(ProposedStack, Vec<Risk>)>> {
     let patterns =
@@ -106,7 +166,8 @@ fn removed(
     let names = ToolkitNames { qualifier: told.qualifier.clone(), env: key.env.clone() };
     let access = deploy_access(&names, &s.uid, patterns);
     let row = fresh_row(s.facts, key, &access, now)?;
-    let Some(row) = row.filter(|r| r.id == owned.stack_id) else { return Ok(None) };
+    // One that never came to be holds nothing.
+    let Some(row) = row.filter(|r| r.id == owned.stack_id && r.exists()) else { return Ok(None) };
     match removal(row.status) {
         Removal::Done => return Ok(None),
         Removal::Wait => {
@@ -131,20 +192,21 @@ fn removed(
             now.saturating_add(SignedDuration::from_mins(1)).ok(),
         ));
     }
-    proposed(s, key, told, after, row, &access, now).map(Some)
+    proposed(s, key, told, row, &access, now).map(Some)
 }
 
 fn proposed(
     s: &Snapshot<'_>,
     key: &StackKey,
     told: &ProposedStack,
-    after: Vec<String>,
     row: &StackRow,
     access: &Access,
     now: Timestamp,
 ) -> Step<(ProposedStack, Vec<Risk>)> {
-    let unreadable =
-        |why: String| Need::stuck(Reason::PlanFailed, format!("the deployed template of {key}: {why}"));
+    let again = now.saturating_add(SignedDuration::from_secs(15)).ok();
+    let unreadable = |why: String| {
+        Need::Stuck(Reason::PlanFailed, format!("the deployed template of {key}: {why}"), again)
+    };
     let old = template_of(s, key, access, &baseline_of(Some(row)), now)?
         .ok_or_else(|| unreadable("there is none".to_owned()))?;
     let nothing = Template::parse(br#"{"Resources":{}}"#, key).map_err(|e| unreadable(e.to_string()))?;
@@ -170,7 +232,7 @@ fn proposed(
         stack_name: key.name.clone(),
         qualifier: told.qualifier.clone(),
         artifact,
-        after,
+        after: Vec::new(),
         plan: PlannedAs::Removed,
         review_stack_id: None,
         baseline_stack_id: Some(row.id.clone()),
@@ -187,7 +249,18 @@ fn proposed(
         changes: shown,
         unlisted,
     };
-    Ok((stack, risks.risks))
+    let nested = old.resources.iter().filter(|(_, r)| r.resource_type == "AWS::CloudFormation::Stack");
+    let unlisted = nested.map(|(id, r)| Risk {
+        logical_id: id.clone(),
+        resource_type: r.resource_type.clone(),
+        ..Risk::of_stack(
+            RiskClass::Opaque,
+            &stack.artifact,
+            "what the nested stack holds is deleted, too, and is not listed",
+        )
+    });
+    let risks = risks.risks.iter().cloned().chain(unlisted).collect();
+    Ok((stack, risks))
 }
 
 /// Deletes a stack of a claimed plan, once its turn has come, and sees it go.
@@ -231,6 +304,17 @@ pub(super) fn remove(
             _ => look(),
         },
         // Seen after our call: so it is ours that has failed.
+        // An answer that is behind may show how an earlier try has ended.
+        (Removal::Failed, Some(since)) if at > *since && now.duration_since(*since) < FAILED_FOR => {
+            match at.saturating_add(DELETING).unwrap_or(at) {
+                again if now < again => Progress::Need(Need::Wait(
+                    Reason::Executing,
+                    format!("stack {key} is in {}", row.status.as_str()),
+                    Some(again),
+                )),
+                _ => look(),
+            }
+        }
         (Removal::Failed, Some(since)) if at > *since => match why_failed(s.facts, &key, id, &access, now) {
             Err(need) => Progress::Need(need),
             Ok(why) => settle(SettledAs::Failed, row.status, row.updated, why),
@@ -253,6 +337,16 @@ pub(super) fn remove(
                 Err(need) => return Progress::Need(need),
                 Ok(Some(stop)) => return Progress::Stop(stop),
                 Ok(None) => {}
+            }
+            // What is decided has to rest on all that stands in the plan: there is no change set that could be withdrawn.
+            match live_gate(s, plan, now) {
+                Ok(live) if live.plan.as_ref() == Some(&plan.resource_version()) => {}
+                Ok(_) => {
+                    let again = now.saturating_add(SignedDuration::from_secs(1)).ok();
+                    let what = format!("plan {} has changed meanwhile", plan.name);
+                    return Progress::Need(Need::Wait(Reason::Executing, what, again));
+                }
+                Err(need) => return Progress::Need(need),
             }
             match Confirmed::by_look(row.id.clone(), at, now) {
                 Some(id) => act(Effect::Mutate(Mutation::DeleteStack(key, id, access))),

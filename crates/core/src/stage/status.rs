@@ -6,7 +6,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use super::{Snapshot, coming};
 use crate::{
     api::{
-        Action, ConditionType, Conditions, DecisionSource, DeployedRelease, PendingChange, Reason,
+        Action, ConditionType, Conditions, DecisionSource, DeployedRelease, PendingChange, PlannedAs, Reason,
         StageStatus,
     },
     effect::Seen,
@@ -102,7 +102,8 @@ fn ignored(s: &Snapshot<'_>, now: Timestamp) -> Vec<String> {
 /// gone, or somebody else has changed it.
 fn amiss(s: &Snapshot<'_>, plan: &PlanView) -> Option<String> {
     let owned = s.owned();
-    plan.proposal().stacks.iter().find_map(|stack| {
+    let kept = plan.proposal().stacks.iter().filter(|stack| stack.plan != PlannedAs::Removed);
+    kept.into_iter().find_map(|stack| {
         let key = stack.key();
         let Some(left) = owned.get(&key) else { return Some(format!("stack {key} is gone")) };
         if left.input != Some(stack.input) {

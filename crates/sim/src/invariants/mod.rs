@@ -337,8 +337,7 @@ fn ready_is_true(world: &World, name: &str) -> Result<(), Violation> {
         return Ok(());
     }
     let Some(deployed) = &status.deployed else { return Err(format!("I8: {name} is Ready with nothing")) };
-    let stacks = bundle::RELEASES
-        .iter()
+    let stacks = bundle::all()
         .find(|b| b.release() == deployed.digest)
         .map(|b| bundle::stacks(b, stage.spec.cdk_stage.as_deref().unwrap_or_default()));
     for artifact in stacks.into_iter().flatten() {

@@ -84,7 +84,7 @@ impl World {
                 let id = |b: Arc<Bundle>| coming(&b, stage, cdk_stage.as_deref(), given, &key());
                 Fact::ReleaseId(self.bundle(source).and_then(id))
             }
-            Look::LiveGate { stage, accounts, .. } => self.live_gate(stage, accounts),
+            Look::LiveGate { stage, accounts, plan: (plan, _), .. } => self.live_gate(stage, accounts, plan),
         }
     }
 
@@ -93,13 +93,15 @@ impl World {
         self.source.get(place).map(Arc::clone)
     }
 
-    fn live_gate(&mut self, stage: &str, accounts: &[String]) -> Fact {
+    fn live_gate(&mut self, stage: &str, accounts: &[String], plan: &str) -> Fact {
         self.happened.push(Happened::Looked(self.now));
         let Luck { random, weather, .. } = &mut self.luck;
         let readable = self.policies.readable && !random.chance(weather.refused);
+        let version = self.cluster.plan(plan).and_then(|p| p.metadata.resource_version.clone());
         let objects = &self.cluster.objects;
         Fact::LiveGate(Box::new(LiveGate {
             stage: objects.stage(NAMESPACE, stage).map(Arc::unwrap_or_clone),
+            plan: version,
             accounts: objects
                 .accounts()
                 .into_iter()

@@ -124,3 +124,10 @@ fn no_value_is_ever_shown() {
     let shown = format!("{given:?} {:?} {look:?}", held(true, "password"));
     assert!(!shown.contains(PASSWORD), "{shown}");
 }
+
+#[test]
+fn what_aws_repeats_of_a_secret_goes_no_further() {
+    let case = gives(&from_secret(), Some(held(true, "password")));
+    let said = format!("Parameter value {PASSWORD} for parameter name Password does not exist");
+    assert_eq!(case.facts.hush(said), "Parameter value (hidden) for parameter name Password does not exist");
+}
