@@ -41,7 +41,8 @@ pub async fn plans_go_with_their_stage(world: &World) -> Result<()> {
     Ok(())
 }
 
-/// Deleted in the foreground, a Stage waits for its plans; deleted as an orphan's parent, it leaves them, and they stay.
+/// Deleted in the foreground, a Stage waits for its plans; deleted as an orphan's parent, it leaves them, and an administrator may
+/// delete them.
 pub async fn plans_follow_every_way_of_deletion(world: &World) -> Result<()> {
     for (name, propagation, digit) in [("front", "Foreground", '8'), ("parent", "Orphan", '9')] {
         Call::create(Admin, all("stages"), objects::stage(name)).for_good().send(world).await?;
@@ -55,7 +56,9 @@ pub async fn plans_follow_every_way_of_deletion(world: &World) -> Result<()> {
     gone(world, plan("front")).await?;
     let left = world.look(plan("parent")).await?;
     ensure!(left["metadata"].get("ownerReferences").is_none(), "{left:#}");
-    Ok(())
+    // Nobody writes it any more; whoever runs the cluster may tidy.
+    Call::delete(Admin, plan("parent")).for_good().send(world).await?;
+    gone(world, plan("parent")).await
 }
 
 /// A namespace is deleted and finishes, whatever its plans carry.

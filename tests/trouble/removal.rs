@@ -43,7 +43,7 @@ fn a_stack_that_left_the_release_is_deleted_by_an_approved_plan_and_the_rest_wit
         "something was deleted before anybody has approved"
     );
     world.decide(&waiting.approve_on_plan())?;
-    case.deployed(world, &second)?;
+    world.deployed(SHOP, &case.name, &second, LONG)?;
     ensure!(apps(world, &case)? == ["Dev-Store"], "{:?}", apps(world, &case)?);
     case.told(world, &waiting.plan, "StackDeleted")?;
 

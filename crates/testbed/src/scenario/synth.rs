@@ -53,6 +53,41 @@ pub fn release(number: u8) -> Result<CdkOut> {
     CdkOut::read(&made)
 }
 
+/// Synthesises all apps of `tests/apps`, or takes what an earlier run made of the same files; each version lies in a folder of its own,
+/// `<app>-<version>`.
+///
+/// # Errors
+/// When the CDK is not installed or fails; with what it said.
+pub fn corpus() -> Result<PathBuf> {
+    static TURN: Mutex<()> = Mutex::new(());
+    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+    let apps = repository().join("tests/apps");
+    let made = target_dir().join("apps").join(digest(&apps)?);
+    if !made.exists() {
+        let part = made.with_extension(format!("part-{}", process::id()));
+        fs::create_dir_all(&part).with_context(|| format!("making {}", part.display()))?;
+        let output = Command::new("node")
+            .current_dir(&apps)
+            .env("NODE_PATH", cdk_dir().join("node_modules"))
+            .arg("corpus.js")
+            .arg(&part)
+            .args([super::DEV, REGION, super::QUALIFIER])
+            .output()
+            .context("running node")?;
+        let said = String::from_utf8_lossy(&output.stderr);
+        ensure!(output.status.success(), "synthesising tests/apps failed:\n{said}");
+        match fs::rename(&part, &made) {
+            Err(error)
+                if [ErrorKind::AlreadyExists, ErrorKind::DirectoryNotEmpty].contains(&error.kind()) =>
+            {
+                fs::remove_dir_all(&part)?;
+            }
+            moved => moved.with_context(|| format!("moving {}", part.display()))?,
+        }
+    }
+    Ok(made)
+}
+
 /// Names the files that go into a synthesis, the CDK included.
 fn digest(app: &Path) -> Result<String> {
     let mut files = vec![repository().join("tools/cdk/package-lock.json")];
@@ -109,12 +144,21 @@ pub fn deploy_probe(target: &Target, account: &str, qualifier: &str) -> Result<S
 /// # Errors
 /// When it fails; with what it said.
 pub fn deploy(target: &Target, assembly: &CdkOut, stacks: &str) -> Result<String> {
+    deploy_with(target, assembly, stacks, &[])
+}
+
+/// The same, with further arguments.
+///
+/// # Errors
+/// When it fails; with what it said.
+pub fn deploy_with(target: &Target, assembly: &CdkOut, stacks: &str, more: &[&str]) -> Result<String> {
     let out = fresh_dir("deploy")?;
     assembly.write(&out)?;
     cdk(&out, &environment(target))?
         .args(["deploy", "--require-approval", "never", "--progress", "events", "--app"])
         .arg(&out)
         .arg(stacks)
+        .all(more)
         .finish()
 }
 
@@ -157,6 +201,11 @@ fn cdk(app: &Path, environment: &[(&'static str, String)]) -> Result<Cdk> {
 
 impl Cdk {
     fn args<const N: usize>(mut self, args: [&str; N]) -> Self {
+        self.0.args(args);
+        self
+    }
+
+    fn all(mut self, args: &[&str]) -> Self {
         self.0.args(args);
         self
     }
