@@ -51,13 +51,6 @@ const apps = {
       value(outer, 'Value', topic.topicName);
     },
   },
-  'custom-resource': {
-    1(stage) {
-      new s3.Bucket(stack(stage, 'Emptied'), 'Bucket', {
-        removalPolicy: RemovalPolicy.DESTROY, autoDeleteObjects: true,
-      });
-    },
-  },
   conditions: {
     1(stage) {
       const it = stack(stage, 'Conditional');

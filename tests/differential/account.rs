@@ -23,7 +23,7 @@ pub fn held(world: &World, account: &str) -> Result<Held> {
     let mut stacks = BTreeMap::new();
     for stack in found["Stacks"].as_array().into_iter().flatten() {
         let name = stack["StackName"].as_str().context("a stack without a name")?;
-        if !name.starts_with("Dev-") || stack["ParentId"].is_string() {
+        if !name.starts_with("Dev-") {
             continue;
         }
         let template = call(
@@ -32,7 +32,10 @@ pub fn held(world: &World, account: &str) -> Result<Held> {
             &json!({ "StackName": name, "TemplateStage": "Original" }),
         )?;
         let resources = call("cloudformation", "DescribeStackResources", &json!({ "StackName": name }))?;
-        stacks.insert(name.to_owned(), neutral(&told(stack, &template["TemplateBody"], &resources), account));
+        stacks.insert(
+            without_chance(name).to_owned(),
+            neutral(&told(stack, &template["TemplateBody"], &resources), account),
+        );
     }
     let bucket = format!("cdk-{QUALIFIER}-assets-{account}-{REGION}");
     let listed = call("s3", "ListObjectsV2", &json!({ "Bucket": bucket }))?;
@@ -69,6 +72,15 @@ fn told(stack: &Value, template: &Value, resources: &Value) -> Value {
         "resources": resources,
         "template": template,
     })
+}
+
+/// The name without what AWS puts behind that of a nested stack.
+fn without_chance(name: &str) -> &str {
+    let is_hex = |part: &str| part.len() >= 3 && part.chars().all(|c| c.is_ascii_hexdigit());
+    match name.rsplitn(3, '-').collect::<Vec<_>>().as_slice() {
+        [last, middle, start] if is_hex(last) && is_hex(middle) => start,
+        _ => name,
+    }
 }
 
 /// The same for every account.

@@ -66,12 +66,13 @@ pub fn from_seed(seed: u64, protocol: Protocol) -> Setting {
         gates: (0..stages).map(|_| gates(&mut random)).collect(),
         stages,
         deployed: random.chance(600),
-        removes: random.chance(300),
         chapters: vec![Chapter { release: 3, rejected: None }],
         strike: None,
         vary: true,
         trace: false,
         seed: random.bits(),
+        // Last, so that what came before stays as it was.
+        removes: random.chance(300),
     }
 }
 
