@@ -72,7 +72,7 @@ pub fn from_seed(seed: u64, protocol: Protocol) -> Setting {
         trace: false,
         seed: random.bits(),
         // Last, so that what came before stays as it was.
-        removes: random.chance(300),
+        removes: random.chance(100),
     }
 }
 

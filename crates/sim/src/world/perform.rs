@@ -249,6 +249,10 @@ impl World {
             }
             Mutation::DeleteStack(key, id, _) => {
                 let there = |s: &&Stack| s.id == *id.get() && s.gone.is_none();
+                let busy = |s: &Stack| there(&s) && s.running.is_some();
+                if self.cloud.stacks.get(key).is_some_and(busy) {
+                    return Err(refusal(RefusalKind::Conflict, "it cannot be deleted while it is updated"));
+                }
                 if let Some(stack) = self.cloud.stacks.get(key).filter(there).cloned() {
                     let reads = self.stale_reads();
                     self.cloud.about_to_change(key, reads);
