@@ -77,6 +77,25 @@ const fn stage(reason: &'static str, says: &'static str) -> Expected {
     stage("RoleNotComputed", "bucket")
 )]
 #[case::no_bootstrap(|c: &mut Case| { c.bootstrap = json!(null); Ok(()) }, stage("NotBootstrapped", "no Bootstrap with qualifier acme covers"))]
+#[case::no_release_yet(
+    |c: &mut Case| { c.cloud_assembly["spec"]["source"]["s3"]["key"] = json!("later.tar.gz"); Ok(()) },
+    Expected { condition: "Waiting", ..stage("AwaitingAssembly", "has no release yet") }
+)]
+#[case::foreign_transform(
+    |c: &mut Case| {
+        let path = c.assembly.template_path("DevApi")?;
+        c.assembly.edit(&path, |template| template["Transform"] = json!("Acme::Macro"))
+    },
+    stage("InvalidAssembly", "transform Acme::Macro would run before anybody has approved it")
+)]
+#[case::reserved_tag(
+    |c: &mut Case| with_property(c, "tags", &json!({ "aws:owner": "me" })),
+    stage("InvalidAssembly", "tag aws:owner is reserved")
+)]
+#[case::older_toolkit(
+    |c: &mut Case| with_property(c, "requiresBootstrapStackVersion", &json!(99)),
+    stage("NotBootstrapped", "has bootstrap version 33, the stack needs 99")
+)]
 #[case::upstream_missing(
     |c: &mut Case| { c.stage["spec"]["promoteFrom"] = json!([{ "name": "none" }]); Ok(()) },
     stage("UpstreamNotFound", "promoteFrom names Stage none")
@@ -104,6 +123,16 @@ fn bad_input_is_told(
     let stacks: Vec<String> = world.stacks(&case.account)?.into_iter().map(|stack| stack.name).collect();
     ensure!(!stacks.iter().any(|name| name.starts_with("Dev-")), "stacks were made all the same: {stacks:?}");
     Ok(())
+}
+
+/// Sets a property of the artifact of Dev-Api.
+fn with_property(case: &mut Case, property: &str, value: &serde_json::Value) -> Result<()> {
+    case.assembly.edit("assembly-Dev/manifest.json", |manifest| {
+        let artifacts = manifest["artifacts"].as_object_mut().into_iter().flatten();
+        for (_, artifact) in artifacts.filter(|(_, a)| a["properties"]["stackName"] == "Dev-Api") {
+            artifact["properties"][property] = value.clone();
+        }
+    })
 }
 
 /// Has the template of Dev-Api read from another key than the one that the assembly publishes it under.
@@ -203,4 +232,19 @@ fn a_bootstrap_beyond_what_the_account_allows_opens_no_plan() -> Result<()> {
         "a plan that may go nowhere was opened"
     );
     Ok(())
+}
+
+#[test]
+fn a_bootstrap_that_was_carried_out_and_is_changed_says_that_it_cannot_be() -> Result<()> {
+    let world = world()?;
+    let mut case = Case::new(world, "changed-bootstrap")?;
+    case.bootstrap(world)?;
+    case.bootstrap["spec"]["trustedAccountsForLookup"] = json!(["444444444444"]);
+    world.kubectl().apply(&case.bootstrap.to_string())?;
+    let cluster_wide = (Kind::Bootstrap, "", case.name.as_str());
+    world.until(cluster_wide, "it says so", SOON, |object| {
+        object.is("Stalled", Some("ChangeNotSupported")).then_some(())
+    })?;
+    case.bootstrap["spec"]["trustedAccountsForLookup"] = json!([]);
+    case.bootstrap(world)
 }

@@ -47,7 +47,7 @@ fn given(world: &World, case: &Case) -> Vec<(String, Option<String>)> {
     let made = |e: &&stackgate_testbed::Exchange| {
         e.call.operation == "CreateChangeSet" && e.call.param("StackName") == "Dev-Api"
     };
-    let Some(call) = calls.iter().filter(made).next_back() else { return Vec::new() };
+    let Some(call) = calls.iter().rfind(made) else { return Vec::new() };
     let member = |n: usize, field: &str| call.call.params.get(&format!("Parameters.member.{n}.{field}"));
     (1..=8)
         .filter_map(|n| Some((member(n, "ParameterKey")?.clone(), member(n, "ParameterValue").cloned())))

@@ -61,7 +61,8 @@ pub(super) fn delete(s: &Snapshot<'_>, now: Timestamp) -> Option<Verdict> {
         let (doing, rest): (Vec<Need>, Vec<Need>) = needs.into_iter().partition(|n| matches!(n, Need::Do(_)));
         let hopeless = doing.is_empty() && rest.iter().all(|n| matches!(n, Need::Stuck(..)));
         let needs = if doing.is_empty() { rest } else { doing };
-        if !needs.is_empty() && !(hopeless && now >= giving_up) {
+        let over = needs.is_empty() || (hopeless && now >= giving_up);
+        if !over {
             let v = fold(needs, Reason::Deleting, "deleting the stacks");
             return Some(if now < giving_up { v.until(giving_up) } else { v });
         }

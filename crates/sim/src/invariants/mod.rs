@@ -270,13 +270,13 @@ fn may_go(world: &World, key: &StackKey, stack: &Stack) -> Result<(), Violation>
     if stack.status == StackStatus::RollbackComplete {
         return match stack.ours
             && stack.deployed.is_none()
-            && world.cluster.plans().any(|p| says_so(&p, PlannedAs::Recreated))
+            && world.cluster.plans().any(|p| says_so(p, PlannedAs::Recreated))
         {
             true => Ok(()),
             false => Err(format!("I4: {key} was deleted, and no claimed plan says so")),
         };
     }
-    let removed = || world.cluster.plans().any(|p| says_so(&p, PlannedAs::Removed));
+    let removed = || world.cluster.plans().any(|p| says_so(p, PlannedAs::Removed));
     let with_stage = || {
         let all = world.cluster.objects.stages(NAMESPACE);
         all.iter().any(|s| s.metadata.deletion_timestamp.is_some() && demands_deletion(world, s))
