@@ -5,7 +5,9 @@ use std::{collections::BTreeMap, sync::Arc};
 use stackgate_core::{
     api::{PinnedS3, PinnedSource, S3Source},
     change::{Given, HmacKey},
-    effect::{Access, Fact, ImageRef, Look, Mutation, Outcome, Receipt, RefusalKind, SetRef, ValueSource},
+    effect::{
+        Access, Fact, ImageRef, Look, Mutation, Outcome, Receipt, RefusalKind, Scope, SetRef, ValueSource,
+    },
     words::{ChangeSetArn, Env, StackId, StackKey, Uid},
 };
 
@@ -187,7 +189,10 @@ async fn change(aws: &Clients, mutation: &Mutation) -> Result<Receipt, Failed> {
         Mutation::Execute(key, arn, _) => aws.execute_change_set(key, arn.get()).await?,
         Mutation::DeleteChangeSet(key, arn, _) => gone(aws.delete_change_set(key, arn).await)?,
         Mutation::Protect(_, id, on, _) => aws.protect_stack(id.get(), *on).await?,
-        Mutation::DeleteStack(_, id, _) => gone(aws.delete_stack(id.get()).await)?,
+        Mutation::DeleteStack(_, id, access) => {
+            let role = access.scope.as_ref().map(|Scope::Deploy { execution_role, .. }| execution_role);
+            gone(aws.delete_stack(id.get(), role).await)?;
+        }
     }
     Ok(Receipt::Done)
 }

@@ -7,7 +7,7 @@ use stackgate_core::{
     change::Hidden,
     effect::RefusalKind,
     stack::{StackRow, StackStatus},
-    words::{StackId, StackKey},
+    words::{RoleArn, StackId, StackKey},
 };
 
 use super::{
@@ -143,10 +143,11 @@ impl Clients {
     }
 
     /// Deletes a stack, by its StackId: one that took its name meanwhile is not meant.
-    pub(super) async fn delete_stack(&self, id: &StackId) -> Result<(), Failed> {
+    pub(super) async fn delete_stack(&self, id: &StackId, role: Option<&RoleArn>) -> Result<(), Failed> {
         // Without a token: the id means one stack for ever, and asking twice deletes once; but a later try of what has failed must
         // not be taken for this one.
-        let call = self.change.delete_stack().stack_name(id.as_str()).send();
+        let role = role.map(|r| r.as_str().to_owned());
+        let call = self.change.delete_stack().stack_name(id.as_str()).set_role_arn(role).send();
         self.calls.make(Operation::DeleteStack, &self.env, call).await.map(drop)
     }
 }

@@ -167,7 +167,8 @@ fn make(
     Target {
         access: deploy_access(&names, &s.uid, stack_names),
         publishing: assets(names.file_publishing_role()),
-        images: assets(names.image_publishing_role()),
+        // A look, so not with the role that pushes.
+        images: assets(names.lookup_role()),
         digest: input.digest(),
         input,
         values,
@@ -245,7 +246,8 @@ pub(super) fn bootstrapped(s: &Snapshot<'_>, t: &Target, now: Timestamp) -> Step
         Some(Seen::Present(found, at)) if now.duration_since(*at) < TOOLKIT_FRESH => Err(Need::Stuck(
             Reason::NotBootstrapped,
             format!(
-                "{env} has bootstrap version {found}, the stack needs {needed}: raise the version of the Bootstrap"
+                "{env} has bootstrap version {found}, the stack needs {needed}: synthesise with an older CDK, or bootstrap with a newer \
+                 `cdk bootstrap` and use a Bootstrap of mode Observe"
             ),
             again,
         )),
