@@ -77,6 +77,10 @@ const fn stage(reason: &'static str, says: &'static str) -> Expected {
     stage("RoleNotComputed", "bucket")
 )]
 #[case::no_bootstrap(|c: &mut Case| { c.bootstrap = json!(null); Ok(()) }, stage("NotBootstrapped", "no Bootstrap with qualifier acme covers"))]
+#[case::region_not_allowed(
+    |c: &mut Case| { c.aws_account["spec"]["regions"] = json!(["eu-west-1"]); Ok(()) },
+    stage("AccountNotAllowed", "does not list region ap-southeast-2")
+)]
 #[case::no_release_yet(
     |c: &mut Case| { c.cloud_assembly["spec"]["source"]["s3"]["key"] = json!("later.tar.gz"); Ok(()) },
     Expected { condition: "Waiting", ..stage("AwaitingAssembly", "has no release yet") }

@@ -1,8 +1,12 @@
 //! Stacks that nobody wants any more.
 
 use anyhow::{Context, Result, ensure};
+use rstest::rstest;
 use serde_json::json;
-use stackgate_testbed::scenario::{Case, Kind, LONG, SHOP, World};
+use stackgate_testbed::{
+    Fault, Rule,
+    scenario::{Case, Kind, LONG, SHOP, World},
+};
 
 use super::world;
 
@@ -17,10 +21,19 @@ fn apps(world: &World, case: &Case) -> Result<Vec<String>> {
     Ok(all.map(|s| s.name).filter(|n| n.starts_with("Dev-")).collect())
 }
 
-#[test]
-fn a_stack_that_left_the_release_is_deleted_by_an_approved_plan_and_the_rest_with_the_stage() -> Result<()> {
+#[rstest]
+fn a_stack_that_left_the_release_is_deleted_by_an_approved_plan_and_the_rest_with_the_stage(
+    #[values(None, Some(Fault::DropReply), Some(Fault::Refuse))] fault: Option<Fault>,
+) -> Result<()> {
     let world = world()?;
-    let case = Case::new(world, "leaner")?;
+    let name = match fault {
+        None => "leaner",
+        Some(Fault::DropReply) => "leaner-lost",
+        Some(_) => "leaner-refused",
+    };
+    let case = Case::new(world, name)?;
+    let once = fault
+        .map(|fault| world.proxy.rule(Rule::on("cloudformation", "DeleteStack", fault).when(case.mine())));
     case.start(world)?;
     let first = case.digest(world, None)?;
     world.decide(&case.waiting(world, Some(&first))?.approve_on_plan())?;
@@ -46,6 +59,7 @@ fn a_stack_that_left_the_release_is_deleted_by_an_approved_plan_and_the_rest_wit
     world.deployed(SHOP, &case.name, &second, LONG)?;
     ensure!(apps(world, &case)? == ["Dev-Store"], "{:?}", apps(world, &case)?);
     case.told(world, &waiting.plan, "StackDeleted")?;
+    ensure!(once.is_none_or(|rule| rule.hits() == 1), "no DeleteStack was disturbed");
 
     // The account's owner lets stacks go with their Stage, and so does the Stage.
     patch(world, &["awsacct", &case.name], &json!({ "minimumGate": { "deletionPolicy": "Delete" } }))?;
