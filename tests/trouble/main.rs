@@ -14,7 +14,10 @@ mod stacks;
 use std::sync::OnceLock;
 
 use anyhow::{Result, anyhow};
-use stackgate_testbed::scenario::{BUCKET, World, WorldOptions, shared};
+use stackgate_testbed::{
+    User, repository,
+    scenario::{BUCKET, SHOP, World, WorldOptions, shared},
+};
 
 /// A bucket that keeps no versions.
 const UNVERSIONED: &str = "shop-cdk-out-flat";
@@ -26,6 +29,14 @@ fn world() -> Result<&'static World> {
         .get_or_init(|| start().map_err(|error| format!("{error:#}")))
         .as_ref()
         .map_err(|error| anyhow!("{error}"))
+}
+
+/// Lets the controller do in the namespace what a role of the chart says.
+fn bind(world: &World, role: &str) -> Result<()> {
+    world.apply_files(&[&repository().join("deploy/roles.yaml")])?;
+    let (role, user) = (format!("--clusterrole={role}"), format!("--user={}", User::Controller.name()));
+    let name = role.trim_start_matches("--clusterrole=");
+    world.kubectl().run(&["-n", SHOP, "create", "rolebinding", name, &role, &user]).map(drop)
 }
 
 fn start() -> Result<World> {

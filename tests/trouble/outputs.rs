@@ -2,12 +2,9 @@
 
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
-use stackgate_testbed::{
-    User, repository,
-    scenario::{Case, Expected, Kind, LONG, SHOP, World},
-};
+use stackgate_testbed::scenario::{Case, Expected, Kind, LONG, SHOP, World};
 
-use super::world;
+use super::{bind, world};
 
 const fn stalled(says: &'static str) -> Expected {
     Expected { kind: Kind::Stage, condition: "Stalled", reason: "OutputsNotWritten", says }
@@ -23,31 +20,27 @@ fn outputs_are_written_where_that_is_allowed_and_into_no_other_config_map() -> R
     let world = world()?;
     let kubectl = world.kubectl();
     let mut case = Case::new(world, "telling")?;
+    // Other tests of this namespace may have let the controller read ConfigMaps, but none lets it make one.
     case.stage["spec"]["outputsTo"] =
-        json!({ "configMap": "telling-taken", "outputs": ["ReaderName", "Other:ReaderName"] });
+        json!({ "configMap": "telling", "outputs": ["ReaderName", "Other:ReaderName"] });
     kubectl.run(&["-n", SHOP, "create", "configmap", "telling-taken", "--from-literal=mine=1"])?;
     case.start(world)?;
     let first = case.digest(world, None)?;
     world.decide(&case.waiting(world, Some(&first))?.approve_on_plan())?;
     case.shows(world, &stalled("bind ClusterRole stackgate-outputs"))?;
 
-    world.apply_files(&[&repository().join("deploy/roles.yaml")])?;
-    let user = format!("--user={}", User::Controller.name());
-    kubectl.run(&[
-        "-n",
-        SHOP,
-        "create",
-        "rolebinding",
-        "outputs",
-        "--clusterrole=stackgate-outputs",
-        &user,
-    ])?;
+    bind(world, "stackgate-outputs")?;
+    case.deployed(world, &first)?;
+    let into = |name: &str| {
+        let patch = json!({ "spec": { "outputsTo": { "configMap": name } } }).to_string();
+        kubectl.run(&["-n", SHOP, "patch", "cdkstage", &case.name, "--type=merge", "-p", &patch]).map(drop)
+    };
+    into("telling-taken")?;
     case.shows(world, &stalled("was not made for this Stage"))?;
     let taken = config_map(world, "telling-taken")?.context("it is gone")?;
     ensure!(taken["data"] == json!({ "mine": "1" }), "{taken}");
 
-    let patch = json!({ "spec": { "outputsTo": { "configMap": "telling" } } }).to_string();
-    kubectl.run(&["-n", SHOP, "patch", "cdkstage", &case.name, "--type=merge", "-p", &patch])?;
+    into("telling")?;
     case.deployed(world, &first)?;
     let written = world.until_some("it is written", LONG, || config_map(world, "telling"))?;
     let keys: Vec<&String> = written["data"].as_object().context("no data")?.keys().collect();

@@ -2,12 +2,9 @@
 
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
-use stackgate_testbed::{
-    User, repository,
-    scenario::{Case, Expected, Kind, SHOP, World},
-};
+use stackgate_testbed::scenario::{Case, Expected, Kind, SHOP, World};
 
-use super::world;
+use super::{bind, world};
 
 const SECRET: &str = "correct-horse-battery";
 
@@ -80,17 +77,7 @@ fn values_come_from_where_the_stage_says_and_are_shown_to_nobody() -> Result<()>
     gives(world, &case, &json!([size, password, { "name": "Typo", "value": "x" }]))?;
     case.shows(world, &stalled("bind ClusterRole stackgate-parameters"))?;
 
-    world.apply_files(&[&repository().join("deploy/roles.yaml")])?;
-    let user = format!("--user={}", User::Controller.name());
-    kubectl.run(&[
-        "-n",
-        SHOP,
-        "create",
-        "rolebinding",
-        "parameters",
-        "--clusterrole=stackgate-parameters",
-        &user,
-    ])?;
+    bind(world, "stackgate-parameters")?;
     case.shows(world, &stalled("has no label stackgate.dev/parameters=true"))?;
     ensure!(given(world, &case).is_empty(), "a change set was made without its values");
 

@@ -6,5 +6,5 @@ mod prepare;
 mod run;
 
 pub use content::content;
-pub use prepare::{Prepared, Wish, fresh_row};
+pub use prepare::{Prepared, Wish, fresh_row, in_progress};
 pub use run::{Progress, Protecting, Running, why_failed};

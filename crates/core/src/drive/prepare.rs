@@ -64,6 +64,27 @@ pub fn fresh_row<'a>(
     }
 }
 
+/// How long to wait before a stack that is being deleted is looked at again.
+const IN_PROGRESS: SignedDuration = SignedDuration::from_secs(3);
+
+/// An operation that ends soon: waited for, then the stack is looked at again.
+#[must_use]
+pub fn in_progress(
+    facts: &Facts,
+    key: &StackKey,
+    access: &Access,
+    reason: Reason,
+    what: String,
+    now: Timestamp,
+) -> Need {
+    let seen = facts.stacks.get(key).and_then(Seen::as_of).unwrap_or(now);
+    let again = seen.saturating_add(IN_PROGRESS).unwrap_or(seen);
+    if now < again {
+        return Need::Wait(reason, what, Some(again));
+    }
+    ask(facts, Effect::Look(Look::Stack(key.clone(), access.clone())), now)
+}
+
 /// A stack that somebody wants to have.
 #[derive(Clone, Copy, Debug)]
 pub struct Wish<'a> {

@@ -17,7 +17,7 @@ use super::{
 use crate::{
     account::Accounts,
     api::{FINALIZER, Freeze, Leftover, Operation, OwnedStack, ProposedStack, Reason},
-    drive::{fresh_row, why_failed},
+    drive::{fresh_row, in_progress, why_failed},
     effect::{Confirmed, Effect, LiveGate, Look, Mutation, Record},
     freeze::{self, Touched},
     gate::{PlanView, in_force},
@@ -32,8 +32,6 @@ const TIDY_WITHIN: SignedDuration = SignedDuration::from_mins(2);
 const DELETE_WITHIN: SignedDuration = SignedDuration::from_hours(2);
 /// When a deletion that has failed is tried again.
 const TRY_AGAIN: SignedDuration = SignedDuration::from_mins(5);
-/// How long to wait before a stack that is being deleted is looked at again.
-const DELETING: SignedDuration = SignedDuration::from_secs(3);
 
 /// Tidies, then lets go. `None`: the Stage is not being deleted.
 pub(super) fn delete(s: &Snapshot<'_>, now: Timestamp) -> Option<Verdict> {
@@ -143,16 +141,11 @@ fn deleted(
     let begun = s.facts.deleted.get(&row.id).copied();
     let seen = s.row(key).as_of().unwrap_or(now);
     let look = || ask(s.facts, Effect::Look(Look::Stack(key.clone(), access.clone())), now);
-    let later = |after: SignedDuration, what: String| {
-        Err(match seen.saturating_add(after).unwrap_or(seen) {
-            again if now < again => Need::Wait(Reason::Deleting, what, Some(again)),
-            _ => look(),
-        })
-    };
     match (removal(row.status), begun) {
         (Removal::Done, _) => return Ok(true),
         (Removal::Wait, _) => {
-            return later(DELETING, format!("stack {key} is in {}", row.status.as_str()));
+            let what = format!("stack {key} is in {}", row.status.as_str());
+            return Err(in_progress(s.facts, key, &access, Reason::Deleting, what, now));
         }
         (Removal::Failed, Some(at)) if now < at.saturating_add(TRY_AGAIN).unwrap_or(at) => {
             let why = why_failed(s.facts, key, &row.id, &access, now)?.unwrap_or_default();

@@ -23,7 +23,7 @@ use crate::{
         RiskClass, Settled, SettledAs,
     },
     change::change_set_name,
-    drive::{Prepared, Progress, Running},
+    drive::{Prepared, Progress, Running, in_progress},
     effect::{CONFIRM_WITHIN, Confirmed, Effect, LiveGate, Look, Mutation, Pace, baseline_of},
     gate::{InForceState, PlanView, in_force, tally},
     plan::append,
@@ -343,9 +343,6 @@ fn other_than_carried(
     })
 }
 
-/// How long to wait before a stack that is being deleted is looked at again.
-const DELETING: SignedDuration = SignedDuration::from_secs(3);
-
 /// What a creation left that was rolled back is deleted first. `Ok`: it is gone.
 fn removed(
     s: &Snapshot<'_>,
@@ -373,14 +370,11 @@ fn removed(
                 None => look(),
             }
         }
-        Preparation::Wait => match as_of.saturating_add(DELETING).unwrap_or(as_of) {
-            again if now < again => Err(Progress::Need(Need::Wait(
-                Reason::Executing,
-                format!("what was rolled back of stack {key} is being deleted"),
-                Some(again),
-            ))),
-            _ => look(),
-        },
+        Preparation::Wait => {
+            let what = format!("what was rolled back of stack {key} is being deleted");
+            let need = in_progress(s.facts, &key, &access, Reason::Executing, what, now);
+            Err(stop_or_need(need))
+        }
         Preparation::Make(_) | Preparation::Stuck(_) => Err(Progress::Stop(format!(
             "what was rolled back of stack {key} could not be deleted: it is in {}",
             row.status.as_str()

@@ -6,7 +6,7 @@ use super::{Snapshot, targets::access_to};
 use crate::{
     api::{CloseReason, Closed, PlannedAs, ProposedStack, Reason},
     change::{Baseline, change_set_name},
-    drive::fresh_row,
+    drive::{fresh_row, in_progress},
     effect::{Access, Confirmed, Effect, Look, Mutation, Seen, SetRef},
     facts::Looked,
     gate::PlanView,
@@ -138,14 +138,8 @@ fn drained(s: &Snapshot<'_>, plan: &PlanView, key: &StackKey, access: &Access, n
     }
     match fresh_row(s.facts, key, access, now)? {
         Some(row) if removal(row.status) == Removal::Wait => {
-            let seen = s.row(key).as_of().unwrap_or(now);
-            let again = seen.saturating_add(SignedDuration::from_secs(3)).unwrap_or(seen);
-            Err(if now < again {
-                let what = format!("stack {key} is in {}", row.status.as_str());
-                Need::Wait(Reason::Withdrawing, what, Some(again))
-            } else {
-                ask(s.facts, Effect::Look(Look::Stack(key.clone(), access.clone())), now)
-            })
+            let what = format!("stack {key} is in {}", row.status.as_str());
+            Err(in_progress(s.facts, key, access, Reason::Withdrawing, what, now))
         }
         Some(_) | None => Ok(()),
     }

@@ -17,7 +17,7 @@ use crate::{
     api::{OwnedStack, PlannedAs, ProposedStack, Reason, Risk, RiskClass, Settled, SettledAs},
     bundle::{StackArtifact, Template, difference},
     change::{Baseline, count_changes, removed_leaf, shown_changes},
-    drive::{Progress, fresh_row, why_failed},
+    drive::{Progress, fresh_row, in_progress, why_failed},
     effect::{Access, Confirmed, Effect, Look, Mutation, Seen, baseline_of},
     gate::PlanView,
     risk::{Assessed, assess},
@@ -26,8 +26,6 @@ use crate::{
     words::{StackKey, ToolkitNames},
 };
 
-/// How long to wait before a stack that is being deleted is looked at again.
-const DELETING: SignedDuration = SignedDuration::from_secs(3);
 /// How old a look may be that says that a stack is gone.
 const GONE_FRESH: SignedDuration = SignedDuration::from_secs(5);
 
@@ -291,30 +289,18 @@ pub(super) fn remove(
         false => look(),
     };
     let Some(row) = row else { return gone() };
+    let busy = || {
+        let what = format!("stack {key} is in {}", row.status.as_str());
+        Progress::Need(in_progress(s.facts, &key, &access, Reason::Executing, what, now))
+    };
     // One of an earlier claim says nothing of this one.
     let begun = s.facts.deleted.get(id).filter(|since| **since >= plan.claimed_time);
     match (removal(row.status), begun) {
         (Removal::Done, _) => gone(),
-        (Removal::Wait, _) => match at.saturating_add(DELETING).unwrap_or(at) {
-            again if now < again => Progress::Need(Need::Wait(
-                Reason::Executing,
-                format!("stack {key} is in {}", row.status.as_str()),
-                Some(again),
-            )),
-            _ => look(),
-        },
-        // Seen after our call: so it is ours that has failed.
+        (Removal::Wait, _) => busy(),
         // An answer that is behind may show how an earlier try has ended.
-        (Removal::Failed, Some(since)) if at > *since && now.duration_since(*since) < FAILED_FOR => {
-            match at.saturating_add(DELETING).unwrap_or(at) {
-                again if now < again => Progress::Need(Need::Wait(
-                    Reason::Executing,
-                    format!("stack {key} is in {}", row.status.as_str()),
-                    Some(again),
-                )),
-                _ => look(),
-            }
-        }
+        (Removal::Failed, Some(since)) if at > *since && now.duration_since(*since) < FAILED_FOR => busy(),
+        // Seen after our call: so it is ours that has failed.
         (Removal::Failed, Some(since)) if at > *since => match why_failed(s.facts, &key, id, &access, now) {
             Err(need) => Progress::Need(need),
             Ok(why) => settle(SettledAs::Failed, row.status, row.updated, why),

@@ -33,23 +33,13 @@ pub fn release(number: u8) -> Result<CdkOut> {
     let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
     let app = shop();
     let made = target_dir().join("shop").join(format!("{}-release-{number}", digest(&app)?));
-    if !made.exists() {
-        let part = made.with_extension(format!("part-{}", process::id()));
-        fs::create_dir_all(&part).with_context(|| format!("making {}", part.display()))?;
+    once(&made, |part| {
         cdk(&app, &[])?
             .args(["synth", "--quiet", "-c", &format!("release={number}"), "-o"])
-            .arg(&part)
-            .finish()?;
-        match fs::rename(&part, &made) {
-            // Somebody else was quicker: theirs is as good.
-            Err(error)
-                if [ErrorKind::AlreadyExists, ErrorKind::DirectoryNotEmpty].contains(&error.kind()) =>
-            {
-                fs::remove_dir_all(&part)?;
-            }
-            moved => moved.with_context(|| format!("moving {}", part.display()))?,
-        }
-    }
+            .arg(part)
+            .finish()
+            .map(drop)
+    })?;
     CdkOut::read(&made)
 }
 
@@ -63,29 +53,38 @@ pub fn corpus() -> Result<PathBuf> {
     let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
     let apps = repository().join("tests/apps");
     let made = target_dir().join("apps").join(digest(&apps)?);
-    if !made.exists() {
-        let part = made.with_extension(format!("part-{}", process::id()));
-        fs::create_dir_all(&part).with_context(|| format!("making {}", part.display()))?;
+    once(&made, |part| {
         let output = Command::new("node")
             .current_dir(&apps)
             .env("NODE_PATH", cdk_dir().join("node_modules"))
             .arg("corpus.js")
-            .arg(&part)
+            .arg(part)
             .args([super::DEV, REGION, super::QUALIFIER])
             .output()
             .context("running node")?;
         let said = String::from_utf8_lossy(&output.stderr);
         ensure!(output.status.success(), "synthesising tests/apps failed:\n{said}");
-        match fs::rename(&part, &made) {
-            Err(error)
-                if [ErrorKind::AlreadyExists, ErrorKind::DirectoryNotEmpty].contains(&error.kind()) =>
-            {
-                fs::remove_dir_all(&part)?;
-            }
-            moved => moved.with_context(|| format!("moving {}", part.display()))?,
-        }
-    }
+        Ok(())
+    })?;
     Ok(made)
+}
+
+/// Has a folder made unless an earlier run has made it; a folder that is there is whole.
+fn once(made: &Path, make: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
+    if made.exists() {
+        return Ok(());
+    }
+    let part = made.with_extension(format!("part-{}", process::id()));
+    fs::create_dir_all(&part).with_context(|| format!("making {}", part.display()))?;
+    make(&part)?;
+    match fs::rename(&part, made) {
+        // Somebody else was quicker: theirs is as good.
+        Err(error) if [ErrorKind::AlreadyExists, ErrorKind::DirectoryNotEmpty].contains(&error.kind()) => {
+            fs::remove_dir_all(&part)?;
+            Ok(())
+        }
+        moved => moved.with_context(|| format!("moving {}", part.display())),
+    }
 }
 
 /// Names the files that go into a synthesis, the CDK included.
@@ -158,7 +157,7 @@ pub fn deploy_with(target: &Target, assembly: &CdkOut, stacks: &str, more: &[&st
         .args(["deploy", "--require-approval", "never", "--progress", "events", "--app"])
         .arg(&out)
         .arg(stacks)
-        .all(more)
+        .args(more)
         .finish()
 }
 
@@ -200,12 +199,7 @@ fn cdk(app: &Path, environment: &[(&'static str, String)]) -> Result<Cdk> {
 }
 
 impl Cdk {
-    fn args<const N: usize>(mut self, args: [&str; N]) -> Self {
-        self.0.args(args);
-        self
-    }
-
-    fn all(mut self, args: &[&str]) -> Self {
+    fn args(mut self, args: impl IntoIterator<Item = impl AsRef<std::ffi::OsStr>>) -> Self {
         self.0.args(args);
         self
     }
