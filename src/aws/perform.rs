@@ -95,8 +95,8 @@ pub fn asked(look: &Look) -> Asked<'_> {
             return Asked::ReleaseId { source, access, stage, cdk_stage: cdk_stage.as_deref(), given };
         }
         Look::Values(source) => return Asked::Values(source),
-        Look::LiveGate { namespace, stage, accounts, plan: (plan, _) } => {
-            return Asked::LiveGate { namespace, stage, accounts, plan };
+        Look::LiveGate { namespace, stage, accounts, plan } => {
+            return Asked::LiveGate { namespace, stage, accounts, plan: &plan.name };
         }
     })
 }

@@ -119,9 +119,22 @@ pub enum Look {
         stage: String,
         /// Names of the AwsAccounts.
         accounts: Vec<String>,
-        /// The plan that has been claimed, and its resourceVersion: what is seen counts for that version alone.
-        plan: (String, String),
+        /// The plan as it was known by then.
+        plan: PlanVersion,
     },
+}
+
+/// A plan as it was when something else was looked at: that look came after all that this version holds.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct PlanVersion {
+    /// Its name.
+    pub name: String,
+    /// Its UID.
+    pub uid: String,
+    /// Its resourceVersion, which every write changes.
+    pub resource_version: String,
+    /// The length of its ledger, which a record alone changes.
+    pub entries: usize,
 }
 
 /// An image in a repository of container images.

@@ -12,8 +12,8 @@ use crate::{
     bundle::Bundle,
     change::{Given, Hidden},
     effect::{
-        Effect, Fact, Held, ImageRef, LiveGate, Look, Mutation, Outcome, OutputsRecord, Receipt, Record,
-        Refusal, RefusalKind, Seen, SetRef, SourceSeen, ValueKind, ValueSource,
+        Effect, Fact, Held, ImageRef, LiveGate, Look, Mutation, Outcome, OutputsRecord, PlanVersion, Receipt,
+        Record, Refusal, RefusalKind, Seen, SetRef, SourceSeen, ValueKind, ValueSource,
     },
     stack::{ChangeSetRow, FailedResource, SetContent, SetState, StackRow},
     words::{ChangeSetArn, ChangeSetName, Digest, Env, ReleaseId, StackId, StackKey},
@@ -94,8 +94,8 @@ pub struct SeenGate {
     pub live: LiveGate,
     /// When the looking began.
     pub at: Timestamp,
-    /// The plan, and its resourceVersion, that the looking came after: a claim in it was there by then.
-    pub after: (String, String),
+    /// The plan that the looking came after: a claim in it was there by then.
+    pub after: PlanVersion,
 }
 
 /// A thing that is asked for again and again until it is ready.

@@ -62,6 +62,19 @@ impl Verdict {
         Self { phase, message: message.into(), waiting_for: None, next: Next::Wait(Wake::default()) }
     }
 
+    /// Does these, too, where something is done at all.
+    #[must_use]
+    pub fn with(mut self, more: impl IntoIterator<Item = Effect>) -> Self {
+        if let Next::Do(effects) = &mut self.next {
+            for effect in more {
+                if !effects.contains(&effect) {
+                    effects.push(effect);
+                }
+            }
+        }
+        self
+    }
+
     /// Looks again at the latest then.
     #[must_use]
     pub fn until(mut self, at: Timestamp) -> Self {

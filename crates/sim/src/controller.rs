@@ -78,15 +78,20 @@ pub struct Situation {
 }
 
 impl Situation {
-    /// Whether it is one of a Stage.
+    /// What a decision on a Stage is made of, and when.
     #[must_use]
-    pub fn is_of_a_stage(&self) -> bool {
-        matches!(self.object, ObjectKey::Stage(_))
+    pub fn of_a_stage<'a>(
+        &'a self,
+        installation: &'a Installation,
+    ) -> Option<(stage::Snapshot<'a>, Timestamp)> {
+        let ObjectKey::Stage(name) = &self.object else { return None };
+        let snapshot = stage::observe(&self.seen, NAMESPACE, name, &self.facts, installation)?;
+        Some((snapshot, self.now))
     }
 
-    /// Decides again. Returns how many effects are asked for.
+    /// Observes, decides and derives the status again. Returns how many effects are asked for.
     #[must_use]
-    pub fn decide(&self, installation: &Installation) -> usize {
+    pub fn step(&self, installation: &Installation) -> usize {
         match decide(&self.object, &self.seen, &self.facts, installation, self.now) {
             Some(Decided::Do(_, effects)) => effects.len(),
             Some(Decided::Wait(..)) | None => 0,

@@ -3,8 +3,6 @@
 
 use std::{collections::BTreeSet, sync::Arc};
 
-use kube::ResourceExt;
-
 use stackgate_core::{
     api::{
         Action, AwsAccount, ChangePlan, GATE_PREFIX, Identity, LedgerEntry, RequireApproval, RiskClass, Stage,
@@ -238,8 +236,7 @@ impl Protocol {
         if self == Self::LookBeforeClaim {
             facts.gate = facts.gate.take().or(before);
             // Whatever was seen of any version counts for the newest.
-            let newest =
-                facts.plans.values().map(|p| (p.name_any(), p.resource_version().unwrap_or_default()));
+            let newest = facts.plans.values().filter_map(|p| Some(PlanView::new(Arc::clone(p))?.version()));
             if let Some(gate) = &mut facts.gate {
                 gate.at = now;
                 gate.after = newest.max().unwrap_or_else(|| gate.after.clone());

@@ -16,6 +16,7 @@ use crate::{
         ProposedStack, ReleaseRef, RiskClass, Settled, SettledAs,
     },
     change::risk_classes,
+    effect::PlanVersion,
     words::{ChangeId, DecisionId, Digest, Env, StackKey},
 };
 
@@ -199,6 +200,17 @@ impl PlanView {
     #[must_use]
     pub fn resource_version(&self) -> String {
         self.plan.metadata.resource_version.clone().unwrap_or_default()
+    }
+
+    /// Which version of the object this is.
+    #[must_use]
+    pub fn version(&self) -> PlanVersion {
+        PlanVersion {
+            name: self.name.clone(),
+            uid: self.plan.metadata.uid.clone().unwrap_or_default(),
+            resource_version: self.resource_version(),
+            entries: self.plan.spec.ledger.len(),
+        }
     }
 
     /// Whether somebody rejected it, ever.
@@ -445,6 +457,19 @@ impl PlanView {
         MAX_ENTRIES.saturating_sub(kept).saturating_sub(self.plan.spec.ledger.len())
     }
 
+    /// The plan as it is once these are recorded.
+    #[must_use]
+    pub fn once_recorded(&self, ledger: &Ledger) -> Self {
+        let mut view = self.clone();
+        let mut plan = ChangePlan::clone(&self.plan);
+        for entry in &ledger.entries {
+            view.take(entry);
+            plan.spec.ledger.push(entry.clone());
+        }
+        view.plan = Arc::new(plan);
+        view
+    }
+
     /// A ledger to append to.
     #[must_use]
     pub fn ledger(&self, now: Timestamp) -> Ledger {
@@ -512,6 +537,21 @@ impl Ledger {
     #[must_use]
     pub fn fits(&self) -> bool {
         self.next + self.entries.len() <= MAX_ENTRIES
+    }
+
+    /// Adds entries that continue it.
+    #[must_use]
+    pub fn and(mut self, entries: &[LedgerEntry]) -> Self {
+        self.entries.extend_from_slice(entries);
+        self
+    }
+
+    /// Whether it says nothing but that something may run.
+    #[must_use]
+    pub fn only_allows(&self) -> bool {
+        self.entries.iter().all(|e| {
+            e.decided.as_ref().is_some_and(|d| matches!(d.action, Action::Approve | Action::Override))
+        })
     }
 
     /// The entries.

@@ -16,6 +16,7 @@ use super::{
     latch::latch,
     outputs::outputs,
     plan::{plan, same_for_this_stage},
+    record::record,
     remove,
     targets::watched,
     verify::unverified,
@@ -44,8 +45,8 @@ pub fn decide(s: &Snapshot<'_>, now: Timestamp) -> Verdict {
 /// What the newest plan demands, whichever release the stage should have.
 fn under_way(s: &Snapshot<'_>, now: Timestamp) -> Option<Verdict> {
     let plan = s.newest()?;
-    if let Some(v) = latch(s, plan, now) {
-        return Some(v);
+    if let Some(latched) = latch(s, plan, now) {
+        return Some(record(s, plan, latched, now));
     }
     if plan.closed.is_some() || plan.is_complete() {
         return None;
@@ -57,7 +58,7 @@ fn under_way(s: &Snapshot<'_>, now: Timestamp) -> Option<Verdict> {
         .map(|d| close(s, plan, CloseReason::Rejected, &format!("rejected {}", d.told()), true, now))
 }
 
-fn towards_the_candidate(s: &Snapshot<'_>, now: Timestamp) -> Verdict {
+pub(super) fn towards_the_candidate(s: &Snapshot<'_>, now: Timestamp) -> Verdict {
     if s.stage.spec.suspend {
         return slowly(
             s,

@@ -8,9 +8,9 @@ use kube::ResourceExt;
 
 use super::{
     Snapshot,
-    execute::live_gate,
     fence::fenced,
     gate::told,
+    live::live_since_version,
     remove::left_over,
     targets::{access_to, allowed},
 };
@@ -162,7 +162,7 @@ fn deleted(
     if !may_start || row.protected {
         return Ok(false);
     }
-    let live = live_gate(s, newest, now)?;
+    let live = live_since_version(s, newest, now)?;
     let there = Accounts::new(live.accounts.iter().cloned().map(Arc::new).collect());
     let stands = live.stage.as_ref().is_some_and(|stage| {
         let gate = in_force(stage, there.named(&stage.spec.accounts));

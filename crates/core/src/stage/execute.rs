@@ -11,6 +11,7 @@ use super::{
     failure::{failure_text, told},
     fence::{baseline, close, found},
     gate::{freezes, rests_on_policies, told as told_of_freeze},
+    live::live_since_recorded,
     prepare::{assessed, parameters, wanted, wish, without_set},
     protect::protect,
     remove::remove,
@@ -24,7 +25,7 @@ use crate::{
     },
     change::change_set_name,
     drive::{Prepared, Progress, Running, in_progress},
-    effect::{CONFIRM_WITHIN, Confirmed, Effect, LiveGate, Look, Mutation, Pace, baseline_of},
+    effect::{Confirmed, Effect, LiveGate, Look, Mutation, Pace, baseline_of},
     gate::{InForceState, PlanView, in_force, tally},
     plan::append,
     stack::{Change, Preparation, StackRow, preparation},
@@ -58,7 +59,7 @@ pub(super) fn execute(s: &Snapshot<'_>, plan: &PlanView, now: Timestamp) -> Verd
     }
     if stop.is_none() && needs.iter().any(looks_at_change_set) {
         // The gate is looked at beside the change sets, not after them.
-        needs.extend(live_gate(s, plan, now).err());
+        needs.extend(live_since_recorded(s, plan, now).err());
     }
     if !needs.is_empty() {
         return watch(fold(needs, Reason::Executing, &format!("executing plan {}", plan.name)), plan);
@@ -164,7 +165,7 @@ pub(super) fn gate_stands(
     stack: &ProposedStack,
     now: Timestamp,
 ) -> Step<Option<String>> {
-    let live = live_gate(s, plan, now)?;
+    let live = live_since_recorded(s, plan, now)?;
     // After a restart nobody has tried the policies yet: that is no reason to withdraw what was claimed before.
     if s.enforcement.state == InForceState::Unknown && s.gate.identity.value == IdentityNeeded::Verified {
         let again = now.saturating_add(SignedDuration::from_secs(5)).ok();
@@ -175,24 +176,6 @@ pub(super) fn gate_stands(
         ));
     }
     Ok(stops(s, plan, stack, live, now))
-}
-
-/// The gate as a look showed it that came after all of the plan was there, its claim included. Whatever its clock says: it
-/// named the version of the plan.
-pub(super) fn live_gate<'a>(s: &'a Snapshot<'_>, plan: &PlanView, now: Timestamp) -> Step<&'a LiveGate> {
-    let after = (plan.name.clone(), plan.resource_version());
-    match &s.facts.gate {
-        Some(seen) if now.duration_since(seen.at) <= CONFIRM_WITHIN && seen.after == after => Ok(&seen.live),
-        Some(_) | None => {
-            let look = Look::LiveGate {
-                namespace: s.namespace.clone(),
-                stage: s.stage.name_any(),
-                accounts: s.stage.spec.accounts.clone(),
-                plan: after,
-            };
-            Err(ask(s.facts, Effect::Look(look), now))
-        }
-    }
 }
 
 fn looks_at_change_set(need: &Need) -> bool {

@@ -5,8 +5,8 @@ use kube::ResourceExt;
 
 use super::{
     Snapshot,
-    execute::live_gate,
     fence::{baseline, close, set_of},
+    live::live_since_version,
     targets::{access_to, watched},
 };
 use crate::{
@@ -95,7 +95,7 @@ fn adopts_still(s: &Snapshot<'_>, plan: &PlanView, now: Timestamp) -> Step<Optio
     if !s.stage.spec.adopts() {
         return Ok(Some("spec.adoptionPolicy was changed".to_owned()));
     }
-    let live = live_gate(s, plan, now)?;
+    let live = live_since_version(s, plan, now)?;
     if !live.stage.as_ref().is_some_and(|stage| stage.spec.adopts()) {
         // The watch shows it in a moment; planned before that, the same would come out.
         let again = now.saturating_add(SignedDuration::from_secs(5)).ok();

@@ -5,11 +5,8 @@ use kube::ResourceExt;
 
 use super::{Snapshot, proof::Proof};
 use crate::{
-    api::{
-        Action, CheckResult, Checked, CloseReason, Decided, DecisionSource, Identity, IdentityNeeded, Reason,
-    },
-    gate::{Annotation, Decision, InForceState, Marks, PlanView, parse_annotation},
-    plan::append,
+    api::{Action, CheckResult, Checked, CloseReason, Decided, DecisionSource, Identity, IdentityNeeded},
+    gate::{Annotation, Decision, InForceState, Ledger, Marks, PlanView, parse_annotation},
     verdict::Verdict,
     words::DecisionId,
 };
@@ -22,8 +19,16 @@ const MAX_BEFOREHAND: usize = 16;
 /// Entries that are written at once.
 const AT_ONCE: usize = 64;
 
-/// Records what the ledger does not hold yet.
-pub(super) fn latch(s: &Snapshot<'_>, plan: &PlanView, now: Timestamp) -> Option<Verdict> {
+/// What people and checks have written and the ledger does not hold yet.
+pub(super) enum Latched {
+    /// It can be recorded.
+    Certain(Ledger),
+    /// What has to happen first, so that it is certain who decided; and what can be recorded then.
+    Uncertain(Verdict, Ledger),
+}
+
+/// Looks for what the ledger does not hold yet.
+pub(super) fn latch(s: &Snapshot<'_>, plan: &PlanView, now: Timestamp) -> Option<Latched> {
     if plan.rejected().is_some() && plan.closed.is_none() && !plan.is_complete() {
         // Stopping comes first: who goes on writing annotations does not put it off.
         return None;
@@ -32,6 +37,7 @@ pub(super) fn latch(s: &Snapshot<'_>, plan: &PlanView, now: Timestamp) -> Option
     let on_stage = plan.marks(s.stage.metadata.annotations.as_ref());
     let mut new: Vec<Decided> = Vec::new();
     let mut revokes: Vec<Decided> = Vec::new();
+    let mut uncertain: Vec<Decided> = Vec::new();
     let mut proof = Proof::new(s, plan, now);
     let plan_uid = plan.plan.uid().unwrap_or_default();
     let sources = [
@@ -63,8 +69,13 @@ pub(super) fn latch(s: &Snapshot<'_>, plan: &PlanView, now: Timestamp) -> Option
                 && !new.iter().any(|d| d.says_the_same(&decided));
             // What stops counts whoever has signed it, and waits for nothing.
             let stops = decided.action == Action::Reject;
-            if is_new && (stops || proof.holds(identity, source, key, value)) {
+            if !is_new {
+                continue;
+            }
+            if stops || proof.holds(identity, source, key, value) {
                 new.push(decided);
+            } else {
+                uncertain.push(decided);
             }
         }
     }
@@ -84,7 +95,8 @@ pub(super) fn latch(s: &Snapshot<'_>, plan: &PlanView, now: Timestamp) -> Option
     let beforehand = beforehand(s, plan, &mut proof, now).into_iter().take(spare);
     let decided: Vec<Decided> = rejects.chain(others).chain(beforehand).collect();
     if decided.is_empty() && reports.is_empty() {
-        return proof.missing();
+        let later = uncertain.into_iter().take(AT_ONCE.min(plan.room()));
+        return proof.missing().map(|v| Latched::Uncertain(v, decisions(plan, later, now)));
     }
     // A stop always finds room. The rest has to leave what the end of the plan needs.
     let rejects = decided.first().is_some_and(|d| d.action == Action::Reject) && plan.rejected().is_none();
@@ -93,10 +105,14 @@ pub(super) fn latch(s: &Snapshot<'_>, plan: &PlanView, now: Timestamp) -> Option
         return None;
     }
     let decided = decided.into_iter().take(AT_ONCE.min(room));
-    let ledger = decided.fold(plan.ledger(now), |l, d| l.with(|e| e.decided = Some(d)));
+    let ledger = decisions(plan, decided, now);
     let left = room.saturating_sub(ledger.len());
     let ledger = reports.into_iter().take(left).fold(ledger, |l, c| l.with(|e| e.checked = Some(c)));
-    Some(append(s.facts, &s.namespace, plan, ledger, Reason::AwaitingApproval, "recording a decision", now))
+    Some(Latched::Certain(ledger))
+}
+
+fn decisions(plan: &PlanView, decided: impl Iterator<Item = Decided>, now: Timestamp) -> Ledger {
+    decided.fold(plan.ledger(now), |l, d| l.with(|e| e.decided = Some(d)))
 }
 
 /// Approvals of releases (a1) whose plan does not exist yet. They are kept in the newest ledger that there is, with the time

@@ -3,7 +3,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{Snapshot, execute::live_gate};
+use super::{Snapshot, live::live_since_version};
 use crate::{
     api::{DecisionSource, Identity, Reason},
     effect::LiveGate,
@@ -42,7 +42,8 @@ impl<'a> Proof<'a> {
             Identity::Verified | Identity::Git => {}
             Identity::Unverified | Identity::System => return true,
         }
-        let Ok(live) = self.live.get_or_insert_with(|| live_gate(self.s, self.plan, self.now)) else {
+        let Ok(live) = self.live.get_or_insert_with(|| live_since_version(self.s, self.plan, self.now))
+        else {
             return false;
         };
         if live.policies.is_none() || live.policies != self.s.enforcement.fingerprint {

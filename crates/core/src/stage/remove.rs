@@ -7,8 +7,9 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
 
 use super::{
     Snapshot,
-    execute::{gate_stands, live_gate},
+    execute::gate_stands,
     fence::found,
+    live::live_since_version,
     order::Order,
     prepare::{announced, template_of},
     targets::{access_to, allowed, deploy_access},
@@ -325,7 +326,7 @@ pub(super) fn remove(
                 Ok(None) => {}
             }
             // What is decided has to rest on all that stands in the plan: there is no change set that could be withdrawn.
-            match live_gate(s, plan, now) {
+            match live_since_version(s, plan, now) {
                 Ok(live) if live.plan.as_ref() == Some(&plan.resource_version()) => {}
                 Ok(_) => {
                     let again = now.saturating_add(SignedDuration::from_secs(1)).ok();

@@ -23,7 +23,7 @@ use crate::{
 };
 
 /// Everything that was observed, at one moment.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Snapshot<'a> {
     /// The object.
     pub stage: Arc<Stage>,

@@ -84,7 +84,7 @@ impl World {
                 let id = |b: Arc<Bundle>| coming(&b, stage, cdk_stage.as_deref(), given, &key());
                 Fact::ReleaseId(self.bundle(source).and_then(id))
             }
-            Look::LiveGate { stage, accounts, plan: (plan, _), .. } => self.live_gate(stage, accounts, plan),
+            Look::LiveGate { stage, accounts, plan, .. } => self.live_gate(stage, accounts, &plan.name),
         }
     }
 

@@ -12,7 +12,7 @@ fn recorded(value: &str) -> Vec<Checked> {
     let mut s = case.seen();
     let checks = serde_json::from_value(json!([{ "name": "smoke" }])).unwrap();
     Arc::make_mut(&mut s.stage).spec.checks = checks;
-    let verdict = latch(&s, s.newest().unwrap(), at(9));
+    let verdict = latched(&s, at(9));
     verdict.map(entries).unwrap_or_default().into_iter().filter_map(|e| e.checked).collect()
 }
 
