@@ -1,20 +1,23 @@
 //! What a template draws in from the assets bucket. It runs with what was approved, so it has to be part of the release: nobody
 //! has read what lies under another key, and whoever may plan can put something there, also after the approval.
 //!
-//! What comes from elsewhere is a risk of class `opaque`.
+//! What comes from elsewhere, or from a place that is not known before, is a risk of class `opaque` (`risk/origin.rs`).
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
 use super::{
-    asset_manifest::FileAsset, entries::AssetContent, error::BundleError, intrinsic::Pseudo,
-    stack_artifact::StackArtifact, template::Template, tree::File,
+    asset_manifest::FileAsset,
+    entries::AssetContent,
+    error::BundleError,
+    intrinsic::Pseudo,
+    origin::{OBJECT_LISTS, OBJECT_NAMES, bucket_name, key_in},
+    stack_artifact::StackArtifact,
+    template::Template,
+    tree::File,
 };
 use crate::words::BucketName;
-
-/// How resources name an object: bucket and key.
-const OBJECTS: [(&str, &str); 2] = [("S3Bucket", "S3Key"), ("Bucket", "Key")];
 
 /// Refuses stacks that draw in what none of them publishes.
 pub(super) fn refuse_unpublished(stacks: &[StackArtifact]) -> Result<(), BundleError> {
@@ -72,12 +75,19 @@ impl<'a> Check<'a> {
         match value {
             Value::Array(items) => items.iter().try_for_each(|item| self.walk(id, item, pseudo)),
             Value::Object(object) => {
-                for (bucket, key) in OBJECTS {
-                    if let (Some(bucket), Some(key)) = (object.get(bucket), object.get(key))
-                        && pseudo.literal(bucket).as_deref() == Some(self.bucket.as_str())
-                    {
-                        self.object(id, pseudo.literal(key).as_deref())?;
+                for (bucket, key) in OBJECT_NAMES {
+                    if let (Some(bucket), Some(key)) = (object.get(bucket), object.get(key)) {
+                        self.pair(id, bucket, key, pseudo)?;
                     }
+                }
+                let (buckets, keys) = OBJECT_LISTS;
+                if let (Some(Value::Array(buckets)), Some(Value::Array(keys))) =
+                    (object.get(buckets), object.get(keys))
+                {
+                    buckets
+                        .iter()
+                        .zip(keys)
+                        .try_for_each(|(bucket, key)| self.pair(id, bucket, key, pseudo))?;
                 }
                 object.values().try_for_each(|item| self.walk(id, item, pseudo))
             }
@@ -85,20 +95,19 @@ impl<'a> Check<'a> {
         }
     }
 
+    fn pair(&mut self, id: &str, bucket: &Value, key: &Value, pseudo: &Pseudo) -> Result<(), BundleError> {
+        match pseudo.literal(bucket) {
+            Some(name) if bucket_name(&name) == self.bucket.as_str() => {
+                self.object(id, pseudo.literal(key).as_deref())
+            }
+            Some(_) | None => Ok(()),
+        }
+    }
+
     /// A text that may be the place of an object of the bucket.
     fn text(&mut self, id: &str, text: &str, pseudo: &Pseudo) -> Result<(), BundleError> {
-        let (bucket, region, suffix) = (self.bucket, &pseudo.env().region, pseudo.url_suffix());
-        let forms = [
-            format!("s3://{bucket}/"),
-            format!("https://s3.{region}.{suffix}/{bucket}/"),
-            format!("https://s3-{region}.{suffix}/{bucket}/"),
-            format!("https://s3.{suffix}/{bucket}/"),
-            format!("https://{bucket}.s3.{region}.{suffix}/"),
-            format!("https://{bucket}.s3-{region}.{suffix}/"),
-            format!("https://{bucket}.s3.{suffix}/"),
-        ];
-        match forms.iter().find_map(|form| text.strip_prefix(form.as_str())) {
-            None | Some("") => Ok(()),
+        match key_in(text, self.bucket, pseudo) {
+            None => Ok(()),
             Some(key) => self.object(id, Some(key)),
         }
     }

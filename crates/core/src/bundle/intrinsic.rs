@@ -5,6 +5,7 @@ use serde_json::Value;
 use crate::words::{Env, StackKey, partition};
 
 /// The pseudo parameters that are known before a stack is deployed.
+#[derive(Clone)]
 pub(super) struct Pseudo {
     stack: StackKey,
     /// Inside a nested stack, whose name nobody knows before.
@@ -19,6 +20,10 @@ impl Pseudo {
     /// Those of the nested stacks of this one.
     pub(super) fn inside(stack: &StackKey) -> Self {
         Self { stack: stack.clone(), nested: true }
+    }
+
+    pub(super) fn stack(&self) -> &StackKey {
+        &self.stack
     }
 
     pub(super) fn env(&self) -> &Env {

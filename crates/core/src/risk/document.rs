@@ -55,8 +55,16 @@ fn walk(value: &Value, key: &str, place: &str, found: &mut Documents) {
         }
         Value::Object(object) if is_document(object) => add(found, place, read_document(object)),
         Value::Object(object) => {
+            let mut inside = Documents::new();
             for (name, item) in object {
-                walk(item, name, &format!("{place}/{name}"), found);
+                walk(item, name, &format!("{place}/{name}"), &mut inside);
+            }
+            // Written in a way that we do not know is not the same as nothing.
+            if inside.is_empty() && is_a_document_by_name(key) && !object.is_empty() {
+                add(found, place, vec![Entry::Unreadable(canonical_json(value))]);
+            }
+            for (place, entries) in inside {
+                add(found, &place, entries);
             }
         }
         Value::Array(items) => {
@@ -92,7 +100,7 @@ fn has_statement(value: &Value) -> bool {
 
 /// A document that is written as text, such as the content of an AWS::Organizations::Policy.
 fn in_text(key: &str, text: &str) -> Option<Vec<Entry>> {
-    if !text.contains("Statement") || !text.trim_start().starts_with(['{', '[']) {
+    if !text.trim_start().starts_with(['{', '[']) {
         return None;
     }
     match parse_json(text.as_bytes()) {
@@ -151,6 +159,25 @@ pub(super) fn names_a_policy(name: &str) -> bool {
     let ends = ["Policy", "PolicyDocument", "PolicyText", "AccessPolicies", "Policies", "Permissions"];
     name == "Content"
         || (ends.iter().any(|end| name.ends_with(end)) && !others.iter().any(|other| name.contains(other)))
+}
+
+/// Whether a property of this name holds a policy document and nothing else.
+fn is_a_document_by_name(name: &str) -> bool {
+    let ends = [
+        "PolicyDocument",
+        "PolicyText",
+        "InlinePolicy",
+        "KeyPolicy",
+        "ResourcePolicy",
+        "ResourceBasedPolicy",
+        "FileSystemPolicy",
+        "RepositoryPolicy",
+        "BucketPolicy",
+        "AccessPolicy",
+        "AccessPolicies",
+        "TrustPolicy",
+    ];
+    names_a_policy(name) && (name == "Policy" || ends.iter().any(|end| name.ends_with(end)))
 }
 
 #[cfg(test)]

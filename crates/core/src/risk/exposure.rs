@@ -35,7 +35,7 @@ const FILTER: &str = "removes or changes what filters traffic";
 const DEFINITION: &str = "what it exposes is defined elsewhere";
 
 /// Types that are a way for traffic as a whole: to make one or to change it opens one. A star stands for any end.
-const WAYS: [&str; 34] = [
+const WAYS: [&str; 37] = [
     "AWS::EC2::Route",
     "AWS::EC2::VPCGatewayAttachment",
     "AWS::EC2::EgressOnlyInternetGateway",
@@ -67,13 +67,16 @@ const WAYS: [&str; 34] = [
     "AWS::Lambda::Url",
     "AWS::ElasticLoadBalancing::LoadBalancer",
     "AWS::ElasticLoadBalancingV2::Listener",
+    "AWS::ElasticLoadBalancingV2::ListenerRule",
+    "AWS::EC2::PrefixList",
+    "AWS::EC2::SecurityGroupVpcAssociation",
     "AWS::OpenSearchServerless::SecurityPolicy",
     "AWS::Route53Resolver::*",
     "AWS::DirectConnect::*",
 ];
 
 /// Types that filter traffic: to remove one or to change it may let more through.
-const FILTERS: [&str; 7] = [
+const FILTERS: [&str; 9] = [
     "AWS::EC2::SubnetNetworkAclAssociation",
     "AWS::WAFv2::*",
     "AWS::WAF::*",
@@ -81,6 +84,8 @@ const FILTERS: [&str; 7] = [
     "AWS::NetworkFirewall::*",
     "AWS::Route53Resolver::FirewallRuleGroup*",
     "AWS::Shield::*",
+    "AWS::EC2::SnapshotBlockPublicAccess",
+    "AWS::EC2::VPCBlockPublicAccess*",
 ];
 
 /// Types that anybody can reach as soon as they are there.
@@ -126,11 +131,35 @@ pub(super) fn exposure(resource: Option<&Resource>) -> Exposure {
             facts.guards.insert((LEAVES, name.to_owned()));
         }
     }
+    signers(properties, "", facts);
     if properties.pointer("/DistributionConfig/WebACLId").is_some() {
         facts.guards.insert((LEAVES, "WebACLId".to_owned()));
     }
     security_group(kind, properties, &mut found);
     found
+}
+
+/// Whose signature a distribution demands, behaviour by behaviour.
+fn signers(value: &Value, place: &str, facts: &mut Facts) {
+    match value {
+        Value::Object(object) => {
+            for (name, item) in object {
+                if ["TrustedKeyGroups", "TrustedSigners"].contains(&name.as_str()) && !items(item).is_empty()
+                {
+                    facts.guards.insert((NO_AUTH, place.to_owned()));
+                    facts.properties.insert("DistributionConfig".to_owned());
+                }
+                signers(item, &format!("{place}/{name}"), facts);
+            }
+        }
+        Value::Array(list) => {
+            for item in list {
+                let pattern = item.get("PathPattern").map(plain).unwrap_or_default();
+                signers(item, &format!("{place}/{pattern}"), facts);
+            }
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
 }
 
 /// The four blocks of S3: a block that is gone, or says anything but `true`.

@@ -7,7 +7,7 @@ pub(super) const LOGIN: &str = "lets somebody log in";
 pub(super) const SHARES: &str = "grants access";
 
 /// Types that are a grant as a whole: to make one or to change it is a broadening.
-pub(super) const WHOLE: [(&str, &str); 37] = [
+pub(super) const WHOLE: [(&str, &str); 41] = [
     ("AWS::IAM::AccessKey", LOGIN),
     ("AWS::IAM::OIDCProvider", LOGIN),
     ("AWS::IAM::SAMLProvider", LOGIN),
@@ -45,6 +45,18 @@ pub(super) const WHOLE: [(&str, &str); 37] = [
     ("AWS::MemoryDB::User", SHARES),
     ("AWS::EMR::StudioSessionMapping", SHARES),
     ("AWS::Grafana::", SHARES),
+    ("AWS::ApiGateway::Authorizer", LOGIN),
+    ("AWS::ApiGatewayV2::Authorizer", LOGIN),
+    ("AWS::AppSync::ApiKey", LOGIN),
+    ("AWS::Transfer::User", SHARES),
+];
+
+/// Flags that keep people out as long as they are on.
+pub(super) const GUARDS: [(&str, &str, &str); 4] = [
+    ("AWS::Cognito::UserPool", "/AdminCreateUserConfig/AllowAdminCreateUserOnly", LOGIN),
+    ("AWS::OpenSearchService::Domain", "/AdvancedSecurityOptions/Enabled", SHARES),
+    ("AWS::Elasticsearch::Domain", "/AdvancedSecurityOptions/Enabled", SHARES),
+    ("AWS::OpenSearchService::Domain", "/AdvancedSecurityOptions/JWTOptions/Enabled", SHARES),
 ];
 
 /// Properties without which a resource lets anybody do anything, or whatever the service's default is.

@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 use super::{
     document::{Documents, documents},
     facts::{Facts, is_flag, last_word, plain},
-    grant_types::{LIMITING, LOGIN, PRINCIPAL, SHARES, WHOLE, is_about_permissions},
+    grant_types::{GUARDS, LIMITING, LOGIN, PRINCIPAL, SHARES, WHOLE, is_about_permissions},
     reference::{Reference, references},
     statement::{Effect, Entry, read},
     text::{Text, is_intrinsic, items},
@@ -63,9 +63,10 @@ pub(super) fn grants(resource: Option<&Resource>, ours: &dyn Fn(&str) -> bool) -
             Entry::Unreadable(_) => true,
         })
     };
-    let effects = (may(Effect::Allow), may(Effect::Deny));
-    let is_policy = is_about_permissions(kind) && last_word(kind).ends_with("Policy");
-    if is_policy && (!found.documents.is_empty() || kind == "AWS::Organizations::Policy") {
+    // What is not understood may be either.
+    let unknown = found.documents.is_empty();
+    let effects = (unknown || may(Effect::Allow), unknown || may(Effect::Deny));
+    if is_about_permissions(kind) && last_word(kind).ends_with("Policy") {
         applies_to(kind, object, &found.properties, effects, &mut facts);
     }
     for (prefix, cause) in WHOLE {
@@ -82,6 +83,30 @@ pub(super) fn grants(resource: Option<&Resource>, ours: &dyn Fn(&str) -> bool) -
     if kind == "AWS::Lambda::Url" && object.get("AuthType").and_then(Value::as_str) != Some("AWS_IAM") {
         facts.opens.insert((ANYONE, object.get("AuthType").map(plain).unwrap_or_default()));
         facts.properties.insert("AuthType".to_owned());
+    }
+    for (of, path, cause) in GUARDS {
+        if kind == of && properties.pointer(path).is_some_and(|v| is_flag(Some(v), true)) {
+            facts.guards.insert((cause, path.to_owned()));
+            facts.properties.extend(path.split('/').nth(1).map(str::to_owned));
+        }
+    }
+    if kind.starts_with("AWS::QuickSight::") {
+        facts.open_each(properties, "Permissions", SHARES);
+    }
+    // The roles that a state machine takes for single tasks stand in its text.
+    if kind == "AWS::StepFunctions::StateMachine" {
+        for name in ["Definition", "DefinitionString"] {
+            let Some(definition) = object.get(name) else { continue };
+            let text = match definition {
+                Value::String(_) => Text::of(definition).with_tokens_as('~'),
+                value if is_intrinsic(value) => Text::of(value).with_tokens_as('~'),
+                value => value.to_string(),
+            };
+            if text.contains("Credentials") {
+                facts.opens.insert((ROLE, plain(definition)));
+                facts.properties.insert(name.to_owned());
+            }
+        }
     }
     let guests = object.get("AllowUnauthenticatedIdentities");
     if kind == "AWS::Cognito::IdentityPool" && guests.is_some() && !is_flag(guests, false) {
@@ -214,7 +239,9 @@ fn acting_roles(
     let lower = key.to_ascii_lowercase();
     let ends =
         ["role", "rolearn", "iamroles", "instanceprofile", "instanceprofilename", "instanceprofilearn"];
-    let named = ends.iter().any(|end| lower.ends_with(end));
+    let named = ends.iter().any(|end| lower.ends_with(end))
+        || lower == "credentials"
+        || lower.ends_with("credentialsarn");
     match value {
         Value::Array(list) => list.iter().for_each(|item| acting_roles(top, key, item, place, ours, found)),
         Value::String(_) | Value::Object(_) if named && (value.is_string() || is_intrinsic(value)) => {

@@ -4,7 +4,7 @@
 //! are nothing; all that is not shown to be covered by what was there before is a broadening. The check of the CDK CLI
 //! (2.1148.1) compares statements as texts, and does not see several kinds at all; `tests/holes.rs` has each of them.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use serde_json::Value;
 
@@ -19,10 +19,7 @@ use super::{
     statement::{Effect, Entry, Statement},
     text::{Work, is_intrinsic},
 };
-use crate::{
-    bundle::Resource,
-    stack::{Change, ValueSource},
-};
+use crate::stack::{Change, ValueSource};
 
 const MORE: &str = "allows more than before";
 const LESS_DENIED: &str = "denies less than before";
@@ -33,11 +30,7 @@ const UNSEEN: &str = "its permissions are in no template that is known";
 const FOLDED: &str = "a loop or transform decides what it allows";
 
 /// Why a resource means more permissions than before; nothing if it does not.
-pub(super) fn iam(
-    pair: &Pair<'_>,
-    moved: &Moved,
-    resources: &BTreeMap<String, Resource>,
-) -> BTreeSet<&'static str> {
+pub(super) fn iam(pair: &Pair<'_>, moved: &Moved, made: &BTreeSet<&str>) -> BTreeSet<&'static str> {
     let mut causes = BTreeSet::new();
     if pair.is_unseen() {
         if pair.changes.iter().any(|c| unseen(c)) {
@@ -48,9 +41,9 @@ pub(super) fn iam(
     if pair.differs() && (pair.is_loop() || pair.new.is_some_and(|r| is_folded(&r.body))) {
         causes.insert(FOLDED);
     }
-    let made = pair.before().is_none();
+    let is_new = pair.before().is_none();
     let before = grants(pair.before(), &|_| false);
-    let after = grants(pair.after(), &|id| made && resources.contains_key(id));
+    let after = grants(pair.after(), &|id| is_new && made.contains(id));
     if pair.after().is_some() || !ends_with_itself(pair.resource_type()) {
         compare(&before.documents, &after.documents, &mut causes);
         let gone = before.documents.keys().filter(|place| !after.documents.contains_key(*place));
@@ -172,7 +165,8 @@ fn behind(pair: &Pair<'_>, after: &Grants, moved: &Moved, causes: &mut BTreeSet<
         } else {
             c.scope.contains("Properties") && !pair.section_differs("Properties")
         };
-        (c.details.is_empty() && unexplained && grants_something)
+        let hidden = || unexplained || after.facts.properties.iter().map(of).any(|v| moved.is_uncertain(v));
+        (c.details.is_empty() && grants_something && hidden())
             || c.details.iter().any(|d| tells(d, pair, after, moved))
     };
     if pair.changes.iter().any(|c| told(c)) {
@@ -201,7 +195,8 @@ fn tells(detail: &ValueSource, pair: &Pair<'_>, after: &Grants, moved: &Moved) -
         }
         "DirectModification" | "" => {
             let shown = detail.name.is_empty() && pair.section_differs("Properties");
-            !shown && !pair.property_differs(&detail.name)
+            let value = properties(pair.new).get(&detail.name).unwrap_or(&Value::Null);
+            !shown && (!pair.property_differs(&detail.name) || moved.is_uncertain(value))
         }
         // Parameters, whatever CloudFormation finds by itself, and what it will call by names that we do not know yet.
         _ => true,

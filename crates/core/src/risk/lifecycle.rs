@@ -38,7 +38,8 @@ pub(super) fn lifecycle(
             ("UpdateReplacePolicy", "is no longer kept when it is replaced"),
         ] {
             let (before, after) = (keeps(&old.body, section), keeps(&new.body, section));
-            if after < before || (before == Keeps::Unknown && pair.section_differs(section)) {
+            let unknown = |keeps: Keeps| keeps == Keeps::Unknown && pair.section_differs(section);
+            if after < before || unknown(before) || (before > Keeps::Nothing && unknown(after)) {
                 found.add(RiskClass::Delete, about, [cause], None);
             }
         }

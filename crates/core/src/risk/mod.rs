@@ -23,6 +23,7 @@ mod moved;
 mod nested;
 mod network;
 mod opaque;
+mod origin;
 mod pair;
 mod read_nested;
 mod reference;
@@ -49,7 +50,7 @@ pub use self::{
 };
 use crate::{
     api::{Risk, RiskClass},
-    bundle::Template,
+    bundle::{Origins, Template},
     stack::Change,
 };
 
@@ -58,9 +59,6 @@ use crate::{
 pub fn is_unpinned(text: &str) -> bool {
     dynamic::is_unpinned(&serde_json::Value::String(text.to_owned()))
 }
-
-/// Values of parameters that are given with a change, by name; those that are not given keep the template's default.
-pub type ParameterValues = BTreeMap<String, String>;
 
 /// One stack before and after.
 pub struct Assessed<'a> {
@@ -74,10 +72,10 @@ pub struct Assessed<'a> {
     pub changes: Option<&'a [Change]>,
     /// The construct paths that the assembly tells, by logical id, for resources whose template does not (`aws:cdk:path`).
     pub construct_paths: &'a BTreeMap<String, String>,
-    /// The values that the deployed stack was given.
-    pub old_parameters: &'a ParameterValues,
-    /// The values that it is given now.
-    pub parameters: &'a ParameterValues,
+    /// The parameters that are given a value: it may be another one than the deployed stack has.
+    pub given: &'a BTreeSet<String>,
+    /// What tells where that comes from which the stack draws in.
+    pub origins: &'a Origins,
     /// The nested stacks whose templates are known, by the logical id of their `AWS::CloudFormation::Stack`.
     pub nested: &'a BTreeMap<String, Nested<'a>>,
 }
@@ -118,6 +116,7 @@ impl Found {
         let pairs = level.pairs();
         let moved = level.moved(&pairs);
         let mut touched = false;
+        let made: BTreeSet<&str> = pairs.iter().filter(|p| p.before().is_none()).map(|p| p.id).collect();
         for pair in &pairs {
             if pair.resource_type() == opaque::NESTED_STACK
                 || level.knows_nested(pair.id)
@@ -130,14 +129,18 @@ impl Found {
             }
             touched |= pair.touched();
             let about = level.about(pair);
-            let code_only = opaque::code_only(pair);
+            let outside = origin::from_outside(pair.after(), level.origins());
+            let code_only = opaque::code_only(pair) && outside.is_empty();
             if code_only {
                 self.code_only.insert(about.id.clone());
             }
             lifecycle::lifecycle(pair, &moved, code_only, &about, &mut self.risks);
-            self.permissions_and_reach(pair, level, &moved, &about);
+            self.permissions_and_reach(pair, &made, &moved, &about);
             let known = level.knows_nested(pair.id);
             self.risks.add(RiskClass::Opaque, &about, opaque::opaque(pair, code_only, known), None);
+            let before = origin::from_outside(pair.before(), level.origins());
+            let new = outside.difference(&before).map(|(cause, _)| *cause);
+            self.risks.add(RiskClass::Opaque, &about, new, None);
         }
         if touched || level.transforms_differ() {
             let whole = About { id: level.name(), ..About::default() };
@@ -145,7 +148,13 @@ impl Found {
         }
     }
 
-    fn permissions_and_reach(&mut self, pair: &Pair<'_>, level: &Level<'_>, moved: &Moved, about: &About) {
+    fn permissions_and_reach(
+        &mut self,
+        pair: &Pair<'_>,
+        made: &BTreeSet<&str>,
+        moved: &Moved,
+        about: &About,
+    ) {
         // A resource of another type is another resource: nothing of the old one counts for the new one.
         let other_type =
             pair.old.zip(pair.new).is_some_and(|(old, new)| old.resource_type != new.resource_type);
@@ -158,7 +167,7 @@ impl Found {
             vec![Pair { changes: pair.changes.clone(), ..*pair }]
         };
         for half in &halves {
-            self.risks.add(RiskClass::Iam, about, iam::iam(half, moved, level.resources()), None);
+            self.risks.add(RiskClass::Iam, about, iam::iam(half, moved, made), None);
             let policies = grants::attached(pair::properties(half.before()), pair::properties(half.after()));
             self.risks.name(RiskClass::Iam, about, grants::ATTACHES, policies);
             self.risks.add(RiskClass::Network, about, network::network(half, moved), None);

@@ -11,9 +11,6 @@ use super::{
 };
 use crate::bundle::Template;
 
-/// Values of parameters by name.
-pub(super) type Values = BTreeMap<String, String>;
-
 /// What changes behind references.
 #[derive(Default)]
 pub(super) struct Moved {
@@ -24,21 +21,23 @@ pub(super) struct Moved {
     resources: BTreeSet<String>,
     /// Resources that stay the same and get other values.
     modified: BTreeSet<String>,
+    /// Parameters of which nobody knows whether they change, and conditions that they decide on.
+    uncertain: BTreeSet<Reference>,
 }
 
 impl Moved {
-    /// Compares parameters (`given` are those known to change), mappings and conditions. Where there is no old template,
-    /// nothing is behind anything: all is new.
+    /// Compares parameters, mappings and conditions. `given`: the parameters that are known to change; `uncertain`: those that may.
+    /// Where there is no old template, nothing is behind anything: all is new.
     pub(super) fn inputs(
         old: Option<&Template>,
         new: Option<&Template>,
-        values: (&Values, &Values),
         given: &BTreeSet<String>,
+        uncertain: &BTreeSet<String>,
     ) -> Self {
         let (Some(old), Some(new)) = (old, new) else { return Self::default() };
         let mut moved = Self { parameters: given.clone(), ..Self::default() };
         for (name, definition) in &new.parameters {
-            if old.parameters.get(name) != Some(definition) || values.0.get(name) != values.1.get(name) {
+            if old.parameters.get(name) != Some(definition) {
                 moved.parameters.insert(name.clone());
             }
         }
@@ -52,6 +51,16 @@ impl Moved {
                 }
                 refer.entry(reference).or_default().push(name);
             }
+        }
+        let mut open: Vec<Reference> = uncertain.iter().cloned().map(Reference::Name).collect();
+        while let Some(reference) = open.pop() {
+            for reader in refer.get(&reference).into_iter().flatten() {
+                let condition = Reference::Condition((*reader).clone());
+                if !moved.uncertain.contains(&condition) {
+                    open.push(condition);
+                }
+            }
+            moved.uncertain.insert(reference);
         }
         let mut open: Vec<String> = moved.conditions.iter().cloned().collect();
         while let Some(name) = open.pop() {
@@ -153,6 +162,11 @@ impl Moved {
                 }
                 Reference::Mapping(_) | Reference::Condition(_) => false,
             }
+    }
+
+    /// Whether a value leads to a parameter that may change without a word.
+    pub(super) fn is_uncertain(&self, value: &Value) -> bool {
+        !self.uncertain.is_empty() && references(value).iter().any(|r| self.uncertain.contains(r))
     }
 
     /// Whether anything in a value leads to something that changes.

@@ -1,18 +1,21 @@
 //! A template with those of its nested stacks.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, BTreeSet},
+};
 
 use serde_json::Value;
 
 use super::{
-    Assessed, ParameterValues,
+    Assessed,
     finding::About,
     moved::Moved,
     opaque::NESTED_STACK,
     pair::{Pair, properties, section_of},
 };
 use crate::{
-    bundle::{Resource, Template},
+    bundle::{Origins, Resource, Template},
     stack::Change,
 };
 
@@ -44,9 +47,11 @@ pub(super) struct Level<'a> {
     construct_paths: &'a BTreeMap<String, String>,
     /// Where the constructs of a nested stack are; two nested stacks may use the same logical ids.
     construct: Option<String>,
-    values: Option<(&'a ParameterValues, &'a ParameterValues)>,
     /// The parameters that the stack around it passes other values for.
     given: BTreeSet<String>,
+    /// The parameters that may get other values, without anything that says so.
+    uncertain: BTreeSet<String>,
+    origins: Cow<'a, Origins>,
     nested: Option<&'a BTreeMap<String, Nested<'a>>>,
 }
 
@@ -62,8 +67,10 @@ impl<'a> Level<'a> {
             below,
             construct_paths: assessed.construct_paths,
             construct: Some(String::new()),
-            values: Some((assessed.old_parameters, assessed.parameters)),
-            given: BTreeSet::new(),
+            // Where there is a change set, it tells of the parameters that change: most of the time.
+            given: if assessed.changes.is_none() { assessed.given.clone() } else { BTreeSet::new() },
+            uncertain: assessed.given.clone(),
+            origins: Cow::Borrowed(assessed.origins),
             nested: Some(assessed.nested),
         }
     }
@@ -73,10 +80,9 @@ impl<'a> Level<'a> {
         self.prefix.trim_end_matches('/').to_owned()
     }
 
-    /// The resources of the new template.
-    pub(super) fn resources(&self) -> &'a BTreeMap<String, Resource> {
-        static NONE: BTreeMap<String, Resource> = BTreeMap::new();
-        self.new.map_or(&NONE, |t| &t.resources)
+    /// What tells where things come from.
+    pub(super) fn origins(&self) -> &Origins {
+        &self.origins
     }
 
     pub(super) fn transforms_differ(&self) -> bool {
@@ -108,9 +114,7 @@ impl<'a> Level<'a> {
     }
 
     pub(super) fn moved(&self, pairs: &[Pair<'_>]) -> Moved {
-        static NONE: ParameterValues = ParameterValues::new();
-        let values = self.values.unwrap_or((&NONE, &NONE));
-        Moved::inputs(self.old, self.new, values, &self.given).with_resources(pairs)
+        Moved::inputs(self.old, self.new, &self.given, &self.uncertain).with_resources(pairs)
     }
 
     pub(super) fn about(&self, pair: &Pair<'_>) -> About {
@@ -158,8 +162,9 @@ impl<'a> Level<'a> {
             below,
             construct_paths: self.construct_paths,
             construct: inside(self.about(pair).construct_path.as_deref()),
-            values: None,
-            given: given(pair, moved),
+            given: given(pair, |value| moved.within(value)),
+            uncertain: given(pair, |value| moved.is_uncertain(value)),
+            origins: Cow::Owned(self.origins.inside()),
             nested: known.map(|n| &n.nested),
         }
     }
@@ -188,14 +193,14 @@ fn split<'a>(
 }
 
 /// The parameters of a nested stack that get other values.
-fn given(pair: &Pair<'_>, moved: &Moved) -> BTreeSet<String> {
+fn given(pair: &Pair<'_>, moves: impl Fn(&Value) -> bool) -> BTreeSet<String> {
     let passed = |resource: Option<&'_ Resource>| -> BTreeMap<String, Value> {
         let parameters = properties(resource).get("Parameters").and_then(Value::as_object);
         parameters.into_iter().flatten().map(|(name, value)| (name.clone(), value.clone())).collect()
     };
     let (before, after) = (passed(pair.old), passed(pair.new));
     let folded = section_of(pair.new, "Properties").is_some_and(super::iam::is_folded);
-    let moves =
-        |(name, value): &(&String, &Value)| folded || before.get(*name) != Some(value) || moved.within(value);
-    after.iter().filter(moves).map(|(name, _)| name.clone()).collect()
+    let passed_anew =
+        |(name, value): &(&String, &Value)| folded || before.get(*name) != Some(value) || moves(value);
+    after.iter().filter(passed_anew).map(|(name, _)| name.clone()).collect()
 }

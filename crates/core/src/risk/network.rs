@@ -92,7 +92,10 @@ fn tells(detail: &ValueSource, pair: &Pair<'_>, after: &Exposure, moved: &Moved)
         "ResourceReference" | "ResourceAttribute" if !detail.causing_entity.is_empty() => {
             moved.reference(&Reference::named(&detail.causing_entity))
         }
-        "DirectModification" | "" => !pair.property_differs(&detail.name),
+        "DirectModification" | "" => {
+            let value = properties(pair.new).get(&detail.name).unwrap_or(&Value::Null);
+            !pair.property_differs(&detail.name) || moved.is_uncertain(value)
+        }
         _ => true,
     }
 }

@@ -63,20 +63,16 @@ impl Rule {
 }
 
 fn peer(rule: &Value) -> Peer {
+    let about = ["IpProtocol", "FromPort", "ToPort", "Description", "GroupId", "GroupName", "Tags"];
+    let peers = || rule.as_object().into_iter().flatten().filter(|(name, _)| !about.contains(&name.as_str()));
     let literal = ["CidrIp", "CidrIpv6", "CIDRIP"].iter().find_map(|name| rule.get(*name));
-    if let Some(block) = literal.and_then(Value::as_str).and_then(Cidr::parse) {
+    // With two of them, one would hide the other.
+    if let Some(block) = literal.and_then(Value::as_str).and_then(Cidr::parse)
+        && peers().count() == 1
+    {
         return Peer::Block(block);
     }
-    let mut named: Vec<String> = rule
-        .as_object()
-        .into_iter()
-        .flatten()
-        .filter(|(name, _)| {
-            !["IpProtocol", "FromPort", "ToPort", "Description", "GroupId", "GroupName", "Tags"]
-                .contains(&name.as_str())
-        })
-        .map(|(name, value)| format!("{name}={}", plain(value)))
-        .collect();
+    let mut named: Vec<String> = peers().map(|(name, value)| format!("{name}={}", plain(value))).collect();
     named.sort();
     Peer::Named(named.join(","))
 }

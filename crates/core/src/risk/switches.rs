@@ -36,7 +36,7 @@ const fn switch(
     Switch { kind, name, safe, absent, cause }
 }
 
-const SWITCHES: [Switch; 19] = [
+const SWITCHES: [Switch; 20] = [
     switch("", "MapPublicIpOnLaunch", &["false"], true, ADDRESS),
     switch("", "AssociatePublicIpAddress", &["false"], true, ADDRESS),
     switch("", "AssignPublicIp", &["disabled", "false"], true, ADDRESS),
@@ -47,6 +47,7 @@ const SWITCHES: [Switch; 19] = [
     switch("AWS::SageMaker::NotebookInstance", "DirectInternetAccess", &["disabled"], false, INTERNET),
     switch("AWS::EKS::Cluster", "ResourcesVpcConfig/EndpointPublicAccess", &["false"], false, INTERNET),
     switch("AWS::MSK::Cluster", "PublicAccess/Type", &["disabled"], true, INTERNET),
+    switch("AWS::MSK::Cluster", "Unauthenticated/Enabled", &["false"], true, NO_AUTH),
     switch("AWS::ElasticLoadBalancingV2::LoadBalancer", "Scheme", &["internal"], false, INTERNET),
     switch("AWS::ElasticLoadBalancing::LoadBalancer", "Scheme", &["internal"], false, INTERNET),
     switch("AWS::AppSync::GraphQLApi", "Visibility", &["private"], false, INTERNET),

@@ -7,18 +7,27 @@ use serde_json::{Value, json};
 use super::{Assessed, Assessment, Nested, assess};
 use crate::{
     api::RiskClass,
-    bundle::Template,
+    bundle::{Origins, Template},
     stack::{Change, ValueSource},
     words::StackKey,
 };
 
 /// A template with these sections.
 pub(super) fn template(json: &Value) -> Template {
-    let key: StackKey = serde_json::from_value(
-        json!({"env": {"account": "111111111111", "region": "ap-southeast-2"}, "name": "Dev"}),
-    )
-    .unwrap();
-    Template::parse(json.to_string().as_bytes(), &key).unwrap()
+    Template::parse(json.to_string().as_bytes(), &key()).unwrap()
+}
+
+fn key() -> StackKey {
+    let key = json!({"env": {"account": "111111111111", "region": "ap-southeast-2"}, "name": "Dev"});
+    serde_json::from_value(key).unwrap()
+}
+
+/// The assets bucket of the stacks.
+pub(super) const BUCKET: &str = "cdk-acme-assets-111111111111-ap-southeast-2";
+
+/// What tells where things come from.
+pub(super) fn origins() -> Origins {
+    Origins::with_bucket(&key(), BUCKET)
 }
 
 /// A template with these resources.
@@ -57,6 +66,25 @@ pub(super) fn assessed(old: Option<&Template>, new: &Template, changes: Option<&
     assessed_with(old, new, changes, &BTreeMap::new())
 }
 
+/// Assesses with parameters that are given a value.
+pub(super) fn assessed_given(
+    old: &Template,
+    new: &Template,
+    changes: Option<&[Change]>,
+    given: &[&str],
+) -> Assessment {
+    assess(&Assessed {
+        stack: "S",
+        old: Some(old),
+        new,
+        changes,
+        construct_paths: &BTreeMap::new(),
+        given: &given.iter().map(|name| (*name).to_owned()).collect(),
+        origins: &origins(),
+        nested: &BTreeMap::new(),
+    })
+}
+
 /// Assesses with nested templates.
 pub(super) fn assessed_with(
     old: Option<&Template>,
@@ -71,8 +99,8 @@ pub(super) fn assessed_with(
         new,
         changes,
         construct_paths: &none,
-        old_parameters: &none,
-        parameters: &none,
+        given: &BTreeSet::new(),
+        origins: &origins(),
         nested,
     })
 }

@@ -1,13 +1,13 @@
 //! What planning one stack needs besides its change set: assets, the template difference, the call itself.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use jiff::{SignedDuration, Timestamp};
 
 use super::{Snapshot, targets::Target};
 use crate::{
     api::{PlannedAs, Reason, Risk, RiskClass},
-    bundle::{DifferenceKind, ImageAsset, ResourceDifference, Template, difference},
+    bundle::{DifferenceKind, ImageAsset, Origins, ResourceDifference, Template, difference},
     change::{Baseline, CAPABILITIES, Hidden, create_token, deferred_leaf},
     drive::{Prepared, Wish},
     effect::{Access, Effect, ImageRef, Look, Mutation, Seen, TemplateSource, Upload, WantedChangeSet},
@@ -133,15 +133,15 @@ fn template_before(
 pub(super) fn assessed(s: &Snapshot<'_>, t: &Target, p: &Prepared, now: Timestamp) -> Step<Assessment> {
     let old = template_before(s, t, p.plan, &p.baseline, now)?;
     let (before, after) = (deployed_templates(&p.content.deployed, &t.key), nested_templates(&t.artifact));
-    let none = BTreeMap::new();
+    let given: BTreeSet<String> = t.values.keys().cloned().collect();
     let mut assessment = assess(&Assessed {
         stack: t.artifact.id.as_str(),
         old: old.as_ref(),
         new: &t.artifact.template,
         changes: (p.plan == PlannedAs::Prepared).then_some(&p.changes),
         construct_paths: &t.artifact.construct_paths,
-        old_parameters: &none,
-        parameters: &none,
+        given: &given,
+        origins: &Origins::of(&t.artifact),
         nested: &side_by_side(&before, &after),
     });
     let unpinned = t.values.iter().filter(|(_, value)| is_unpinned(value.reveal()));

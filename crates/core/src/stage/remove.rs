@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     api::{OwnedStack, PlannedAs, ProposedStack, Reason, Risk, RiskClass, Settled, SettledAs},
-    bundle::{StackArtifact, Template, difference},
+    bundle::{Origins, StackArtifact, Template, difference},
     change::{Baseline, count_changes, removed_leaf, shown_changes},
     drive::{Progress, fresh_row, in_progress, why_failed},
     effect::{Access, Confirmed, Effect, Look, Mutation, Seen, baseline_of},
@@ -211,15 +211,15 @@ fn proposed(
     let nothing = Template::parse(br#"{"Resources":{}}"#, key).map_err(|e| unreadable(e.to_string()))?;
     let diff = difference(Some(&old), &nothing);
     let artifact = key.to_string();
-    let (no_paths, no_values, no_nested) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+    let (no_paths, no_nested) = (BTreeMap::new(), BTreeMap::new());
     let risks = assess(&Assessed {
         stack: &artifact,
         old: Some(&old),
         new: &nothing,
         changes: None,
         construct_paths: &no_paths,
-        old_parameters: &no_values,
-        parameters: &no_values,
+        given: &BTreeSet::new(),
+        origins: &Origins::none(key),
         nested: &no_nested,
     });
     let leaf = removed_leaf(key, &baseline_of(Some(row)), &diff);

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::{
     api::RiskClass::{Delete, MaybeReplace, Replace},
-    risk::testing::{assessed, change, detail, in_place, resources},
+    risk::testing::{BUCKET, assessed, change, detail, in_place, resources},
 };
 
 /// What aws-cdk-lib 2.276.0 makes of a function with a version and an alias, a layer, and a bucket that is filled; shortened.
@@ -13,12 +13,12 @@ fn app(hash: &str) -> Value {
         "Role": {"Type": "AWS::IAM::Role", "Properties": {"AssumeRolePolicyDocument": {"Statement": [
             {"Action": "sts:AssumeRole", "Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}}]}}},
         "F": {"Type": "AWS::Lambda::Function", "DependsOn": ["Role"], "Metadata": {"aws:asset:path": format!("asset.{hash}"), "aws:asset:property": "Code"},
-            "Properties": {"Code": {"S3Bucket": "cdk-assets", "S3Key": format!("{hash}.zip")}, "Role": {"Fn::GetAtt": ["Role", "Arn"]}, "Layers": [{"Ref": "L"}]}},
+            "Properties": {"Code": {"S3Bucket": BUCKET, "S3Key": format!("{hash}.zip")}, "Role": {"Fn::GetAtt": ["Role", "Arn"]}, "Layers": [{"Ref": "L"}]}},
         format!("FVersion{hash}"): {"Type": "AWS::Lambda::Version", "Properties": {"FunctionName": {"Ref": "F"}}},
         "A": {"Type": "AWS::Lambda::Alias", "Properties": {"Name": "live", "FunctionVersion": {"Fn::GetAtt": [format!("FVersion{hash}"), "Version"]}}},
         "P": {"Type": "AWS::Lambda::Permission", "Properties": {"Action": "lambda:InvokeFunction", "FunctionName": {"Fn::GetAtt": ["F", "Arn"]}, "Principal": "s3.amazonaws.com"}},
-        "L": {"Type": "AWS::Lambda::LayerVersion", "Properties": {"Content": {"S3Bucket": "cdk-assets", "S3Key": format!("{hash}.zip")}}},
-        "D": {"Type": "Custom::CDKBucketDeployment", "Properties": {"ServiceToken": {"Fn::GetAtt": ["H", "Arn"]}, "SourceBucketNames": ["cdk-assets"], "SourceObjectKeys": [format!("{hash}.zip")]}}
+        "L": {"Type": "AWS::Lambda::LayerVersion", "Properties": {"Content": {"S3Bucket": BUCKET, "S3Key": format!("{hash}.zip")}}},
+        "D": {"Type": "Custom::CDKBucketDeployment", "Properties": {"ServiceToken": {"Fn::GetAtt": ["H", "Arn"]}, "SourceBucketNames": [BUCKET], "SourceObjectKeys": [format!("{hash}.zip")]}}
     })
 }
 

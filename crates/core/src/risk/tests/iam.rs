@@ -107,7 +107,7 @@ fn wherever_a_policy_stands(#[case] kind: &str, #[case] place: &str) {
 #[case::another_role("AWS::Lambda::Function", json!({"Role": "a"}), json!({"Role": "b"}), true)]
 #[case::another_role_deep("AWS::EC2::LaunchTemplate", json!({"LaunchTemplateData": {"IamInstanceProfile": {"Arn": "a"}}}), json!({"LaunchTemplateData": {"IamInstanceProfile": {"Arn": "b"}}}), true)]
 #[case::foreign_role("AWS::Lambda::Function", Value::Null, json!({"Role": {"Ref": "Parameter"}}), true)]
-#[case::own_role("AWS::Lambda::Function", Value::Null, json!({"Role": {"Fn::GetAtt": ["R", "Arn"]}}), false)]
+#[case::role_that_was_there("AWS::Lambda::Function", Value::Null, json!({"Role": {"Fn::GetAtt": ["R", "Arn"]}}), true)]
 #[case::condition_on_a_whole_statement("AWS::IAM::ManagedPolicy", json!({"PolicyDocument": {"Statement": []}}), json!({"PolicyDocument": {"Statement": [{"Fn::If": ["C", {}, {}]}]}}), true)]
 #[case::unreadable_effect("AWS::IAM::ManagedPolicy", json!({"PolicyDocument": {"Statement": []}}), json!({"PolicyDocument": {"Statement": [{"Effect": {"Ref": "E"}, "Action": "*"}]}}), true)]
 #[case::unknown_key("AWS::IAM::ManagedPolicy", json!({"PolicyDocument": {"Statement": []}}), json!({"PolicyDocument": {"Statement": [{"Effect": "Deny", "action": "*"}]}}), true)]
@@ -224,4 +224,71 @@ fn the_managed_policy_that_is_attached_is_named(#[case] policies: Value, #[case]
     let found = assessed(Some(&old), &role(policies), None);
     let risk = found.risks.iter().find(|r| r.class == Iam).unwrap();
     assert!(risk.cause.split("; ").any(|c| c == cause), "{}", risk.cause);
+}
+
+/// Statements that everything is allowed in, written so that they are not found by the word.
+const ESCAPED: &str =
+    r#"{"Version":"2012-10-17","\u0053tatement":[{"Effect":"Allow","Action":"*","Resource":"*"}]}"#;
+
+#[rstest]
+#[case::a_policy("AWS::IAM::ManagedPolicy", "PolicyDocument")]
+#[case::of_a_bucket("AWS::S3::BucketPolicy", "PolicyDocument")]
+#[case::of_logs("AWS::Logs::ResourcePolicy", "PolicyDocument")]
+#[case::trust("AWS::IAM::Role", "AssumeRolePolicyDocument")]
+#[case::of_a_key("AWS::KMS::Key", "KeyPolicy")]
+#[case::of_an_endpoint("AWS::EC2::VPCEndpoint", "PolicyDocument")]
+fn a_document_that_is_not_understood_is_no_empty_one(#[case] kind: &str, #[case] name: &str) {
+    let of = |value: Value| json!({ name: value });
+    let before = of(document(&[ALLOW]));
+    for hidden in
+        [json!(ESCAPED), json!({"statement": [statement(MORE)]}), json!("[1]"), json!({"Version": "1"})]
+    {
+        assert!(one_has(Iam, kind, &before, &of(hidden.clone())), "{hidden}");
+        assert!(one_has(Iam, kind, &Value::Null, &of(hidden.clone())), "{hidden}");
+        assert!(!one_has(Iam, kind, &of(hidden.clone()), &of(hidden)), "nothing happens");
+    }
+}
+
+#[test]
+fn the_policy_of_a_role_may_be_hidden_likewise() {
+    let of = |document: Value| json!({"Policies": [{"PolicyName": "p", "PolicyDocument": document}]});
+    for hidden in [json!(ESCAPED), json!({"statement": [statement(MORE)]})] {
+        assert!(one_has(Iam, "AWS::IAM::Role", &of(document(&[ALLOW])), &of(hidden)));
+    }
+    // A filter of messages grants nothing.
+    let filter = |value: &str| json!({"FilterPolicy": {"kind": [value]}});
+    assert!(!one_has(Iam, "AWS::SNS::Subscription", &filter("a"), &filter("b")));
+}
+
+#[test]
+fn only_a_role_that_is_made_with_it_is_told_about_itself() {
+    let role = json!({"Type": "AWS::IAM::Role", "Properties": {}});
+    let function =
+        json!({"Type": "AWS::Lambda::Function", "Properties": {"Role": {"Fn::GetAtt": ["Admin", "Arn"]}}});
+    let of = |resources: Value| json!({ "Resources": resources });
+    let both = of(json!({"Admin": role, "F": function}));
+    let told = |old: &Value| {
+        crate::risk::testing::found(old, &both).into_iter().any(|(c, id)| c == Iam && id == "F")
+    };
+    assert!(told(&of(json!({ "Admin": role }))), "the role was there");
+    assert!(!told(&of(json!({}))), "both are new");
+}
+
+#[rstest]
+#[case::who_is_asked("AWS::ApiGateway::Authorizer", json!({"AuthorizerUri": "a"}), json!({"AuthorizerUri": "b"}))]
+#[case::who_issues("AWS::ApiGatewayV2::Authorizer", json!({"JwtConfiguration": {"Issuer": "a"}}), json!({"JwtConfiguration": {"Issuer": "b"}}))]
+#[case::a_key("AWS::AppSync::ApiKey", Value::Null, json!({"ApiId": "a"}))]
+#[case::another_login("AWS::Transfer::User", json!({"SshPublicKeys": ["a"]}), json!({"SshPublicKeys": ["a", "b"]}))]
+#[case::readers("AWS::QuickSight::Dashboard", json!({"Permissions": [{"Principal": "a"}]}), json!({"Permissions": [{"Principal": "a"}, {"Principal": "b"}]}))]
+#[case::no_fine_grained_access("AWS::OpenSearchService::Domain", json!({"AdvancedSecurityOptions": {"Enabled": true}}), json!({"AdvancedSecurityOptions": {"Enabled": false}}))]
+#[case::signing_up("AWS::Cognito::UserPool", json!({"AdminCreateUserConfig": {"AllowAdminCreateUserOnly": true}}), json!({}))]
+#[case::the_role_of_an_integration("AWS::ApiGateway::Method", json!({"Integration": {"Credentials": "a"}, "AuthorizationType": "AWS_IAM"}), json!({"Integration": {"Credentials": "b"}, "AuthorizationType": "AWS_IAM"}))]
+#[case::the_role_of_a_task(
+    "AWS::StepFunctions::StateMachine",
+    json!({"DefinitionString": "{\"States\":{\"A\":{\"Credentials\":{\"RoleArn\":\"a\"}}}}"}),
+    json!({"DefinitionString": {"Fn::Sub": "{\"States\":{\"A\":{\"Credentials\":{\"RoleArn\":\"${R}\"}}}}"}})
+)]
+fn what_lets_somebody_in_besides_policies(#[case] kind: &str, #[case] old: Value, #[case] new: Value) {
+    assert!(one_has(Iam, kind, &old, &new));
+    assert!(!one_has(Iam, kind, &new, &new));
 }

@@ -1,11 +1,13 @@
 //! The rules as a whole.
 
 mod code;
+mod given;
 mod holes;
 mod iam;
 mod lists;
 mod nested;
 mod network;
 mod opaque;
+mod origin;
 mod properties;
 mod read_nested;

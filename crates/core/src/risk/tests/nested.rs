@@ -1,6 +1,6 @@
 //! Stacks in stacks.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
@@ -9,7 +9,7 @@ use crate::{
     bundle::Template,
     risk::{
         Assessed, Assessment, Nested, NestedTemplate, assess, side_by_side,
-        testing::{assessed_with, change, resources, template},
+        testing::{assessed_with, change, origins, resources, template},
     },
 };
 
@@ -108,15 +108,14 @@ fn construct_paths_of_nested_stacks_are_looked_up_where_they_are() {
     let t = resources(&json!({"N": {"Type": "AWS::CloudFormation::Stack"}}));
     let list = [change("N/R", "AWS::SQS::Queue", "Remove"), change("M/R", "AWS::SQS::Queue", "Remove")];
     let paths = [("N", "Dev/N.NestedStack/N.NestedStackResource"), ("R", "Dev/N/R/Resource")];
-    let none = BTreeMap::new();
     let found = assess(&Assessed {
         stack: "S",
         old: Some(&t),
         new: &t,
         changes: Some(&list),
         construct_paths: &paths.into_iter().map(|(id, path)| (id.to_owned(), path.to_owned())).collect(),
-        old_parameters: &none,
-        parameters: &none,
+        given: &BTreeSet::new(),
+        origins: &origins(),
         nested: &BTreeMap::new(),
     });
     let told: Vec<_> =

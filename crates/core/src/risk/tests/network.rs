@@ -52,6 +52,14 @@ use crate::{api::RiskClass::Network, risk::testing::one_has};
 #[case::joins_a_group("AWS::EC2::Instance", json!({"SecurityGroupIds": ["a"]}), json!({"SecurityGroupIds": ["a", "b"]}), true)]
 #[case::leaves_a_group("AWS::EC2::Instance", json!({"SecurityGroupIds": ["a", "b"]}), json!({"SecurityGroupIds": ["b"]}), false)]
 #[case::leaves_the_vpc("AWS::Lambda::Function", json!({"VpcConfig": {"SubnetIds": ["a"]}}), json!({}), true)]
+#[case::two_peers_in_one_rule("AWS::EC2::SecurityGroupIngress", json!({"GroupId": "g", "CidrIp": "10.0.0.0/8", "IpProtocol": "-1"}), json!({"GroupId": "g", "CidrIp": "10.0.0.0/8", "CidrIpv6": "::/0", "IpProtocol": "-1"}), true)]
+#[case::a_list_of_addresses("AWS::EC2::PrefixList", json!({"Entries": [{"Cidr": "10.0.0.0/8"}]}), json!({"Entries": [{"Cidr": "0.0.0.0/0"}]}), true)]
+#[case::a_rule_without_login("AWS::ElasticLoadBalancingV2::ListenerRule", json!({"Actions": [{"Type": "authenticate-oidc"}, {"Type": "forward"}]}), json!({"Actions": [{"Type": "forward"}]}), true)]
+#[case::a_group_in_another_vpc("AWS::EC2::SecurityGroupVpcAssociation", Value::Null, json!({"GroupId": "g", "VpcId": "v"}), true)]
+#[case::signatures_no_longer("AWS::CloudFront::Distribution", json!({"DistributionConfig": {"CacheBehaviors": [{"PathPattern": "/a", "TrustedKeyGroups": ["k"]}]}}), json!({"DistributionConfig": {"CacheBehaviors": [{"PathPattern": "/a"}]}}), true)]
+#[case::signatures_as_before("AWS::CloudFront::Distribution", json!({"DistributionConfig": {"CacheBehaviors": [{"PathPattern": "/a", "TrustedKeyGroups": ["k"]}]}}), json!({"DistributionConfig": {"Comment": "c", "CacheBehaviors": [{"PathPattern": "/a", "TrustedKeyGroups": ["k"]}]}}), false)]
+#[case::brokers_for_anybody("AWS::MSK::Cluster", json!({"ClientAuthentication": {}}), json!({"ClientAuthentication": {"Unauthenticated": {"Enabled": true}}}), true)]
+#[case::snapshots_no_longer_blocked("AWS::EC2::SnapshotBlockPublicAccess", json!({"State": "block-all-sharing"}), Value::Null, true)]
 #[case::a_queue("AWS::SQS::Queue", Value::Null, json!({"QueueName": "q"}), false)]
 fn of_a_resource(#[case] kind: &str, #[case] old: Value, #[case] new: Value, #[case] want: bool) {
     assert_eq!(one_has(Network, kind, &old, &new), want);

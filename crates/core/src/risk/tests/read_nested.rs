@@ -1,11 +1,14 @@
 //! Nested templates of an assembly of the form that the CDK writes.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use serde_json::{Value, json};
 
 use crate::{
-    bundle::{Bundle, File, Node, StackArtifact, Tree, TreePath},
+    bundle::{Bundle, File, Node, Origins, StackArtifact, Tree, TreePath},
     risk::{Assessed, assess, deployed_templates, nested_templates, side_by_side},
 };
 
@@ -102,8 +105,8 @@ fn what_is_in_a_nested_stack_already_is_no_risk() {
             new: &artifact.template,
             changes: None,
             construct_paths: &none,
-            old_parameters: &BTreeMap::new(),
-            parameters: &BTreeMap::new(),
+            given: &BTreeSet::new(),
+            origins: &Origins::of(&artifact),
             nested: &side_by_side(&before, &after),
         })
         .risks

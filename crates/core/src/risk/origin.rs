@@ -1,0 +1,93 @@
+//! What a resource draws in from outside of the release: an object of a bucket that it does not publish to, or an image under a tag
+//! that may name another one tomorrow.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Map, Value};
+
+use super::{
+    facts::{Fact, plain},
+    pair::properties,
+    text::is_intrinsic,
+};
+use crate::bundle::{OBJECT_LISTS, OBJECT_NAMES, Origin, Origins, Resource};
+
+const OBJECT: &str = "draws in an object that is not part of the release";
+const IMAGE: &str = "runs an image by a tag that may name another one tomorrow";
+const UNKNOWN: &str = "draws in something whose place is not known before it is deployed";
+
+/// Properties that say which version of an object is meant: that one stays as it is.
+const VERSIONS: [&str; 4] = ["S3ObjectVersion", "Version", "ObjectVersion", "S3Version"];
+/// Properties that hold the URL of code or of a definition.
+const URLS: [&str; 8] = [
+    "CodeS3Location",
+    "ScriptLocation",
+    "CodeUri",
+    "ContentUri",
+    "DefinitionUri",
+    "DefinitionS3Location",
+    "RequestMappingTemplateS3Location",
+    "ResponseMappingTemplateS3Location",
+];
+/// Properties that name an image.
+const IMAGES: [&str; 4] = ["Image", "ImageUri", "ImageIdentifier", "ContainerUri"];
+
+/// All that one side of a resource draws in from outside.
+pub(super) fn from_outside(resource: Option<&Resource>, origins: &Origins) -> BTreeSet<Fact> {
+    let mut found = BTreeSet::new();
+    walk(properties(resource), origins, &mut found);
+    found
+}
+
+fn walk(value: &Value, origins: &Origins, found: &mut BTreeSet<Fact>) {
+    match value {
+        Value::Array(items) => items.iter().for_each(|item| walk(item, origins, found)),
+        Value::Object(object) => {
+            objects(object, origins, found);
+            for (name, item) in object {
+                let text = item.is_string() || is_intrinsic(item);
+                if text && URLS.contains(&name.as_str()) {
+                    note(origins.url(item), OBJECT, item, found);
+                } else if text && IMAGES.contains(&name.as_str()) {
+                    note(origins.image(item), IMAGE, item, found);
+                }
+                walk(item, origins, found);
+            }
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+}
+
+fn objects(object: &Map<String, Value>, origins: &Origins, found: &mut BTreeSet<Fact>) {
+    let pinned = VERSIONS.iter().any(|name| {
+        object.get(*name).and_then(Value::as_str).is_some_and(|v| !v.is_empty() && !v.contains("{{"))
+    });
+    for (bucket, key) in OBJECT_NAMES.iter().filter(|_| !pinned) {
+        if let (Some(bucket), Some(key)) = (object.get(*bucket), object.get(*key)) {
+            let both = Value::Array(vec![bucket.clone(), key.clone()]);
+            note(origins.object(bucket), OBJECT, &both, found);
+        }
+    }
+    if let (Some(buckets), Some(keys)) = (object.get(OBJECT_LISTS.0), object.get(OBJECT_LISTS.1)) {
+        let listed = buckets.as_array().filter(|list| list.len() == keys.as_array().map_or(0, Vec::len));
+        let origin = |bucket: &Value| origins.object(bucket);
+        let worst = match listed {
+            Some(list) if list.iter().all(|b| origin(b) == Origin::Release) => Origin::Release,
+            Some(list) if list.iter().all(|b| origin(b) != Origin::Unknown) => Origin::Elsewhere,
+            Some(_) | None => Origin::Unknown,
+        };
+        note(worst, OBJECT, &Value::Array(vec![buckets.clone(), keys.clone()]), found);
+    }
+}
+
+fn note(origin: Origin, cause: &'static str, what: &Value, found: &mut BTreeSet<Fact>) {
+    match origin {
+        Origin::Release => {}
+        Origin::Elsewhere => {
+            found.insert((cause, plain(what)));
+        }
+        Origin::Unknown => {
+            found.insert((UNKNOWN, plain(what)));
+        }
+    }
+}
