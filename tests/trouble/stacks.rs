@@ -22,7 +22,7 @@ fn a_stack_of_that_name_that_is_not_ours_is_left_alone() -> Result<()> {
     world.aws.call(&case.account, "cloudformation", "CreateStack", &stack)?;
     let before = world.template(&case.account, "Dev-Store")?;
     case.start(world)?;
-    case.shows(world, &stalled("StackNotOurs", "was not made by this object"))?;
+    case.shows(world, &stalled("StackNotOurs", "was not made by this Stage"))?;
     ensure!(world.template(&case.account, "Dev-Store")? == before, "it was changed");
 
     // Once it is gone, the name is free.

@@ -472,10 +472,19 @@ pub struct LiveGate {
     pub accounts: Vec<AwsAccount>,
     /// All Freezes.
     pub freezes: Vec<Freeze>,
-    /// The resourceVersion of the plan; absent if it is gone.
-    pub plan: Option<String>,
+    /// The plan; absent if it is gone.
+    pub plan: Option<LivePlan>,
     /// Which objects the admission policies are, and in which generation; absent where they cannot be read.
     pub policies: Option<Digest>,
+}
+
+/// What the metadata of a plan say.
+#[derive(Clone, Debug, Default)]
+pub struct LivePlan {
+    /// Its resourceVersion.
+    pub resource_version: String,
+    /// What people have written on it.
+    pub annotations: BTreeMap<String, String>,
 }
 
 /// What an accepted effect left behind.

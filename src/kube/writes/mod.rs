@@ -25,7 +25,8 @@ use stackgate_core::{
     },
     change::Hidden,
     effect::{
-        Fact, Held, LiveGate, NewPlan, Outcome, OutputsRecord, Receipt, RefusalKind, ValueKind, ValueSource,
+        Fact, Held, LiveGate, LivePlan, NewPlan, Outcome, OutputsRecord, Receipt, RefusalKind, ValueKind,
+        ValueSource,
     },
 };
 
@@ -164,7 +165,10 @@ impl Writes {
                     stage,
                     accounts: accounts.into_iter().flatten().collect(),
                     freezes: freezes.items,
-                    plan: plan.and_then(|p| p.metadata.resource_version),
+                    plan: plan.map(|p| LivePlan {
+                        resource_version: p.resource_version().unwrap_or_default(),
+                        annotations: p.metadata.annotations.unwrap_or_default(),
+                    }),
                     policies,
                 })))
             }

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use jiff::SignedDuration;
 use kube::ResourceExt;
 
+use super::Tally;
 use crate::api::{
     AwsAccount, GateField, IdentityNeeded, Leftover, MinimumGate, Promotion, RequireApproval, RiskClass,
     Stage,
@@ -119,6 +120,12 @@ pub fn in_force<'a>(stage: &Stage, accounts: impl IntoIterator<Item = &'a AwsAcc
 }
 
 impl InForce {
+    /// Whether it stays shut while nothing proves who has decided.
+    #[must_use]
+    pub fn rests_on_policies(&self, tally: &Tally) -> bool {
+        tally.by_rule.is_none() && self.identity.value == IdentityNeeded::Verified
+    }
+
     /// The fields as a status shows them.
     #[must_use]
     pub fn shown(&self) -> Vec<GateField> {

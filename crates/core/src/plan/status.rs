@@ -14,7 +14,7 @@ use crate::{
     },
     cluster::ClusterView,
     freeze::{Held, Touched, held},
-    gate::{InForce, PlanView, Tally, approval_value, in_force, tally},
+    gate::{Enforcement, InForce, InForceState, PlanView, Tally, approval_value, in_force, tally},
 };
 
 /// The gate that a plan stands before.
@@ -23,6 +23,8 @@ pub struct Gated {
     gate: InForce,
     held: Vec<Held>,
     thaws: Option<Timestamp>,
+    suspended: bool,
+    enforcement: Enforcement,
 }
 
 /// The gate of the Stage that the plan is for; `None`: it is for a Bootstrap, or its Stage is gone or another one now.
@@ -42,7 +44,8 @@ pub fn gated(cluster: &impl ClusterView, plan: &Arc<ChangePlan>, now: Timestamp)
     let gate = in_force(&stage, accounts.named(&stage.spec.accounts));
     let touched = Touched { namespace, accounts: &view.accounts(), operation: proposal.operation };
     let (held, thaws) = held(&cluster.freezes(), &accounts, touched, now);
-    Some(Gated { gate, held, thaws })
+    let suspended = stage.spec.suspend;
+    Some(Gated { gate, held, thaws, suspended, enforcement: cluster.enforcement() })
 }
 
 /// What the object shows, and when that changes by itself. `None`: it is no plan of ours.
@@ -59,7 +62,7 @@ pub fn status(
     let tally = gated.map(|g| tally(&view, &g.gate, counted_at(&view, now)));
     let (state, list) = over(&view, is_bootstrap, list)
         .unwrap_or_else(|list| before_the_gate(&view, gated, tally.as_ref(), plan, list));
-    let waits = matches!(state, "AwaitingApproval" | "Frozen");
+    let waits = matches!(state, "AwaitingApproval" | "Frozen" | "Suspended" | "PoliciesNotInForce");
     let expires = gated.filter(|_| waits).map(|g| expires(&view, g, tally.as_ref()));
     let marks = view.marks(plan.metadata.annotations.as_ref());
     let status = ChangePlanStatus {
@@ -146,15 +149,7 @@ fn before_the_gate<'a>(
         return ("Pending", list.with(ConditionType::Waiting, true, Reason::Planning, what));
     };
     if tally.passes() {
-        return match gated.held.first().filter(|_| !tally.overridden) {
-            Some(h) => {
-                let what = format!("Freeze {}: {}", h.name, h.reason);
-                ("Frozen", list.with(ConditionType::Waiting, true, Reason::Frozen, what))
-            }
-            None => {
-                ("Approved", list.with(ConditionType::Reconciling, true, Reason::Executing, "about to run"))
-            }
-        };
+        return approved(gated, tally, list);
     }
     if view.is_full(Action::Approve) {
         let what = format!(
@@ -171,6 +166,30 @@ fn before_the_gate<'a>(
         approval_value(view, tally)
     );
     ("AwaitingApproval", list.with(ConditionType::Waiting, true, Reason::AwaitingApproval, command))
+}
+
+/// A plan that has what it needs: what else holds it, in the order in which its Stage asks.
+fn approved<'a>(gated: &Gated, tally: &Tally, list: Conditions<'a>) -> (&'static str, Conditions<'a>) {
+    use ConditionType::{Reconciling, Waiting};
+    if gated.suspended {
+        let what = "approved; spec.suspend of its Stage holds it";
+        return ("Suspended", list.with(Waiting, true, Reason::Suspended, what));
+    }
+    if gated.gate.rests_on_policies(tally) && gated.enforcement.state != InForceState::InForce {
+        let why = match gated.enforcement.message.as_str() {
+            "" => "the admission policies have not been tried yet",
+            why => why,
+        };
+        let what = format!("approved, and waits: its gate wants verified identities, and {why}");
+        return ("PoliciesNotInForce", list.with(Waiting, true, Reason::PoliciesNotInForce, what));
+    }
+    match gated.held.first().filter(|_| !tally.overridden) {
+        Some(h) => {
+            let what = format!("Freeze {}: {}", h.name, h.reason);
+            ("Frozen", list.with(Waiting, true, Reason::Frozen, what))
+        }
+        None => ("Approved", list.with(Reconciling, true, Reason::Executing, "about to run")),
+    }
 }
 
 /// When the plan, or the approvals that it has, expire.

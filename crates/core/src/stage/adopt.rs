@@ -30,16 +30,13 @@ pub(super) fn is_taken_over(
             now.saturating_add(SignedDuration::from_mins(1)).ok(),
         ))
     };
+    if let Some(other) = s.taken.get(&t.key) {
+        return stuck(format!("belongs to Stage {other}: give yours another name"));
+    }
     if !s.stage.spec.adopts() {
         return stuck(
-            "was not made by this object: rename yours, delete that one, or have it taken over: spec.adoptionPolicy: Unowned"
-                .to_owned(),
+            "was not made by this Stage: give yours another name, or have it taken over: spec.adoptionPolicy: Unowned".to_owned(),
         );
-    }
-    if let Some(other) = s.taken.get(&t.key) {
-        return stuck(format!(
-            "belongs to Stage {other}: rename yours, or delete that Stage, which leaves the stack"
-        ));
     }
     // It stays with the stack, whatever role a call names later.
     if let Some(role) = row.role.as_ref().filter(|r| *r != t.names.execution_role().as_str()) {

@@ -15,7 +15,7 @@ use crate::{
     },
     change::HmacKey,
     cluster::{ClusterView, Installation},
-    effect::{Effect, LiveGate, Look, Next, PlanVersion, Record},
+    effect::{Effect, LiveGate, LivePlan, Look, Next, PlanVersion, Record},
     facts::{Facts, SeenGate},
     gate::{Enforcement, InForceState, PlanView, annotation_digest, in_force},
     plan::{gated, views},
@@ -114,7 +114,7 @@ impl Case {
             stage: Some(self.stage()),
             accounts: Vec::new(),
             freezes: self.freezes.clone(),
-            plan: Some(String::new()),
+            plan: Some(LivePlan::default()),
             policies: Some(Digest::of("policies")),
         };
         SeenGate { live, at: at(9), after: self.plan_version() }

@@ -10,7 +10,7 @@ use super::{
     adopt::is_taken_over,
     failure::{failure_text, told},
     fence::{baseline, close, found},
-    gate::{freezes, rests_on_policies, told as told_of_freeze},
+    gate::{freezes, told as told_of_freeze},
     live::live_since_recorded,
     prepare::{assessed, parameters, wanted, wish, without_set},
     protect::protect,
@@ -20,8 +20,8 @@ use super::{
 use crate::{
     account::Accounts,
     api::{
-        Claimed, ClaimedStack, CloseReason, Freeze, IdentityNeeded, PlannedAs, ProposedStack, Reason, Risk,
-        RiskClass, Settled, SettledAs,
+        Action, Claimed, ClaimedStack, CloseReason, Freeze, IdentityNeeded, PlannedAs, ProposedStack, Reason,
+        Risk, RiskClass, Settled, SettledAs,
     },
     change::change_set_name,
     drive::{Prepared, Progress, Running, in_progress},
@@ -153,7 +153,7 @@ fn drive(
         baseline: &baseline(stack),
         claim,
         access: &access_to(s, stack),
-        protect: stack.termination_protection,
+        protect: stack.protects(),
     };
     running.drive(may_start, || gate_stands(s, plan, stack, now), now)
 }
@@ -166,6 +166,12 @@ pub(super) fn gate_stands(
     now: Timestamp,
 ) -> Step<Option<String>> {
     let live = live_since_recorded(s, plan, now)?;
+    if has_been_rejected(plan, live) {
+        // It stops what has not begun, as soon as it is recorded.
+        let again = now.saturating_add(SignedDuration::from_secs(1)).ok();
+        let what = format!("a reject has just been written on plan {}", plan.name);
+        return Err(Need::Wait(Reason::Executing, what, again));
+    }
     // After a restart nobody has tried the policies yet: that is no reason to withdraw what was claimed before.
     if s.enforcement.state == InForceState::Unknown && s.gate.identity.value == IdentityNeeded::Verified {
         let again = now.saturating_add(SignedDuration::from_secs(5)).ok();
@@ -176,6 +182,13 @@ pub(super) fn gate_stands(
         ));
     }
     Ok(stops(s, plan, stack, live, now))
+}
+
+/// Whether somebody has rejected the plan, and the watch does not show it yet.
+fn has_been_rejected(plan: &PlanView, live: &LiveGate) -> bool {
+    let marks = live.plan.as_ref().map(|p| plan.marks(Some(&p.annotations)));
+    marks.is_some_and(|m| m.decisions.iter().any(|(_, _, d)| d.action == Action::Reject))
+        && plan.rejected().is_none()
 }
 
 fn looks_at_change_set(need: &Need) -> bool {
@@ -212,7 +225,7 @@ fn stops(
     // What runs already runs to its end: these stop a beginning, and what cannot be taken back.
     if plan.settled.is_empty() || stack.plan == PlannedAs::Removed {
         let the_same = live.policies.is_some() && live.policies == s.enforcement.fingerprint;
-        if rests_on_policies(&gate, &tally) && !the_same {
+        if gate.rests_on_policies(&tally) && !the_same {
             return Some(
                 "the admission policies that prove who decided are not those any more that did".to_owned(),
             );

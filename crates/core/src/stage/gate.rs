@@ -20,7 +20,7 @@ use crate::{
     effect::{CONFIRM_WITHIN, Effect, Look, Pace, Seen, SetRef},
     facts::Looked,
     freeze::{Held, Touched, held},
-    gate::{InForce, InForceState, PlanView, Tally, approval_value, tally},
+    gate::{InForceState, PlanView, Tally, approval_value, tally},
     plan::{append, by_rule},
     stack::SetState,
     verdict::{Need, Phase, Step, Verdict, ask, fold},
@@ -106,13 +106,9 @@ fn adopts_still(s: &Snapshot<'_>, plan: &PlanView, now: Timestamp) -> Step<Optio
     Ok(taken.map(|(key, other)| format!("stack {key} belongs to Stage {other}")))
 }
 
-/// Whether the gate wants to know who decides, and nothing proves that now. Decisions of before do not open it either.
-pub(super) fn rests_on_policies(gate: &InForce, tally: &Tally) -> bool {
-    tally.by_rule.is_none() && gate.identity.value == IdentityNeeded::Verified
-}
-
+/// Where nothing proves now who decides, decisions of before do not open the gate either.
 fn unproven(s: &Snapshot<'_>, plan: &PlanView, tally: &Tally) -> Option<Verdict> {
-    if !rests_on_policies(&s.gate, tally) || s.enforcement.state == InForceState::InForce {
+    if !s.gate.rests_on_policies(tally) || s.enforcement.state == InForceState::InForce {
         return None;
     }
     let watch = plan.proposal().stacks.iter().map(|p| watched(p, Pace::Slow));
@@ -210,7 +206,7 @@ fn wait_for_approval(s: &Snapshot<'_>, plan: &PlanView, tally: &Tally, now: Time
     Verdict::rest(
         Phase::Waiting(Reason::AwaitingApproval),
         format!(
-            "needs {}{not_counted}{}{}; read it: kubectl -n {} describe plan {}; let it run: {command}  or  {on_stage}",
+            "needs {}{not_counted}{}{}; read it: kubectl -n {} describe plan {}; let it run: {command}  or, with the right to write Stages:  {on_stage}",
             tally.missing(),
             standing_revokes(s, plan),
             unheeded(s),

@@ -250,7 +250,7 @@ fn open(
         } else if !removals.stacks.is_empty() {
             Operation::Prune
         } else {
-            s.operation(&release.digest)
+            s.operation(release.digest, given(s, now).ok().and_then(|g| given::digest(s, &g)))
         },
         id,
         release: Some(release.clone()),

@@ -43,7 +43,7 @@ pub(super) fn protect(s: &Snapshot<'_>, stack: &ProposedStack, now: Timestamp) -
     };
     match found(stack) {
         Baseline::Stack(id, at) if id == row.id && at == row.updated => {
-            Protecting { facts: s.facts, key: &key, access: &access, wanted: stack.termination_protection }
+            Protecting { facts: s.facts, key: &key, access: &access, wanted: stack.protects() }
                 .settle(row, now)
         }
         Baseline::Stack(..) | Baseline::None => {

@@ -327,7 +327,8 @@ pub(super) fn remove(
             }
             // What is decided has to rest on all that stands in the plan: there is no change set that could be withdrawn.
             match live_since_version(s, plan, now) {
-                Ok(live) if live.plan.as_ref() == Some(&plan.resource_version()) => {}
+                Ok(live)
+                    if live.plan.as_ref().is_some_and(|p| p.resource_version == plan.resource_version()) => {}
                 Ok(_) => {
                     let again = now.saturating_add(SignedDuration::from_secs(1)).ok();
                     let what = format!("plan {} has changed meanwhile", plan.name);

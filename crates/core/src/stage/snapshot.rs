@@ -19,7 +19,7 @@ use crate::{
     gate::{Enforcement, InForce, PlanView, in_force, owned_key},
     plan::views,
     stack::StackRow,
-    words::{StackKey, Uid},
+    words::{Digest, StackKey, Uid},
 };
 
 /// Everything that was observed, at one moment.
@@ -95,7 +95,7 @@ pub fn observe<'a>(
         .collect();
     let plans = views(cluster.plans_of_stage(namespace, name), Some(facts), &uid);
     Some(Snapshot {
-        taken: if stage.spec.adopts() { taken(cluster, &uid, plans.first(), facts) } else { BTreeMap::new() },
+        taken: taken(cluster, &uid, plans.first(), facts),
         plans,
         assembly: cluster.assembly(namespace, &stage.spec.assembly_ref.name),
         gate: in_force(&stage, accounts.named(&stage.spec.accounts)),
@@ -174,14 +174,16 @@ impl Snapshot<'_> {
         Some(asked.chars().take(256).collect())
     }
 
-    /// What deploying this release would be: going back, if it was first carried out before the one that is there.
+    /// What deploying this release with these parameter values would be: going back, if the same was first carried out before what is
+    /// there.
     #[must_use]
-    pub fn operation(&self, release: &crate::words::Digest) -> Operation {
-        let carried_out = || self.plans.iter().filter(|p| p.is_complete()).filter_map(|p| p.release.as_ref());
+    pub fn operation(&self, release: Digest, parameters: Option<Digest>) -> Operation {
+        let done = |p: &PlanView| Some((p.release.as_ref()?.digest, p.parameters));
+        let carried_out = || self.plans.iter().filter(|p| p.is_complete()).filter_map(done);
         // Newest first: the last place of a release is that of its first time.
-        let first = |digest| carried_out().enumerate().filter(|(_, r)| r.digest == digest).last();
-        let now = carried_out().next().and_then(|r| first(r.digest));
-        match (now, first(*release)) {
+        let first = |wanted| carried_out().enumerate().filter(|(_, there)| *there == wanted).last();
+        let now = carried_out().next().and_then(first);
+        match (now, first((release, parameters))) {
             (Some((now, _)), Some((then, _))) if then > now => Operation::Rollback,
             _ => Operation::Deploy,
         }

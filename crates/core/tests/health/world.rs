@@ -32,6 +32,7 @@ pub struct Cluster {
     pub accounts: Vec<Arc<AwsAccount>>,
     pub plans: Vec<Arc<ChangePlan>>,
     pub freezes: Vec<Arc<Freeze>>,
+    pub enforcement: Enforcement,
 }
 
 impl ClusterView for Cluster {
@@ -54,7 +55,7 @@ impl ClusterView for Cluster {
         self.freezes.clone()
     }
     fn enforcement(&self) -> Enforcement {
-        Enforcement::default()
+        self.enforcement.clone()
     }
     fn plans_of_stage(&self, _: &str, _: &str) -> Vec<Arc<ChangePlan>> {
         self.plans.clone()

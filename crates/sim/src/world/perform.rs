@@ -9,8 +9,8 @@ use stackgate_core::{
     change::coming,
     cluster::ClusterView,
     effect::{
-        Effect, Fact, LiveGate, Look, Mutation, NewPlan, Outcome, Receipt, Record, Refusal, RefusalKind,
-        SetRef, SourceSeen, TemplateSource, WantedChangeSet,
+        Effect, Fact, LiveGate, LivePlan, Look, Mutation, NewPlan, Outcome, Receipt, Record, Refusal,
+        RefusalKind, SetRef, SourceSeen, TemplateSource, WantedChangeSet,
     },
     stack::StackStatus,
     words::{ChangeSetName, DecisionId, Digest},
@@ -97,11 +97,14 @@ impl World {
         self.happened.push(Happened::Looked(self.now));
         let Luck { random, weather, .. } = &mut self.luck;
         let readable = self.policies.readable && !random.chance(weather.refused);
-        let version = self.cluster.plan(plan).and_then(|p| p.metadata.resource_version.clone());
+        let plan = self.cluster.plan(plan).map(|p| LivePlan {
+            resource_version: p.resource_version().unwrap_or_default(),
+            annotations: p.annotations().clone(),
+        });
         let objects = &self.cluster.objects;
         Fact::LiveGate(Box::new(LiveGate {
             stage: objects.stage(NAMESPACE, stage).map(Arc::unwrap_or_clone),
-            plan: version,
+            plan,
             accounts: objects
                 .accounts()
                 .into_iter()

@@ -261,6 +261,13 @@ impl ProposedStack {
         self.plan == PlannedAs::Unchanged && !self.switches_protection
     }
 
+    /// The protection that is set: on where it is wanted, off only where the plan has told of it. Somebody may have protected the
+    /// stack since.
+    #[must_use]
+    pub fn protects(&self) -> Option<bool> {
+        self.termination_protection.filter(|on| *on || self.switches_protection)
+    }
+
     /// Where the stack lives.
     #[must_use]
     pub fn key(&self) -> StackKey {

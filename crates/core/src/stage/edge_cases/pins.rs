@@ -78,3 +78,21 @@ fn a_pin_goes_through_when_the_release_has_soaked() {
 fn a_pin_goes_back_to_what_this_stage_has_had() {
     assert_eq!(pinned(SOAKED, &[], carried_out(C1, 1), 1), Ok(()));
 }
+
+#[test]
+fn going_back_to_a_release_with_other_parameter_values_is_no_roll_back() {
+    let done = |id: &str, order: u64, release: &str, parameters: &str| {
+        let mut plan = carried_out(id, order);
+        let opened = plan.spec.ledger[0].opened.as_mut().unwrap();
+        opened.release.as_mut().unwrap().digest = Digest::of(release);
+        opened.parameters = Some(Digest::of(parameters));
+        plan
+    };
+    let case = Case::new(&[]).with(|c| c.plans = vec![done(C1, 1, "old", "p"), done(OTHER, 2, "new", "p")]);
+    let operation = |release: &str, parameters: &str| {
+        case.seen().operation(Digest::of(release), Some(Digest::of(parameters)))
+    };
+    assert_eq!(operation("old", "p"), crate::api::Operation::Rollback);
+    assert_eq!(operation("old", "q"), crate::api::Operation::Deploy);
+    assert_eq!(operation("new", "p"), crate::api::Operation::Deploy);
+}

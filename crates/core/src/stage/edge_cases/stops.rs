@@ -135,3 +135,39 @@ fn who_decides_while_nothing_proves_it_is_told_before() {
     let any = case.with(|c| c.gate = json!({ "identity": "Any" }));
     assert!(!any.decided(5).message.contains("does not count"));
 }
+
+/// What executing a claimed plan finds, where a look at the API server shows this annotation and the watch does not.
+fn before_executing(value: &str) -> Result<Option<String>, String> {
+    let case = Case::new(&[said("Approve", "alice"), claimed()]).looked().with(|c| {
+        let live = c.facts.gate.as_mut().unwrap().live.plan.as_mut().unwrap();
+        live.annotations.insert(REJECT.to_owned(), value.to_owned());
+    });
+    let s = case.seen();
+    let plan = s.newest().unwrap();
+    let stack = &plan.proposal().stacks[0];
+    crate::stage::execute::gate_stands(&s, plan, stack, at(9)).map_err(|need| format!("{need:?}"))
+}
+
+#[test]
+fn a_reject_that_the_watch_does_not_show_yet_is_waited_for() {
+    let waits = before_executing(&format!("{C1};by=bob")).unwrap_err();
+    assert!(waits.contains("a reject has just been written"), "{waits}");
+    assert!(before_executing(&format!("{OTHER};by=bob")).is_ok(), "of another plan");
+}
+
+#[rstest]
+#[case::on(Some(true), true, Some(true))]
+#[case::on_since_it_was_planned(Some(true), false, Some(true))]
+#[case::off_as_told(Some(false), true, Some(false))]
+#[case::protected_by_somebody_since(Some(false), false, None)]
+#[case::left_as_it_is(None, false, None)]
+fn a_protection_is_switched_off_only_where_that_was_told(
+    #[case] wanted: Option<bool>,
+    #[case] switches: bool,
+    #[case] set: Option<bool>,
+) {
+    let mut stack = plan(C1, A1, 1, &[]).spec.proposal.stacks.remove(0);
+    stack.termination_protection = wanted;
+    stack.switches_protection = switches;
+    assert_eq!(stack.protects(), set);
+}

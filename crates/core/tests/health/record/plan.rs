@@ -5,6 +5,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 use stackgate_core::{
     api::ChangePlan,
+    gate::{Enforcement, InForceState},
     plan::{gated, status},
 };
 
@@ -13,12 +14,24 @@ use crate::world::{Cluster, Entry, bootstrap_plan, now, object, plan, stage_spec
 
 use Entry::{Claimed, Closed, Decided, Opened, Settled};
 
-/// What the plan shows before this Stage, and with these freezes.
+/// What the plan shows before this Stage, with these freezes and the admission policies in force.
 fn case(name: &str, object: Value, stage: Option<Value>, freezes: Vec<Value>) -> Recorded {
+    let enforcement = Enforcement { state: InForceState::InForce, ..Enforcement::default() };
+    shown(name, object, stage, freezes, enforcement)
+}
+
+fn shown(
+    name: &str,
+    object: Value,
+    stage: Option<Value>,
+    freezes: Vec<Value>,
+    enforcement: Enforcement,
+) -> Recorded {
     let plan: Arc<ChangePlan> = Arc::new(serde_json::from_value(object.clone()).unwrap());
     let cluster = Cluster {
         stage: stage.map(|s| Arc::new(serde_json::from_value(s).unwrap())),
         freezes: freezes.into_iter().map(|f| Arc::new(serde_json::from_value(f).unwrap())).collect(),
+        enforcement,
         ..Cluster::default()
     };
     let gated = gated(&cluster, &plan, now());
@@ -32,6 +45,13 @@ pub fn plans() -> Vec<Recorded> {
     let of_bootstrap =
         |name: &str, entries: &[Entry]| case(name, bootstrap_plan(name, entries), None, Vec::new());
     let freeze = object("Freeze", "inc-4711", &json!({ "reason": "INC-4711" }));
+    let mut suspended = stage_spec();
+    suspended["suspend"] = json!(true);
+    let not_in_force = Enforcement {
+        state: InForceState::NotInForce,
+        message: "ValidatingAdmissionPolicyBinding decisions.stackgate.dev is gone".to_owned(),
+        ..Enforcement::default()
+    };
     let mut new = plan("new", "Prepared", &[Opened(1, 'a')]);
     new["metadata"]["generation"] = json!(1);
     let mut list = vec![
@@ -42,6 +62,19 @@ pub fn plans() -> Vec<Recorded> {
             plan("frozen", "Prepared", &[Opened(1, 'a'), Decided("Approve")]),
             prod(),
             vec![freeze],
+        ),
+        case(
+            "suspended",
+            plan("suspended", "Prepared", &[Opened(1, 'a'), Decided("Approve")]),
+            Some(object("Stage", "prod", &suspended)),
+            Vec::new(),
+        ),
+        shown(
+            "policies-not-in-force",
+            plan("policies-not-in-force", "Prepared", &[Opened(1, 'a'), Decided("Approve")]),
+            prod(),
+            Vec::new(),
+            not_in_force,
         ),
         case("stage-gone", plan("stage-gone", "Prepared", &[Opened(1, 'a')]), None, Vec::new()),
         of_stage("approved", &[Opened(1, 'a'), Decided("Approve")]),
