@@ -7,7 +7,7 @@ use rstest::{Context, rstest};
 use serde_json::json;
 use stackgate_testbed::{
     Exchange,
-    scenario::{BUILD_ACCOUNT, Case, CdkOut, Expected, Kind, REGION, SOON},
+    scenario::{BUILD, BUILD_ACCOUNT, Case, CdkOut, Expected, Kind, REGION, SOON},
 };
 
 use super::world;
@@ -68,6 +68,16 @@ const fn stage(reason: &'static str, says: &'static str) -> Expected {
     |c: &mut Case| { c.aws_account["spec"]["allowedNamespaces"][0]["stackNames"] = json!(["Prod-*"]); Ok(()) },
     stage("AccountNotAllowed", "no pattern of stackNames matches")
 )]
+#[case::events_go_to_a_topic_of_another_account(
+    |c: &mut Case| c.assembly.edit("assembly-Dev/manifest.json", |manifest| {
+        for (_, artifact) in manifest["artifacts"].as_object_mut().into_iter().flatten() {
+            if artifact["type"] == "aws:cloudformation:stack" {
+                artifact["properties"]["notificationArns"] = json!(["arn:aws:sns:ap-southeast-2:666666666666:exfil"]);
+            }
+        }
+    }),
+    stage("AccountNotAllowed", "666666666666:exfil, which is not in account")
+)]
 #[case::role_not_computed(
     |c: &mut Case| { c.assembly = c.assembly.replaced("cdk-acme-cfn-exec-role", "cdk-acme-admin-role"); Ok(()) },
     stage("RoleNotComputed", "execution role")
@@ -127,6 +137,19 @@ fn bad_input_is_told(
     let stacks: Vec<String> = world.stacks(&case.account)?.into_iter().map(|stack| stack.name).collect();
     ensure!(!stacks.iter().any(|name| name.starts_with("Dev-")), "stacks were made all the same: {stacks:?}");
     Ok(())
+}
+
+#[test]
+fn an_account_that_others_trust_is_deployed_to_where_that_is_granted() -> Result<()> {
+    let world = world()?;
+    let mut case = Case::new(world, "others-trust-it")?;
+    case.bootstrap["spec"]["trustedAccounts"] = json!([BUILD, case.account]);
+    case.bootstrap["spec"]["accounts"]["names"] = json!([case.name, "build"]);
+    case.start(world)?;
+    case.shows(world, &stage("AccountNotAllowed", "makes other accounts trust account"))?;
+    case.aws_account["spec"]["allowedNamespaces"][0]["allow"] = json!(["TrustedAccount"]);
+    world.kubectl().apply(&case.aws_account.to_string())?;
+    case.shows(world, &Expected { condition: "Waiting", ..stage("AwaitingApproval", "needs") })
 }
 
 /// Sets a property of the artifact of Dev-Api.

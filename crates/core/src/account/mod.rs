@@ -7,7 +7,8 @@ use kube::ResourceExt;
 
 use crate::{
     api::{
-        AccountSelection, AwsAccount, AwsAccountStatus, ConditionType, Conditions, NamespaceGrant, Reason,
+        AccountSelection, AwsAccount, AwsAccountStatus, Beyond, ConditionType, Conditions, NamespaceGrant,
+        Reason,
     },
     words::{AccountId, Env, Qualifier, StackName},
 };
@@ -137,6 +138,11 @@ pub fn may_deploy<'a>(
         return Err(NotAllowed::StackName(name, namespace.to_owned(), stack.clone()));
     }
     Ok(&grant.stack_names)
+}
+
+/// Whether a namespace may do there what reaches beyond the account.
+pub fn reaches_beyond(account: &AwsAccount, namespace: &str, what: Beyond) -> bool {
+    grant(account, namespace).is_ok_and(|g| g.allow.contains(&what))
 }
 
 /// Whether a pattern with `*` matches the whole text.

@@ -100,6 +100,19 @@ pub struct NamespaceGrant {
     /// The role to read those buckets with, where they do not lie in the controller's own account.
     #[serde(rename = "assemblyRoleARN", default, skip_serializing_if = "Option::is_none")]
     pub assembly_role_arn: Option<RoleArn>,
+    /// What its Stages may do there besides, though it reaches beyond the account. Absent: nothing.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 2))]
+    pub allow: Vec<Beyond>,
+}
+
+/// What reaches beyond the account that a stack is deployed to.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Beyond {
+    /// Stacks where a Bootstrap of other accounts trusts this one: what is deployed here may assume their deploy roles.
+    TrustedAccount,
+    /// Stacks that send their events to topics of other accounts.
+    ForeignTopics,
 }
 
 /// A ceiling for Bootstraps.

@@ -16,7 +16,9 @@ mod parameters;
 mod plan;
 mod stage;
 
-pub use account::{AllowedBootstrap, AwsAccount, AwsAccountSpec, AwsAccountStatus, NamespaceGrant, RoleHop};
+pub use account::{
+    AllowedBootstrap, AwsAccount, AwsAccountSpec, AwsAccountStatus, Beyond, NamespaceGrant, RoleHop,
+};
 pub use assembly::{
     AssemblySource, CloudAssembly, CloudAssemblySpec, CloudAssemblyStatus, PinnedS3, PinnedSource,
     ReleaseRef, S3Source,

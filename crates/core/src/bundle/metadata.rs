@@ -1,6 +1,6 @@
 //! The metadata of a stack artifact: construct paths, and errors that the app added.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
@@ -10,12 +10,15 @@ use super::{
     template::Template,
     tree::Tree,
 };
+use crate::change::normalised;
 
 /// What is used of the metadata.
 #[derive(Default)]
 pub(super) struct Metadata {
     /// Construct paths by logical id.
     pub(super) construct_paths: BTreeMap<String, String>,
+    /// What the app warns of.
+    pub(super) warnings: BTreeSet<String>,
     errors: Vec<String>,
 }
 
@@ -49,6 +52,11 @@ impl Metadata {
                     Some("aws:cdk:error") => {
                         let text = data.and_then(Value::as_str).unwrap_or("(no message)");
                         self.errors.push(format!("{path}: {}", text.chars().take(300).collect::<String>()));
+                    }
+                    Some("aws:cdk:warning") => {
+                        let text = data.and_then(Value::as_str).unwrap_or("(no message)");
+                        self.warnings
+                            .insert(normalised(&format!("{text} ({})", path.trim_start_matches('/'))));
                     }
                     Some("aws:cdk:logicalId") => {
                         if let Some(id) = data.and_then(Value::as_str) {

@@ -153,6 +153,7 @@ pub(super) fn read_stack(
         requires_bootstrap_version: version,
         parameters: properties.parameters,
         construct_paths,
+        warnings: metadata.warnings,
         assets,
         dropped,
     })

@@ -67,6 +67,8 @@ pub struct StackArtifact {
     pub dependencies: BTreeSet<ArtifactId>,
     /// Construct paths by logical id, where the assembly tells them.
     pub construct_paths: BTreeMap<String, String>,
+    /// What the app and the validations of its synthesis warn of, in order.
+    pub warnings: BTreeSet<String>,
     /// What is published before it.
     pub assets: StackAssets,
     /// What the assembly asks for and is not done.

@@ -15,7 +15,8 @@ use super::{
     order::in_dependency_order,
     path::TreePath,
     read_stack::{STACK, read_stack},
-    release, report,
+    release,
+    report::{self, Objection},
     stack_artifact::StackArtifact,
     tree::Tree,
 };
@@ -30,6 +31,8 @@ pub struct Bundle {
     root: Manifest,
     root_stage: OnceLock<Result<CdkStage, BundleError>>,
     nested: Vec<Nested>,
+    /// What validations object to, in any of its stacks.
+    objections: Vec<Objection>,
     release: Digest,
 }
 
@@ -60,9 +63,12 @@ impl Bundle {
     /// that the synthesis failed.
     pub fn open(mut tree: Tree) -> Result<Self, BundleError> {
         let root = Manifest::read(&tree, &TreePath::root(), "the archive")?;
-        report::check(&tree, &root.dir)?;
+        let mut objections = report::read(&tree, &root.dir)?;
         let mut nested = Vec::new();
         collect(&tree, &root, None, &mut nested, &mut BTreeSet::new())?;
+        for manifest in nested.iter().map(|n: &Nested| &n.manifest) {
+            objections.extend(report::read(&tree, &manifest.dir)?);
+        }
         nested.sort_by(|a, b| a.display_path.cmp(&b.display_path));
         let mut ids = BTreeSet::new();
         if let Some(twin) = nested.iter().find(|n| !ids.insert(n.id.as_str())) {
@@ -76,7 +82,7 @@ impl Bundle {
         let (release, used) = release::digest(&tree, &manifests)?;
         // The tree of constructs, other reports and whatever lies there besides may be most of it.
         tree.retain(|path| used.holds(path));
-        Ok(Self { tree, root, root_stage: OnceLock::new(), nested, release })
+        Ok(Self { tree, root, root_stage: OnceLock::new(), nested, objections, release })
     }
 
     /// The digest of what the assembly deploys: the identity of the release.
@@ -120,7 +126,15 @@ impl Bundle {
         refuse_twins(&stacks)?;
         refuse_key_twins(&stacks)?;
         refuse_unpublished(&stacks)?;
-        Ok(CdkStage { stacks: in_dependency_order(stacks)?.into_iter().map(Arc::new).collect() })
+        let mut stacks = in_dependency_order(stacks)?;
+        // CloudFormation takes no template without resources. As with the CDK CLI, such a stack is not wanted.
+        stacks.retain(|s| !s.template.resources.is_empty() || !s.template.transforms.is_empty());
+        for stack in &mut stacks {
+            let file = stack.template_path.to_string();
+            let file = file.rsplit('/').next().unwrap_or_default();
+            stack.warnings.extend(report::about(&self.objections, &stack.display_name, file));
+        }
+        Ok(CdkStage { stacks: stacks.into_iter().map(Arc::new).collect() })
     }
 
     fn find(&self, name: &str) -> Result<&Nested, BundleError> {
@@ -157,7 +171,6 @@ fn collect(
             return Err(BundleError::Malformed { path: parent.path.clone(), why });
         }
         let manifest = Manifest::read(tree, &directory, id)?;
-        report::check(tree, &manifest.dir)?;
         let display_path = match outer {
             None => id.strip_prefix("assembly-").unwrap_or(id).to_owned(),
             Some((outer_id, outer_path)) => {

@@ -120,7 +120,10 @@ pub(super) fn app() -> Vec<(&'static str, String)> {
             manifest(&json!({"assembly-Outer-Inner": nested("assembly-Outer-Inner", "Outer-Inner")})),
         ),
         ("assembly-Outer/assembly-Outer-Inner/manifest.json", manifest(&inner)),
-        ("assembly-Outer/assembly-Outer-Inner/S.template.json", json!({"Resources": {}}).to_string()),
+        (
+            "assembly-Outer/assembly-Outer-Inner/S.template.json",
+            json!({"Resources": {"Q": {"Type": "AWS::SQS::Queue"}}}).to_string(),
+        ),
         ("assembly-Outer/assembly-Outer-Inner/S.assets.json", only_template("S").to_string()),
     ]
 }

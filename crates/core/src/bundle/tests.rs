@@ -192,6 +192,42 @@ fn what_is_drawn_in_is_published_all_the_way_down() {
 }
 
 #[test]
+fn what_the_app_and_its_validations_warn_of_belongs_to_the_stack_that_it_is_about() {
+    let violation = |severity: &str, construct: Value| json!({"ruleName": "W2512", "description": "uses  NotAction", "severity": severity, "violatingConstructs": [construct]});
+    let resource = json!({"templatePath": "assembly-Prod/ProdWeb.template.json", "logicalId": "Name"});
+    let report = json!({"version": "55.0.0", "pluginReports": [{"pluginName": "p", "conclusion": "success", "violations": [
+        violation("warning", json!({"constructPath": "Prod/Data/Bucket"})),
+        violation("warning", json!({"constructPath": "Prod/DataOther"})),
+        violation("info", json!({"constructPath": "Prod/Data"})),
+        violation("custom", json!({"cloudFormationResource": resource})),
+        violation("warning", json!({"constructPath": "", "resourceLogicalId": "N/A", "templatePath": "N/A"})),
+        "no violation"
+    ]}]});
+    let mut files = app_with(PROD, |json| {
+        let warning = json!({"/Prod/Data/Fn": [{"type": "aws:cdk:warning", "data": "runtime is old"}]});
+        set(json, "/artifacts/ProdData/metadata", warning);
+    });
+    files.push(("validation-report.json", report.to_string()));
+    let warnings: Vec<Vec<String>> =
+        prod(files).unwrap().stacks.iter().map(|s| s.warnings.iter().cloned().collect()).collect();
+    let data = ["W2512: uses NotAction (Prod/Data/Bucket)", "runtime is old (Prod/Data/Fn)"];
+    assert_eq!(warnings, [data.map(str::to_owned).to_vec(), vec!["W2512: uses NotAction (Name)".to_owned()]]);
+}
+
+#[test]
+fn a_stack_without_resources_is_not_wanted() {
+    let none = |json: &mut Value| set(json, "/Resources", json!({}));
+    let names = |stage: super::CdkStage| stage.stacks.iter().map(|s| s.id.clone()).collect::<Vec<_>>();
+    assert_eq!(names(prod(app_with(DATA, none)).unwrap()), ["ProdWeb"]);
+    // A macro may still make some.
+    let made = prod(app_with(DATA, |json| {
+        none(json);
+        set(json, "/Transform", json!("AWS::LanguageExtensions"));
+    }));
+    assert_eq!(names(made.unwrap()), ["ProdData", "ProdWeb"]);
+}
+
+#[test]
 fn errors_in_the_metadata_file_and_in_the_report_count() {
     let mut files = app_with(PROD, |json| {
         set(json, "/artifacts/ProdData/additionalMetadataFile", json!("ProdData.metadata.json"));

@@ -166,6 +166,18 @@ pub fn taken_over(leaf: &Digest) -> Digest {
     Canonical::new("stackgate taken over v1").bytes("leaf", leaf.bytes()).digest()
 }
 
+/// The leaf of a stack with what else a plan tells of it, as it enters c1: who approves has read that, too.
+#[must_use]
+pub fn noted<'a>(leaf: &Digest, notes: impl ExactSizeIterator<Item = &'a str>) -> Digest {
+    if notes.len() == 0 {
+        return *leaf;
+    }
+    Canonical::new("stackgate noted v1")
+        .bytes("leaf", leaf.bytes())
+        .list("notes", notes, |c, note| c.text("note", note))
+        .digest()
+}
+
 /// c1: one change of a Stage, as the root over the leaves of all its stacks.
 #[must_use]
 pub fn c1(stage: &Uid, a1: &ReleaseId, leaves: &BTreeMap<StackKey, Digest>) -> StageChangeId {

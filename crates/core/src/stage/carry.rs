@@ -28,7 +28,7 @@ pub(super) fn retried(s: &Snapshot<'_>, planned: &[Planned<'_>], removals: &Remo
             stacks
                 .iter()
                 .find(|old| old.key() == x.t.key)
-                .is_some_and(|old| is_equal(s, plan, old, x.t, &x.p))
+                .is_some_and(|old| is_told_as_before(old, x) && is_equal(s, plan, old, x.t, &x.p))
         });
     if plan.retried(s.gate.identity.value).is_none() || plan.rejected().is_some() || !equal {
         return Vec::new();
@@ -41,6 +41,11 @@ pub(super) fn retried(s: &Snapshot<'_>, planned: &[Planned<'_>], removals: &Remo
     decisions
         .map(|r| Decided { under: r.decided.under.clone().or_else(|| Some(old.clone())), ..dated(r) })
         .collect()
+}
+
+/// Whether nothing is told of a stack besides its change set that was not told before.
+fn is_told_as_before(old: &ProposedStack, x: &Planned<'_>) -> bool {
+    x.protection.is_none() || old.switches_protection
 }
 
 fn is_equal(s: &Snapshot<'_>, plan: &PlanView, old: &ProposedStack, t: &Target, p: &Prepared) -> bool {

@@ -26,7 +26,7 @@ use crate::{
     },
     bundle::{StackArtifact, defer},
     change::{
-        Baseline, StageNames, c1, compare, console_url, count_changes, shown_changes, shown_warnings,
+        Baseline, StageNames, c1, compare, console_url, count_changes, noted, shown_changes, shown_warnings,
         taken_over,
     },
     drive::Prepared,
@@ -191,6 +191,18 @@ pub(super) struct Planned<'a> {
     pub protection: Option<bool>,
 }
 
+impl Planned<'_> {
+    /// What the assembly warns of, where something changes.
+    fn warnings(&self) -> impl Iterator<Item = &String> {
+        self.t.artifact.warnings.iter().filter(|_| self.p.plan != PlannedAs::Unchanged)
+    }
+
+    /// What is told of it besides its change set.
+    fn notes(&self) -> Vec<String> {
+        protect::told(self.protection).into_iter().chain(self.warnings().cloned()).collect()
+    }
+}
+
 fn record(
     s: &Snapshot<'_>,
     release: &ReleaseRef,
@@ -199,7 +211,10 @@ fn record(
     removals: &Removals,
     now: Timestamp,
 ) -> Verdict {
-    let leaf = |x: &Planned<'_>| if x.adopted { taken_over(&x.p.leaf) } else { x.p.leaf };
+    let leaf = |x: &Planned<'_>| {
+        let leaf = if x.adopted { taken_over(&x.p.leaf) } else { x.p.leaf };
+        noted(&leaf, x.notes().iter().map(String::as_str))
+    };
     let removed = removals.stacks.iter().map(|(stack, _)| (stack.key(), stack.leaf));
     let leaves: BTreeMap<StackKey, _> =
         planned.iter().map(|x| (x.t.key.clone(), leaf(x))).chain(removed).collect();
@@ -304,11 +319,8 @@ fn risks(planned: &[Planned<'_>], removals: &Removals) -> Vec<Risk> {
     all
 }
 
-fn proposed(
-    Planned { t, p, risks, adopted, protection }: &Planned<'_>,
-    removals: &Removals,
-    names: &StageNames,
-) -> ProposedStack {
+fn proposed(planned: &Planned<'_>, removals: &Removals, names: &StageNames) -> ProposedStack {
+    let Planned { t, p, risks, adopted, protection } = planned;
     let (baseline_stack_id, baseline_updated_time) = match &p.baseline {
         Baseline::None => (None, None),
         Baseline::Stack(id, at) => (Some(id.clone()), Some(MicroTime(*at))),
@@ -338,7 +350,7 @@ fn proposed(
         console_url: p.set.as_ref().map(|set| console_url(&set.arn, &set.stack_id)),
         warnings: protect::told(*protection)
             .into_iter()
-            .chain(shown_warnings(&p.warnings))
+            .chain(shown_warnings(&planned.warnings().chain(&p.warnings).cloned().collect::<Vec<_>>()))
             .take(32)
             .collect(),
         count: count_changes(&p.changes, &risks.code_only),

@@ -3,13 +3,14 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use jiff::{SignedDuration, Timestamp};
+use kube::ResourceExt;
 
 use super::{Snapshot, given::given};
 use crate::{
-    account::may_deploy,
+    account::{may_deploy, reaches_beyond},
     api::{
-        AssemblySource, AwsAccount, Bootstrap, PinnedSource, ProposedStack, Reason, ReleaseRef, S3Source,
-        Stage,
+        AssemblySource, AwsAccount, Beyond, Bootstrap, PinnedSource, ProposedStack, Reason, ReleaseRef,
+        S3Source, Stage,
     },
     assembly::source_access,
     bundle::{Bundle, BundleError, CdkStage, StackArtifact, check_computed},
@@ -133,6 +134,14 @@ fn target(s: &Snapshot<'_>, artifact: &Arc<StackArtifact>, given: &Given) -> Ste
             format!("stack name {} is that of a toolkit stack", key.name),
         );
     }
+    if let Some((what, message)) = beyond(s, artifact, &key)
+        && !s
+            .accounts
+            .named(&s.stage.spec.accounts)
+            .any(|a| a.spec.account_id == key.env.account && reaches_beyond(a, &s.namespace, what))
+    {
+        return refuse(Reason::AccountNotAllowed, message);
+    }
     if let Some(t) = artifact.template.transforms.iter().find(|t| !t.starts_with("AWS::")) {
         return refuse(
             Reason::InvalidAssembly,
@@ -144,6 +153,32 @@ fn target(s: &Snapshot<'_>, artifact: &Arc<StackArtifact>, given: &Given) -> Ste
         return refuse(Reason::InvalidAssembly, format!("stack {}: tag {tag} is reserved", key.name));
     }
     Ok(make(s, artifact, given, key, qualifier, patterns))
+}
+
+/// What of a stack reaches beyond its account, and what is said where that is not allowed.
+fn beyond(s: &Snapshot<'_>, artifact: &StackArtifact, key: &StackKey) -> Option<(Beyond, String)> {
+    let id = &key.env.account;
+    let trusts = |b: &&Arc<Bootstrap>| {
+        let others = || s.accounts.selected(&b.spec.accounts).iter().any(|a| a.spec.account_id != *id);
+        b.spec.trusted_accounts.contains(id) && others()
+    };
+    if let Some(bootstrap) = s.bootstraps.iter().find(trusts) {
+        let message = format!(
+            "stack {}: Bootstrap {} makes other accounts trust account {id}, so that what is deployed there could deploy to them: ask \
+             the owner of the AwsAccount for `allow: [TrustedAccount]` in allowedNamespaces",
+            key.name,
+            bootstrap.name_any()
+        );
+        return Some((Beyond::TrustedAccount, message));
+    }
+    let topics = artifact.notification_arns.iter().flatten();
+    let foreign = topics.into_iter().find(|arn| arn.split(':').nth(4) != Some(id.as_str()))?;
+    let message = format!(
+        "stack {}: it would send its events to {foreign}, which is not in account {id}: ask the owner of the AwsAccount for \
+         `allow: [ForeignTopics]` in allowedNamespaces",
+        key.name
+    );
+    Some((Beyond::ForeignTopics, message))
 }
 
 /// Puts together what is allowed.

@@ -6,8 +6,8 @@ use proptest::{prelude::*, sample::Index};
 use stackgate_core::{
     bundle::{DifferenceKind, ResourceDifference},
     change::{
-        Baseline, ParameterValue, StackInput, b1, c1, change_set_name, deferred_leaf, leaf, release_id,
-        taken_over, unchanged_leaf,
+        Baseline, ParameterValue, StackInput, b1, c1, change_set_name, deferred_leaf, leaf, noted,
+        release_id, taken_over, unchanged_leaf,
     },
     stack::{Change, ChangeSetRow, ChangeSetStatus, ExecutionStatus, SetContent, ValueSource},
     words::{Digest, Env, StackKey},
@@ -258,6 +258,11 @@ fn whatever_an_approver_would_see_changes_c1() {
         "a stack that is taken over".to_owned(),
         of(&[("Prod-Api", taken_over(&first)), ("Prod-Store", second)]),
     ));
+    let notes = |lines: &[&str]| noted(&first, lines.iter().copied());
+    for (what, lines) in [("a note", &["a"][..]), ("another note", &["b"]), ("two notes", &["a", "b"])] {
+        list.push((what.to_owned(), of(&[("Prod-Api", notes(lines)), ("Prod-Store", second)])));
+    }
+    assert_eq!(notes(&[]), first, "nothing is told besides");
     list.push(("a stack less".to_owned(), of(&[("Prod-Api", first)])));
     list.push(("another release".to_owned(), c1(&uid(), &a1("b"), &both)));
     let stage = word("1f8fad5b-d9cb-469f-a165-70867728950e");
