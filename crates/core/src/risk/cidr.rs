@@ -28,6 +28,11 @@ impl Cidr {
         self.v6 == other.v6 && self.length <= other.length && (self.bits ^ other.bits) & mask == 0
     }
 
+    /// Whether it is every address.
+    pub(super) fn is_everybody(self) -> bool {
+        self.length == 0
+    }
+
     /// Whether it is the one address that nothing has (`255.255.255.255/32`): the CDK writes rules with it to say "none".
     pub(super) fn is_nobody(self) -> bool {
         !self.v6 && self.length == 32 && self.bits >> 96 == u128::from(u32::MAX)

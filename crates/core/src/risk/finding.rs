@@ -13,6 +13,9 @@ const TYPE: usize = 255;
 const PATH: usize = 512;
 const POLICY: usize = 32;
 
+/// Causes, each with what exactly it is about, where that can be said in a word or two.
+pub(super) type Causes = BTreeMap<&'static str, BTreeSet<String>>;
+
 /// One danger of one resource.
 #[derive(Default)]
 struct Found {
@@ -60,6 +63,14 @@ impl Findings {
         found.construct_path.clone_from(&about.construct_path);
         found.causes.extend(causes);
         found.policies.extend(policy.filter(|p| !p.is_empty()).map(str::to_owned));
+    }
+
+    /// Adds causes with what they are about.
+    pub(super) fn tell(&mut self, class: RiskClass, about: &About, causes: Causes) {
+        self.add(class, about, causes.keys().copied(), None);
+        for (cause, names) in causes {
+            self.name(class, about, cause, names);
+        }
     }
 
     /// Says what a cause is about, where that cause was found.

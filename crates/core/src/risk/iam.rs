@@ -11,6 +11,7 @@ use serde_json::Value;
 use super::{
     cover::covered,
     document::{Documents, names_a_policy},
+    finding::Causes,
     grant_types::{ends_with_itself, is_about_permissions},
     grants::{Grants, grants},
     moved::Moved,
@@ -30,16 +31,16 @@ const UNSEEN: &str = "its permissions are in no template that is known";
 const FOLDED: &str = "a loop or transform decides what it allows";
 
 /// Why a resource means more permissions than before; nothing if it does not.
-pub(super) fn iam(pair: &Pair<'_>, moved: &Moved, made: &BTreeSet<&str>) -> BTreeSet<&'static str> {
-    let mut causes = BTreeSet::new();
+pub(super) fn iam(pair: &Pair<'_>, moved: &Moved, made: &BTreeSet<&str>) -> Causes {
+    let mut causes = Causes::new();
     if pair.is_unseen() {
         if pair.changes.iter().any(|c| unseen(c)) {
-            causes.insert(UNSEEN);
+            causes.entry(UNSEEN).or_default();
         }
         return causes;
     }
     if pair.differs() && (pair.is_loop() || pair.new.is_some_and(|r| is_folded(&r.body))) {
-        causes.insert(FOLDED);
+        causes.entry(FOLDED).or_default();
     }
     let is_new = pair.before().is_none();
     let before = grants(pair.before(), &|_| false);
@@ -48,11 +49,11 @@ pub(super) fn iam(pair: &Pair<'_>, moved: &Moved, made: &BTreeSet<&str>) -> BTre
         compare(&before.documents, &after.documents, &mut causes);
         let gone = before.documents.keys().filter(|place| !after.documents.contains_key(*place));
         if gone.into_iter().any(|place| cannot_be_read(place, properties(pair.after()))) {
-            causes.insert(UNREADABLE);
+            causes.entry(UNREADABLE).or_default();
         }
-        causes.extend(after.facts.more_than(&before.facts));
+        causes.extend(after.facts.more_than(&before.facts).into_iter().map(|c| (c, BTreeSet::new())));
     }
-    causes.extend(after.roles.more_than(&before.roles));
+    causes.extend(after.roles.more_than(&before.roles).into_iter().map(|c| (c, BTreeSet::new())));
     behind(pair, &after, moved, &mut causes);
     causes
 }
@@ -100,21 +101,25 @@ fn unseen(change: &Change) -> bool {
     }
 }
 
-fn compare(before: &Documents, after: &Documents, causes: &mut BTreeSet<&'static str>) {
+fn compare(before: &Documents, after: &Documents, causes: &mut Causes) {
     let places: BTreeSet<&String> = before.keys().chain(after.keys()).collect();
     let none = Vec::new();
     let mut work = Work::new();
     for place in places {
         let (old, new) = (before.get(place).unwrap_or(&none), after.get(place).unwrap_or(&none));
         let (old, new) = (Sorted::of(old), Sorted::of(new));
-        if !new.allow.iter().all(|s| covered(s, &old.allow, &mut work)) {
-            causes.insert(MORE);
+        let more = new.allow.iter().filter(|s| !covered(s, &old.allow, &mut work));
+        let more: BTreeSet<String> = more.map(|s| s.told()).collect();
+        if !more.is_empty() {
+            causes.entry(MORE).or_default().extend(more);
         }
-        if !old.deny.iter().all(|s| covered(s, &new.deny, &mut work)) {
-            causes.insert(LESS_DENIED);
+        let less = old.deny.iter().filter(|s| !covered(s, &new.deny, &mut work));
+        let less: BTreeSet<String> = less.map(|s| s.told()).collect();
+        if !less.is_empty() {
+            causes.entry(LESS_DENIED).or_default().extend(less);
         }
         if old.unreadable != new.unreadable {
-            causes.insert(UNREADABLE);
+            causes.entry(UNREADABLE).or_default();
         }
     }
 }
@@ -143,20 +148,20 @@ impl<'a> Sorted<'a> {
 }
 
 /// What changes although the text of the policies does not.
-fn behind(pair: &Pair<'_>, after: &Grants, moved: &Moved, causes: &mut BTreeSet<&'static str>) {
+fn behind(pair: &Pair<'_>, after: &Grants, moved: &Moved, causes: &mut Causes) {
     if pair.before().is_none() || pair.after().is_none() {
         return;
     }
     let grants_something = !after.is_empty();
     if (grants_something || !after.roles.opens.is_empty()) && moved.condition_of(pair) {
-        causes.insert(CONDITION);
+        causes.entry(CONDITION).or_default();
     }
     let of = |name: &String| properties(pair.new).get(name).unwrap_or(&Value::Null);
     let roles = after.roles.properties.iter().map(of);
     if after.facts.properties.iter().map(of).any(|value| moved.within(value))
         || roles.flat_map(super::reference::references).any(|r| moved.input(&r))
     {
-        causes.insert(BEHIND);
+        causes.entry(BEHIND).or_default();
     }
     let told = |c: &Change| {
         // Without details, what the templates show is taken for all of it.
@@ -170,10 +175,10 @@ fn behind(pair: &Pair<'_>, after: &Grants, moved: &Moved, causes: &mut BTreeSet<
             || c.details.iter().any(|d| tells(d, pair, after, moved))
     };
     if pair.changes.iter().any(|c| told(c)) {
-        causes.insert(BEHIND);
+        causes.entry(BEHIND).or_default();
     }
     if grants_something && section_of(pair.new, "Properties").is_some_and(is_folded) && pair.touched() {
-        causes.insert(FOLDED);
+        causes.entry(FOLDED).or_default();
     }
 }
 

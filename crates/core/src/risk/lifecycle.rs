@@ -2,6 +2,8 @@
 //!
 //! Words of the change list as in the API reference of CloudFormation, "ResourceChange" and "ResourceChangeDetail".
 
+use std::collections::BTreeSet;
+
 use serde_json::Value;
 
 use super::{
@@ -24,6 +26,9 @@ pub(super) fn lifecycle(
         let policy = Some(change.policy_action.as_str());
         for (class, cause) in classes(change) {
             found.add(class, &about, [cause], policy);
+            if matches!(class, RiskClass::Replace | RiskClass::MaybeReplace) {
+                found.name(class, &about, cause, recreating(change));
+            }
         }
     }
     if pair.deferred && pair.changes.is_empty() {
@@ -44,6 +49,13 @@ pub(super) fn lifecycle(
             }
         }
     }
+}
+
+/// The properties that a resource is made anew for, or may be.
+fn recreating(change: &Change) -> BTreeSet<String> {
+    let recreates = |how: &str| matches!(how, "Always" | "Conditionally");
+    let details = change.details.iter().filter(|d| recreates(&d.requires_recreation) && !d.name.is_empty());
+    details.map(|d| d.name.chars().take(64).collect()).collect()
 }
 
 fn classes(change: &Change) -> Vec<(RiskClass, &'static str)> {

@@ -167,10 +167,10 @@ impl Found {
             vec![Pair { changes: pair.changes.clone(), ..*pair }]
         };
         for half in &halves {
-            self.risks.add(RiskClass::Iam, about, iam::iam(half, moved, made), None);
+            self.risks.tell(RiskClass::Iam, about, iam::iam(half, moved, made));
             let policies = grants::attached(pair::properties(half.before()), pair::properties(half.after()));
             self.risks.name(RiskClass::Iam, about, grants::ATTACHES, policies);
-            self.risks.add(RiskClass::Network, about, network::network(half, moved), None);
+            self.risks.tell(RiskClass::Network, about, network::network(half, moved));
         }
     }
 }

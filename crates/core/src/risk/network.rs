@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::{
     exposure::{Exposure, exposure},
+    finding::Causes,
     moved::Moved,
     pair::{Pair, properties},
     reference::Reference,
@@ -22,38 +23,38 @@ const LOOP: &str = "a loop decides what can be reached";
 const FOR_OLD_ONLY: [&str; 1] = ["joins a security group"];
 
 /// Why a resource can be reached by more than before; nothing if it cannot.
-pub(super) fn network(pair: &Pair<'_>, moved: &Moved) -> BTreeSet<&'static str> {
-    let mut causes = BTreeSet::new();
+pub(super) fn network(pair: &Pair<'_>, moved: &Moved) -> Causes {
+    let mut causes = Causes::new();
     if pair.is_unseen() {
         if pair.changes.iter().any(|c| unseen(c)) {
-            causes.insert(UNSEEN);
+            causes.entry(UNSEEN).or_default();
         }
         return causes;
     }
     if pair.differs() && pair.is_loop() {
-        causes.insert(LOOP);
+        causes.entry(LOOP).or_default();
     }
     let (before, after) = (exposure(pair.before()), exposure(pair.after()));
     if pair.after().is_some() || is_filter(&before) {
-        causes.extend(after.facts.more_than(&before.facts));
+        causes.extend(after.facts.more_than(&before.facts).into_iter().map(|c| (c, BTreeSet::new())));
     }
-    if !within(&after.rules, &before.rules) {
-        causes.insert(RULE);
+    if let Some(more) = beyond(&after.rules, &before.rules) {
+        causes.entry(RULE).or_default().extend(more);
     }
     if pair.before().is_none() {
-        causes.retain(|cause| !FOR_OLD_ONLY.contains(cause));
+        causes.retain(|cause, _| !FOR_OLD_ONLY.contains(cause));
         return causes;
     }
     if pair.after().is_none() || after.is_empty() {
         return causes;
     }
     if moved.condition_of(pair) {
-        causes.insert(CONDITION);
+        causes.entry(CONDITION).or_default();
     }
     let of = |name: &String| properties(pair.new).get(name).unwrap_or(&Value::Null);
     let refers = after.facts.properties.iter().map(of).any(|value| moved.within(value));
     if refers || pair.changes.iter().flat_map(|c| &c.details).any(|d| tells(d, pair, &after, moved)) {
-        causes.insert(BEHIND);
+        causes.entry(BEHIND).or_default();
     }
     causes
 }
@@ -61,9 +62,15 @@ pub(super) fn network(pair: &Pair<'_>, moved: &Moved) -> BTreeSet<&'static str> 
 /// The most comparisons of rules; security groups have at most 1,000 ("Amazon VPC quotas").
 const MOST: usize = 4_000_000;
 
-fn within(after: &[Rule], before: &[Rule]) -> bool {
+/// The rules that nothing of before covers, in a few words; none: all are covered.
+fn beyond(after: &[Rule], before: &[Rule]) -> Option<BTreeSet<String>> {
+    if after == before {
+        return None;
+    }
     let few = after.len().saturating_mul(before.len()) <= MOST;
-    after == before || (few && after.iter().all(|rule| before.iter().any(|wide| wide.covers(rule))))
+    let covered = |rule: &&Rule| few && before.iter().any(|wide| wide.covers(rule));
+    let more: BTreeSet<String> = after.iter().filter(|rule| !covered(rule)).map(Rule::told).collect();
+    (!more.is_empty()).then_some(more)
 }
 
 fn is_filter(before: &Exposure) -> bool {

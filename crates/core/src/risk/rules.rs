@@ -44,6 +44,18 @@ impl Rule {
         })
     }
 
+    /// What it lets through, in a few words.
+    pub(super) fn told(&self) -> String {
+        let traffic = match &self.traffic {
+            None => "everything".to_owned(),
+            Some(Traffic::Ports { protocol, from, to }) if from == to => format!("{protocol} {from}"),
+            Some(Traffic::Ports { protocol, from, to }) => format!("{protocol} {from}-{to}"),
+            Some(Traffic::Other(_)) => "other traffic".to_owned(),
+        };
+        let everybody = matches!(&self.peer, Peer::Block(block) if block.is_everybody());
+        if everybody { format!("{traffic} for everybody") } else { traffic }
+    }
+
     /// Whether all that `narrow` lets through is let through by this.
     pub(super) fn covers(&self, narrow: &Self) -> bool {
         let peer = match (&self.peer, &narrow.peer) {

@@ -47,6 +47,42 @@ pub(super) enum Entry {
     Unreadable(String),
 }
 
+/// The most actions that are told of a statement.
+const TOLD: usize = 3;
+
+impl Statement {
+    /// What it is about, in a few words.
+    pub(super) fn told(&self) -> String {
+        let names = |items: &BTreeSet<Item>| {
+            let some: Vec<String> = items.iter().take(TOLD).map(|(_, text)| shown(text)).collect();
+            let more = items.len().saturating_sub(TOLD);
+            if more == 0 { some.join(" ") } else { format!("{} and {more} more", some.join(" ")) }
+        };
+        let actions = match &self.action {
+            Part::Absent => "anything".to_owned(),
+            Part::Only(items) => names(items),
+            Part::AllBut(items) => format!("all but {}", names(items)),
+        };
+        let is_all = |part: &Part| match part {
+            Part::Only(items) => items.iter().any(|(_, text)| text.is_star()),
+            Part::AllBut(_) => true,
+            Part::Absent => false,
+        };
+        let by = if is_all(&self.principal) { " by everybody" } else { "" };
+        let on = if is_all(&self.resource) { " on everything" } else { "" };
+        format!("{actions}{by}{on}")
+    }
+}
+
+/// An action, `service:Name` or a pattern of such; a sign for all else that may stand there.
+fn shown(text: &Text) -> String {
+    let text = text.with_tokens_as('…');
+    let word = |part: &str| part.chars().all(|c| c.is_ascii_alphanumeric() || "-*?".contains(c));
+    let is_action =
+        text == "*" || text.split_once(':').is_some_and(|(service, name)| word(service) && word(name));
+    if is_action && text.len() <= 128 { text } else { "…".to_owned() }
+}
+
 /// Reads the statements of a policy document.
 pub(super) fn read_document(document: &Map<String, Value>) -> Vec<Entry> {
     let version = document.get("Version").map(canonical_json).unwrap_or_default();

@@ -260,6 +260,30 @@ fn the_policy_of_a_role_may_be_hidden_likewise() {
     assert!(!one_has(Iam, "AWS::SNS::Subscription", &filter("a"), &filter("b")));
 }
 
+#[rstest]
+#[case::an_action(
+    r#"{"Effect": "Allow", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::b/*"}"#,
+    "allows more than before (s3:getobject)"
+)]
+#[case::everything(
+    r#"{"Effect": "Allow", "NotAction": "iam:*", "Resource": "*"}"#,
+    "allows more than before (all but iam:* on everything)"
+)]
+#[case::for_everybody(
+    r#"{"Effect": "Allow", "Principal": "*", "Action": ["a:B", "c:D", "e:F", "g:H"], "Resource": "r"}"#,
+    "allows more than before (a:b c:d e:f and 1 more by everybody)"
+)]
+fn what_is_allowed_besides_is_named(#[case] added: &str, #[case] cause: &str) {
+    let of = |statements: &[&str]| {
+        resources(
+            &json!({"P": {"Type": "AWS::IAM::ManagedPolicy", "Properties": {"PolicyDocument": document(statements)}}}),
+        )
+    };
+    let found = assessed(Some(&of(&[])), &of(&[added]), None);
+    let risk = found.risks.iter().find(|r| r.class == Iam).unwrap();
+    assert_eq!(risk.cause, cause);
+}
+
 #[test]
 fn only_a_role_that_is_made_with_it_is_told_about_itself() {
     let role = json!({"Type": "AWS::IAM::Role", "Properties": {}});

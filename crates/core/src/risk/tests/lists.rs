@@ -9,6 +9,7 @@ use crate::{
         classes,
         testing::{assessed, change, detail, resources, template},
     },
+    stack::ValueSource,
 };
 
 fn told(old: &Value, new: &Value) -> Vec<(RiskClass, String, Option<String>)> {
@@ -107,4 +108,20 @@ fn another_type_under_the_same_name_is_a_replacement() {
     let classes: Vec<_> =
         told(&of("AWS::SQS::Queue"), &of("AWS::SNS::Topic")).into_iter().map(|r| r.0).collect();
     assert!(classes.contains(&Replace));
+}
+
+#[test]
+fn the_properties_that_a_resource_is_replaced_for_are_named() {
+    let t = resources(&json!({"Q": {"Type": "AWS::SQS::Queue"}}));
+    let mut line = change("Q", "AWS::SQS::Queue", "Modify");
+    line.replacement = "True".to_owned();
+    for (name, recreation) in
+        [("QueueName", "Always"), ("FifoQueue", "Conditionally"), ("DelaySeconds", "Never")]
+    {
+        let detail = detail(name, "DirectModification", "");
+        line.details.insert(ValueSource { requires_recreation: recreation.to_owned(), ..detail });
+    }
+    let found = assessed(Some(&t), &t, Some(&[line]));
+    let risk = found.risks.iter().find(|r| r.class == Replace).unwrap();
+    assert_eq!(risk.cause, "is replaced (FifoQueue, QueueName)");
 }

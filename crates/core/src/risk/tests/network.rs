@@ -3,7 +3,10 @@
 use rstest::rstest;
 use serde_json::{Value, json};
 
-use crate::{api::RiskClass::Network, risk::testing::one_has};
+use crate::{
+    api::RiskClass::Network,
+    risk::testing::{assessed, one_has, resources},
+};
 
 #[rstest]
 #[case::new_group("AWS::EC2::SecurityGroup", Value::Null, json!({"SecurityGroupIngress": [{"CidrIp": "10.0.0.0/8", "IpProtocol": "-1"}], "SecurityGroupEgress": []}), true)]
@@ -63,4 +66,19 @@ use crate::{api::RiskClass::Network, risk::testing::one_has};
 #[case::a_queue("AWS::SQS::Queue", Value::Null, json!({"QueueName": "q"}), false)]
 fn of_a_resource(#[case] kind: &str, #[case] old: Value, #[case] new: Value, #[case] want: bool) {
     assert_eq!(one_has(Network, kind, &old, &new), want);
+}
+
+#[test]
+fn what_is_let_through_besides_is_named() {
+    let of = |rules: Value| {
+        resources(&json!({"G": {"Type": "AWS::EC2::SecurityGroup", "Properties": {
+        "SecurityGroupEgress": [], "SecurityGroupIngress": rules}}}))
+    };
+    let new = of(json!([
+        {"CidrIp": "0.0.0.0/0", "IpProtocol": "tcp", "FromPort": 22, "ToPort": 22},
+        {"CidrIp": "10.0.0.0/8", "IpProtocol": "udp", "FromPort": 1, "ToPort": 9}
+    ]));
+    let found = assessed(Some(&of(json!([]))), &new, None);
+    let risk = found.risks.iter().find(|r| r.class == Network).unwrap();
+    assert_eq!(risk.cause, "a security group lets more through (tcp 22 for everybody, udp 1-9)");
 }
