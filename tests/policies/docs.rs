@@ -1,4 +1,4 @@
-//! What `docs/who-may.md` says works when it is typed.
+//! What `docs/who-may.md` and the smaller pages say works when it is typed.
 
 use std::{fs, process::Command};
 
@@ -102,6 +102,47 @@ pub async fn every_command_works(world: &World) -> Result<()> {
     ] {
         ensure!(can(who, group, verb, what)? == may, "{who} of {group}, {verb} on {what}: not {may}");
     }
+    Ok(())
+}
+
+/// The commands of the pages on taking over, parameters and outputs: the administrator gives the rights, and they are what it takes.
+pub async fn the_smaller_pages_work(world: &World) -> Result<()> {
+    let controller = "--as=system:serviceaccount:stackgate-system:stackgate";
+    let may = |verb: &str, what: &str| -> Result<bool> {
+        Ok(world.admin().output(&["auth", "can-i", verb, what, "-n", "shop", controller], "")?.ok)
+    };
+    ensure!(!may("create", "configmaps")? && !may("get", "secrets/database")?);
+    world.admin().run(&[
+        "-n",
+        "shop",
+        "create",
+        "secret",
+        "generic",
+        "database",
+        "--from-literal=password=x",
+    ])?;
+    let mut run = 0;
+    for page in ["adopt", "outputs", "parameters"] {
+        let text = fs::read_to_string(repository().join(format!("docs/{page}.md")))?;
+        for line in blocks(&text, "sh").iter().flat_map(|block| block.lines()) {
+            let words = words(line.split(" #").next().unwrap());
+            let args: Vec<&str> = words.iter().skip(1).map(String::as_str).collect();
+            ensure!(words.first().is_some_and(|word| word == "kubectl"), "{page}: {line}");
+            world.admin().run(&args).with_context(|| line.to_owned())?;
+            run += 1;
+        }
+    }
+    ensure!(run == 4, "{run} commands");
+    ensure!(may("create", "configmaps")? && may("get", "secrets/database")?);
+    let policy = ["-n", "shop", "get", "cdkstage", "prod", "-o", "jsonpath={.spec.adoptionPolicy}"];
+    ensure!(world.admin().run(&policy)? == "Unowned");
+    let label = ["-n", "shop", "get", "secret", "-l", "stackgate.dev/parameters=true", "-o", "name"];
+    ensure!(world.admin().run(&label)?.trim() == "secret/database");
+    // The command of the README for those without helm is the one of the page that is run (`tests/cli`).
+    let readme = fs::read_to_string(repository().join("README.md"))?;
+    let whole = fs::read_to_string(repository().join("docs/who-may.md"))?;
+    let install = "kubectl apply --server-side -f crds/ -f deploy/";
+    ensure!(readme.contains(&format!("{install}    #")) && whole.contains(&format!("`{install}`")));
     Ok(())
 }
 

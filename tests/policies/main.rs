@@ -64,6 +64,7 @@ async fn what_nobody_can_get_around() -> Result<()> {
     status::nothing_is_smuggled(&world).await?;
     stops::a_reject_is_kept_until_it_is_recorded(&world).await?;
     plans::field_managers_are_few(&world).await?;
+    plans::a_plan_of_2500_changes_is_taken_whole(&world).await?;
     stops::the_longest_ledger_can_be_paid_for(&world).await?;
     crowds::nobody_takes_the_room_of_another(&world).await?;
     crowds::nor_do_many(&world).await?;
@@ -77,6 +78,7 @@ async fn what_nobody_can_get_around() -> Result<()> {
         sign::as_people_type_it(&world).await?;
     }
     docs::every_command_works(&world).await?;
+    docs::the_smaller_pages_work(&world).await?;
 
     world.install_policies(&kubernetes, &[git::LISTED, git::ALLOWED]).await?;
     git::is_in_force(&world).await?;

@@ -192,6 +192,39 @@ fn deleted() -> Vec<Attempt> {
 }
 
 /// Names of field managers take room: whoever may apply could fill the object with them, and the ledger would find none.
+/// As many dangers as a CDK Stage may have changes, each as long as the CDK makes them: the API server takes all of it, an
+/// acknowledged approval on top, and the record of that.
+pub async fn a_plan_of_2500_changes_is_taken_whole(world: &World) -> Result<()> {
+    let (name, whole) = ("prod-large", id('c', '4'));
+    let mut large = objects::plan(name, "Stage", "prod", &world.uid(stage("prod")).await?, &whole);
+    let risks: Vec<Value> = (0..2500)
+        .map(|n| {
+            json!({
+                "class": "delete", "stack": "ProdDataStackE8A3B5C1", "logicalID": format!("OrdersTableReplicaIndex{n:04}9A7C2F31"),
+                "resourceType": "AWS::DynamoDB::Table", "cause": "is removed", "policy": "Delete",
+                "constructPath": format!("Shop/Prod/Data/Orders/Table{n:04}/Replicas/Index/Resource"),
+            })
+        })
+        .collect();
+    large["spec"]["proposal"]["risks"] = risks.into();
+    let made = world.make_plan(large).await?;
+    let kept = made.pointer("/spec/proposal/risks").and_then(Value::as_array).map_or(0, Vec::len);
+    ensure!(kept == 2500, "{kept} dangers are left");
+    let decision = objects::decide("approve", &format!("{whole};by=alice;ack=delete"));
+    Call::merge(Alice, plan(name), decision)
+        .for_good()
+        .send(world)
+        .await
+        .context("an approval finds no room")?;
+    let record = json!({ "spec": { "ledger": [opened(0), decided(1, "Approve", "", "alice", None)] } });
+    Call::merge(Controller, plan(name), record)
+        .for_good()
+        .send(world)
+        .await
+        .context("the record finds no room")?;
+    Ok(())
+}
+
 pub async fn field_managers_are_few(world: &World) -> Result<()> {
     let (name, whole) = ("prod-managed", id('c', '5'));
     let uid = world.uid(stage("prod")).await?;
