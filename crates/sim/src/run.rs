@@ -467,6 +467,7 @@ fn objects(Setting { stages, gates, removes, .. }: &Setting) -> Vec<Object> {
         stack_names: vec!["*".to_owned()],
         assembly_buckets: Vec::new(),
         assembly_role_arn: None,
+        allow: Vec::new(),
     };
     let mut list = vec![account(
         "build",

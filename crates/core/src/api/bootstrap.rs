@@ -77,7 +77,7 @@ pub struct BootstrapSpec {
         )
     )]
     pub cloud_formation_execution_policies: Vec<String>,
-    /// Who lets a change of existing toolkit stacks through.
+    /// Who lets a change of existing toolkit stacks through. Not used yet: this version makes toolkit stacks and changes none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gate: Option<BootstrapGate>,
 }

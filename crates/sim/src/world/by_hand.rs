@@ -63,6 +63,7 @@ impl World {
                 stack_names: vec!["*".to_owned()],
                 assembly_buckets: Vec::new(),
                 assembly_role_arn: None,
+                allow: Vec::new(),
             });
         }
         self.cluster.put(Object::Account(object));

@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use jiff::SignedDuration;
+use kube::ResourceExt;
 use stackgate_core::{
     api::{Action, ChangePlan, CloseReason, Decided, LedgerEntry, PinnedSource},
     bundle::{AssetContent, Bundle},
