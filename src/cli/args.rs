@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 use jiff::{SignedDuration, Timestamp};
 use stackgate_core::{
-    api::RiskClass,
+    api::{RiskClass, whole_seconds},
     words::{ChangeId, Span},
 };
 
@@ -154,12 +154,23 @@ pub fn duration(text: &str) -> Result<SignedDuration, String> {
 
 /// An instant, or how long from now.
 pub fn until(text: &str) -> Result<Timestamp, String> {
-    if let Ok(time) = text.parse::<Timestamp>() {
-        return Ok(time);
+    let now = Timestamp::now();
+    let time = match text.parse::<Timestamp>() {
+        Ok(time) => time,
+        Err(_) => {
+            let lasts = duration(text)
+                .map_err(|_| "want an instant such as 2026-11-24T18:00:00Z, or a duration such as 8h")?;
+            now.checked_add(lasts).map_err(|e| e.to_string())?
+        }
+    };
+    // As it is signed: what is over by then is recorded by nobody.
+    let signed = whole_seconds(time).0;
+    if signed <= now {
+        return Err(format!(
+            "{signed} is in the past: name an instant to come, or how long from now, such as 8h"
+        ));
     }
-    let lasts = duration(text)
-        .map_err(|_| "want an instant such as 2026-11-24T18:00:00Z, or a duration such as 8h")?;
-    Timestamp::now().checked_add(lasts).map_err(|e| e.to_string())
+    Ok(time)
 }
 
 /// How a list is shown.
@@ -169,4 +180,18 @@ pub enum ListOutput {
     Text,
     /// For programs.
     Json,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::until;
+
+    #[test]
+    fn an_end_lies_ahead() {
+        for past in ["2020-01-01T00:00:00Z", "0s"] {
+            assert!(until(past).is_err_and(|e| e.contains("in the past")), "{past}");
+        }
+        assert!(until("8h").is_ok() && until("2999-01-01T00:00:00Z").is_ok());
+        assert!(until("soon").is_err_and(|e| e.contains("such as 8h")));
+    }
 }

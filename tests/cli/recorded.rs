@@ -37,6 +37,19 @@ pub async fn what_is_recorded_is_told(w: &Arc<World>) -> Result<()> {
     ensure!(out.contains("recorded, verified: Approved"), "{out}");
     recorder.abort();
 
+    // What the controller does not heed it says; no use in waiting.
+    let unheard = w.stage("unheard", json!({})).await?;
+    let plan = w.plan(&unheard, 1, '3', &[]).await?;
+    let why = "gate.stackgate.dev/approve.alice: the ledger takes no more of these";
+    w.plan_status(&plan, &json!({ "ignored": [why] })).await?;
+    let said = w.run(User::Alice, &["approve", &plan, "--yes", "--wait", "1m"])?;
+    said.refused(&["signed, but the controller does not record it", why])?;
+    w.stage_status("unheard", json!({ "ignored": [why.replace(".alice", ".33333333-alice")] })).await?;
+    let said = w.run(User::Alice, &["approve", &plan, "--yes", "--on-stage", "--wait", "1m"])?;
+    said.refused(&["signed, but the controller does not record it", "approve.33333333-alice: the ledger"])?;
+    let past = w.run(User::Alice, &["approve", &plan, "--yes", "--until", "2020-01-01T00:00:00Z"])?;
+    ensure!(past.code == 2 && past.err.contains("is in the past"), "{past:?}");
+
     let recorder = recorder::start(Arc::clone(w), Identity::Unverified);
     let stage = w.stage("unproven", json!({})).await?;
     let plan = w.plan(&stage, 1, '2', &[]).await?;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use jiff::SignedDuration;
 use stackgate_core::{
-    api::{Action, Decided, Identity, IdentityNeeded},
+    api::{Action, Decided, DecisionSource, Identity, IdentityNeeded},
     gate::PlanView,
 };
 use tokio::time::{Instant, sleep};
@@ -37,10 +37,13 @@ pub(super) async fn wait(
     let until = Instant::now() + Duration::try_from(wait).unwrap_or_default();
     loop {
         // It is signed: that a look fails changes nothing of that.
-        if let Ok(now) = desk.look_again(&shown.view).await
-            && let Some(decided) = entry(&now.view, order, signed)
-        {
-            return told(desk, &now, order, decided);
+        if let Ok(now) = desk.look_again(&shown.view).await {
+            if let Some(decided) = entry(&now.view, order, signed) {
+                return told(desk, &now, order, decided);
+            }
+            if let Some(why) = ignored(&now, signed) {
+                return Err(Fail::new(format!("signed, but the controller does not record it: {why}")));
+            }
         }
         if Instant::now() >= until {
             return not_yet(desk, shown, patience.is_some());
@@ -57,6 +60,19 @@ fn entry<'a>(view: &'a PlanView, order: &Order<'_>, signed: &Signed) -> Option<&
             && d.slot == signed.slot
             && d.by == order.by
     })
+}
+
+/// Why the controller says that it does not heed what was signed.
+fn ignored(now: &Sight, signed: &Signed) -> Option<String> {
+    let on_plan = || now.view.plan.status.as_ref().map(|s| &s.ignored);
+    let on_stage = || now.stage.as_ref()?.status.as_ref().map(|s| &s.ignored);
+    let list = match signed.source {
+        DecisionSource::ChangePlan => on_plan(),
+        DecisionSource::Stage => on_stage(),
+        DecisionSource::Rule => None,
+    };
+    let of_this = format!("{}: ", signed.key);
+    list?.iter().find(|line| line.starts_with(&of_this)).cloned()
 }
 
 fn told(desk: &Desk, now: &Sight, order: &Order<'_>, decided: &Decided) -> Result<(), Fail> {

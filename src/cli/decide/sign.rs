@@ -27,6 +27,8 @@ pub(super) struct Signed {
     pub source: DecisionSource,
     /// In which slot.
     pub slot: String,
+    /// Under which key.
+    pub key: String,
     /// How long the ledger was then.
     pub seen: usize,
 }
@@ -107,7 +109,7 @@ async fn attempt(desk: &Desk, now: &Sight, order: &Order<'_>) -> Result<Option<S
     for key in gone {
         desk.say(&format!("taken away, so that it does not take this back: {key}\n"))?;
     }
-    Ok(Some(Signed { source, slot, seen: now.view.plan.spec.ledger.len() }))
+    Ok(Some(Signed { source, slot, key, seen: now.view.plan.spec.ledger.len() }))
 }
 
 /// The own revokes that stand on the plan: they would take back what is approved now.
