@@ -12,6 +12,7 @@ use stackgate_core::{
     effect::{Access, Effect, Fact, Mutation, Outcome, Receipt, Record, Refusal, RefusalKind},
     facts::Facts,
     stack::{ChangeSetRow, FailedResource, StackStatus},
+    words::DecisionId,
 };
 use tracing::{debug, info, warn};
 
@@ -173,16 +174,21 @@ fn notes(plan: &ChangePlan, entry: &LedgerEntry) -> Vec<Note> {
         notes.push(Note::normal("Planned", proposal.id.as_str(), text));
     }
     if let Some(d) = &entry.decided {
-        let by = if d.by.is_empty() { "somebody" } else { d.by.as_str() };
+        let by = d.who();
+        let said = format!("by {by} ({:?})", d.identity);
         let reason = d.reason.as_deref().map(|r| format!(": {r}")).unwrap_or_default();
         notes.push(match d.action {
-            Action::Approve => Note::normal("Approved", by, format!("by {by} ({:?}){reason}", d.identity)),
-            Action::Reject => Note::warning("Rejected", by, format!("by {by} ({:?}){reason}", d.identity)),
-            Action::Revoke => Note::normal("Revoked", by, format!("by {by} ({:?}){reason}", d.identity)),
-            Action::Retry => Note::normal("RetryAsked", by, format!("by {by} ({:?}){reason}", d.identity)),
-            Action::Override => {
-                Note::warning("Overridden", by, format!("by {by} ({:?}){reason}", d.identity))
-            }
+            Action::Approve => match &d.under {
+                Some(DecisionId::Release(a1)) if proposal.a1.as_ref() != Some(a1) => {
+                    let text = format!("{said}: release {a1}, kept until its plan is there{reason}");
+                    Note::normal("PreApproved", by, text)
+                }
+                Some(_) | None => Note::normal("Approved", by, said + &reason),
+            },
+            Action::Reject => Note::warning("Rejected", by, said + &reason),
+            Action::Revoke => Note::normal("Revoked", by, said + &reason),
+            Action::Retry => Note::normal("RetryAsked", by, said + &reason),
+            Action::Override => Note::warning("Overridden", by, said + &reason),
         });
     }
     if let Some(c) = &entry.checked {
@@ -223,4 +229,44 @@ fn notes(plan: &ChangePlan, entry: &LedgerEntry) -> Vec<Note> {
         });
     }
     notes
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    /// Reason and text of what is told of this approval on a plan whose release is `a1-bbb…`.
+    fn told(approval: serde_json::Value) -> (&'static str, String) {
+        let id = |kind: &str, digit: &str| format!("{kind}-{}", digit.repeat(40));
+        let mut decided = json!({ "action": "Approve", "by": "rex", "identity": "Verified", "source": "Stage", "slot": "" });
+        decided.as_object_mut().unwrap().extend(approval.as_object().unwrap().clone());
+        let time = "2026-11-24T10:00:00Z";
+        let plan: ChangePlan = serde_json::from_value(json!({
+            "apiVersion": "stackgate.dev/v1alpha1", "kind": "ChangePlan", "metadata": { "name": "prod-0" },
+            "spec": {
+                "proposal": { "kind": "Stage", "name": "prod", "uid": "u", "operation": "Deploy", "id": id("c1", "0"), "a1": id("a1", "b") },
+                "ledger": [{ "seq": 0, "time": time, "decided": decided }],
+            },
+        }))
+        .unwrap();
+        let note = notes(&plan, &plan.spec.ledger[0]).remove(0);
+        (note.reason, note.text)
+    }
+
+    #[test]
+    fn an_approval_of_another_release_is_told_as_such() {
+        let other = format!("a1-{}", "c".repeat(40));
+        let kept = format!("by rex (Verified): release {other}, kept until its plan is there: CHG-1");
+        assert_eq!(told(json!({ "under": other, "reason": "CHG-1" })), ("PreApproved", kept));
+        let own = format!("a1-{}", "b".repeat(40));
+        assert_eq!(told(json!({ "under": own })), ("Approved", "by rex (Verified)".to_owned()));
+        assert_eq!(told(json!({})).0, "Approved");
+    }
+
+    #[test]
+    fn people_are_told_by_the_name_that_they_have() {
+        assert_eq!(told(json!({ "by": "jo%3Bx%253B" })).1, "by jo;x%3B (Verified)");
+    }
 }

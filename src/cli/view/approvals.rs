@@ -2,15 +2,12 @@
 
 use jiff::{SignedDuration, Timestamp};
 use stackgate_core::{
-    api::{Action, Identity},
+    api::{Action, Identity, user_name},
     gate::{InForce, PlanView, Recorded, Tally},
     words::DecisionId,
 };
 
-use super::{
-    Text,
-    report::{Approvals, DecisionShown},
-};
+use super::report::{Approvals, DecisionShown};
 
 /// How long an approval of a release counts that was given before its plan existed, at most (`gate/tally.rs` of the core).
 const BEFOREHAND_TTL: SignedDuration = SignedDuration::from_hours(24);
@@ -22,7 +19,7 @@ pub(super) fn approvals(tally: &Tally) -> Approvals {
         rule: tally.by_rule.map(Into::into),
         had: tally.had(),
         needed: tally.needed,
-        by: tally.counted.iter().map(|by| decoded(by)).collect(),
+        by: tally.counted.iter().map(|by| user_name(by).into()).collect(),
         acks_missing: tally.acks_missing.clone(),
         missing: tally.missing().into(),
         not_counted: tally.not_counted.iter().map(Into::into).collect(),
@@ -39,7 +36,7 @@ fn decision(r: &Recorded, gate: Option<&InForce>) -> DecisionShown {
     let d = &r.decided;
     DecisionShown {
         action: d.action,
-        by: if d.by.is_empty() { "somebody".into() } else { decoded(&d.by) },
+        by: d.who().into(),
         identity: d.identity,
         time: r.since,
         until_time: ends(r, gate),
@@ -62,11 +59,6 @@ fn ends(r: &Recorded, gate: Option<&InForce>) -> Option<Timestamp> {
         (Some(a), Some(b)) => Some(a.min(b)),
         (a, b) => a.or(b),
     }
-}
-
-/// A user name as it was before `;` and `%` were encoded for an annotation.
-pub(super) fn decoded(by: &str) -> Text {
-    by.replace("%3B", ";").replace("%25", "%").into()
 }
 
 /// What proves who it was.

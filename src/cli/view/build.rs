@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 use stackgate_core::{
-    api::{CheckResult, IdentityNeeded, ProposalKind, ReleaseRef, Stage},
+    api::{CheckResult, IdentityNeeded, ProposalKind, ReleaseRef, Stage, user_name},
     freeze::Held,
     gate::{InForce, PlanView, Tally, tally},
     plan::change_text,
@@ -152,7 +152,7 @@ fn checks(s: &Seen<'_>, gate: Option<&InForce>) -> Vec<CheckShown> {
                     Some(CheckResult::Passed) => "Passed",
                     Some(CheckResult::Failed) => "Failed",
                 },
-                by: report.map(|r| r.by.as_str().into()),
+                by: report.map(|r| user_name(&r.by).into()),
                 reason: report.and_then(|r| r.reason.as_ref()).map(Into::into),
             }
         })

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde::Serialize;
 use stackgate_core::{
-    api::{Action, Identity, Operation},
+    api::{Action, Identity, LedgerEntry, Operation},
     gate::PlanView,
 };
 
@@ -81,11 +81,13 @@ pub fn history<'a>(
 
 fn past(view: &PlanView, state: State) -> Past {
     let p = view.proposal();
-    let decided = view.plan.spec.ledger.iter().filter_map(|e| {
+    // An approval of a release that is not planned yet is only kept here: it shows on the plan of that release.
+    let is_kept = |e: &&LedgerEntry| view.beforehand.iter().any(|r| r.place == e.seq);
+    let decided = view.plan.spec.ledger.iter().filter(|e| !is_kept(e)).filter_map(|e| {
         let d = e.decided.as_ref()?;
         Some(Said {
             action: d.action,
-            by: approvals::decoded(&d.by),
+            by: d.who().into(),
             identity: d.identity,
             time: d.since.as_ref().map_or(e.time.0, |t| t.0),
         })

@@ -272,3 +272,35 @@ fn what_was() {
     assert_snapshot!("history", plain(&past().text()));
     assert_json_snapshot!("history_json", past());
 }
+
+#[test]
+fn an_approval_of_another_release_is_none_of_a_plan_of_before() {
+    let mut beforehand = decided("2026-11-20T09:00:00Z", "Approve", "rex", "Verified", &[]);
+    beforehand["decided"]["under"] = json!(format!("a1-{}", "c".repeat(40)));
+    let mut own = decided("2026-11-20T08:30:00Z", "Approve", "alice", "Verified", &[]);
+    own["decided"]["under"] = json!(format!("a1-{}", "b".repeat(40)));
+    let view = plan(
+        &proposal(),
+        &[opened("2026-11-20T08:00:00Z", 6, &release("1.4.2", 'a')), own, beforehand],
+        json!({}),
+    );
+    let past = history([&view], |_| State::Succeeded);
+    let said: Vec<&str> = past.items[0].decided.iter().map(|d| d.by.as_str()).collect();
+    assert_eq!(said, ["alice"]);
+}
+
+#[test]
+fn people_are_shown_by_the_name_that_they_have() {
+    let odd = "jo%3B\"x\"%25\u{202e}";
+    let ledger = |action: &str, identity: &str| {
+        let mut said = decided("2026-11-24T10:05:00Z", action, odd, identity, &[]);
+        said["decided"]["slot"] = json!("x");
+        plan(&proposal(), &[opened_as_seventh(), said], json!({}))
+    };
+    let ours = stage(json!({}), json!({}));
+    for (action, identity) in [("Approve", "Verified"), ("Approve", "Unverified"), ("Reject", "Verified")] {
+        let screen = plain(&text(&shown(&ledger(action, identity), &ours, &[], None), now()));
+        assert!(screen.contains("jo;\"x\"%\u{fffd}"), "{screen}");
+        assert!(!screen.contains("%3B") && !screen.contains('\u{202e}'), "{screen}");
+    }
+}

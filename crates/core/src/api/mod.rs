@@ -36,7 +36,7 @@ pub use plan::{
     Action, BootstrapProposal, ChangeCount, ChangePlan, ChangePlanSpec, ChangePlanStatus, CheckResult,
     Checked, Claimed, ClaimedStack, CloseReason, Closed, Compared, Decided, DecisionSource, Identity,
     LedgerEntry, Opened, Operation, OwnedStack, PlannedAs, Proposal, ProposalKind, ProposedStack,
-    ResourceChange, Risk, Settled, SettledAs,
+    ResourceChange, Risk, Settled, SettledAs, user_name,
 };
 pub use stage::{
     AdoptionPolicy, AssemblyRef, Check, ComingRelease, DeployedRelease, GateField, Leftover, PendingChange,

@@ -40,7 +40,7 @@ impl Recorded {
     /// Who decided, for people.
     #[must_use]
     pub fn who(&self) -> String {
-        if self.decided.by.is_empty() { "somebody".to_owned() } else { self.decided.by.clone() }
+        self.decided.who()
     }
 }
 

@@ -195,10 +195,16 @@ pub struct Decided {
 }
 
 impl Decided {
+    /// Who decided, for people.
+    #[must_use]
+    pub fn who(&self) -> String {
+        if self.by.is_empty() { "somebody".to_owned() } else { user_name(&self.by) }
+    }
+
     /// Who decided and why, in a few words.
     #[must_use]
     pub fn told(&self) -> String {
-        let by = if self.by.is_empty() { "somebody" } else { self.by.as_str() };
+        let by = self.who();
         let how = match self.identity {
             Identity::Verified => "verified",
             Identity::Git => "in git",
@@ -223,6 +229,12 @@ impl Decided {
             && *until == other.until
             && *reason == other.reason
     }
+}
+
+/// A user's name as it was before `;` and `%` were encoded for an annotation.
+#[must_use]
+pub fn user_name(by: &str) -> String {
+    by.replace("%3B", ";").replace("%25", "%")
 }
 
 /// What a check says of a deployment.

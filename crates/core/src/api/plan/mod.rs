@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 pub use ledger::{
     Action, CheckResult, Checked, Claimed, ClaimedStack, CloseReason, Closed, Decided, DecisionSource,
-    Identity, LedgerEntry, Opened, OwnedStack, Settled, SettledAs,
+    Identity, LedgerEntry, Opened, OwnedStack, Settled, SettledAs, user_name,
 };
 pub use proposal::{
     BootstrapProposal, ChangeCount, Compared, Operation, PlannedAs, Proposal, ProposalKind, ProposedStack,
