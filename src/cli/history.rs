@@ -1,13 +1,12 @@
 //! `history`: the last plans of a Stage, who decided on them and how they came out.
 
 use clap::Args;
-use stackgate_core::gate::tally;
 
 use super::{
     args::{KubeArgs, ListOutput},
     desk::Desk,
     fail::Fail,
-    view::{State, history as model, json},
+    view::{history as model, json, standing},
 };
 
 /// What `history` is told.
@@ -38,7 +37,7 @@ pub async fn history(args: HistoryArgs) -> Result<(), Fail> {
     // Of what has ended the record says all; what waits stands before the gate.
     let gate = desk.gate(&stage).await?.map(|(gate, _)| gate);
     let now = desk.now();
-    let state = |view: &_| State::of(view, gate.as_ref().map(|g| tally(view, g, now)).as_ref(), &[]);
+    let state = |view: &_| standing(view, Some(&stage), gate.as_ref(), None, now).state;
     let history = model(plans.iter().take(args.limit), state);
     if history.items.is_empty() && args.output == ListOutput::Text {
         return desk.say(&format!("Stage {} has had no plan yet\n", args.stage));

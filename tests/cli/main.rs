@@ -25,6 +25,7 @@ async fn people_work_with_plans() -> Result<()> {
     signing::each_risk_is_asked_for_and_a_no_signs_nothing(&w).await?;
     signing::what_has_changed_since_it_was_shown_is_not_signed(&w).await?;
     signing::a_superseded_plan_is_not_signed(&w).await?;
+    signing::a_plan_that_can_never_run_is_not_signed(&w).await?;
     signing::whoever_may_not_is_told_who_can_help(&w).await?;
     signing::a_difficult_name_is_signed_and_a_program_signs_nothing(&w).await?;
     signing::on_the_stage_the_slot_names_the_change(&w).await?;

@@ -54,6 +54,25 @@ pub async fn all_of_it_is_shown_with_the_rights_that_there_are(w: &World) -> Res
     kubectl.apply(&freeze.to_string())?;
     let text = w.run(User::Carol, &["plan", "read"])?.fine()?;
     ensure!(text.contains("inc-1 until it is deleted: INC-1"), "{text}");
+    // Approved, and Bob may not read Freezes: what the controller says of them counts.
+    for (by, acks) in [("alice", &["iam"][..]), ("erin", &[])] {
+        w.append(&plan, json!({ "decided": { "action": "Approve", "by": by, "identity": "Verified", "source": "ChangePlan", "slot": by, "acks": acks } }))
+            .await?;
+    }
+    let unknown = w.run(User::Bob, &["plan", "read"])?.fine()?;
+    ensure!(unknown.contains("unless a Freeze holds it up: you may not read those"), "{unknown}");
+    let pending =
+        json!({ "name": "1.1", "digest": format!("sha256:{}", "1".repeat(64)), "plan": plan, "id": id('1') });
+    w.stage_status("read", json!({ "state": "Frozen", "waitingFor": "freeze inc-1", "pending": pending }))
+        .await?;
+    let frozen = w.run(User::Bob, &["plan", "read"])?.fine()?;
+    ensure!(frozen.contains("Frozen: has what it needs and waits for freeze inc-1"), "{frozen}");
+    let history = w.run(User::Bob, &["history", "read"])?.fine()?;
+    ensure!(history.contains("Frozen"), "{history}");
     kubectl.run(&["delete", "freeze", "inc-1"])?;
+    let suspend = json!({ "spec": { "suspend": true } }).to_string();
+    kubectl.run(&["-n", "shop", "patch", "cdkstage", "read", "--type=merge", "-p", &suspend])?;
+    let suspended = w.run(User::Carol, &["plan", "read"])?.fine()?;
+    ensure!(suspended.contains("Suspended: has what it needs and waits"), "{suspended}");
     Ok(())
 }

@@ -180,6 +180,26 @@ pub async fn a_superseded_plan_is_not_signed(w: &World) -> Result<()> {
     Ok(())
 }
 
+pub async fn a_plan_that_can_never_run_is_not_signed(w: &World) -> Result<()> {
+    let stage = w.stage("gone", json!({})).await?;
+    let plan = w.plan(&stage, 1, '1', &[]).await?;
+    // Made anew under that name, then gone for good.
+    for is_there in [true, false] {
+        w.stages().delete("gone", &Default::default()).await?;
+        if is_there {
+            w.stage("gone", json!({})).await?;
+        }
+        let shown = w.run(User::Alice, &["plan", &plan])?.fine()?;
+        ensure!(
+            shown.contains("can never run: its Stage is gone") && !shown.contains("approve it"),
+            "{shown}"
+        );
+        w.run(User::Alice, &["approve", &plan, "--yes"])?.refused(&["can never run", &plan])?;
+    }
+    ensure!(w.annotations(&plan).await?.is_empty());
+    Ok(())
+}
+
 pub async fn whoever_may_not_is_told_who_can_help(w: &World) -> Result<()> {
     let stage = w.stage("denied", json!({})).await?;
     let plan = w.plan(&stage, 1, '1', &[]).await?;

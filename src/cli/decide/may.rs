@@ -5,7 +5,12 @@ use stackgate_core::{
     gate::PlanView,
 };
 
-use crate::cli::{desk::Desk, fail::Fail, look::Sight, view::State};
+use crate::cli::{
+    desk::Desk,
+    fail::Fail,
+    look::Sight,
+    view::{State, is_orphaned},
+};
 
 /// Refuses what would change nothing, and says what would.
 pub(super) fn may(desk: &Desk, action: Action, sight: &Sight, by: &str) -> Result<(), Fail> {
@@ -14,6 +19,10 @@ pub(super) fn may(desk: &Desk, action: Action, sight: &Sight, by: &str) -> Resul
     let no = |what: &str, todo: &str| {
         Err(Fail::new(format!("nothing was signed: plan {} {what}{todo}", report.name)))
     };
+    let might_go_on = report.state.is_open() || matches!(report.state, State::Failed | State::Expired);
+    if might_go_on && is_orphaned(&sight.view, sight.stage.as_deref()) {
+        return no("can never run", ": its Stage is gone, or was made anew under that name");
+    }
     let opens = matches!(action, Action::Approve | Action::Override | Action::Retry);
     if let Some(full) = sight.view.refuses(&[], action, by).filter(|_| opens) {
         return no("would not record it", &format!(": {full}"));
@@ -56,9 +65,15 @@ pub(super) fn may(desk: &Desk, action: Action, sight: &Sight, by: &str) -> Resul
             let next = report.next.first().map(|n| format!("; plan it again: {}", n.command));
             no("has expired", &next.unwrap_or_default())
         }
-        (_, State::AwaitingApproval | State::Approved | State::Frozen | State::Pending) => {
-            no(&format!("cannot be decided on by {}", action.as_str()), "")
-        }
+        (
+            _,
+            State::AwaitingApproval
+            | State::Approved
+            | State::Frozen
+            | State::Suspended
+            | State::PoliciesNotInForce
+            | State::Pending,
+        ) => no(&format!("cannot be decided on by {}", action.as_str()), ""),
     }
 }
 

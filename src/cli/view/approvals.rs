@@ -7,16 +7,19 @@ use stackgate_core::{
     words::DecisionId,
 };
 
-use super::report::{Approvals, DecisionShown};
+use super::{
+    State,
+    report::{Approvals, DecisionShown},
+};
 
 /// How long an approval of a release counts that was given before its plan existed, at most (`gate/tally.rs` of the core).
 const BEFOREHAND_TTL: SignedDuration = SignedDuration::from_hours(24);
 
 /// The count, as it is shown.
-pub(super) fn approvals(tally: &Tally) -> Approvals {
+pub(super) fn approvals(view: &PlanView, tally: &Tally, state: State) -> Approvals {
     Approvals {
         passes: tally.passes(),
-        rule: tally.by_rule.map(Into::into),
+        rule: tally.by_rule.or_else(|| rule_of_then(view).filter(|_| !state.is_open())).map(Into::into),
         had: tally.had(),
         needed: tally.needed,
         by: tally.counted.iter().map(|by| user_name(by).into()).collect(),
@@ -25,6 +28,13 @@ pub(super) fn approvals(tally: &Tally) -> Approvals {
         not_counted: tally.not_counted.iter().map(Into::into).collect(),
         overridden: tally.overridden,
     }
+}
+
+/// The rule that let through what has run, whatever the gate asks for since.
+fn rule_of_then(view: &PlanView) -> Option<&str> {
+    let by_rule =
+        |r: &&Recorded| r.decided.identity == Identity::System && r.decided.action == Action::Approve;
+    view.decisions.iter().find(by_rule)?.decided.reason.as_deref()
 }
 
 /// The decisions that no execution has used up.

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use stackgate_core::{
     api::{CheckResult, IdentityNeeded, ProposalKind, ReleaseRef, Stage, user_name},
     freeze::Held,
-    gate::{InForce, PlanView, Tally, tally},
+    gate::{InForce, PlanView, Tally},
     plan::change_text,
 };
 
@@ -15,6 +15,7 @@ use super::{
         PlanReport, ReleaseShown, Subject,
     },
     risks, stacks,
+    standing::{Brake, Standing, is_orphaned, standing},
 };
 use crate::cli::invoked::Invoked;
 
@@ -42,10 +43,9 @@ pub struct Seen<'a> {
 pub fn report(s: &Seen<'_>) -> PlanReport {
     let p = s.view.proposal();
     let gate = s.gate.map(|(gate, _)| gate);
-    let count = gate.map(|g| tally(s.view, g, s.now));
-    let held = s.held.unwrap_or_default();
-    let state = State::of(s.view, count.as_ref(), held);
-    let approvals = count.as_ref().map(approvals::approvals);
+    let standing = standing(s.view, s.stage, gate, s.held, s.now);
+    let (state, count) = (standing.state, standing.count.as_ref());
+    let approvals = count.map(|count| approvals::approvals(s.view, count, state));
     PlanReport {
         api_version: VERSION,
         kind: "Plan",
@@ -61,7 +61,7 @@ pub fn report(s: &Seen<'_>) -> PlanReport {
         id: p.id.clone(),
         a1: p.a1.clone(),
         state,
-        message: message(s, state, count.as_ref(), held),
+        message: message(s, &standing),
         operation: p.operation,
         release: s.view.release.as_ref().or(p.release.as_ref()).map(release),
         replaces: p.replaces.as_ref().map(release),
@@ -77,13 +77,16 @@ pub fn report(s: &Seen<'_>) -> PlanReport {
         }),
         gate: gate_shown(s.gate),
         decisions: approvals::decisions(s.view, gate),
-        freezes: FreezesShown { known: s.held.is_some(), held: held.iter().map(freeze).collect() },
+        freezes: FreezesShown {
+            known: s.held.is_some(),
+            held: s.held.unwrap_or_default().iter().map(freeze).collect(),
+        },
         checks: checks(s, gate),
         expires_time: gate
             .filter(|_| state == State::AwaitingApproval)
             .map(|g| s.view.opened_time.saturating_add(g.plan_ttl.value).unwrap_or(Timestamp::MAX)),
         notes: notes::notes(s, state, gate),
-        next: next::next(s, state, count.as_ref()),
+        next: next::next(s, state, count),
         approvals,
     }
 }
@@ -113,18 +116,29 @@ fn gate_shown(gate: Option<(&InForce, GateFrom)>) -> GateShown {
     GateShown { from, fields: fields.collect() }
 }
 
-fn message(s: &Seen<'_>, state: State, count: Option<&Tally>, held: &[Held]) -> Text {
+fn message(s: &Seen<'_>, standing: &Standing) -> Text {
     let closed = s.view.closed.as_ref().map(|c| c.message.as_str()).unwrap_or_default();
-    match state {
+    let count = standing.count.as_ref();
+    match standing.state {
         State::AwaitingApproval => format!("needs {}", count.map(Tally::missing).unwrap_or_default()).into(),
-        State::Approved => match count.and_then(|c| c.by_rule) {
-            Some(rule) => format!("passes by itself ({rule})").into(),
-            None => "has what it needs and is about to run".into(),
-        },
-        State::Frozen => {
-            let names: Vec<&str> = held.iter().map(|h| h.name.as_str()).collect();
-            format!("has what it needs and waits for Freeze {}", names.join(", ")).into()
+        State::Approved => {
+            let what = match count.and_then(|c| c.by_rule) {
+                Some(rule) => format!("passes by itself ({rule})"),
+                None => "has what it needs and is about to run".to_owned(),
+            };
+            let frozen =
+                if s.held.is_none() { ", unless a Freeze holds it up: you may not read those" } else { "" };
+            (what + frozen).into()
         }
+        State::Frozen | State::Suspended | State::PoliciesNotInForce => match &standing.brake {
+            Some(Brake::Frozen(by)) => format!("has what it needs and waits for {by}").into(),
+            Some(Brake::PoliciesNotInForce(why)) => {
+                format!("has what it needs and waits, since nothing proves now who decided: {why}").into()
+            }
+            Some(Brake::Suspended) | None => {
+                "has what it needs and waits: spec.suspend holds its Stage".into()
+            }
+        },
         State::Executing => "stacks are changing".into(),
         State::Failing => "a stack failed; the rest is not started".into(),
         State::Succeeded => "carried out".into(),
@@ -133,6 +147,9 @@ fn message(s: &Seen<'_>, state: State, count: Option<&Tally>, held: &[Held]) -> 
             None => closed.into(),
         },
         State::Superseded | State::Withdrawn | State::Failed | State::Expired => closed.into(),
+        State::Pending if is_orphaned(s.view, s.stage) => {
+            "can never run: its Stage is gone, or was made anew".into()
+        }
         State::Pending if s.view.proposal().kind == ProposalKind::Bootstrap => "bootstrapping".into(),
         State::Pending => "its gate is not known".into(),
     }

@@ -15,6 +15,7 @@ mod risks;
 mod span;
 mod stacks;
 mod stages;
+mod standing;
 mod state;
 mod style;
 mod table;
@@ -37,6 +38,7 @@ pub use self::{
     report::{Approvals, DecisionShown, GateFrom, PlanReport, RiskShown, VERSION},
     risks::for_question,
     stages::{StageList, stage_list},
+    standing::{is_orphaned, standing},
     state::State,
     style::{BAD, GOOD, HEAD, WARN},
     text::text,

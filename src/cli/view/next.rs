@@ -2,13 +2,16 @@
 
 use stackgate_core::{api::Action, gate::Tally};
 
-use super::{Seen, State, build::namespace, report::Next};
+use super::{Seen, State, build::namespace, report::Next, standing::is_orphaned};
 use crate::cli::slot;
 
 /// The commands, most wanted first.
 pub(super) fn next(s: &Seen<'_>, state: State, count: Option<&Tally>) -> Vec<Next> {
     let (namespace, plan) = (namespace(s), s.view.name.as_str());
     let ours = |what, args: &[&str]| Next { what, command: s.invoked.ours(namespace, args) };
+    if is_orphaned(s.view, s.stage) {
+        return Vec::new();
+    }
     match state {
         State::AwaitingApproval | State::Pending if s.view.is_full(Action::Approve) => {
             vec![ours("stop it", &["reject", plan, "--reason", "…"])]
@@ -41,8 +44,12 @@ pub(super) fn next(s: &Seen<'_>, state: State, count: Option<&Tally>) -> Vec<Nex
         State::Superseded | State::Withdrawn => {
             s.newer.map(|newer| ours("read the newer one", &["plan", newer])).into_iter().collect()
         }
-        State::Approved | State::Executing | State::Failing | State::Succeeded | State::Rejected => {
-            Vec::new()
-        }
+        State::Approved
+        | State::Suspended
+        | State::PoliciesNotInForce
+        | State::Executing
+        | State::Failing
+        | State::Succeeded
+        | State::Rejected => Vec::new(),
     }
 }

@@ -1,11 +1,11 @@
 //! What else whoever decides should know.
 
 use stackgate_core::{
-    api::{Action, ConditionType, Decided, DecisionSource, Identity, IdentityNeeded, ProposalKind, Stage},
+    api::{Action, Decided, DecisionSource, Identity, IdentityNeeded},
     gate::InForce,
 };
 
-use super::{Seen, State, Text};
+use super::{Seen, State, Text, standing::unenforced};
 
 /// What no other part of the model says.
 pub(super) fn notes(s: &Seen<'_>, state: State, gate: Option<&InForce>) -> Vec<Text> {
@@ -20,17 +20,17 @@ pub(super) fn notes(s: &Seen<'_>, state: State, gate: Option<&InForce>) -> Vec<T
     if !unused.is_empty() {
         notes.push(format!("spec.parameters that no stack of the release declares: {}", unused.join(", ")));
     }
-    let is_for_stage = s.view.proposal().kind == ProposalKind::Stage;
-    match s.stage {
-        None if is_for_stage => notes.push("its Stage is gone, or was made anew: it will not run".to_owned()),
-        Some(stage) if stage.spec.suspend => notes.push("the Stage is suspended: nothing starts".to_owned()),
-        Some(_) | None => {}
+    // Where it has what it needs, the state says that.
+    if state != State::Suspended && s.stage.is_some_and(|stage| stage.spec.suspend) {
+        notes.push("the Stage is suspended: nothing starts".to_owned());
     }
     if s.view.is_full(Action::Approve) {
         notes.push("its ledger takes no more approvals: make a new release, or reject it".to_owned());
     }
-    if gate.is_some_and(|g| g.identity.value == IdentityNeeded::Verified) {
-        notes.extend(s.stage.and_then(unenforced));
+    let wants_proof = gate.is_some_and(|g| g.identity.value == IdentityNeeded::Verified);
+    if wants_proof && state != State::PoliciesNotInForce {
+        let told = |why: &str| format!("nothing proves now who decides, so nothing runs: {why}");
+        notes.extend(s.stage.and_then(unenforced).map(told));
     }
     let on_plan = s.view.plan.metadata.annotations.as_ref();
     let on_stage = s.stage.and_then(|stage| stage.metadata.annotations.as_ref());
@@ -54,12 +54,4 @@ pub(super) fn notes(s: &Seen<'_>, state: State, gate: Option<&InForce>) -> Vec<T
         }
     }
     notes.iter().map(Into::into).collect()
-}
-
-fn unenforced(stage: &Stage) -> Option<String> {
-    let conditions = &stage.status.as_ref()?.conditions;
-    let condition = conditions
-        .iter()
-        .find(|c| c.type_ == ConditionType::ApprovalsEnforced.as_str() && c.status == "False")?;
-    Some(format!("nothing proves now who decides, so nothing runs: {}", condition.message))
 }

@@ -3,9 +3,10 @@
 use serde::Serialize;
 use stackgate_core::{
     api::CloseReason,
-    freeze::Held,
     gate::{PlanView, Tally},
 };
+
+use super::standing::Brake;
 
 /// How a plan stands.
 #[derive(Serialize, Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,6 +17,10 @@ pub enum State {
     Approved,
     /// It has what it needs and waits for a freeze to end.
     Frozen,
+    /// It has what it needs, and its Stage starts nothing.
+    Suspended,
+    /// It has what it needs, and nothing proves now who decided.
+    PoliciesNotInForce,
     /// Stacks are changing.
     Executing,
     /// A stack has failed, what has not started stays so.
@@ -37,9 +42,9 @@ pub enum State {
 }
 
 impl State {
-    /// From the record, and from the count where there is a gate.
+    /// From the record, from the count where there is a gate, and from what holds it up.
     #[must_use]
-    pub fn of(view: &PlanView, tally: Option<&Tally>, held: &[Held]) -> Self {
+    pub(super) fn of(view: &PlanView, tally: Option<&Tally>, brake: Option<&Brake>) -> Self {
         if let Some(closed) = &view.closed {
             return match closed.reason {
                 CloseReason::Rejected => Self::Rejected,
@@ -62,11 +67,13 @@ impl State {
         if view.rejected().is_some() {
             return Self::Rejected;
         }
-        match tally {
-            None => Self::Pending,
-            Some(t) if !t.passes() => Self::AwaitingApproval,
-            Some(t) if !t.overridden && !held.is_empty() => Self::Frozen,
-            Some(_) => Self::Approved,
+        match (tally, brake) {
+            (None, _) => Self::Pending,
+            (Some(t), _) if !t.passes() => Self::AwaitingApproval,
+            (Some(_), Some(Brake::Suspended)) => Self::Suspended,
+            (Some(_), Some(Brake::PoliciesNotInForce(_))) => Self::PoliciesNotInForce,
+            (Some(_), Some(Brake::Frozen(_))) => Self::Frozen,
+            (Some(_), None) => Self::Approved,
         }
     }
 
@@ -77,6 +84,8 @@ impl State {
             Self::AwaitingApproval => "AwaitingApproval",
             Self::Approved => "Approved",
             Self::Frozen => "Frozen",
+            Self::Suspended => "Suspended",
+            Self::PoliciesNotInForce => "PoliciesNotInForce",
             Self::Executing => "Executing",
             Self::Failing => "Failing",
             Self::Succeeded => "Succeeded",
@@ -93,7 +102,12 @@ impl State {
     #[must_use]
     pub fn is_open(self) -> bool {
         match self {
-            Self::AwaitingApproval | Self::Approved | Self::Frozen | Self::Pending => true,
+            Self::AwaitingApproval
+            | Self::Approved
+            | Self::Frozen
+            | Self::Suspended
+            | Self::PoliciesNotInForce
+            | Self::Pending => true,
             Self::Executing
             | Self::Failing
             | Self::Succeeded

@@ -26,7 +26,12 @@ pub const PLAIN: Style = Style::new();
 pub fn of_state(state: State) -> Style {
     match state {
         State::Approved | State::Succeeded => GOOD,
-        State::AwaitingApproval | State::Frozen | State::Pending | State::Executing => WARN,
+        State::AwaitingApproval
+        | State::Frozen
+        | State::Suspended
+        | State::PoliciesNotInForce
+        | State::Pending
+        | State::Executing => WARN,
         State::Failing | State::Rejected | State::Failed => BAD,
         State::Superseded | State::Withdrawn | State::Expired => FAINT,
     }
