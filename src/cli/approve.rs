@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use stackgate_core::api::{Action, RiskClass};
 
 use super::{
-    args::{DecideArgs, KubeArgs, reason, risk_class, until},
+    args::{Ack, DecideArgs, KubeArgs, ack, reason, until},
     decide::{Wish, decide},
     desk::{Desk, Person},
     fail::Fail,
@@ -17,9 +17,10 @@ pub struct ApproveArgs {
     /// What is decided on.
     #[command(flatten)]
     pub decide: DecideArgs,
-    /// The classes of risk that you acknowledge, such as `iam,replace`; the others are asked for.
-    #[arg(long, value_name = "CLASS", value_delimiter = ',', value_parser = risk_class)]
-    pub ack: Vec<RiskClass>,
+    /// The classes of risk that you acknowledge, such as `iam,replace`; the others that you may are asked for. `none`: you leave all
+    /// of them to others.
+    #[arg(long, value_name = "CLASS", value_delimiter = ',', value_parser = ack)]
+    pub ack: Vec<Ack>,
     /// Why.
     #[arg(long, value_name = "TEXT", value_parser = reason)]
     pub reason: Option<String>,
@@ -56,15 +57,30 @@ pub struct OverrideArgs {
 /// # Errors
 /// When it is refused.
 pub async fn approve(args: ApproveArgs, person: &mut impl Person) -> Result<(), Fail> {
+    let acks = acks(&args.ack)?;
     let desk = Desk::open(&args.kube).await?;
     let wish = Wish {
         action: Action::Approve,
-        acks: args.ack,
+        acks,
         until: args.until,
         reason: args.reason,
         on_stage: args.on_stage,
     };
     decide(&desk, person, &args.decide, &wish).await
+}
+
+/// What is acknowledged; `None`: nothing is said of that.
+fn acks(said: &[Ack]) -> Result<Option<Vec<RiskClass>>, Fail> {
+    let class = |ack: &Ack| match ack {
+        Ack::Class(class) => Some(*class),
+        Ack::None => None,
+    };
+    let classes: Vec<RiskClass> = said.iter().filter_map(class).collect();
+    match (classes.is_empty(), said.contains(&Ack::None)) {
+        (false, true) => Err(Fail::new("--ack none stands alone: it leaves every class of risk to others")),
+        (true, false) => Ok(None),
+        (true, true) | (false, false) => Ok(Some(classes)),
+    }
 }
 
 /// Runs `override`.
@@ -75,4 +91,18 @@ pub async fn override_(args: OverrideArgs, person: &mut impl Person) -> Result<(
     let desk = Desk::open(&args.kube).await?;
     let wish = Wish { until: args.until, ..Wish::of(Action::Override, Some(args.reason)) };
     decide(&desk, person, &args.decide, &wish).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn none_is_said_and_stands_alone() {
+        let iam = Ack::Class(RiskClass::Iam);
+        assert_eq!(acks(&[]), Ok(None));
+        assert_eq!(acks(&[Ack::None]), Ok(Some(Vec::new())));
+        assert_eq!(acks(&[iam]), Ok(Some(vec![RiskClass::Iam])));
+        assert!(acks(&[iam, Ack::None]).is_err());
+    }
 }

@@ -121,11 +121,23 @@ pub struct DecideArgs {
     pub wait: Option<SignedDuration>,
 }
 
-/// A class of risk, by its name.
-pub fn risk_class(text: &str) -> Result<RiskClass, String> {
-    text.parse().map_err(|()| {
+/// What `--ack` names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ack {
+    /// A class of risk.
+    Class(RiskClass),
+    /// Not one of them.
+    None,
+}
+
+/// A class of risk, by its name, or `none`.
+pub fn ack(text: &str) -> Result<Ack, String> {
+    if text == "none" {
+        return Ok(Ack::None);
+    }
+    text.parse().map(Ack::Class).map_err(|()| {
         let all: Vec<&str> = RiskClass::ALL.iter().map(|c| c.as_str()).collect();
-        format!("the classes of risk are {}", all.join(", "))
+        format!("the classes of risk are {}; none of them is `none`", all.join(", "))
     })
 }
 

@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
+use futures::future::join_all;
 use kube::ResourceExt as _;
 use stackgate_core::{
     account::Accounts,
-    api::{ChangePlan, ProposalKind, Stage},
+    api::{ChangePlan, ProposalKind, RiskClass, Stage},
     freeze::{Touched, held},
     gate::{InForce, PlanView, in_force},
 };
@@ -30,6 +31,8 @@ pub struct Sight {
     pub gate: Option<(InForce, GateFrom)>,
     /// The newest plan of the Stage, if this is not it.
     pub newer: Option<String>,
+    /// The classes of risk that it carries and that this person may acknowledge.
+    pub may_ack: Vec<RiskClass>,
     /// How it is shown.
     pub report: PlanReport,
 }
@@ -50,30 +53,56 @@ impl Desk {
             let Some(newest) = self.plans_of(&stage).await?.into_iter().next() else {
                 return Err(no_plan(&stage));
             };
-            return self.sight(newest, Some(stage), None).await;
+            let may_ack = self.may_ack(&newest).await;
+            return self.sight(newest, Some(stage), None, may_ack).await;
         }
         match named {
             Named::Stage(name) => Err(self.not_there(&format!("Stage {name}"))),
-            Named::Plan(name) => self.look_at_plan(name, &format!("plan {name}")).await,
-            Named::Either(name) => self.look_at_plan(name, &format!("Stage or plan {name}")).await,
+            Named::Plan(name) => self.look_at_plan(name, &format!("plan {name}"), None).await,
+            Named::Either(name) => self.look_at_plan(name, &format!("Stage or plan {name}"), None).await,
         }
     }
 
-    async fn look_at_plan(&self, name: &str, what: &str) -> Result<Sight, Fail> {
+    async fn look_at_plan(&self, name: &str, what: &str, before: Option<&Sight>) -> Result<Sight, Fail> {
         let plan = self.session.plan(self.session.namespace(), name).await?;
         let plan = plan.ok_or_else(|| self.not_there(what))?;
         let (stage, newer) = self.around(&plan).await?;
         let view =
             PlanView::new(plan).ok_or_else(|| Fail::new(format!("plan {name} was not made by Stackgate")))?;
-        self.sight(view, stage, newer).await
+        let may_ack = match before {
+            // Rights are asked for once: the API server has the last word when it is signed.
+            Some(before) => before.may_ack.clone(),
+            None => self.may_ack(&view).await,
+        };
+        self.sight(view, stage, newer, may_ack).await
     }
 
     /// Looks again at a plan.
     ///
     /// # Errors
     /// When it is gone, or cannot be read.
-    pub async fn look_again(&self, view: &PlanView) -> Result<Sight, Fail> {
-        self.look(Named::Plan(&view.name)).await
+    pub async fn look_again(&self, before: &Sight) -> Result<Sight, Fail> {
+        let name = before.view.name.as_str();
+        self.look_at_plan(name, &format!("plan {name}"), Some(before)).await
+    }
+
+    /// The classes of risk of a plan that waits that this person may acknowledge; where the API server does not say, all of them.
+    async fn may_ack(&self, view: &PlanView) -> Vec<RiskClass> {
+        if view.closed.is_some() || view.claimed {
+            return Vec::new();
+        }
+        let p = view.proposal();
+        let (plural, namespace) = match p.kind {
+            ProposalKind::Stage => ("stages", view.plan.metadata.namespace.as_deref()),
+            ProposalKind::Bootstrap => ("bootstraps", None),
+        };
+        let carried = view.risk_classes();
+        let asked =
+            RiskClass::ALL.into_iter().filter(|class| carried.contains(class)).map(|class| async move {
+                let may = self.session.may(&format!("ack-{class}"), plural, namespace, &p.name).await;
+                may.unwrap_or(true).then_some(class)
+            });
+        join_all(asked).await.into_iter().flatten().collect()
     }
 
     fn not_there(&self, what: &str) -> Fail {
@@ -150,6 +179,7 @@ impl Desk {
         view: PlanView,
         stage: Option<Arc<Stage>>,
         newer: Option<String>,
+        may_ack: Vec<RiskClass>,
     ) -> Result<Sight, Fail> {
         let now = self.now();
         let accounts = self.accounts().await?;
@@ -171,10 +201,11 @@ impl Desk {
             gate: gate.as_ref().map(|(gate, from)| (gate, *from)),
             held: held.as_deref(),
             newer: newer.as_deref(),
+            may_ack: &may_ack,
             now,
             invoked: &self.invoked,
         });
-        Ok(Sight { view, stage, gate, newer, report })
+        Ok(Sight { view, stage, gate, newer, may_ack, report })
     }
 }
 

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that fails may panic")]
 
+mod divided;
 mod docs;
 mod reading;
 mod recorded;
@@ -22,7 +23,7 @@ async fn people_work_with_plans() -> Result<()> {
     signing::an_approval_carries_name_and_acks(&w).await?;
     signing::without_a_terminal_all_is_said_on_the_command_line(&w).await?;
     signing::another_id_is_refused(&w).await?;
-    signing::each_risk_is_asked_for_and_a_no_signs_nothing(&w).await?;
+    signing::each_risk_is_asked_for(&w).await?;
     signing::what_has_changed_since_it_was_shown_is_not_signed(&w).await?;
     signing::a_superseded_plan_is_not_signed(&w).await?;
     signing::a_plan_that_can_never_run_is_not_signed(&w).await?;
@@ -33,6 +34,7 @@ async fn people_work_with_plans() -> Result<()> {
     reading::all_of_it_is_shown_with_the_rights_that_there_are(&w).await?;
     turning_back::a_stage_goes_back_and_follows_again(&w).await?;
     turning_back::what_git_manages_is_changed_in_git(&w).await?;
+    divided::each_acknowledges_what_they_may(&w).await?;
     recorded::what_is_recorded_is_told(&w).await?;
     docs::every_command_in_the_guide_works(&w).await?;
     docs::every_command_on_the_screens_can_be_typed(&w).await

@@ -27,7 +27,7 @@ impl<F: FnMut(&str)> Person for Busy<F> {
 }
 
 /// Runs a command in this process, with somebody at the terminal; returns the questions.
-async fn at_a_terminal(
+pub async fn at_a_terminal(
     w: &World,
     user: User,
     args: &[&str],
@@ -80,7 +80,8 @@ pub async fn without_a_terminal_all_is_said_on_the_command_line(w: &World) -> Re
     for args in [
         &["approve", "unattended"][..],
         &["approve", "unattended", "--ack=iam,delete", "--yes"],
-        &["approve", &plan, "--ack=iam", "--yes"],
+        &["approve", &plan, "--yes"],
+        &["approve", &plan, "--ack=network", "--yes"],
         &["approve", &plan, "--ack=iam,delete"],
     ] {
         w.run(User::Alice, args)?.refused(&["no terminal", &right])?;
@@ -110,7 +111,7 @@ pub async fn another_id_is_refused(w: &World) -> Result<()> {
         .refused(&["there is no Stage or plan nowhere in namespace shop"])
 }
 
-pub async fn each_risk_is_asked_for_and_a_no_signs_nothing(w: &World) -> Result<()> {
+pub async fn each_risk_is_asked_for(w: &World) -> Result<()> {
     let stage = w.stage("asked", json!({})).await?;
     let plan = w.plan(&stage, 1, '1', &["iam", "delete"]).await?;
     let (done, asked) = at_a_terminal(w, User::Alice, &["approve", "asked", "--ack", "iam"], |_| {}).await;

@@ -13,13 +13,14 @@ use stackgate_core::{
     words::ChangeId,
 };
 
+use self::acks::Share;
 use super::{
     args::DecideArgs,
     desk::{Desk, Person, is_yes},
     fail::Fail,
     look::Sight,
     named::Named,
-    view::text,
+    view::{WARN, text},
 };
 
 /// What is wanted, apart from on which plan.
@@ -27,8 +28,8 @@ use super::{
 pub struct Wish {
     /// What.
     pub action: Action,
-    /// The classes that are acknowledged on the command line.
-    pub acks: Vec<RiskClass>,
+    /// The classes that are acknowledged on the command line; `None`: it says nothing of that.
+    pub acks: Option<Vec<RiskClass>>,
     /// Until when it counts.
     pub until: Option<Timestamp>,
     /// Why.
@@ -41,7 +42,7 @@ impl Wish {
     /// Nothing but that.
     #[must_use]
     pub fn of(action: Action, reason: Option<String>) -> Self {
-        Self { action, acks: Vec::new(), until: None, reason, on_stage: false }
+        Self { action, acks: None, until: None, reason, on_stage: false }
     }
 
     /// Whether it lets something run: then whoever signs must have seen what. A stop is never refused because something moved.
@@ -90,11 +91,18 @@ pub async fn decide(
     let by = encoded(&user)?;
     may::may(desk, wish.action, &sight, &by)?;
     let is_bound = args.id.is_some() || named.is_plan(&sight.view.name) || !wish.opens();
-    let is_said_in_full = args.yes && is_bound && acks::suffice(&sight.report, wish);
+    let share = Share::of(&sight, wish, &by);
+    let is_said_in_full = args.yes && is_bound && share.is_said();
     if !person.is_there() && !is_said_in_full {
-        return Err(unattended(desk, &sight, wish));
+        return Err(unattended(desk, &sight, wish, &share));
     }
-    let acks = acks::acknowledge(person, &sight.report, wish)?;
+    let acks = if is_said_in_full { share.given() } else { share.acknowledge(person)? };
+    let taken_back = acks::list(&share.taken_back(&acks));
+    if !taken_back.is_empty() {
+        desk.say(&format!(
+            "{WARN}What you sign now takes the place of your approval, which acknowledges {taken_back} besides: that is taken back{WARN:#}\n"
+        ))?;
+    }
     // Of a Stage that is named nobody knows before which plan it has: that is asked even so.
     if !(args.yes && is_bound) {
         let question = format!("Sign {} of {} as {user}? [y/N] ", wish.action.as_str(), sight.report.id);
@@ -109,12 +117,11 @@ pub async fn decide(
 }
 
 /// What has to be typed where nobody can be asked: the plan by its own name, so that what is signed is what was read.
-fn unattended(desk: &Desk, sight: &Sight, wish: &Wish) -> Fail {
+fn unattended(desk: &Desk, sight: &Sight, wish: &Wish, share: &Share<'_>) -> Fail {
     let mut line: Vec<String> = vec![wish.action.as_str().to_owned(), sight.view.name.clone()];
     let mut flag = |name: &str, value: String| line.extend([name.to_owned(), value]);
-    let needed = acks::needed(&sight.report, wish);
-    if !needed.is_empty() {
-        flag("--ack", acks::list(&needed));
+    if let Some(acks) = share.proposed() {
+        flag("--ack", acks);
     }
     if let Some(until) = wish.until {
         flag("--until", until.to_string());

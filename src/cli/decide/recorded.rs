@@ -37,7 +37,7 @@ pub(super) async fn wait(
     let until = Instant::now() + Duration::try_from(wait).unwrap_or_default();
     loop {
         // It is signed: that a look fails changes nothing of that.
-        if let Ok(now) = desk.look_again(&shown.view).await {
+        if let Ok(now) = desk.look_again(shown).await {
             if let Some(decided) = entry(&now.view, order, signed) {
                 return told(desk, &now, order, decided);
             }
@@ -83,6 +83,12 @@ fn told(desk: &Desk, now: &Sight, order: &Order<'_>, decided: &Decided) -> Resul
         Identity::System => "recorded".to_owned(),
     };
     desk.say(&format!("{proven}: {}: {}\n", now.report.state.as_str(), now.report.message))?;
+    let missing = now.report.approvals.as_ref().filter(|_| order.wish.action == Action::Approve);
+    for class in missing.map(|a| a.acks_missing.as_slice()).unwrap_or_default() {
+        desk.say(&format!(
+            "{WARN}still needs an acknowledgement of {class}, by somebody with ack-{class}{WARN:#}\n"
+        ))?;
+    }
     let wants_proof = now.gate.as_ref().is_some_and(|(g, _)| g.identity.value == IdentityNeeded::Verified);
     let counts = match (order.wish.action, decided.identity) {
         // Stops count whoever signed them.

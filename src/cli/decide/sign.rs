@@ -36,7 +36,7 @@ pub(super) struct Signed {
 /// Signs, unless something that was shown differs now.
 pub(super) async fn sign(desk: &Desk, shown: &Sight, order: &Order<'_>) -> Result<Signed, Fail> {
     for _ in 0..TRIES {
-        let now = desk.look_again(&shown.view).await?;
+        let now = desk.look_again(shown).await?;
         is_as_shown(desk, shown, &now, order)?;
         match attempt(desk, &now, order).await? {
             Some(signed) => return Ok(signed),

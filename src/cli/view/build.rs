@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 use stackgate_core::{
-    api::{CheckResult, IdentityNeeded, ProposalKind, ReleaseRef, Stage, user_name},
+    api::{CheckResult, IdentityNeeded, ProposalKind, ReleaseRef, RiskClass, Stage, user_name},
     freeze::Held,
     gate::{InForce, PlanView, Tally},
     plan::change_text,
@@ -32,6 +32,8 @@ pub struct Seen<'a> {
     pub held: Option<&'a [Held]>,
     /// The newest plan of the Stage, if this is not it.
     pub newer: Option<&'a str>,
+    /// The classes of risk that whoever looks may acknowledge.
+    pub may_ack: &'a [RiskClass],
     /// The time.
     pub now: Timestamp,
     /// How commands are to be printed.

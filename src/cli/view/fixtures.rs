@@ -5,7 +5,7 @@ use std::{path::Path, sync::Arc};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use stackgate_core::{
-    api::{AwsAccount, ChangePlan, Freeze, Stage},
+    api::{AwsAccount, ChangePlan, Freeze, RiskClass, Stage},
     freeze::{Held, activity},
     gate::{InForce, PlanView, in_force},
 };
@@ -180,12 +180,25 @@ pub fn freeze(name: &str, reason: &str, end: &str) -> Held {
 }
 
 pub fn shown(view: &PlanView, stage: &Stage, held: &[Held], newer: Option<&str>) -> PlanReport {
+    seen(view, Some(stage), Some(held), newer, &RiskClass::ALL)
+}
+
+/// As somebody sees it who may read this Stage and these freezes, and acknowledge these classes.
+pub fn seen(
+    view: &PlanView,
+    stage: Option<&Stage>,
+    held: Option<&[Held]>,
+    newer: Option<&str>,
+    may_ack: &[RiskClass],
+) -> PlanReport {
+    let gate = stage.map(gate);
     report(&Seen {
         view,
-        stage: Some(stage),
-        gate: Some((&gate(stage), GateFrom::Objects)),
-        held: Some(held),
+        stage,
+        gate: gate.as_ref().map(|g| (g, GateFrom::Objects)),
+        held,
         newer,
+        may_ack,
         now: now(),
         invoked: &invoked(),
     })

@@ -27,6 +27,8 @@ mod docs;
 #[cfg(test)]
 pub(crate) mod fixtures;
 #[cfg(test)]
+mod standing_tests;
+#[cfg(test)]
 mod tests;
 
 pub use self::{

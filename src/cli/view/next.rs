@@ -17,12 +17,22 @@ pub(super) fn next(s: &Seen<'_>, state: State, count: Option<&Tally>) -> Vec<Nex
             vec![ours("stop it", &["reject", plan, "--reason", "…"])]
         }
         State::AwaitingApproval | State::Pending => {
-            let acks = count.map(Tally::ack_text).unwrap_or_default();
+            let missing = count.map(|c| c.acks_missing.as_slice()).unwrap_or_default();
+            let acks: Vec<&str> =
+                missing.iter().filter(|c| s.may_ack.contains(c)).map(|c| c.as_str()).collect();
+            let acks = acks.join(",");
+            let never = ours("never let it run", &["reject", plan, "--reason", "…"]);
+            // There are approvals enough, and whoever looks may acknowledge nothing of what is missing.
+            if acks.is_empty() && count.is_some_and(|c| c.had() >= c.needed) {
+                return vec![never];
+            }
             let mut approve = vec!["approve", plan];
             let mut value = s.view.id().to_string();
             if !acks.is_empty() {
                 approve.extend(["--ack", acks.as_str()]);
                 value = format!("{value};ack={acks}");
+            } else if !missing.is_empty() {
+                approve.extend(["--ack", "none"]);
             }
             let slot = slot::free(s.view, s.view.plan.metadata.annotations.as_ref(), Action::Approve, "");
             let annotation = format!("{}={value}", slot::key(Action::Approve.as_str(), &slot));
@@ -30,7 +40,7 @@ pub(super) fn next(s: &Seen<'_>, state: State, count: Option<&Tally>) -> Vec<Nex
             vec![
                 ours("approve it", &approve),
                 Next { what: "approve it by kubectl alone", command: kubectl },
-                ours("never let it run", &["reject", plan, "--reason", "…"]),
+                never,
             ]
         }
         State::Frozen => vec![ours("start it in spite of that", &["override", plan, "--reason", "…"])],

@@ -5,15 +5,15 @@ use serde_json::json;
 use super::{fixtures::*, *};
 
 /// Without styles, as it looks where there is no colour.
-fn plain(styled: &str) -> String {
+pub(super) fn plain(styled: &str) -> String {
     anstream::adapter::strip_str(styled).to_string()
 }
 
-fn opened_as_seventh() -> serde_json::Value {
+pub(super) fn opened_as_seventh() -> serde_json::Value {
     opened("2026-11-24T09:00:00Z", 7, &release("1.4.2", 'a'))
 }
 
-fn approved_by_alice() -> serde_json::Value {
+pub(super) fn approved_by_alice() -> serde_json::Value {
     let acks = ["replace", "iam", "maybe-replace"];
     decided("2026-11-24T10:05:00Z", "Approve", "alice@corp.example", "Verified", &acks)
 }
@@ -265,152 +265,4 @@ pub(super) fn past() -> History {
 fn what_was() {
     assert_snapshot!("history", plain(&past().text()));
     assert_json_snapshot!("history_json", past());
-}
-
-/// Alone before its gate, approved, with these fields of its Stage's spec and status.
-fn approved(
-    spec: serde_json::Value,
-    status: serde_json::Value,
-    held: Option<&[stackgate_core::freeze::Held]>,
-) -> PlanReport {
-    let mut all = json!({ "gate": {} });
-    all.as_object_mut().unwrap().extend(spec.as_object().unwrap().clone());
-    let stage = stage(all, status);
-    let view = plan(&proposal(), &[opened_as_seventh(), approved_by_alice()], json!({}));
-    seen(&view, Some(&stage), held)
-}
-
-/// As somebody sees it who may read this Stage and these freezes.
-fn seen(
-    view: &stackgate_core::gate::PlanView,
-    stage: Option<&Stage>,
-    held: Option<&[stackgate_core::freeze::Held]>,
-) -> PlanReport {
-    let gate = stage.map(gate);
-    report(&Seen {
-        view,
-        stage,
-        gate: gate.as_ref().map(|g| (g, GateFrom::Objects)),
-        held,
-        newer: None,
-        now: now(),
-        invoked: &invoked(),
-    })
-}
-
-fn unenforced() -> serde_json::Value {
-    json!({ "conditions": [{ "type": "ApprovalsEnforced", "status": "False", "reason": "PoliciesNotInForce",
-        "message": "the binding is gone", "lastTransitionTime": "2026-11-24T10:00:00Z" }] })
-}
-
-fn stage_says_frozen(plan: &str) -> serde_json::Value {
-    json!({ "state": "Frozen", "waitingFor": "freeze inc-4711",
-        "pending": { "name": "1.4.2", "digest": release("1.4.2", 'a')["digest"], "plan": plan } })
-}
-
-#[rstest]
-#[case::suspended(json!({ "suspend": true }), json!({}), Some(&[][..]), "spec.suspend")]
-#[case::nobody_is_proven(json!({}), unenforced(), Some(&[][..]), "the binding is gone")]
-#[case::freezes_are_not_read(json!({}), stage_says_frozen(&format!("prod-{DIGITS}")), None, "freeze inc-4711")]
-fn what_is_held_up_is_not_about_to_run(
-    #[case] spec: serde_json::Value,
-    #[case] status: serde_json::Value,
-    #[case] held: Option<&[stackgate_core::freeze::Held]>,
-    #[case] by: &str,
-) {
-    let report = approved(spec, status, held);
-    assert_ne!(report.state.as_str(), "Approved");
-    assert!(report.state.is_open());
-    assert!(report.message.as_str().contains(by), "{}", report.message);
-    assert!(!text(&report, now()).contains("about to run"));
-}
-
-#[test]
-fn a_plan_says_itself_that_it_is_frozen() {
-    let mut view = plan(&proposal(), &[opened_as_seventh(), approved_by_alice()], json!({}));
-    let mut object = stackgate_core::api::ChangePlan::clone(&view.plan);
-    object.status = Some(
-        serde_json::from_value(json!({ "state": "Frozen", "conditions": [{ "type": "Waiting", "status": "True",
-            "reason": "Frozen", "message": "Freeze inc-4711: INC-4711", "lastTransitionTime": "2026-11-24T10:00:00Z" }] }))
-        .unwrap(),
-    );
-    view.plan = std::sync::Arc::new(object);
-    let stage = stage(json!({ "gate": {} }), json!({}));
-    let hidden = seen(&view, Some(&stage), None);
-    assert_eq!(hidden.state, State::Frozen);
-    assert!(hidden.message.as_str().contains("Freeze inc-4711: INC-4711"), "{}", hidden.message);
-    // Who reads the Freezes knows better than an old status.
-    assert_eq!(seen(&view, Some(&stage), Some(&[])).state, State::Approved);
-}
-
-#[test]
-fn whoever_may_not_read_freezes_is_told_so() {
-    let report = approved(json!({}), stage_says_frozen("prod-of-before"), None);
-    assert_eq!(report.state, State::Approved);
-    assert!(report.message.as_str().contains("unless a Freeze"), "{}", report.message);
-}
-
-#[test]
-fn a_plan_whose_stage_is_gone_is_not_to_be_approved() {
-    let view = plan(&proposal(), &[opened_as_seventh()], json!({}));
-    let report = seen(&view, None, Some(&[]));
-    assert!(report.next.is_empty(), "{:?}", report.next);
-    assert!(report.message.as_str().contains("can never run"), "{}", report.message);
-}
-
-#[test]
-fn an_approval_of_another_release_is_none_of_a_plan_of_before() {
-    let mut beforehand = decided("2026-11-20T09:00:00Z", "Approve", "rex", "Verified", &[]);
-    beforehand["decided"]["under"] = json!(format!("a1-{}", "c".repeat(40)));
-    let mut own = decided("2026-11-20T08:30:00Z", "Approve", "alice", "Verified", &[]);
-    own["decided"]["under"] = json!(format!("a1-{}", "b".repeat(40)));
-    let view = plan(
-        &proposal(),
-        &[opened("2026-11-20T08:00:00Z", 6, &release("1.4.2", 'a')), own, beforehand],
-        json!({}),
-    );
-    let past = history([&view], |_| State::Succeeded);
-    let said: Vec<&str> = past.items[0].decided.iter().map(|d| d.by.as_str()).collect();
-    assert_eq!(said, ["alice"]);
-}
-
-#[test]
-fn people_are_shown_by_the_name_that_they_have() {
-    let odd = "jo%3B\"x\"%25\u{202e}";
-    let ledger = |action: &str, identity: &str| {
-        let mut said = decided("2026-11-24T10:05:00Z", action, odd, identity, &[]);
-        said["decided"]["slot"] = json!("x");
-        plan(&proposal(), &[opened_as_seventh(), said], json!({}))
-    };
-    let ours = stage(json!({}), json!({}));
-    for (action, identity) in [("Approve", "Verified"), ("Approve", "Unverified"), ("Reject", "Verified")] {
-        let screen = plain(&text(&shown(&ledger(action, identity), &ours, &[], None), now()));
-        assert!(screen.contains("jo;\"x\"%\u{fffd}"), "{screen}");
-        assert!(!screen.contains("%3B") && !screen.contains('\u{202e}'), "{screen}");
-    }
-}
-
-#[test]
-fn what_has_ended_is_counted_as_it_was() {
-    let ledger = |first: serde_json::Value| {
-        let mut p = proposal();
-        p["stacks"] = json!([p["stacks"][0]]);
-        let ledger = [
-            opened("2026-11-01T08:00:00Z", 6, &release("1.4.1", '9')),
-            first,
-            claimed("2026-11-01T08:40:01Z", "Prod-Store"),
-            settled("2026-11-01T08:47:00Z", "Prod-Store", "Succeeded", "UPDATE_COMPLETE", None),
-        ];
-        plan(&p, &ledger, json!({}))
-    };
-    let ours = stage(json!({ "gate": {} }), json!({}));
-    let by_alice =
-        ledger(decided("2026-11-01T08:30:00Z", "Approve", "alice", "Verified", &["replace", "iam"]));
-    let screen = plain(&text(&shown(&by_alice, &ours, &[], None), now()));
-    assert!(screen.contains("had       1 of 1: alice") && !screen.contains("expired"), "{screen}");
-    let mut rule = decided("2026-11-01T08:30:00Z", "Approve", "system:auto", "System", &[]);
-    rule["decided"]["reason"] = json!("requireApproval: Never");
-    rule["decided"]["source"] = json!("Rule");
-    let screen = plain(&text(&shown(&ledger(rule), &ours, &[], None), now()));
-    assert!(screen.contains("none needed: requireApproval: Never"), "{screen}");
 }

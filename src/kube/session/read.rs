@@ -2,13 +2,19 @@
 
 use std::{fmt::Debug, sync::Arc};
 
-use k8s_openapi::{NamespaceResourceScope, api::authentication::v1::SelfSubjectReview};
+use k8s_openapi::{
+    NamespaceResourceScope,
+    api::{
+        authentication::v1::SelfSubjectReview,
+        authorization::v1::{ResourceAttributes, SelfSubjectAccessReview},
+    },
+};
 use kube::{
     Api, Resource, ResourceExt,
     api::{ListParams, PostParams},
 };
 use serde::de::DeserializeOwned;
-use stackgate_core::api::{AwsAccount, ChangePlan, Freeze, LABEL_STAGE, Stage};
+use stackgate_core::api::{AwsAccount, ChangePlan, Freeze, GROUP, LABEL_STAGE, Stage};
 use tokio::time::timeout;
 
 use super::{CallError, Denied, Session};
@@ -37,6 +43,32 @@ impl Session {
         let user = review.status.and_then(|s| s.user_info).and_then(|u| u.username);
         user.filter(|name| !name.is_empty())
             .ok_or_else(|| CallError::LoggedOut("the API server knows no name for you".to_owned()))
+    }
+
+    /// Whether this person holds a verb on an object of ours; without a namespace on one that lies in none.
+    ///
+    /// # Errors
+    /// When the API server does not say.
+    pub async fn may(
+        &self,
+        verb: &str,
+        plural: &str,
+        namespace: Option<&str>,
+        name: &str,
+    ) -> Result<bool, CallError> {
+        let asked = ResourceAttributes {
+            group: Some(GROUP.to_owned()),
+            resource: Some(plural.to_owned()),
+            namespace: namespace.map(str::to_owned),
+            name: Some(name.to_owned()),
+            verb: Some(verb.to_owned()),
+            ..ResourceAttributes::default()
+        };
+        let mut review = SelfSubjectAccessReview::default();
+        review.spec.resource_attributes = Some(asked);
+        let api: Api<SelfSubjectAccessReview> = Api::all(self.client.clone());
+        let review = answered(api.create(&PostParams::default(), &review)).await?;
+        Ok(review.status.is_some_and(|s| s.allowed))
     }
 
     /// One Stage.
