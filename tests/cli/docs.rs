@@ -103,7 +103,7 @@ pub async fn every_command_in_the_guide_works(w: &Arc<World>) -> Result<()> {
                     block.text,
                 )?;
                 ensure!(ok, "as {:?}:\n{}\n{said}", block.user, block.text);
-                ensure!(!said.contains("not recorded yet"), "{}\n{said}", block.text);
+                ensure!(!said.contains("signed, but not recorded"), "{}\n{said}", block.text);
                 run += 1;
             }
             "yaml" => readable(block.text)?,
@@ -166,7 +166,7 @@ pub async fn every_command_on_the_screens_can_be_typed(w: &Arc<World>) -> Result
             _ => (*command).to_owned(),
         };
         let (ok, said) = at_a_terminal(program, &typed)?;
-        ensure!(ok && !said.contains("not recorded yet"), "{command}\n{said}");
+        ensure!(ok && !said.contains("signed, but not recorded"), "{command}\n{said}");
     }
     recorder.abort();
     ensure!(commands.len() == 5, "{commands:#?}");
