@@ -1,11 +1,12 @@
 //! What is said once the controller has recorded a decision.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use anyhow::{Result, ensure};
 use serde_json::json;
 use stackgate_core::api::Identity;
 use stackgate_testbed::User;
+use tokio::time::sleep;
 
 use crate::{
     recorder,
@@ -41,11 +42,21 @@ pub async fn what_is_recorded_is_told(w: &Arc<World>) -> Result<()> {
     let unheard = w.stage("unheard", json!({})).await?;
     let plan = w.plan(&unheard, 1, '3', &[]).await?;
     let why = "gate.stackgate.dev/approve.alice: the ledger takes no more of these";
-    w.plan_status(&plan, &json!({ "ignored": [why] })).await?;
+    let heedless = {
+        let (w, plan) = (Arc::clone(w), plan.clone());
+        tokio::spawn(async move {
+            while w.annotations(&plan).await?.is_empty() {
+                sleep(Duration::from_millis(50)).await; // until it is signed; the test waits for what comes of it
+            }
+            w.plan_status(&plan, &json!({ "ignored": [why] })).await
+        })
+    };
     let said = w.run(User::Alice, &["approve", &plan, "--yes", "--wait", "1m"])?;
     said.refused(&["signed, but the controller does not record it", why])?;
+    heedless.await??;
+    // What stood there before holds once there was time to look again.
     w.stage_status("unheard", json!({ "ignored": [why.replace(".alice", ".33333333-alice")] })).await?;
-    let said = w.run(User::Alice, &["approve", &plan, "--yes", "--on-stage", "--wait", "1m"])?;
+    let said = w.run(User::Alice, &["approve", &plan, "--yes", "--on-stage", "--wait", "1s"])?;
     said.refused(&["signed, but the controller does not record it", "approve.33333333-alice: the ledger"])?;
     let past = w.run(User::Alice, &["approve", &plan, "--yes", "--until", "2020-01-01T00:00:00Z"])?;
     ensure!(past.code == 2 && past.err.contains("is in the past"), "{past:?}");

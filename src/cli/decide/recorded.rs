@@ -35,17 +35,22 @@ pub(super) async fn wait(
         return Ok(());
     }
     let until = Instant::now() + Duration::try_from(wait).unwrap_or_default();
+    // What was said of that key before may be about another annotation, until the controller has looked again.
+    let said_before = ignored(shown, signed);
     loop {
+        let is_over = Instant::now() >= until;
         // It is signed: that a look fails changes nothing of that.
         if let Ok(now) = desk.look_again(shown).await {
             if let Some(decided) = entry(&now.view, order, signed) {
                 return told(desk, &now, order, decided);
             }
-            if let Some(why) = ignored(&now, signed) {
+            if let Some(why) = ignored(&now, signed)
+                && (is_over || said_before.as_ref() != Some(&why))
+            {
                 return Err(Fail::new(format!("signed, but the controller does not record it: {why}")));
             }
         }
-        if Instant::now() >= until {
+        if is_over {
             return not_yet(desk, shown, patience.is_some());
         }
         sleep(EVERY).await;
