@@ -13,7 +13,7 @@ use crate::{
     account::Accounts,
     api::{
         Action, Claimed, ClaimedStack, CloseReason, DecisionSource, GATE_PREFIX, IdentityNeeded, PlannedAs,
-        ProposedStack, Reason,
+        ProposedStack, Reason, user_name,
     },
     change::leaf,
     drive::content,
@@ -233,6 +233,7 @@ fn unheeded(s: &Snapshot<'_>) -> String {
 /// Revokes that stand on the plan take back whatever their authors approve.
 fn standing_revokes(s: &Snapshot<'_>, plan: &PlanView) -> String {
     let told = plan.revokes().into_iter().map(|(key, by)| {
+        let by = user_name(&by);
         format!(
             "; the revoke of {by} stands on the plan and takes back what {by} approves, until it is taken away: kubectl -n {} annotate plan {} {key}-",
             s.namespace, plan.name
