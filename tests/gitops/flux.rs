@@ -20,8 +20,9 @@ use crate::{
 
 const WRITER: &str = "kustomize-controller";
 
+/// kustomize-controller, as far as it applies.
 #[derive(Clone)]
-struct Flux {
+pub struct Flux {
     program: PathBuf,
     kubeconfig: PathBuf,
     file: PathBuf,
@@ -29,19 +30,19 @@ struct Flux {
 }
 
 impl Flux {
-    fn new(world: &World, git: &Git) -> Result<Self> {
+    pub fn new(world: &World, git: &Git, user: User) -> Result<Self> {
         let program = target_dir().join("tools/health/flux");
         ensure!(program.exists(), "{} is not there: run `make setup` first", program.display());
         Ok(Self {
             program,
-            kubeconfig: world.cluster.kubeconfig(User::Admin),
+            kubeconfig: world.cluster.kubeconfig(user),
             file: world.dir.join("flux.json"),
             git: git.clone(),
         })
     }
 
     /// One reconciliation.
-    fn reconcile(&self, more: &[&str]) -> Result<String> {
+    pub fn reconcile(&self, more: &[&str]) -> Result<String> {
         std::fs::write(&self.file, self.git.text())?;
         let output = Command::new(&self.program)
             .args([
@@ -70,7 +71,7 @@ fn checks() -> String {
 fn flux_applies_every_second_and_nothing_is_lost_nothing_stale_counts_nobody_fights() -> Result<()> {
     let (mut world, case) = world("flux")?;
     let git = Git::of(&case);
-    let flux = Flux::new(&world, &git)?;
+    let flux = Flux::new(&world, &git, User::Admin)?;
 
     first_install(&world, &case, &flux)?;
     let writer = Writer::start({

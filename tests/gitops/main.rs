@@ -6,4 +6,5 @@ mod docs;
 mod fields;
 mod flux;
 mod git;
+mod merged;
 mod words;

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::ResourceExt;
 
 use super::{Snapshot, snapshot::Upstream};
@@ -195,8 +196,12 @@ fn from_assembly(s: &Snapshot<'_>) -> Step<ReleaseRef> {
             format!("there is no CloudAssembly {name} in this namespace"),
         ));
     };
-    assembly.status.as_ref().and_then(|st| st.release.clone()).ok_or_else(|| {
-        Need::Wait(Reason::AwaitingAssembly, format!("CloudAssembly {name} has no release yet"), None)
+    let status = assembly.status.as_ref();
+    status.and_then(|st| st.release.clone()).ok_or_else(|| {
+        let stalled = |c: &&Condition| c.type_ == "Stalled" && c.status == "True";
+        let why = status.and_then(|st| st.conditions.iter().find(stalled));
+        let why = why.map(|c| format!(": {}", c.message)).unwrap_or_default();
+        Need::Wait(Reason::AwaitingAssembly, format!("CloudAssembly {name} has no release yet{why}"), None)
     })
 }
 

@@ -96,3 +96,20 @@ fn going_back_to_a_release_with_other_parameter_values_is_no_roll_back() {
     assert_eq!(operation("old", "q"), crate::api::Operation::Deploy);
     assert_eq!(operation("new", "p"), crate::api::Operation::Deploy);
 }
+
+#[test]
+fn why_there_is_no_release_is_told_by_the_stage_that_waits_for_it() {
+    let case = Case::new(&[]).with(|c| c.plans = Vec::new());
+    let mut s = case.seen();
+    let assembly = Arc::make_mut(s.assembly.as_mut().unwrap());
+    assembly.status = Some(CloudAssemblyStatus::default());
+    let message = |s: &Snapshot<'_>| decide(s, at(9)).message;
+    assert!(message(&s).ends_with("CloudAssembly shop has no release yet"), "{}", message(&s));
+    let stalled = json!([{
+        "type": "Stalled", "status": "True", "reason": "SourceFailed", "message": "the bucket is gone",
+        "lastTransitionTime": "2026-11-24T00:00:00Z"
+    }]);
+    let assembly = Arc::make_mut(s.assembly.as_mut().unwrap());
+    assembly.status.as_mut().unwrap().conditions = serde_json::from_value(stalled).unwrap();
+    assert!(message(&s).ends_with("has no release yet: the bucket is gone"), "{}", message(&s));
+}

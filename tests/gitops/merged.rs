@@ -1,0 +1,76 @@
+//! A decision that is merged in git, where the platform team lets git decide: the policies of the chart, the default gate, which wants
+//! verified identities, and Flux with a service account of its own.
+
+use anyhow::{Context, Result, ensure};
+use serde_json::Value;
+use stackgate_testbed::{
+    Chart, Controller, User,
+    scenario::{BUCKET, Case, Expected, Kind, SHOP, World, WorldOptions, shared},
+};
+
+use crate::{
+    flux::Flux,
+    git::{Git, Writer},
+    words::{APPROVE_GIT, approval_of},
+};
+
+/// Who may sign for git, and that git may decide.
+const VALUES: [&str; 2] = [
+    r#"policies.gitopsUsers=["system:serviceaccount:flux-system:kustomize-controller"]"#,
+    r#"policies.gitDecisions="Allow""#,
+];
+
+/// A world with the chart as it is installed for that, and its controller.
+fn world() -> Result<World> {
+    let binary = Some(env!("CARGO_BIN_EXE_stackgate").into());
+    let mut world = World::start(WorldOptions { binary, policies: true, ..WorldOptions::default() })?;
+    let kubernetes = if world.signs { "1.37.0" } else { "1.30.0" };
+    let chart = VALUES.into_iter().fold(Chart::new(kubernetes), Chart::set);
+    world.kubectl().apply(&chart.render()?)?;
+    let deployment = chart.only("templates/deployment.yaml").render()?;
+    let objects: Vec<Value> = serde_saphyr::from_multiple(&deployment)?;
+    let env = objects.iter().filter_map(|o| o.pointer("/spec/template/spec/containers/0/env")?.as_array());
+    let digests = env.flatten().find(|e| e["name"] == "STACKGATE_POLICIES_DIGESTS");
+    let digests = digests.and_then(|e| e["value"].as_str()).context("the chart hands no digests over")?;
+    world.controller = Some(Controller::start(world.launch()?.env("STACKGATE_POLICIES_DIGESTS", digests))?);
+    shared(&world, &[BUCKET])?;
+    // As most install Flux.
+    let user = format!("--user={}", User::Flux.name());
+    let binding = ["create", "clusterrolebinding", "flux", "--clusterrole=cluster-admin", &user];
+    world.kubectl().run(&binding)?;
+    Ok(world)
+}
+
+#[test]
+fn what_is_merged_opens_the_gate_for_that_release_alone() -> Result<()> {
+    let world = world()?;
+    let case = Case::new(&world, "merged")?;
+    world.upload(&case.key, &case.assembly)?;
+    let git = Git::of(&case);
+    let flux = Flux::new(&world, &git, User::Flux)?;
+    let writer = Writer::start(move || flux.reconcile(&[]));
+
+    let release = case.digest(&world, None)?;
+    let waiting = case.waiting(&world, Some(&release))?;
+    let stage = world.object(Kind::Stage, SHOP, &case.name)?.context("the Stage is gone")?;
+    let a1 = stage.text("/status/pending/a1").to_owned();
+    let gate = stage.list("/status/effectiveGate").iter().find(|f| f["field"] == "identity");
+    ensure!(gate.is_some_and(|f| f["value"] == "Verified"), "{stage}");
+
+    let approval = approval_of(&waiting).replace(&waiting.id, &a1);
+    git.annotate(APPROVE_GIT, Some(&format!("{approval};by=git:alice")));
+    case.deployed(&world, &release)?;
+    let plan = world.object(Kind::ChangePlan, SHOP, &waiting.plan)?.context("the plan is gone")?;
+    let recorded = plan.ledger("decided").find(|d| d["action"] == "Approve").context("no record")?;
+    ensure!(recorded["by"] == "git:alice" && recorded["identity"] == "Git", "{recorded}");
+
+    // What stands in git still opens nothing else.
+    case.upload(&world, &case.release(2)?)?;
+    let next = case.digest(&world, Some(&release))?;
+    let waiting = case.waiting(&world, Some(&next))?;
+    writer.rounds(&world, 2)?;
+    case.keeps_waiting(&world, &waiting)?;
+    let says =
+        Expected { kind: Kind::Stage, condition: "Waiting", reason: "AwaitingApproval", says: "needs" };
+    case.shows(&world, &says)
+}
