@@ -1,6 +1,6 @@
 //! The status of a plan: derived from its own record, and from the gate that it stands before.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use jiff::Timestamp;
 use kube::ResourceExt;
@@ -14,7 +14,7 @@ use crate::{
     },
     cluster::ClusterView,
     freeze::{Held, Touched, held},
-    gate::{Enforcement, InForce, InForceState, PlanView, Tally, approval_value, in_force, tally},
+    gate::{Enforcement, InForce, InForceState, PlanView, Report, Tally, approval_value, in_force, tally},
 };
 
 /// The gate that a plan stands before.
@@ -25,6 +25,7 @@ pub struct Gated {
     thaws: Option<Timestamp>,
     suspended: bool,
     enforcement: Enforcement,
+    checks: BTreeSet<String>,
 }
 
 /// The gate of the Stage that the plan is for; `None`: it is for a Bootstrap, or its Stage is gone or another one now.
@@ -44,8 +45,9 @@ pub fn gated(cluster: &impl ClusterView, plan: &Arc<ChangePlan>, now: Timestamp)
     let gate = in_force(&stage, accounts.named(&stage.spec.accounts));
     let touched = Touched { namespace, accounts: &view.accounts(), operation: proposal.operation };
     let (held, thaws) = held(&cluster.freezes(), &accounts, touched, now);
-    let suspended = stage.spec.suspend;
-    Some(Gated { gate, held, thaws, suspended, enforcement: cluster.enforcement() })
+    let checks = stage.spec.checks.iter().map(|c| c.name.clone()).collect();
+    let (suspended, enforcement) = (stage.spec.suspend, cluster.enforcement());
+    Some(Gated { gate, held, thaws, suspended, enforcement, checks })
 }
 
 /// What the object shows, and when that changes by itself. `None`: it is no plan of ours.
@@ -81,6 +83,7 @@ pub fn status(
         ignored: marks
             .bad
             .into_iter()
+            .chain(unknown(&marks.reports, gated))
             .chain(view.unheard(plan.metadata.annotations.as_ref(), DecisionSource::ChangePlan, now))
             .take(8)
             .map(|(key, why)| format!("{key}: {why}").chars().take(512).collect())
@@ -90,6 +93,14 @@ pub fn status(
     let ahead = expires.filter(|at| *at > now);
     let changes = gated.filter(|_| waits).and_then(|g| g.thaws).into_iter().chain(ahead).min();
     Some((status, changes))
+}
+
+/// Reports of checks that the Stage does not have.
+fn unknown<'a>(reports: &[(&'a str, &'a str, Report)], gated: Option<&Gated>) -> Vec<(&'a str, String)> {
+    let Some(gated) = gated else { return Vec::new() };
+    let nobody_asked = reports.iter().filter(|(_, _, report)| !gated.checks.contains(&report.name));
+    let why = |name: &str| format!("{name} is none of spec.checks of the Stage");
+    nobody_asked.map(|(key, _, report)| (*key, why(&report.name))).collect()
 }
 
 /// When the approvals of a plan are counted: what is decided was decided then, and does not run out any more.

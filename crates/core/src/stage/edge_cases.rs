@@ -554,6 +554,23 @@ fn what_was_approved_then_stays_so_in_the_status(#[case] ledger: &[Value], #[cas
     assert_eq!(status.approvals.as_deref(), approvals);
 }
 
+#[test]
+fn the_report_of_a_check_that_nobody_asks_for_is_told() {
+    let case = Case::new(&[]).with(|c| c.plans = vec![carried_out(C1, 1)]);
+    let case = case.on_plan("gate.stackgate.dev/check.smoke", &format!("{C1};result=passed;by=alice"));
+    let mut s = case.seen();
+    let mut plan = Arc::clone(&s.newest().unwrap().plan);
+    Arc::make_mut(&mut plan).metadata.namespace = Some("shop".to_owned());
+    let ignored = |stage: &Arc<Stage>| {
+        let gated = gated(&OneStage(Arc::clone(stage)), &plan, at(9));
+        crate::plan::status(&plan, gated.as_ref(), at(9)).unwrap().0.ignored
+    };
+    let told = "gate.stackgate.dev/check.smoke: smoke is none of spec.checks of the Stage";
+    assert_eq!(ignored(&s.stage), [told]);
+    Arc::make_mut(&mut s.stage).spec.checks = serde_json::from_value(json!([{ "name": "smoke" }])).unwrap();
+    assert!(ignored(&s.stage).is_empty());
+}
+
 /// A cluster that holds nothing but a Stage.
 struct OneStage(Arc<Stage>);
 
