@@ -191,7 +191,6 @@ fn deleted() -> Vec<Attempt> {
     ]
 }
 
-/// Names of field managers take room: whoever may apply could fill the object with them, and the ledger would find none.
 /// As many dangers as a CDK Stage may have changes, each as long as the CDK makes them: the API server takes all of it, an
 /// acknowledged approval on top, and the record of that.
 pub async fn a_plan_of_2500_changes_is_taken_whole(world: &World) -> Result<()> {
@@ -225,6 +224,7 @@ pub async fn a_plan_of_2500_changes_is_taken_whole(world: &World) -> Result<()> 
     Ok(())
 }
 
+/// Names of field managers take room: whoever may apply could fill the object with them, and the ledger would find none.
 pub async fn field_managers_are_few(world: &World) -> Result<()> {
     let (name, whole) = ("prod-managed", id('c', '5'));
     let uid = world.uid(stage("prod")).await?;

@@ -72,8 +72,7 @@ impl Story {
         assert!(self.0.world().write(Writer::Person("alice"), on, &note), "{action:?} is denied");
     }
 
-    /// Lets the controllers go on, bit by bit, until the newest plan is so.
-    /// Until it has been made sure who decided, and nothing is recorded yet.
+    /// Lets the controllers go on, bit by bit, until it has been made sure who decided, and nothing is recorded yet.
     fn until_sure(&mut self) -> Result<(), Violation> {
         self.0.world().trace = Some(Vec::new());
         let looked = |lines: &[String]| lines.iter().any(|l| l.contains("look gate"));

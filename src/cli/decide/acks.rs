@@ -65,7 +65,8 @@ impl<'a> Share<'a> {
 
     /// Whether the command line says all that has to be said of the risks.
     pub(super) fn is_said(&self) -> bool {
-        self.given.is_some() || self.missing.is_empty()
+        // Without a word of them, this approval would take back what the one before has acknowledged.
+        self.given.is_some() || (self.missing.is_empty() && self.own.is_empty())
     }
 
     /// What the command line acknowledges.

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 use stackgate_core::{
-    api::{ConditionType, IdentityNeeded, ProposalKind, Reason, Stage},
+    api::{ConditionType, ProposalKind, Reason, Stage},
     freeze::Held,
     gate::{InForce, PlanView, Tally, tally},
 };
@@ -75,8 +75,7 @@ fn brake(
     if stage.is_some_and(|s| s.spec.suspend) {
         return Some(Brake::Suspended);
     }
-    let rests_on_policies = count.by_rule.is_none() && gate.identity.value == IdentityNeeded::Verified;
-    if let Some(why) = stage.filter(|_| rests_on_policies).and_then(unenforced) {
+    if let Some(why) = stage.filter(|_| gate.rests_on_policies(count)).and_then(unenforced) {
         return Some(Brake::PoliciesNotInForce(why.to_owned()));
     }
     if count.overridden {

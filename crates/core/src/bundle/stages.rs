@@ -128,7 +128,7 @@ impl Bundle {
         refuse_unpublished(&stacks)?;
         let mut stacks = in_dependency_order(stacks)?;
         // CloudFormation takes no template without resources. As with the CDK CLI, such a stack is not wanted.
-        stacks.retain(|s| !s.template.resources.is_empty() || !s.template.transforms.is_empty());
+        drop_empty(&mut stacks);
         for stack in &mut stacks {
             let file = stack.template_path.to_string();
             let file = file.rsplit('/').next().unwrap_or_default();
@@ -153,6 +153,23 @@ impl Bundle {
             available: self.stage_names().map(str::to_owned).collect(),
         }
     }
+}
+
+/// Drops the stacks without resources. What depends on one depends on what that one depends on.
+fn drop_empty(stacks: &mut Vec<StackArtifact>) {
+    let is_empty = |s: &StackArtifact| s.template.resources.is_empty() && s.template.transforms.is_empty();
+    let mut before: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    // Each comes after those that it depends on.
+    for stack in stacks.iter_mut() {
+        let through = stack.dependencies.iter().filter_map(|id| before.get(id)).flatten();
+        let through: Vec<String> = through.cloned().collect();
+        stack.dependencies.retain(|id| !before.contains_key(id));
+        stack.dependencies.extend(through);
+        if is_empty(stack) {
+            before.insert(stack.id.clone(), stack.dependencies.clone());
+        }
+    }
+    stacks.retain(|s| !is_empty(s));
 }
 
 /// Reads the nested assemblies, each in a directory strictly below its parent's, which ends the descent.

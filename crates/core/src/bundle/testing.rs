@@ -129,7 +129,7 @@ pub(super) fn app() -> Vec<(&'static str, String)> {
 }
 
 /// The asset manifest of a stack that has no assets but its template.
-fn only_template(id: &str) -> Value {
+pub(super) fn only_template(id: &str) -> Value {
     let template = file_asset(&format!("{id}.template.json"), "file", "9e0b.json");
     json!({"version": "55.0.0", "files": {"template": template}})
 }

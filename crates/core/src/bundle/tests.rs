@@ -219,6 +219,33 @@ fn a_stack_without_resources_is_not_wanted() {
     let none = |json: &mut Value| set(json, "/Resources", json!({}));
     let names = |stage: super::CdkStage| stage.stacks.iter().map(|s| s.id.clone()).collect::<Vec<_>>();
     assert_eq!(names(prod(app_with(DATA, none)).unwrap()), ["ProdWeb"]);
+    // What depends on one depends on what that one depends on.
+    let chain = |empty: &str| {
+        let mut files = app_with(PROD, |json| {
+            set(json, "/artifacts/ProdData/dependencies", json!(["ProdData.assets", "ProdWeb"]));
+            set(json, "/artifacts/ProdWeb.assets/dependencies", json!([]));
+            let third = super::testing::stack("ProdLast", "Prod/Last", &["ProdLast.assets", "ProdData"]);
+            set(json, "/artifacts/ProdLast", third);
+            set(json, "/artifacts/ProdLast.assets", super::testing::assets("ProdLast.assets", &[]));
+        });
+        // The same template as another's, so that it may have the same key.
+        let template =
+            files.iter().find(|(name, _)| name.ends_with("ProdWeb.template.json")).unwrap().1.clone();
+        files.push(("assembly-Prod/ProdLast.template.json", template));
+        files.push((
+            "assembly-Prod/ProdLast.assets.json",
+            super::testing::only_template("ProdLast").to_string(),
+        ));
+        if !empty.is_empty() {
+            files.iter_mut().find(|(name, _)| *name == empty).unwrap().1 =
+                json!({"Resources": {}}).to_string();
+        }
+        let stacks = prod(files).unwrap().stacks;
+        let last = stacks.iter().find(|s| s.id == "ProdLast").unwrap();
+        last.dependencies.iter().cloned().collect::<Vec<_>>()
+    };
+    assert_eq!(chain(""), ["ProdData"]);
+    assert_eq!(chain(DATA), ["ProdWeb"]);
     // A macro may still make some.
     let made = prod(app_with(DATA, |json| {
         none(json);

@@ -85,11 +85,10 @@ pub fn unseen_nested<'a>(
         .map(move |c| format!("nested stack {path}{}: what changes in it is not known", c.logical_id))
 }
 
-/// The warnings that a plan shows: in order, each once, and how many more there are.
+/// The warnings that a plan shows: as they come, and how many more there are.
 #[must_use]
-pub fn shown_warnings(all: &[String]) -> Vec<String> {
-    let all: BTreeSet<&String> = all.iter().collect();
-    few(all.into_iter().map(|w| cut(w, LENGTH)).collect())
+pub fn shown_warnings(all: impl Iterator<Item = String>) -> Vec<String> {
+    few(all.map(|w| cut(&w, LENGTH)).collect())
 }
 
 /// At most 32 lines; the last one says how many there are besides.
@@ -183,11 +182,11 @@ mod tests {
     #[test]
     fn many_and_long_ones_are_cut() {
         let all: Vec<String> = (0..40).map(|n| format!("{n:03} {}", "ä".repeat(600))).collect();
-        let shown = shown_warnings(&all);
+        let shown = shown_warnings(all.into_iter());
         assert_eq!(shown.len(), 32);
         assert!(shown.iter().all(|w| w.chars().count() <= 512));
         assert_eq!(shown.last().unwrap(), "… and 9 more");
-        assert_eq!(shown_warnings(&["b".to_owned(), "a".to_owned(), "b".to_owned()]), ["a", "b"]);
+        assert_eq!(shown_warnings(["b".to_owned(), "a".to_owned()].into_iter()), ["b", "a"]);
     }
 
     proptest! {

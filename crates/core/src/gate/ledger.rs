@@ -457,7 +457,7 @@ impl PlanView {
         MAX_ENTRIES.saturating_sub(kept).saturating_sub(self.plan.spec.ledger.len())
     }
 
-    /// The plan as it is once these are recorded.
+    /// The plan as it is once these are recorded. No object has that version yet: a look that names it tells nothing.
     #[must_use]
     pub fn once_recorded(&self, ledger: &Ledger) -> Self {
         let mut view = self.clone();

@@ -105,7 +105,9 @@ fn in_text(key: &str, text: &str) -> Option<Vec<Entry>> {
     }
     match parse_json(text.as_bytes()) {
         Ok(Value::Object(object)) if is_document(&object) => Some(read_document(&object)),
-        _ if names_a_policy(key) => Some(vec![Entry::Unreadable(text.to_owned())]),
+        _ if is_a_document_by_name(key) || (names_a_policy(key) && text.contains("Statement")) => {
+            Some(vec![Entry::Unreadable(text.to_owned())])
+        }
         _ => None,
     }
 }

@@ -112,17 +112,28 @@ fn rank(class: RiskClass) -> usize {
     RiskClass::ALL.iter().position(|c| *c == class).unwrap_or(RiskClass::ALL.len())
 }
 
-/// As many causes as there is room for.
+/// All causes, and as much of what they are about as there is room for besides.
 fn cause(found: &Found) -> String {
-    let told = |cause: &&'static str| match found.names.get(*cause) {
-        Some(names) if !names.is_empty() => {
-            format!("{cause} ({})", names.iter().map(String::as_str).collect::<Vec<_>>().join(", "))
+    let bare: usize = found.causes.iter().map(|cause| cause.chars().count() + 2).sum();
+    let mut room = CAUSE.saturating_sub(bare);
+    let mut told = |cause: &&'static str| {
+        let names = found.names.get(*cause).into_iter().flatten().map(String::as_str);
+        let names = names.collect::<Vec<_>>().join(", ");
+        // Two brackets, and a space before them.
+        let (length, spare) = (names.chars().count(), room.saturating_sub(3));
+        if names.is_empty() || spare < SHORTEST.min(length) {
+            return (*cause).to_owned();
         }
-        Some(_) | None => (*cause).to_owned(),
+        let names = if length <= spare { names } else { cut(&names, spare - 2) + " …" };
+        room -= names.chars().count() + 3;
+        format!("{cause} ({names})")
     };
-    let all = found.causes.iter().map(told).collect::<Vec<_>>().join("; ");
+    let all = found.causes.iter().map(&mut told).collect::<Vec<_>>().join("; ");
     if all.chars().count() <= CAUSE { all } else { cut(&all, CAUSE - 2) + " …" }
 }
+
+/// The fewest characters of what a cause is about that are worth the room.
+const SHORTEST: usize = 12;
 
 fn cut(text: &str, most: usize) -> String {
     text.chars().take(most).collect()
@@ -140,6 +151,24 @@ fn unmistakable(id: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_a_cause_is_about_takes_the_room_of_no_other_cause() {
+        let about = About::default();
+        let mut found = Findings::of("S");
+        let names = |n: usize| (0..n).map(|n| format!("service{n:03}:Action")).collect::<BTreeSet<_>>();
+        found.tell(
+            RiskClass::Iam,
+            &about,
+            [("allows more", names(40)), ("attaches a policy", names(1))].into(),
+        );
+        let cause = found.risks().remove(0).cause;
+        assert!(
+            cause.starts_with("allows more (service000:Action, ") && cause.contains(" …); attaches a policy"),
+            "{cause}"
+        );
+        assert!(cause.chars().count() <= CAUSE, "{cause}");
+    }
 
     #[test]
     fn one_entry_for_a_class_of_a_resource_gravest_first() {

@@ -66,7 +66,8 @@ pub(super) fn grants(resource: Option<&Resource>, ours: &dyn Fn(&str) -> bool) -
     // What is not understood may be either.
     let unknown = found.documents.is_empty();
     let effects = (unknown || may(Effect::Allow), unknown || may(Effect::Deny));
-    if is_about_permissions(kind) && last_word(kind).ends_with("Policy") {
+    let is_policy = is_about_permissions(kind) && last_word(kind).ends_with("Policy");
+    if is_policy && (!unknown || kind == "AWS::Organizations::Policy") {
         applies_to(kind, object, &found.properties, effects, &mut facts);
     }
     for (prefix, cause) in WHOLE {
@@ -102,7 +103,7 @@ pub(super) fn grants(resource: Option<&Resource>, ours: &dyn Fn(&str) -> bool) -
                 value if is_intrinsic(value) => Text::of(value).with_tokens_as('~'),
                 value => value.to_string(),
             };
-            if text.contains("Credentials") {
+            if text.contains("\"Credentials\"") {
                 facts.opens.insert((ROLE, plain(definition)));
                 facts.properties.insert(name.to_owned());
             }

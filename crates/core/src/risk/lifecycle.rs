@@ -55,7 +55,9 @@ pub(super) fn lifecycle(
 fn recreating(change: &Change) -> BTreeSet<String> {
     let recreates = |how: &str| matches!(how, "Always" | "Conditionally");
     let details = change.details.iter().filter(|d| recreates(&d.requires_recreation) && !d.name.is_empty());
-    details.map(|d| d.name.chars().take(64).collect()).collect()
+    // The author of a custom resource chooses its names.
+    let is_word = |name: &String| name.len() <= 64 && name.chars().all(|c| c.is_ascii_alphanumeric());
+    details.map(|d| d.name.clone()).filter(is_word).collect()
 }
 
 fn classes(change: &Change) -> Vec<(RiskClass, &'static str)> {

@@ -139,7 +139,7 @@ impl Found {
             let known = level.knows_nested(pair.id);
             self.risks.add(RiskClass::Opaque, &about, opaque::opaque(pair, code_only, known), None);
             let before = origin::from_outside(pair.before(), level.origins());
-            let new = outside.difference(&before).map(|(cause, _)| *cause);
+            let new = origin::is_new(&outside, &before, pair, &moved);
             self.risks.add(RiskClass::Opaque, &about, new, None);
         }
         if touched || level.transforms_differ() {

@@ -69,7 +69,7 @@ impl<'a> Level<'a> {
             construct: Some(String::new()),
             // Where there is a change set, it tells of the parameters that change: most of the time.
             given: if assessed.changes.is_none() { assessed.given.clone() } else { BTreeSet::new() },
-            uncertain: assessed.given.clone(),
+            uncertain: assessed.given.union(&looked_up(assessed.new)).cloned().collect(),
             origins: Cow::Borrowed(assessed.origins),
             nested: Some(assessed.nested),
         }
@@ -163,11 +163,22 @@ impl<'a> Level<'a> {
             construct_paths: self.construct_paths,
             construct: inside(self.about(pair).construct_path.as_deref()),
             given: given(pair, |value| moved.within(value)),
-            uncertain: given(pair, |value| moved.is_uncertain(value)),
+            uncertain: {
+                let passed = given(pair, |value| moved.is_uncertain(value));
+                let looked_up = known.and_then(|n| n.new).map(looked_up).unwrap_or_default();
+                passed.union(&looked_up).cloned().collect()
+            },
             origins: Cow::Owned(self.origins.inside()),
             nested: known.map(|n| &n.nested),
         }
     }
+}
+
+/// The parameters whose value CloudFormation looks up in SSM, each time anew.
+fn looked_up(template: &Template) -> BTreeSet<String> {
+    let kind = "AWS::SSM::Parameter::Value<";
+    let looked_up = template.parameters.iter().filter(|(_, p)| p.parameter_type.starts_with(kind));
+    looked_up.map(|(name, _)| name.clone()).collect()
 }
 
 /// Where the CDK puts the constructs of a nested stack, by the path of its `AWS::CloudFormation::Stack`:

@@ -38,7 +38,7 @@ pub(super) fn network(pair: &Pair<'_>, moved: &Moved) -> Causes {
     if pair.after().is_some() || is_filter(&before) {
         causes.extend(after.facts.more_than(&before.facts).into_iter().map(|c| (c, BTreeSet::new())));
     }
-    if let Some(more) = beyond(&after.rules, &before.rules) {
+    if let Some(more) = uncovered(&after.rules, &before.rules) {
         causes.entry(RULE).or_default().extend(more);
     }
     if pair.before().is_none() {
@@ -63,7 +63,7 @@ pub(super) fn network(pair: &Pair<'_>, moved: &Moved) -> Causes {
 const MOST: usize = 4_000_000;
 
 /// The rules that nothing of before covers, in a few words; none: all are covered.
-fn beyond(after: &[Rule], before: &[Rule]) -> Option<BTreeSet<String>> {
+fn uncovered(after: &[Rule], before: &[Rule]) -> Option<BTreeSet<String>> {
     if after == before {
         return None;
     }

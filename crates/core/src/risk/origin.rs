@@ -1,13 +1,14 @@
 //! What a resource draws in from outside of the release: an object of a bucket that it does not publish to, or an image under a tag
 //! that may name another one tomorrow.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
 use super::{
     facts::{Fact, plain},
-    pair::properties,
+    moved::Moved,
+    pair::{Pair, properties},
     text::is_intrinsic,
 };
 use crate::bundle::{OBJECT_LISTS, OBJECT_NAMES, Origin, Origins, Resource};
@@ -19,7 +20,7 @@ const UNKNOWN: &str = "draws in something whose place is not known before it is 
 /// Properties that say which version of an object is meant: that one stays as it is.
 const VERSIONS: [&str; 4] = ["S3ObjectVersion", "Version", "ObjectVersion", "S3Version"];
 /// Properties that hold the URL of code or of a definition.
-const URLS: [&str; 8] = [
+const URLS: [&str; 14] = [
     "CodeS3Location",
     "ScriptLocation",
     "CodeUri",
@@ -28,25 +29,46 @@ const URLS: [&str; 8] = [
     "DefinitionS3Location",
     "RequestMappingTemplateS3Location",
     "ResponseMappingTemplateS3Location",
+    "ModelDataUrl",
+    "S3Uri",
+    "Jar",
+    "--extra-py-files",
+    "--extra-jars",
+    "--extra-files",
 ];
 /// Properties that name an image.
 const IMAGES: [&str; 4] = ["Image", "ImageUri", "ImageIdentifier", "ContainerUri"];
 
+/// What is drawn in from outside, each with how the template names it.
+pub(super) type Drawn = BTreeMap<Fact, Value>;
+
+/// What of this is not what was there before: it is new, or what its name leads to may be something else now.
+pub(super) fn is_new(drawn: &Drawn, before: &Drawn, pair: &Pair<'_>, moved: &Moved) -> Vec<&'static str> {
+    let elsewhere = |source: &str| !matches!(source, "DirectModification" | "");
+    let untold = pair.changes.iter().flat_map(|c| &c.details).any(|d| elsewhere(&d.change_source));
+    let leads_elsewhere = |name: &Value| moved.within(name) || moved.is_uncertain(name) || untold;
+    let is_new = |(fact, name): &(&Fact, &Value)| {
+        !before.contains_key(*fact) || (fact.0 == UNKNOWN && pair.touched() && leads_elsewhere(name))
+    };
+    drawn.iter().filter(is_new).map(|((cause, _), _)| *cause).collect()
+}
+
 /// All that one side of a resource draws in from outside.
-pub(super) fn from_outside(resource: Option<&Resource>, origins: &Origins) -> BTreeSet<Fact> {
-    let mut found = BTreeSet::new();
+pub(super) fn from_outside(resource: Option<&Resource>, origins: &Origins) -> Drawn {
+    let mut found = Drawn::new();
     walk(properties(resource), origins, &mut found);
     found
 }
 
-fn walk(value: &Value, origins: &Origins, found: &mut BTreeSet<Fact>) {
+fn walk(value: &Value, origins: &Origins, found: &mut Drawn) {
     match value {
         Value::Array(items) => items.iter().for_each(|item| walk(item, origins, found)),
         Value::Object(object) => {
             objects(object, origins, found);
             for (name, item) in object {
                 let text = item.is_string() || is_intrinsic(item);
-                if text && URLS.contains(&name.as_str()) {
+                let source = name == "Location" && object.get("Type").and_then(Value::as_str) == Some("S3");
+                if text && (source || URLS.contains(&name.as_str())) {
                     note(origins.url(item), OBJECT, item, found);
                 } else if text && IMAGES.contains(&name.as_str()) {
                     note(origins.image(item), IMAGE, item, found);
@@ -58,9 +80,11 @@ fn walk(value: &Value, origins: &Origins, found: &mut BTreeSet<Fact>) {
     }
 }
 
-fn objects(object: &Map<String, Value>, origins: &Origins, found: &mut BTreeSet<Fact>) {
+fn objects(object: &Map<String, Value>, origins: &Origins, found: &mut Drawn) {
     let pinned = VERSIONS.iter().any(|name| {
-        object.get(*name).and_then(Value::as_str).is_some_and(|v| !v.is_empty() && !v.contains("{{"))
+        let version = object.get(*name).and_then(Value::as_str);
+        // What a bucket that keeps no versions calls `null` is whatever was written last.
+        version.is_some_and(|v| !v.is_empty() && !v.contains("{{") && !v.eq_ignore_ascii_case("null"))
     });
     for (bucket, key) in OBJECT_NAMES.iter().filter(|_| !pinned) {
         if let (Some(bucket), Some(key)) = (object.get(*bucket), object.get(*key)) {
@@ -80,14 +104,14 @@ fn objects(object: &Map<String, Value>, origins: &Origins, found: &mut BTreeSet<
     }
 }
 
-fn note(origin: Origin, cause: &'static str, what: &Value, found: &mut BTreeSet<Fact>) {
+fn note(origin: Origin, cause: &'static str, what: &Value, found: &mut Drawn) {
     match origin {
         Origin::Release => {}
         Origin::Elsewhere => {
-            found.insert((cause, plain(what)));
+            found.insert((cause, plain(what)), what.clone());
         }
         Origin::Unknown => {
-            found.insert((UNKNOWN, plain(what)));
+            found.insert((UNKNOWN, plain(what)), what.clone());
         }
     }
 }

@@ -54,7 +54,10 @@ impl Statement {
     /// What it is about, in a few words.
     pub(super) fn told(&self) -> String {
         let names = |items: &BTreeSet<Item>| {
-            let some: Vec<String> = items.iter().take(TOLD).map(|(_, text)| shown(text)).collect();
+            let mut all: Vec<String> = items.iter().map(|(_, text)| shown(text)).collect();
+            // What may hold the most is named first.
+            all.sort_by_cached_key(|name| (harmless(name), name.clone()));
+            let some: Vec<String> = all.into_iter().take(TOLD).collect();
             let more = items.len().saturating_sub(TOLD);
             if more == 0 { some.join(" ") } else { format!("{} and {more} more", some.join(" ")) }
         };
@@ -71,6 +74,19 @@ impl Statement {
         let by = if is_all(&self.principal) { " by everybody" } else { "" };
         let on = if is_all(&self.resource) { " on everything" } else { "" };
         format!("{actions}{by}{on}")
+    }
+}
+
+/// How little an action may hold: everything, what nobody can read, everything of a service, what gives rights away, and the rest.
+fn harmless(action: &str) -> u8 {
+    let (service, name) = action.split_once(':').unwrap_or((action, ""));
+    match (action, name, service) {
+        ("*", _, _) => 0,
+        ("…", _, _) => 1,
+        (_, "*", _) => 2,
+        (_, _, "iam" | "sts" | "kms" | "organizations" | "sso") => 3,
+        _ if name.contains(['*', '?']) => 4,
+        _ => 5,
     }
 }
 

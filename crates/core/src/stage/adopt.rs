@@ -31,7 +31,10 @@ pub(super) fn is_taken_over(
         ))
     };
     if let Some(other) = s.taken.get(&t.key) {
-        return stuck(format!("belongs to Stage {other}: give yours another name"));
+        // Who owns it elsewhere is nobody's business here.
+        let here = other.strip_prefix(s.namespace.as_str()).is_some_and(|rest| rest.starts_with('/'));
+        let whose = if here { format!("Stage {other}") } else { "a Stage of another namespace".to_owned() };
+        return stuck(format!("belongs to {whose}: give yours another name"));
     }
     if !s.stage.spec.adopts() {
         return stuck(

@@ -45,7 +45,7 @@ pub(super) fn retried(s: &Snapshot<'_>, planned: &[Planned<'_>], removals: &Remo
 
 /// Whether nothing is told of a stack besides its change set that was not told before.
 fn is_told_as_before(old: &ProposedStack, x: &Planned<'_>) -> bool {
-    x.protection.is_none() || old.switches_protection
+    (x.protection.is_none() || old.switches_protection) && x.warnings().all(|w| old.warnings.contains(w))
 }
 
 fn is_equal(s: &Snapshot<'_>, plan: &PlanView, old: &ProposedStack, t: &Target, p: &Prepared) -> bool {

@@ -15,7 +15,7 @@ use super::{
     prepare::{assessed, parameters, wanted, wish, without_set},
     protect::protect,
     remove::remove,
-    targets::{access_to, allowed, targets, watched},
+    targets::{access_to, allowed, reaches_too_far, targets, watched},
 };
 use crate::{
     account::Accounts,
@@ -240,10 +240,12 @@ fn stops(
         }
     }
     let key = stack.key();
-    [&now_there, &s.accounts]
-        .into_iter()
-        .find_map(|accounts| allowed(stage, &s.namespace, accounts, &key, &stack.qualifier).err())
-        .map(|(_, message)| message)
+    [&now_there, &s.accounts].into_iter().find_map(|accounts| {
+        allowed(stage, &s.namespace, accounts, &key, &stack.qualifier)
+            .err()
+            .map(|(_, message)| message)
+            .or_else(|| reaches_too_far(s, stage, accounts, &key, &stack.foreign_topics))
+    })
 }
 
 /// A stack that was planned without a change set, and whose turn has come: it is made now. It may show what the template

@@ -17,7 +17,7 @@ use super::{
     prepare::{assessed, missing_images, parameters, unpublished, wanted, wish, without_set},
     protect,
     remove::{Removals, removals},
-    targets::{Target, Targets, bootstrapped, targets},
+    targets::{Target, Targets, bootstrapped, foreign_topics, targets},
 };
 use crate::{
     api::{
@@ -193,7 +193,7 @@ pub(super) struct Planned<'a> {
 
 impl Planned<'_> {
     /// What the assembly warns of, where something changes.
-    fn warnings(&self) -> impl Iterator<Item = &String> {
+    pub fn warnings(&self) -> impl Iterator<Item = &String> {
         self.t.artifact.warnings.iter().filter(|_| self.p.plan != PlannedAs::Unchanged)
     }
 
@@ -344,19 +344,26 @@ fn proposed(planned: &Planned<'_>, removals: &Removals, names: &StageNames) -> P
         baseline_updated_time,
         termination_protection: t.artifact.termination_protection,
         switches_protection: protection.is_some(),
+        foreign_topics: foreign_topics(&t.artifact),
         input: t.digest,
         leaf: p.leaf,
         sameness: Some(names.sameness(&t.artifact, p.plan, &p.changes, &p.warnings, &p.content.processed)),
         console_url: p.set.as_ref().map(|set| console_url(&set.arn, &set.stack_id)),
-        warnings: protect::told(*protection)
-            .into_iter()
-            .chain(shown_warnings(&planned.warnings().chain(&p.warnings).cloned().collect::<Vec<_>>()))
-            .take(32)
-            .collect(),
+        // What is worst is told first, and nothing that the app says takes its place.
+        warnings: shown_warnings(
+            protect::told(*protection)
+                .into_iter()
+                .chain(sorted(p.warnings.iter()))
+                .chain(sorted(planned.warnings())),
+        ),
         count: count_changes(&p.changes, &risks.code_only),
         changes,
         unlisted,
     }
+}
+
+fn sorted<'a>(warnings: impl Iterator<Item = &'a String>) -> BTreeSet<String> {
+    warnings.cloned().collect()
 }
 
 fn opened(s: &Snapshot<'_>, release: &ReleaseRef, gone: &BTreeSet<StackKey>, now: Timestamp) -> Opened {

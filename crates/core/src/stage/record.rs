@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     api::{LedgerEntry, Reason},
-    effect::{Effect, Next, Record},
+    effect::{Effect, Look, Next, Record},
     gate::{Ledger, PlanView},
     plan::append,
     verdict::Verdict,
@@ -70,7 +70,11 @@ fn allowed(s: &Snapshot<'_>, plan: &PlanView, ledger: &Ledger, now: Timestamp) -
                 Then::Nothing
             }
         }
-        all if all.iter().all(|e| matches!(e, Effect::Look(_))) => Then::Look(effects),
+        all if all.iter().all(|e| matches!(e, Effect::Look(_))) => {
+            // What is in the ledger by then has a version of its own: the gate is looked at after that.
+            let ahead = |e: &Effect| !matches!(e, Effect::Look(Look::LiveGate { .. }));
+            Then::Look(effects.into_iter().filter(ahead).collect())
+        }
         _ => Then::Nothing,
     }
 }

@@ -239,6 +239,7 @@ fn proposed(
         baseline_updated_time: Some(MicroTime(row.updated)),
         termination_protection: None,
         switches_protection: false,
+        foreign_topics: Vec::new(),
         input: leaf,
         leaf,
         sameness: None,

@@ -174,8 +174,8 @@ impl Snapshot<'_> {
         Some(asked.chars().take(256).collect())
     }
 
-    /// What deploying this release with these parameter values would be: going back, if the same was first carried out before what is
-    /// there.
+    /// What deploying this release with these parameter values would be: going back, if the release was first carried out before what is
+    /// there, with these values, or if they are the values that are there.
     #[must_use]
     pub fn operation(&self, release: Digest, parameters: Option<Digest>) -> Operation {
         let done = |p: &PlanView| Some((p.release.as_ref()?.digest, p.parameters));
@@ -183,7 +183,10 @@ impl Snapshot<'_> {
         // Newest first: the last place of a release is that of its first time.
         let first = |wanted| carried_out().enumerate().filter(|(_, there)| *there == wanted).last();
         let now = carried_out().next().and_then(first);
-        match (now, first((release, parameters))) {
+        let as_now = carried_out().next().is_some_and(|(_, there)| there == parameters);
+        let of_release = || carried_out().enumerate().filter(|(_, (there, _))| *there == release).last();
+        let then = first((release, parameters)).or_else(|| of_release().filter(|_| as_now));
+        match (now, then) {
             (Some((now, _)), Some((then, _))) if then > now => Operation::Rollback,
             _ => Operation::Deploy,
         }

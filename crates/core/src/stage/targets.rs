@@ -7,7 +7,7 @@ use kube::ResourceExt;
 
 use super::{Snapshot, given::given};
 use crate::{
-    account::{may_deploy, reaches_beyond},
+    account::{Accounts, may_deploy, reaches_beyond},
     api::{
         AssemblySource, AwsAccount, Beyond, Bootstrap, PinnedSource, ProposedStack, Reason, ReleaseRef,
         S3Source, Stage,
@@ -134,12 +134,8 @@ fn target(s: &Snapshot<'_>, artifact: &Arc<StackArtifact>, given: &Given) -> Ste
             format!("stack name {} is that of a toolkit stack", key.name),
         );
     }
-    if let Some((what, message)) = beyond(s, artifact, &key)
-        && !s
-            .accounts
-            .named(&s.stage.spec.accounts)
-            .any(|a| a.spec.account_id == key.env.account && reaches_beyond(a, &s.namespace, what))
-    {
+    let topics = foreign_topics(artifact);
+    if let Some(message) = reaches_too_far(s, &s.stage, &s.accounts, &key, &topics) {
         return refuse(Reason::AccountNotAllowed, message);
     }
     if let Some(t) = artifact.template.transforms.iter().find(|t| !t.starts_with("AWS::")) {
@@ -155,30 +151,44 @@ fn target(s: &Snapshot<'_>, artifact: &Arc<StackArtifact>, given: &Given) -> Ste
     Ok(make(s, artifact, given, key, qualifier, patterns))
 }
 
-/// What of a stack reaches beyond its account, and what is said where that is not allowed.
-fn beyond(s: &Snapshot<'_>, artifact: &StackArtifact, key: &StackKey) -> Option<(Beyond, String)> {
+/// The topics of other accounts that a stack would send its events to.
+pub(super) fn foreign_topics(artifact: &StackArtifact) -> Vec<String> {
+    let id = artifact.env.account.as_str();
+    let topics = artifact.notification_arns.iter().flatten();
+    topics.filter(|arn| arn.split(':').nth(4) != Some(id)).cloned().collect()
+}
+
+/// Why a stack reaches further beyond its account than the account lets this namespace.
+pub(super) fn reaches_too_far(
+    s: &Snapshot<'_>,
+    stage: &Stage,
+    accounts: &Accounts,
+    key: &StackKey,
+    foreign_topics: &[String],
+) -> Option<String> {
     let id = &key.env.account;
+    let may = |what: Beyond| {
+        let of_this = |a: &&AwsAccount| a.spec.account_id == *id;
+        accounts.named(&stage.spec.accounts).filter(of_this).any(|a| reaches_beyond(a, &s.namespace, what))
+    };
     let trusts = |b: &&Arc<Bootstrap>| {
-        let others = || s.accounts.selected(&b.spec.accounts).iter().any(|a| a.spec.account_id != *id);
+        let others = || accounts.selected(&b.spec.accounts).iter().any(|a| a.spec.account_id != *id);
         b.spec.trusted_accounts.contains(id) && others()
     };
-    if let Some(bootstrap) = s.bootstraps.iter().find(trusts) {
-        let message = format!(
+    if let Some(bootstrap) = s.bootstraps.iter().find(trusts).filter(|_| !may(Beyond::TrustedAccount)) {
+        return Some(format!(
             "stack {}: Bootstrap {} makes other accounts trust account {id}, so that what is deployed there could deploy to them: ask \
              the owner of the AwsAccount for `allow: [TrustedAccount]` in allowedNamespaces",
             key.name,
             bootstrap.name_any()
-        );
-        return Some((Beyond::TrustedAccount, message));
+        ));
     }
-    let topics = artifact.notification_arns.iter().flatten();
-    let foreign = topics.into_iter().find(|arn| arn.split(':').nth(4) != Some(id.as_str()))?;
-    let message = format!(
+    let foreign = foreign_topics.first().filter(|_| !may(Beyond::ForeignTopics))?;
+    Some(format!(
         "stack {}: it would send its events to {foreign}, which is not in account {id}: ask the owner of the AwsAccount for \
          `allow: [ForeignTopics]` in allowedNamespaces",
         key.name
-    );
-    Some((Beyond::ForeignTopics, message))
+    ))
 }
 
 /// Puts together what is allowed.
@@ -232,7 +242,7 @@ pub(super) fn deploy_access(names: &ToolkitNames, owner: &Uid, stack_names: Vec<
 pub(super) fn allowed(
     stage: &Stage,
     namespace: &str,
-    accounts: &crate::account::Accounts,
+    accounts: &Accounts,
     key: &StackKey,
     qualifier: &Qualifier,
 ) -> Result<Vec<String>, (Reason, String)> {

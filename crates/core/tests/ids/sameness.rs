@@ -197,6 +197,7 @@ impl Place {
                 baseline_updated_time: None,
                 termination_protection: s.termination_protection,
                 switches_protection: false,
+                foreign_topics: Vec::new(),
                 input: digest("input"),
                 leaf: digest("leaf"),
                 sameness: Some(names.sameness(s, plan, &list, &[], &BTreeMap::new())),

@@ -228,6 +228,10 @@ pub struct ProposedStack {
     /// Whether the deployed stack has another protection than it shall have, so that this is switched.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub switches_protection: bool,
+    /// The topics of other accounts that the stack sends its events to.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 16), inner(length(max = 2048)))]
+    pub foreign_topics: Vec<String>,
     /// The digest of everything that goes into the change-set call.
     pub input: Digest,
     /// The stack's share of the id: input, baseline and what would happen.

@@ -65,3 +65,48 @@ fn hides(old: &Template, new: &Template, kind: &str, property: &str, class: Risk
     assert!(has(&["P"], None), "nothing is known before there is a change set");
     assert!(!has(&["Other"], None));
 }
+
+fn code(memory: u32) -> Value {
+    json!({"MemorySize": memory, "Code": {"S3Bucket": {"Ref": "P"}, "S3Key": "a"}})
+}
+
+#[rstest]
+#[case::another_parameter_value("Code", "ParameterReference", &[])]
+#[case::one_that_may_be_another("MemorySize", "DirectModification", &["P"])]
+fn code_may_come_from_somewhere_else_though_its_place_has_the_same_name(
+    #[case] property: &str,
+    #[case] source: &str,
+    #[case] given: &[&str],
+) {
+    let kind = "AWS::Lambda::Function";
+    let (old, new) =
+        (with(kind, &code(1)), with(kind, &code(if source == "DirectModification" { 2 } else { 1 })));
+    let mut line = change("R", kind, "Modify");
+    line.details.insert(detail(property, source, "P"));
+    let opaque = |given: &[&str], list: &[_]| {
+        assessed_given(&old, &new, Some(list), given).risks.iter().any(|r| r.class == RiskClass::Opaque)
+    };
+    assert!(opaque(given, &[line]));
+    assert!(!opaque(&["Other"], &[change("R", kind, "Modify")]) || source == "ParameterReference");
+    assert!(!opaque(&["P"], &[]) || source == "DirectModification", "nothing happens to it");
+}
+
+#[test]
+fn a_value_that_is_looked_up_may_be_another_one_each_time() {
+    let of = |sid: &str, kind: &str| {
+        template(&json!({
+            "Parameters": {"P": {"Type": kind, "Default": "/a"}},
+            "Resources": {"R": {"Type": "AWS::IAM::ManagedPolicy", "Properties": policy(sid, &json!({"Ref": "P"}))}}
+        }))
+    };
+    let told = |kind: &str| {
+        let mut line = change("R", "AWS::IAM::ManagedPolicy", "Modify");
+        line.details.insert(detail("PolicyDocument", "DirectModification", ""));
+        assessed_given(&of("a", kind), &of("b", kind), Some(&[line]), &[])
+            .risks
+            .iter()
+            .any(|r| r.class == Iam)
+    };
+    assert!(told("AWS::SSM::Parameter::Value<String>"));
+    assert!(!told("String"));
+}

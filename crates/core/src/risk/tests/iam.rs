@@ -115,6 +115,9 @@ fn wherever_a_policy_stands(#[case] kind: &str, #[case] place: &str) {
 #[case::conditional_inline_policy("AWS::IAM::Role", json!({"Policies": []}), json!({"Policies": [{"Fn::If": ["C", {"PolicyName": "p", "PolicyDocument": {"Statement": []}}, {"Ref": "AWS::NoValue"}]}]}), true)]
 #[case::tags_say_nothing("AWS::IAM::Role", json!({"Tags": []}), json!({"Tags": [{"Key": "a", "Value": "b"}]}), false)]
 #[case::a_lifecycle_says_nothing("AWS::ECR::Repository", json!({"LifecyclePolicy": {"LifecyclePolicyText": {"Ref": "A"}}}), json!({"LifecyclePolicy": {"LifecyclePolicyText": {"Ref": "B"}}}), false)]
+#[case::headers_say_nothing("AWS::CloudFront::ResponseHeadersPolicy", json!({"ResponseHeadersPolicyConfig": {"Name": "a"}}), json!({"ResponseHeadersPolicyConfig": {"Name": "b"}}), false)]
+#[case::settings_say_nothing("AWS::AppConfig::HostedConfigurationVersion", json!({"Content": "{\"a\":1}"}), json!({"Content": "{\"a\":2}"}), false)]
+#[case::rules_of_a_parameter_say_nothing("AWS::SSM::Parameter", json!({"Policies": "[{\"Type\":\"Expiration\"}]"}), json!({"Policies": "[]"}), false)]
 #[case::scaling_says_nothing("AWS::ApplicationAutoScaling::ScalingPolicy", json!({"PolicyType": "a"}), json!({"PolicyType": "b"}), false)]
 #[case::serverless("AWS::Serverless::Function", json!({}), json!({"Policies": ["AdministratorAccess"]}), true)]
 #[case::macro_inside("AWS::IAM::Role", json!({"Path": "/"}), json!({"Path": "/", "Fn::Transform": {"Name": "AWS::Include"}}), true)]
@@ -268,6 +271,10 @@ fn the_policy_of_a_role_may_be_hidden_likewise() {
 #[case::everything(
     r#"{"Effect": "Allow", "NotAction": "iam:*", "Resource": "*"}"#,
     "allows more than before (all but iam:* on everything)"
+)]
+#[case::the_worst_first(
+    r#"{"Effect": "Allow", "Action": ["a:B", "c:D", "e:F", "*", "iam:PassRole", "s3:*"], "Resource": "r"}"#,
+    "allows more than before (* s3:* iam:passrole and 3 more)"
 )]
 #[case::for_everybody(
     r#"{"Effect": "Allow", "Principal": "*", "Action": ["a:B", "c:D", "e:F", "g:H"], "Resource": "r"}"#,

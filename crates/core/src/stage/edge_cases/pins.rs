@@ -95,6 +95,12 @@ fn going_back_to_a_release_with_other_parameter_values_is_no_roll_back() {
     assert_eq!(operation("old", "p"), crate::api::Operation::Rollback);
     assert_eq!(operation("old", "q"), crate::api::Operation::Deploy);
     assert_eq!(operation("new", "p"), crate::api::Operation::Deploy);
+    // With the values that are deployed it is one, though the old release has never had them.
+    let case = case.with(|c| c.plans.push(done(C3, 3, "new", "q")));
+    let operation = |release: &str, parameters: &str| {
+        case.seen().operation(Digest::of(release), Some(Digest::of(parameters)))
+    };
+    assert_eq!(operation("old", "q"), crate::api::Operation::Rollback);
 }
 
 #[test]

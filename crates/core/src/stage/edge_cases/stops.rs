@@ -171,3 +171,40 @@ fn a_protection_is_switched_off_only_where_that_was_told(
     stack.switches_protection = switches;
     assert_eq!(stack.protects(), set);
 }
+
+#[test]
+fn what_reaches_beyond_the_account_is_looked_at_again_before_it_runs() {
+    let account = |name: &str, id: &str, allow: Value| {
+        let spec = json!({
+            "accountID": id, "regions": ["eu-west-1"],
+            "allowedNamespaces": [{ "name": "shop", "qualifiers": ["acme"], "stackNames": ["*"], "allow": allow }]
+        });
+        AwsAccount::new(name, serde_json::from_value(spec).unwrap())
+    };
+    let stops = |allow: Value, topics: &[&str], trusts: bool| {
+        let accounts = [account("prod", "333333333333", allow), account("other", "444444444444", json!([]))];
+        let case = Case::new(&[said("Approve", "alice"), claimed()]).looked().with(|c| {
+            c.plans[0].spec.proposal.stacks[0].foreign_topics =
+                topics.iter().map(|t| (*t).to_owned()).collect();
+            c.facts.gate.as_mut().unwrap().live.accounts = accounts.to_vec();
+        });
+        let mut s = case.seen();
+        s.accounts = Accounts::new(accounts.iter().cloned().map(Arc::new).collect());
+        let spec = json!({
+            "qualifier": "acme", "toolkitStackName": "T", "version": 33, "accounts": { "names": ["prod", "other"] },
+            "trustedAccounts": if trusts { json!(["333333333333"]) } else { json!([]) }
+        });
+        s.bootstraps = vec![Arc::new(Bootstrap::new("acme", serde_json::from_value(spec).unwrap()))];
+        let plan = s.newest().unwrap();
+        let stack = &plan.proposal().stacks[0];
+        crate::stage::execute::gate_stands(&s, plan, stack, at(9)).unwrap()
+    };
+    let topic = ["arn:aws:sns:eu-west-1:666666666666:t"];
+    assert_eq!(stops(json!([]), &[], false), None);
+    assert!(stops(json!([]), &topic, false).unwrap().contains("ForeignTopics"));
+    assert!(stops(json!([]), &[], true).unwrap().contains("TrustedAccount"));
+    // One grant is not the other.
+    assert!(stops(json!(["TrustedAccount"]), &topic, true).unwrap().contains("ForeignTopics"));
+    assert!(stops(json!(["ForeignTopics"]), &topic, true).unwrap().contains("TrustedAccount"));
+    assert_eq!(stops(json!(["ForeignTopics", "TrustedAccount"]), &topic, true), None);
+}

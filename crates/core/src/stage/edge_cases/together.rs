@@ -108,3 +108,16 @@ fn after_the_claim_a_look_at_the_gate_counts_whatever_else_was_written_in_the_pl
     let anew = claimed().looked().with(|c| c.plans[0].metadata.uid = Some("another".to_owned()));
     assert!(!counts(&anew));
 }
+
+#[test]
+fn taking_over_looks_at_the_gate_once() {
+    let adopting = approved(deferred()).with(|c| {
+        for stack in &mut c.plans[0].spec.proposal.stacks {
+            stack.adopted = true;
+        }
+    });
+    let mut s = adopting.seen();
+    Arc::make_mut(&mut s.stage).spec.adoption_policy = Some(crate::api::AdoptionPolicy::Unowned);
+    let Some(Next::Do(all)) = latched(&s, at(9)).map(|v| v.next) else { panic!("it waits") };
+    assert_eq!(all.iter().filter(|e| matches!(e, Effect::Look(Look::LiveGate { .. }))).count(), 1, "{all:?}");
+}

@@ -47,6 +47,10 @@ pub fn plans() -> Vec<Recorded> {
     let freeze = object("Freeze", "inc-4711", &json!({ "reason": "INC-4711" }));
     let mut suspended = stage_spec();
     suspended["suspend"] = json!(true);
+    let mut wants_proof = stage_spec();
+    wants_proof["gate"]["identity"] = json!("Verified");
+    let mut proven = plan("policies-not-in-force", "Prepared", &[Opened(1, 'a'), Decided("Approve")]);
+    proven["spec"]["ledger"][1]["decided"]["identity"] = json!("Verified");
     let not_in_force = Enforcement {
         state: InForceState::NotInForce,
         message: "ValidatingAdmissionPolicyBinding decisions.stackgate.dev is gone".to_owned(),
@@ -71,8 +75,8 @@ pub fn plans() -> Vec<Recorded> {
         ),
         shown(
             "policies-not-in-force",
-            plan("policies-not-in-force", "Prepared", &[Opened(1, 'a'), Decided("Approve")]),
-            prod(),
+            proven,
+            Some(object("Stage", "prod", &wants_proof)),
             Vec::new(),
             not_in_force,
         ),
