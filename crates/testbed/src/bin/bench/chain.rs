@@ -1,10 +1,16 @@
 //! Two Stages, one after the other, and a release on its way through them.
 
+use std::{thread, time::Duration};
+
 use anyhow::{Context, Result, ensure};
 use serde_json::json;
 use stackgate_testbed::scenario::{BUILD, Case, CdkOut, Kind, LONG, SHOP, SOON, TEST, WAY_IN, World, way_in};
 
 use crate::figures::Sample;
+
+/// How long a plan is read before it is approved. In the second after it was opened the controller waits for the clock, since the times
+/// of a ledger are whole seconds; nobody who reads meets that.
+const READING: Duration = Duration::from_millis(1200);
 
 /// What the SSM parameter of the second stack says in the first release of the example, which all of these are made from.
 const GREETING: &str = "hello";
@@ -66,6 +72,7 @@ impl Chain {
         let accounts = [(&self.case.name, &self.case.account), (&self.next, &self.next_account)];
         for (stage, account) in accounts {
             let waiting = world.waiting(SHOP, stage, Some(&digest)).context("waiting for the plan")?;
+            thread::sleep(READING);
             world.decide(&waiting.approve_on_plan())?;
             world.deployed(SHOP, stage, &digest, LONG)?;
             samples.push(Sample { stage: stage.clone(), plan: waiting.plan, account: account.clone() });
