@@ -40,7 +40,7 @@ pub fn standing(
     held: Option<&[Held]>,
     now: Timestamp,
 ) -> Standing {
-    let count = gate.map(|g| tally(view, g, counted_at(view, now)));
+    let count = gate.map(|g| tally(view, g, view.counted_at(now)));
     let open = gate.zip(count.as_ref()).filter(|(_, count)| count.passes());
     let brake = open.and_then(|(gate, count)| brake(view, stage, gate, count, held));
     let state = State::of(view, count.as_ref(), brake.as_ref());
@@ -51,17 +51,6 @@ pub fn standing(
 #[must_use]
 pub fn is_orphaned(view: &PlanView, stage: Option<&Stage>) -> bool {
     view.proposal().kind == ProposalKind::Stage && stage.is_none()
-}
-
-/// When approvals are counted: what is decided was decided then, and does not run out any more.
-fn counted_at(view: &PlanView, now: Timestamp) -> Timestamp {
-    if view.claimed {
-        return view.claimed_time.min(now);
-    }
-    match (&view.closed, view.plan.spec.ledger.last()) {
-        (Some(_), Some(last)) => last.time.0.min(now),
-        (_, _) => now,
-    }
 }
 
 /// In the order in which the controller looks.

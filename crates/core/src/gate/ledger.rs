@@ -291,6 +291,18 @@ impl PlanView {
         self.claimed
     }
 
+    /// When its approvals are counted: what is decided was decided then, and does not run out any more.
+    #[must_use]
+    pub fn counted_at(&self, now: Timestamp) -> Timestamp {
+        if self.is_claimed() {
+            return self.claimed_time.min(now);
+        }
+        match (&self.closed, self.plan.spec.ledger.last()) {
+            (Some(_), Some(last)) => last.time.0.min(now),
+            (_, _) => now,
+        }
+    }
+
     /// Whether every stack of a Stage's plan is as planned.
     #[must_use]
     pub fn is_complete(&self) -> bool {

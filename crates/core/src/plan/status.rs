@@ -61,7 +61,7 @@ pub fn status(
     let before = plan.status.as_ref().map_or(&[][..], |s| &s.conditions);
     let list = Conditions::new(before, plan.metadata.generation, now);
     let is_bootstrap = view.proposal().bootstrap.is_some();
-    let tally = gated.map(|g| tally(&view, &g.gate, counted_at(&view, now)));
+    let tally = gated.map(|g| tally(&view, &g.gate, view.counted_at(now)));
     let (state, list) = over(&view, is_bootstrap, list)
         .unwrap_or_else(|list| before_the_gate(&view, gated, tally.as_ref(), plan, list));
     let waits = matches!(state, "AwaitingApproval" | "Frozen" | "Suspended" | "PoliciesNotInForce");
@@ -101,17 +101,6 @@ fn unknown<'a>(reports: &[(&'a str, &'a str, Report)], gated: Option<&Gated>) ->
     let nobody_asked = reports.iter().filter(|(_, _, report)| !gated.checks.contains(&report.name));
     let why = |name: &str| format!("{name} is none of spec.checks of the Stage");
     nobody_asked.map(|(key, _, report)| (*key, why(&report.name))).collect()
-}
-
-/// When the approvals of a plan are counted: what is decided was decided then, and does not run out any more.
-fn counted_at(view: &PlanView, now: Timestamp) -> Timestamp {
-    if view.is_claimed() {
-        return view.claimed_time.min(now);
-    }
-    match (&view.closed, view.plan.spec.ledger.last()) {
-        (Some(_), Some(last)) => last.time.0.min(now),
-        (_, _) => now,
-    }
 }
 
 /// A plan that nobody has to decide on any more; or the list as it was.
