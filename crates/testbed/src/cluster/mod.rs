@@ -105,8 +105,7 @@ impl Cluster {
     /// # Errors
     /// When it does not say.
     pub fn signs(&self) -> Result<bool> {
-        let kinds = ["get", "--raw", "/apis/admissionregistration.k8s.io/v1"];
-        Ok(self.kubectl(User::Admin).run(&kinds)?.contains("mutatingadmissionpolicies"))
+        self.kubectl(User::Admin).signs()
     }
 
     /// What the audit log holds: all requests of the controller, and everybody's for our kinds.
