@@ -22,7 +22,8 @@ const POLICY: &str = "setgate.stackgate.dev";
 const FREE_TO_CHANGE: [&str; 3] = ["suspend", "parameters", "outputsTo"];
 
 /// Fields that whoever may make a Stage may set, `gate` and the policies within bounds.
-const FREE_TO_MAKE: [&str; 12] = [
+const FREE_TO_MAKE: [&str; 13] = [
+    "mode",
     "assemblyRef",
     "cdkStage",
     "accounts",
@@ -160,6 +161,7 @@ fn usual_ones() -> Vec<Attempt> {
         honest("an entry stage", made(&json!({ "promoteFrom": [] }))),
         honest("a stage with checks", made(&json!({ "checks": [{ "name": "smoke" }] }))),
         honest("a stage that is held", made(&json!({ "suspend": true }))),
+        honest("a stage that only observes", made(&json!({ "mode": "Observe" }))),
         honest("an empty gate", made(&json!({ "gate": {} }))),
         honest(
             "the default gate in full and a quorum",

@@ -514,6 +514,7 @@ fn objects(Setting { stages, gates, removes, .. }: &Setting) -> Vec<Object> {
         let mut stage = Stage::new(
             name,
             StageSpec {
+                mode: None,
                 assembly_ref: AssemblyRef { name: "shop".to_owned() },
                 cdk_stage: Some(cdk_stage.to_owned()),
                 accounts: vec![(*name).to_owned()],

@@ -29,6 +29,7 @@ pub(super) fn may(desk: &Desk, action: Action, sight: &Sight, by: &str) -> Resul
     }
     let rule = report.approvals.as_ref().and_then(|a| a.rule.as_ref());
     match (action, report.state) {
+        (Action::Approve | Action::Override, State::Observing) => no(report.message.as_str(), ""),
         (Action::Approve | Action::Override, state) if state.is_open() => match (rule, action) {
             (Some(rule), Action::Approve) => no(&format!("needs no approval ({rule})"), ""),
             (_, _) => Ok(()),
@@ -71,6 +72,7 @@ pub(super) fn may(desk: &Desk, action: Action, sight: &Sight, by: &str) -> Resul
             | State::Approved
             | State::Frozen
             | State::Suspended
+            | State::Observing
             | State::PoliciesNotInForce
             | State::Pending,
         ) => no(&format!("cannot be decided on by {}", action.as_str()), ""),

@@ -123,6 +123,9 @@ fn message(s: &Seen<'_>, standing: &Standing) -> Text {
     let count = standing.count.as_ref();
     match standing.state {
         State::AwaitingApproval => format!("needs {}", count.map(Tally::missing).unwrap_or_default()).into(),
+        State::Observing => {
+            "shows what would happen: with spec.mode: Observe of its Stage nothing runs".into()
+        }
         State::Approved => {
             let what = match count.and_then(|c| c.by_rule) {
                 Some(rule) => format!("passes by itself ({rule})"),
@@ -137,7 +140,7 @@ fn message(s: &Seen<'_>, standing: &Standing) -> Text {
             Some(Brake::PoliciesNotInForce(why)) => {
                 format!("has what it needs and waits, since nothing proves now who decided: {why}").into()
             }
-            Some(Brake::Suspended) | None => {
+            Some(Brake::Suspended | Brake::Observing) | None => {
                 "has what it needs and waits: spec.suspend holds its Stage".into()
             }
         },

@@ -55,6 +55,7 @@ pub(super) fn next(s: &Seen<'_>, state: State, count: Option<&Tally>) -> Vec<Nex
             s.newer.map(|newer| ours("read the newer one", &["plan", newer])).into_iter().collect()
         }
         State::Approved
+        | State::Observing
         | State::Suspended
         | State::PoliciesNotInForce
         | State::Executing

@@ -142,6 +142,7 @@ fn next(reason: Reason, namespace: &str, stage: &str, plan: &str, invoked: &Invo
         | Reason::Deleting
         | Reason::AwaitingUpstream
         | Reason::Soaking
+        | Reason::Observing
         | Reason::PromotionRequired
         | Reason::Inactive
         | Reason::PoliciesInForce

@@ -9,9 +9,11 @@ use stackgate_core::{
 
 use super::State;
 
-/// What keeps a plan that has what it needs from running.
+/// What keeps a plan from running, whoever approves it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Brake {
+    /// `spec.mode: Observe` of its Stage.
+    Observing,
     /// `spec.suspend` of its Stage.
     Suspended,
     /// Nothing proves now who decided; why not.
@@ -41,8 +43,7 @@ pub fn standing(
     now: Timestamp,
 ) -> Standing {
     let count = gate.map(|g| tally(view, g, view.counted_at(now)));
-    let open = gate.zip(count.as_ref()).filter(|(_, count)| count.passes());
-    let brake = open.and_then(|(gate, count)| brake(view, stage, gate, count, held));
+    let brake = gate.zip(count.as_ref()).and_then(|(gate, count)| brake(view, stage, gate, count, held));
     let state = State::of(view, count.as_ref(), brake.as_ref());
     Standing { count, brake, state }
 }
@@ -61,6 +62,12 @@ fn brake(
     count: &Tally,
     held: Option<&[Held]>,
 ) -> Option<Brake> {
+    if stage.is_some_and(|s| s.spec.observes()) {
+        return Some(Brake::Observing);
+    }
+    if !count.passes() {
+        return None;
+    }
     if stage.is_some_and(|s| s.spec.suspend) {
         return Some(Brake::Suspended);
     }

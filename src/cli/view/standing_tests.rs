@@ -36,6 +36,7 @@ fn stage_says_frozen(plan: &str) -> Value {
 
 #[rstest]
 #[case::suspended(json!({ "suspend": true }), json!({}), Some(&[][..]), "spec.suspend")]
+#[case::it_observes(json!({ "mode": "Observe" }), json!({}), Some(&[][..]), "spec.mode: Observe")]
 #[case::nobody_is_proven(json!({}), unenforced(), Some(&[][..]), "the binding is gone")]
 #[case::freezes_are_not_read(json!({}), stage_says_frozen(&format!("prod-{DIGITS}")), None, "freeze inc-4711")]
 fn what_is_held_up_is_not_about_to_run(

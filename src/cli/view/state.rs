@@ -13,6 +13,8 @@ use super::standing::Brake;
 pub enum State {
     /// People are awaited.
     AwaitingApproval,
+    /// It shows what would happen: its Stage runs nothing.
+    Observing,
     /// It has what it needs and will run.
     Approved,
     /// It has what it needs and waits for a freeze to end.
@@ -69,6 +71,7 @@ impl State {
         }
         match (tally, brake) {
             (None, _) => Self::Pending,
+            (Some(_), Some(Brake::Observing)) => Self::Observing,
             (Some(t), _) if !t.passes() => Self::AwaitingApproval,
             (Some(_), Some(Brake::Suspended)) => Self::Suspended,
             (Some(_), Some(Brake::PoliciesNotInForce(_))) => Self::PoliciesNotInForce,
@@ -82,6 +85,7 @@ impl State {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::AwaitingApproval => "AwaitingApproval",
+            Self::Observing => "Observing",
             Self::Approved => "Approved",
             Self::Frozen => "Frozen",
             Self::Suspended => "Suspended",
@@ -103,6 +107,7 @@ impl State {
     pub fn is_open(self) -> bool {
         match self {
             Self::AwaitingApproval
+            | Self::Observing
             | Self::Approved
             | Self::Frozen
             | Self::Suspended

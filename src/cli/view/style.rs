@@ -29,6 +29,7 @@ pub fn of_state(state: State) -> Style {
         State::AwaitingApproval
         | State::Frozen
         | State::Suspended
+        | State::Observing
         | State::PoliciesNotInForce
         | State::Pending
         | State::Executing => WARN,

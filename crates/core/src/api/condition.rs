@@ -77,6 +77,8 @@ names! {
         Frozen,
         /// The Stage is held by `spec.suspend`.
         Suspended,
+        /// `spec.mode: Observe`: it is shown what would happen, and nothing runs.
+        Observing,
         /// The plan waited longer than `planTTL`.
         Expired,
         /// A check has failed, or has not reported in time.

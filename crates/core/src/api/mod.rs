@@ -40,7 +40,7 @@ pub use plan::{
 };
 pub use stage::{
     AdoptionPolicy, AssemblyRef, Check, ComingRelease, DeployedRelease, GateField, Leftover, PendingChange,
-    Pin, Stage, StageSpec, StageStatus, Upstream,
+    Pin, Stage, StageMode, StageSpec, StageStatus, Upstream,
 };
 
 /// An instant as Kubernetes keeps it, in whole seconds: what is read back has to equal what was written, else a status

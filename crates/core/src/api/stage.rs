@@ -37,6 +37,9 @@ use crate::words::{ChangeId, Digest, ReleaseId, Span};
 )]
 #[serde(rename_all = "camelCase")]
 pub struct StageSpec {
+    /// Whether what is planned may run. Absent: `Manage`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mode: Option<StageMode>,
     /// The CloudAssembly of this namespace whose releases are deployed.
     pub assembly_ref: AssemblyRef,
     /// The CDK Stage of the assembly, `Outer/Inner` for nested ones. Absent: the stacks at the root.
@@ -96,11 +99,28 @@ impl StageSpec {
         self.removed_stacks == Some(Leftover::Delete)
     }
 
+    /// Whether nothing that is planned may run.
+    #[must_use]
+    pub fn observes(&self) -> bool {
+        self.mode == Some(StageMode::Observe)
+    }
+
     /// Whether stacks of others may be taken over.
     #[must_use]
     pub fn adopts(&self) -> bool {
         self.adoption_policy == Some(AdoptionPolicy::Unowned)
     }
+}
+
+/// Whether a stage changes stacks.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum StageMode {
+    /// What is planned runs, once its gate is open.
+    #[default]
+    Manage,
+    /// What would happen is planned, so that it can be read, and never runs: no stack is made, changed, taken over or deleted.
+    /// Assets are published and change sets are made as ever, since a plan is made of them.
+    Observe,
 }
 
 /// What becomes of a stack that this stage has not made.

@@ -314,6 +314,12 @@ impl PlanView {
                 .all(|s| (s.is_left_alone() && (self.claimed || !s.adopted)) || self.has_succeeded(&s.key()))
     }
 
+    /// Whether running it would do nothing to any stack but take it over.
+    #[must_use]
+    pub fn changes_nothing(&self) -> bool {
+        self.proposal().stacks.iter().all(ProposedStack::is_left_alone)
+    }
+
     /// Whether a stack came out as planned.
     #[must_use]
     pub fn has_succeeded(&self, key: &StackKey) -> bool {

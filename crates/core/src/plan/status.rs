@@ -24,6 +24,7 @@ pub struct Gated {
     held: Vec<Held>,
     thaws: Option<Timestamp>,
     suspended: bool,
+    observed: bool,
     enforcement: Enforcement,
     checks: BTreeSet<String>,
 }
@@ -46,8 +47,8 @@ pub fn gated(cluster: &impl ClusterView, plan: &Arc<ChangePlan>, now: Timestamp)
     let touched = Touched { namespace, accounts: &view.accounts(), operation: proposal.operation };
     let (held, thaws) = held(&cluster.freezes(), &accounts, touched, now);
     let checks = stage.spec.checks.iter().map(|c| c.name.clone()).collect();
-    let (suspended, enforcement) = (stage.spec.suspend, cluster.enforcement());
-    Some(Gated { gate, held, thaws, suspended, enforcement, checks })
+    let (suspended, observed) = (stage.spec.suspend, stage.spec.observes());
+    Some(Gated { gate, held, thaws, suspended, observed, enforcement: cluster.enforcement(), checks })
 }
 
 /// What the object shows, and when that changes by itself. `None`: it is no plan of ours.
@@ -148,6 +149,10 @@ fn before_the_gate<'a>(
         let what = if view.proposal().bootstrap.is_some() { "bootstrapping" } else { "its Stage is gone" };
         return ("Pending", list.with(ConditionType::Waiting, true, Reason::Planning, what));
     };
+    if gated.observed {
+        let what = "it shows what would happen; with spec.mode: Observe of its Stage nothing runs";
+        return ("Observing", list.with(ConditionType::Waiting, true, Reason::Observing, what));
+    }
     if tally.passes() {
         return approved(gated, tally, list);
     }

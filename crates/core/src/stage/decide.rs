@@ -172,7 +172,7 @@ fn after_closing(
             );
             slowly(s, Verdict::rest(Phase::Stalled(reason), message).waiting_for("retry, or a new release"))
         }
-        CloseReason::Expired if same && newest.request == s.request() => slowly(
+        CloseReason::Expired if same && newest.request == s.request() && !s.stage.spec.observes() => slowly(
             s,
             Verdict::rest(
                 Phase::Waiting(Reason::Expired),

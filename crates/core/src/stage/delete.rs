@@ -50,7 +50,7 @@ pub(super) fn delete(s: &Snapshot<'_>, now: Timestamp) -> Option<Verdict> {
         return Some(fold(needs, Reason::Deleting, "deleting unexecuted change sets").until(deadline));
     }
     let giving_up = since.saturating_add(DELETE_WITHIN).unwrap_or(since);
-    if s.gate.deletion_policy.value == Leftover::Delete {
+    if s.gate.deletion_policy.value == Leftover::Delete && !s.stage.spec.observes() {
         if let Some(held) = s.newest().and_then(|newest| held(s, newest, None, now)) {
             return Some(held);
         }
@@ -169,6 +169,7 @@ fn deleted(
         stage.uid().as_deref() == Some(s.uid.as_str())
             && stage.metadata.deletion_timestamp.is_some()
             && gate.deletion_policy.value == Leftover::Delete
+            && !stage.spec.observes()
             && allowed(stage, &s.namespace, &there, key, &told.qualifier).is_ok()
             && held(s, newest, Some((live, &there)), now).is_none()
     });

@@ -52,6 +52,7 @@ struct Case {
     annotations: BTreeMap<String, String>,
     gate: Value,
     suspend: bool,
+    mode: Value,
     parameters: Value,
     plans: Vec<ChangePlan>,
     freezes: Vec<Freeze>,
@@ -66,6 +67,7 @@ impl Case {
             annotations: BTreeMap::new(),
             gate: Value::Null,
             suspend: false,
+            mode: Value::Null,
             parameters: json!([]),
             plans: vec![plan(C1, A1, 1, ledger)],
             freezes: Vec::new(),
@@ -99,7 +101,7 @@ impl Case {
     fn stage(&self) -> Stage {
         let spec = json!({
             "assemblyRef": { "name": "shop" }, "accounts": ["prod"], "gate": self.gate, "suspend": self.suspend,
-            "parameters": self.parameters
+            "mode": self.mode, "parameters": self.parameters
         });
         let mut stage = Stage::new("prod", serde_json::from_value(spec).unwrap());
         stage.metadata.uid = Some(UID.to_owned());
@@ -474,6 +476,32 @@ fn a_suspended_stage_records_and_stops_and_starts_nothing() {
     assert_eq!(case.recorded(9), ["Approve alice Verified"]);
     let rejected = suspended(&[said("Approve", "alice"), said("Reject", "bob")]);
     assert_eq!(rejected.decided(9).phase, Phase::Working(Reason::Withdrawing));
+}
+
+#[test]
+fn an_observing_stage_records_and_stops_and_starts_nothing() {
+    let observing = |ledger: &[Value]| Case::new(ledger).with(|c| c.mode = json!("Observe"));
+    let approved = observing(&[said("Approve", "alice")]).decided(9);
+    assert_eq!(approved.phase, Phase::Waiting(Reason::Observing));
+    assert!(approved.message.contains("kubectl -n shop describe plan"), "{}", approved.message);
+    let case = observing(&[]).on_plan(APPROVE, &format!("{C1};by=alice"));
+    assert_eq!(case.recorded(9), ["Approve alice Verified"]);
+    let rejected = observing(&[said("Approve", "alice"), said("Reject", "bob")]);
+    assert_eq!(rejected.decided(9).phase, Phase::Working(Reason::Withdrawing));
+}
+
+#[test]
+fn what_an_observing_stage_shows_is_planned_anew_now_and_then() {
+    let week = 7 * 24 * 60;
+    let old = Case::new(&[]).with(|c| c.mode = json!("Observe"));
+    assert_eq!(old.decided(week - 1).phase, Phase::Waiting(Reason::Observing));
+    assert_eq!(old.decided(week + 1).phase, Phase::Working(Reason::Withdrawing));
+    let closed = json!({ "closed": { "reason": "Expired", "message": "is as old as planTTL allows" } });
+    let expired = Case::new(&[closed]).with(|c| c.mode = json!("Observe"));
+    // It is planned, as far as that goes in an account that is not there.
+    assert_eq!(expired.decided(week + 2).phase, Phase::Stalled(Reason::AccountNotAllowed));
+    let managed = expired.with(|c| c.mode = Value::Null);
+    assert_eq!(managed.decided(week + 2).phase, Phase::Waiting(Reason::Expired));
 }
 
 #[rstest]

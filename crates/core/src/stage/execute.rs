@@ -233,6 +233,9 @@ fn stops(
         if stage.spec.suspend {
             return Some("spec.suspend holds the stage".to_owned());
         }
+        if stage.spec.observes() {
+            return Some("with spec.mode: Observe the stage runs nothing".to_owned());
+        }
         let list: Vec<Arc<Freeze>> = live.freezes.iter().cloned().map(Arc::new).collect();
         let (held, _) = freezes(s, plan, Some((&list, &now_there)), now);
         if let Some(h) = held.first().filter(|_| !tally.overridden) {

@@ -32,9 +32,12 @@ pub(super) fn gate(s: &Snapshot<'_>, plan: &PlanView, now: Timestamp) -> Verdict
     if let Some(what) = moved(s, plan) {
         return close(s, plan, CloseReason::Superseded, &what, false, now);
     }
+    let expires = plan.opened_time.saturating_add(s.gate.plan_ttl.value).unwrap_or(Timestamp::MAX);
+    if s.stage.spec.observes() {
+        return observing(s, plan, expires, now);
+    }
     let tally = tally(plan, &s.gate, now);
     if !tally.passes() {
-        let expires = plan.opened_time.saturating_add(s.gate.plan_ttl.value).unwrap_or(Timestamp::MAX);
         if now >= expires {
             let why = format!("waited for {} longer than planTTL allows", tally.missing());
             return close(s, plan, CloseReason::Expired, &why, true, now);
@@ -82,6 +85,26 @@ pub(super) fn gate(s: &Snapshot<'_>, plan: &PlanView, now: Timestamp) -> Verdict
     }
     let ledger = ledger.with(|e| e.claimed = Some(Claimed { stacks: claims }));
     append(s.facts, &s.namespace, plan, ledger, Reason::Executing, "claiming the stacks", now)
+}
+
+/// Shows what would happen, and plans that anew where it is older than a plan that somebody could approve.
+fn observing(s: &Snapshot<'_>, plan: &PlanView, expires: Timestamp, now: Timestamp) -> Verdict {
+    if now >= expires {
+        return close(s, plan, CloseReason::Expired, "is as old as planTTL allows", true, now);
+    }
+    let (release, name) = (plan.release.as_ref().map_or("", |r| r.name.as_str()), &plan.name);
+    let what = if plan.changes_nothing() {
+        format!("release {release} differs in nothing from what is there")
+    } else {
+        format!(
+            "release {release} would change stacks; read it: kubectl -n {} describe plan {name}",
+            s.namespace
+        )
+    };
+    Verdict::rest(Phase::Waiting(Reason::Observing), format!("{what}; with spec.mode: Observe nothing runs"))
+        .waiting_for("spec.mode")
+        .watching(plan.proposal().stacks.iter().map(|p| watched(p, Pace::Slow)))
+        .until(expires)
 }
 
 /// Why stacks that the plan takes over may no longer be: where nothing of a stack changes, the claim is all that there is, and

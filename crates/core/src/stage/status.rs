@@ -26,7 +26,9 @@ pub fn status(s: &Snapshot<'_>, v: &Verdict, now: Timestamp) -> StageStatus {
     let before = s.stage.status.as_ref().map_or(&[][..], |st| &st.conditions);
     let list = Conditions::new(before, s.stage.metadata.generation, now);
     let reason = v.phase.reason();
-    let up_to_date = matches!(v.phase, Phase::Done(_));
+    let done = matches!(v.phase, Phase::Done(_));
+    let observed = v.phase == Phase::Waiting(Reason::Observing);
+    let up_to_date = done || (observed && s.newest().is_some_and(PlanView::changes_nothing));
     let (ready, ready_reason, ready_message) = match (&deployed, v.phase) {
         (_, Phase::Stalled(r)) => (false, r, v.message.clone()),
         (Some(_), Phase::Done(_) | Phase::Waiting(_)) if amiss.is_some() => {
@@ -60,7 +62,7 @@ pub fn status(s: &Snapshot<'_>, v: &Verdict, now: Timestamp) -> StageStatus {
     StageStatus {
         observed_generation: s.stage.metadata.generation,
         conditions: list.build(),
-        state: Some(if up_to_date { ConditionType::UpToDate.as_str() } else { reason.as_str() }.to_owned()),
+        state: Some(if done { ConditionType::UpToDate.as_str() } else { reason.as_str() }.to_owned()),
         waiting_for: v.waiting_for.as_ref().map(|w| w.chars().take(256).collect()),
         after: (!after.is_empty()).then(|| after.join(",")),
         deployed,

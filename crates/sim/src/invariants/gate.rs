@@ -282,6 +282,9 @@ impl Claim {
         if stage.spec.suspend {
             return Err("the Stage is suspended".to_owned());
         }
+        if stage.spec.observes() {
+            return Err("the Stage observes".to_owned());
+        }
         let holds = |(_, m): &(&String, &crate::world::platform::Meant)| {
             self.accounts.iter().any(|a| m.holds(a, self.operation, now))
         };
@@ -297,8 +300,10 @@ impl Claim {
         let Some(view) = world.cluster.views.get(place) else { return Ok(()) };
         let seen = |key: &ObjectKey| view.held.get(key).is_some_and(|since| *since < decided);
         let stage = world.cluster.objects.stage(NAMESPACE, &self.stage);
-        if stage.is_some_and(|s| s.spec.suspend) && seen(&ObjectKey::Stage(self.stage.clone())) {
-            return Err(format!("I2: {} was claimed while it was suspended", self.stage));
+        if stage.is_some_and(|s| s.spec.suspend || s.spec.observes())
+            && seen(&ObjectKey::Stage(self.stage.clone()))
+        {
+            return Err(format!("I2: {} was claimed while it was suspended or observed", self.stage));
         }
         let overridden = demanded(world, &self.stage).is_some_and(|d| self.is_overridden(&d));
         for (name, meant) in world.freezes.iter().filter(|_| !overridden) {

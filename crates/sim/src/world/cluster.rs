@@ -73,7 +73,7 @@ pub struct View {
     pub late: BTreeMap<ObjectKey, VecDeque<Option<Object>>>,
     /// Whether the policies have to be looked at.
     pub policies_changed: bool,
-    /// Since when it shows a Freeze, a Stage that is suspended, or a plan that was rejected.
+    /// Since when it shows a Freeze, a Stage that is suspended or observes, or a plan that was rejected.
     pub held: BTreeMap<ObjectKey, Timestamp>,
 }
 
@@ -98,7 +98,7 @@ impl View {
             self.late.remove(key);
         }
         let holds = match &object {
-            Some(Object::Stage(s)) => s.spec.suspend,
+            Some(Object::Stage(s)) => s.spec.suspend || s.spec.observes(),
             Some(Object::Freeze(_)) => true,
             Some(Object::Plan(p)) => {
                 let decided = p.spec.ledger.iter().filter_map(|e| e.decided.as_ref());

@@ -7,7 +7,7 @@ use k8s_openapi::{apimachinery::pkg::apis::meta::v1::Time, jiff};
 use stackgate_core::{
     api::{
         AccountSelection, Freeze, FreezeSchedule, FreezeSpec, Gate, MinimumGate, Operation, Pin,
-        RequireApproval, Stage,
+        RequireApproval, Stage, StageMode,
     },
     words::AccountId,
 };
@@ -57,7 +57,13 @@ impl World {
         match self.luck.random.below(14) {
             0..=2 => self.freeze(),
             3..=5 => self.thaw(),
-            6 => self.with_a_stage(|spec, _| spec.suspend = !spec.suspend),
+            6 => self.with_a_stage(|spec, world| {
+                if world.luck.random.chance(500) {
+                    spec.suspend = !spec.suspend;
+                } else {
+                    spec.mode = if spec.observes() { None } else { Some(StageMode::Observe) };
+                }
+            }),
             7 => self.pin(),
             8 => self.with_a_stage(|spec, _| spec.pin = None),
             9 => self.edit_gate(),
@@ -147,8 +153,8 @@ impl World {
         self.tell(|| {
             let spec = &stage.spec;
             format!(
-                "  [platform] {:?}: suspend {}, pin {:?}, gate {:?}",
-                stage.metadata.name, spec.suspend, spec.pin, spec.gate
+                "  [platform] {:?}: suspend {}, mode {:?}, pin {:?}, gate {:?}",
+                stage.metadata.name, spec.suspend, spec.mode, spec.pin, spec.gate
             )
         });
         self.cluster.put(Object::Stage(stage));
@@ -190,11 +196,11 @@ impl World {
         names.iter().for_each(|name| self.delete_freeze(name));
         self.turn_policies(true);
         self.let_policies_deny(true);
-        let held: Vec<Arc<Stage>> =
-            self.cluster.stages().filter(|s| s.spec.suspend || s.spec.pin.is_some()).cloned().collect();
+        let held = |s: &&Arc<Stage>| s.spec.suspend || s.spec.mode.is_some() || s.spec.pin.is_some();
+        let held: Vec<Arc<Stage>> = self.cluster.stages().filter(held).cloned().collect();
         for mut stage in held {
             let object = Arc::make_mut(&mut stage);
-            (object.spec.suspend, object.spec.pin) = (false, None);
+            (object.spec.suspend, object.spec.mode, object.spec.pin) = (false, None, None);
             object.metadata.generation = object.metadata.generation.map(|g| g + 1);
             self.cluster.put(Object::Stage(stage));
         }

@@ -44,6 +44,7 @@ fn an_approval_that_opens_the_gate_is_written_with_the_claim() {
 #[rstest]
 #[case::another_one_is_needed(|c: &mut Case| c.gate = json!({ "approvals": 2 }))]
 #[case::the_stage_is_suspended(|c: &mut Case| c.suspend = true)]
+#[case::the_stage_observes(|c: &mut Case| c.mode = json!("Observe"))]
 #[case::a_freeze_holds_it(|c: &mut Case| c.freezes = vec![freeze(json!({}))])]
 #[case::the_policies_are_not_in_force(|c: &mut Case| c.enforcement.state = InForceState::NotInForce)]
 fn an_approval_is_written_alone_where(#[case] change: fn(&mut Case)) {

@@ -47,6 +47,8 @@ pub fn plans() -> Vec<Recorded> {
     let freeze = object("Freeze", "inc-4711", &json!({ "reason": "INC-4711" }));
     let mut suspended = stage_spec();
     suspended["suspend"] = json!(true);
+    let mut observing = stage_spec();
+    observing["mode"] = json!("Observe");
     let mut wants_proof = stage_spec();
     wants_proof["gate"]["identity"] = json!("Verified");
     let mut proven = plan("policies-not-in-force", "Prepared", &[Opened(1, 'a'), Decided("Approve")]);
@@ -71,6 +73,12 @@ pub fn plans() -> Vec<Recorded> {
             "suspended",
             plan("suspended", "Prepared", &[Opened(1, 'a'), Decided("Approve")]),
             Some(object("Stage", "prod", &suspended)),
+            Vec::new(),
+        ),
+        case(
+            "observing",
+            plan("observing", "Prepared", &[Opened(1, 'a')]),
+            Some(object("Stage", "prod", &observing)),
             Vec::new(),
         ),
         shown(

@@ -15,13 +15,14 @@ use super::{Recorded, behind, new, recorded};
 use crate::world::{Cluster, Entry, installation, kebab, now, object, plan, stack, stage_spec};
 
 pub const WORKING: [Reason; 4] = [Reason::Planning, Reason::Executing, Reason::Withdrawing, Reason::Retrying];
-pub const WAITING: [Reason; 11] = [
+pub const WAITING: [Reason; 12] = [
     Reason::AwaitingUpstream,
     Reason::Soaking,
     Reason::AwaitingCheck,
     Reason::AwaitingApproval,
     Reason::Frozen,
     Reason::Suspended,
+    Reason::Observing,
     Reason::Rejected,
     Reason::Expired,
     Reason::AwaitingAssembly,
