@@ -65,7 +65,8 @@ impl<'a> Check<'a> {
     }
 
     fn template(&mut self, template: &Template, pseudo: &Pseudo) -> Result<(), BundleError> {
-        template.resources.iter().try_for_each(|(id, resource)| self.walk(id, &resource.body, pseudo))
+        template.resources.iter().try_for_each(|(id, resource)| self.walk(id, &resource.body, pseudo))?;
+        template.macro_sections().try_for_each(|(name, value)| self.walk(name, value, pseudo))
     }
 
     fn walk(&mut self, id: &str, value: &Value, pseudo: &Pseudo) -> Result<(), BundleError> {

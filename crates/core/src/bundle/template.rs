@@ -86,14 +86,20 @@ impl Template {
             return Err(TemplateError::NotAnObject("the template".to_owned()));
         };
         let pseudo = Pseudo::of(stack);
-        let mut seen = Seen { pseudo: &pseudo, imports: ExportNames::default(), transforms: BTreeSet::new() };
-        if let Some(transform) = top.get("Transform") {
-            seen.top_transform(transform);
-        }
+        let nothing =
+            || Seen { pseudo: &pseudo, imports: ExportNames::default(), transforms: BTreeSet::new() };
+        let mut seen = nothing();
         for section in ["Resources", "Outputs", "Conditions", "Rules", "Mappings", "Hooks"] {
             top.get(section).into_iter().for_each(|value| seen.walk(value));
         }
-        let Seen { imports, transforms, .. } = seen;
+        let imports = seen.imports;
+        // A macro may stand in any section: it is carried out wherever it is found.
+        let mut anywhere = nothing();
+        if let Some(transform) = top.get("Transform") {
+            anywhere.top_transform(transform);
+        }
+        anywhere.walk(&json);
+        let transforms = anywhere.transforms;
         Ok(Self {
             resources: resources(top)?,
             parameters: parameters(top)?,
@@ -102,6 +108,29 @@ impl Template {
             imports,
             json,
         })
+    }
+}
+
+/// The sections that CloudFormation knows.
+const SECTIONS: [&str; 11] = [
+    "AWSTemplateFormatVersion",
+    "Description",
+    "Metadata",
+    "Parameters",
+    "Mappings",
+    "Conditions",
+    "Rules",
+    "Transform",
+    "Resources",
+    "Outputs",
+    "Hooks",
+];
+
+impl Template {
+    /// The sections that only a macro reads, such as `Globals` of AWS::Serverless.
+    pub fn macro_sections(&self) -> impl Iterator<Item = (&str, &Value)> {
+        let top = self.json.as_object().into_iter().flatten();
+        top.filter(|(name, _)| !SECTIONS.contains(&name.as_str())).map(|(name, value)| (name.as_str(), value))
     }
 }
 

@@ -137,6 +137,12 @@ fn set(value: &mut Value, pointer: &str, to: Value) {
     json!({"Name": "AWS::Include", "Parameters": {"Location": format!("s3://{BUCKET}/evil.json")}}),
     "draws in evil.json"
 )]
+#[case::code_that_a_macro_gives_to_functions(
+    DATA,
+    "/Globals",
+    json!({"Function": {"CodeUri": format!("s3://{BUCKET}/evil.zip")}}),
+    "Globals draws in evil.zip"
+)]
 #[case::code_nobody_publishes(
     DATA,
     "/Resources/Fn/Properties/Code",

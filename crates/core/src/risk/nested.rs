@@ -86,7 +86,9 @@ impl<'a> Level<'a> {
     }
 
     pub(super) fn transforms_differ(&self) -> bool {
-        self.old.zip(self.new).is_some_and(|(old, new)| old.transforms != new.transforms)
+        self.old.zip(self.new).is_some_and(|(old, new)| {
+            old.transforms != new.transforms || !old.macro_sections().eq(new.macro_sections())
+        })
     }
 
     /// All resources that are in a template, in the change list, or known as nested stacks.

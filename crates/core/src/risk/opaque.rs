@@ -112,6 +112,10 @@ pub(super) fn whole_template(old: Option<&Template>, new: Option<&Template>) -> 
     if new.transforms.iter().any(|name| !known(name)) {
         causes.insert("a macro rewrites the template");
     }
+    let of_macros = |template: &Template| template.macro_sections().next().is_some();
+    if of_macros(new) || old.is_some_and(of_macros) {
+        causes.insert("a section that only a macro reads decides what resources are");
+    }
     if new.json.get("Hooks").is_some() {
         causes.insert("a hook of the template takes part in the deployment");
     }

@@ -64,6 +64,43 @@ fn a_transform_concerns_the_whole_stack() {
 }
 
 #[test]
+fn what_a_macro_gives_to_all_functions_is_seen() {
+    let of = |uri: &str, size: u32| {
+        json!({"Transform": "AWS::Serverless-2016-10-31", "Globals": {"Function": {"CodeUri": uri}},
+            "Resources": {"F": {"Type": "AWS::Serverless::Function", "Properties": {}},
+                "Q": {"Type": "AWS::SQS::Queue", "Properties": {"S": size}}}})
+    };
+    assert!(
+        has(Opaque, &of("s3://ours/a", 1), &of("s3://theirs/a", 1)),
+        "no resource of the template differs"
+    );
+    assert!(
+        has(Opaque, &of("s3://ours/a", 1), &of("s3://ours/a", 2)),
+        "what lies there may be something else"
+    );
+    assert!(!has(Opaque, &of("s3://ours/a", 1), &of("s3://ours/a", 1)), "nothing happens");
+    let mut without = of("s3://ours/a", 1);
+    without.as_object_mut().unwrap().remove("Globals");
+    assert!(has(Opaque, &of("s3://ours/a", 1), &without), "it goes");
+}
+
+#[rstest]
+#[case("Metadata")]
+#[case("Globals")]
+#[case("Fn::Transform")]
+fn a_macro_is_seen_wherever_it_stands(#[case] section: &str) {
+    let of = |size: u32| {
+        let mut t = json!({"Resources": {"Q": {"Type": "AWS::SQS::Queue", "Properties": {"S": size}}}});
+        let call = json!({"Name": "AWS::Include", "Parameters": {"Location": "s3://theirs/a"}});
+        t[section] = if section == "Fn::Transform" { call } else { json!({"Fn::Transform": call}) };
+        t
+    };
+    let told = found(&of(1), &of(2));
+    assert!(told.contains(&(Opaque, String::new())), "{told:?}");
+    assert!(template(&of(1)).transforms.contains("AWS::Include"));
+}
+
+#[test]
 fn a_custom_resource_that_only_the_list_knows_of() {
     let t = template(&json!({"Resources": {"C": {"Type": "Custom::X", "Properties": {"A": {"Ref": "P"}}}}}));
     let told = assessed(Some(&t), &t, Some(&[change("C", "Custom::X", "Modify")]));
