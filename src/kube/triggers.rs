@@ -57,7 +57,8 @@ pub(super) trait Trigger: Resource + Sized {
 }
 
 impl Trigger for AwsAccount {
-    /// Itself, those with the same account id (two of them: neither is used), what names any of these, all Bootstraps.
+    /// Itself, those with the same account id (two of them: neither is used), what names any of these, all Bootstraps, Freezes
+    /// of accounts.
     fn woken(change: Change<'_, Self>, stores: &Stores) -> BTreeSet<Key> {
         if !change.is_of_more_than_status() {
             return own(Kind::AwsAccount, change).collect();
@@ -75,8 +76,11 @@ impl Trigger for AwsAccount {
             AssemblySource::S3(source) => names.contains(&source.account),
         });
         let bootstraps = stores.bootstraps();
+        let freezes = stores.freezes();
+        let freezes = freezes.iter().filter(|f| f.spec.accounts.is_some());
         (names.iter().map(|n| Key::cluster(Kind::AwsAccount, n)))
             .chain(bootstraps.iter().map(|b| Key::of(Kind::Bootstrap, &**b)))
+            .chain(freezes.map(|f| Key::of(Kind::Freeze, &**f)))
             .chain(stages)
             .chain(assemblies.map(|a| Key::of(Kind::CloudAssembly, &**a)))
             .collect()

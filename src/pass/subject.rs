@@ -93,7 +93,7 @@ fn change_plan(cx: &Context, namespace: &str, name: &str, now: Timestamp) -> Opt
 
 fn freezes(cx: &Context, name: &str, now: Timestamp) -> Option<Decision> {
     let object = cx.stores.freeze(name)?;
-    let (status, changes) = freeze::status(&object, now);
+    let (status, changes) = freeze::status(&object, &Accounts::new(cx.stores.accounts()), now);
     let active =
         |list: &[Condition]| list.iter().find(|c| c.type_ == ConditionType::Active.as_str()).cloned();
     let before = object.status.as_ref().and_then(|s| active(&s.conditions));

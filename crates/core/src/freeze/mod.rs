@@ -145,27 +145,32 @@ fn covers(freeze: &Freeze, all: &Accounts, touched: Touched<'_>) -> bool {
 
 /// What the object shows; and when that changes by itself.
 #[must_use]
-pub fn status(freeze: &Freeze, now: Timestamp) -> (FreezeStatus, Option<Timestamp>) {
+pub fn status(freeze: &Freeze, all: &Accounts, now: Timestamp) -> (FreezeStatus, Option<Timestamp>) {
     let generation = freeze.metadata.generation;
     let before = freeze.status.as_ref().map_or(&[][..], |s| &s.conditions);
-    let list = Conditions::new(before, generation, now);
+    let reach = reach(freeze, all);
+    let list = reach.told(Conditions::new(before, generation, now));
     let (conditions, until, next) = match activity(freeze, now) {
+        Activity::Active(until) if reach == Reach::Nothing => {
+            let text = "nothing is held up: it covers no account";
+            (list.with(ConditionType::Active, false, Reason::InvalidSpec, text), until, None)
+        }
         Activity::Active(until) => {
             let text = match until {
                 Some(at) => format!("nothing starts in what it covers until {at}"),
                 None => "nothing starts in what it covers until it is deleted".to_owned(),
             };
-            (understood(list).with(ConditionType::Active, true, Reason::Frozen, text), until, None)
+            (list.with(ConditionType::Active, true, Reason::Frozen, text), until, None)
         }
         Activity::Inactive(next) => {
             let text = match next {
                 Some(at) => format!("it begins at {at}"),
                 None => "it is over".to_owned(),
             };
-            (understood(list).with(ConditionType::Active, false, Reason::Inactive, text), None, next)
+            (list.with(ConditionType::Active, false, Reason::Inactive, text), None, next)
         }
         Activity::Unreadable(why) => {
-            let list = list
+            let list = Conditions::new(before, generation, now)
                 .with(ConditionType::Ready, false, Reason::InvalidSpec, &why)
                 .with(ConditionType::Stalled, true, Reason::InvalidSpec, &why)
                 .with(
@@ -186,8 +191,49 @@ pub fn status(freeze: &Freeze, now: Timestamp) -> (FreezeStatus, Option<Timestam
     (status, until.or(next))
 }
 
-fn understood(list: Conditions<'_>) -> Conditions<'_> {
-    list.with(ConditionType::Ready, true, Reason::Accepted, "it is understood")
+/// Which of the accounts that a freeze is meant for there are. A wrong letter in a name must not look like a freeze.
+#[derive(Clone, PartialEq, Eq, Debug)]
+enum Reach {
+    /// All.
+    All,
+    /// Some; which are missing.
+    Missing(Vec<String>),
+    /// None.
+    Nothing,
+}
+
+impl Reach {
+    fn told<'a>(&self, list: Conditions<'a>) -> Conditions<'a> {
+        let why = match self {
+            Self::All => return list.with(ConditionType::Ready, true, Reason::Accepted, "it is understood"),
+            Self::Missing(names) => format!(
+                "spec.accounts: there is no AwsAccount {}: what it was meant to hold up there is not held up",
+                names.join(", ")
+            ),
+            Self::Nothing => {
+                "spec.accounts selects no AwsAccount that is there: nothing is held up".to_owned()
+            }
+        };
+        list.with(ConditionType::Ready, false, Reason::InvalidSpec, &why).with(
+            ConditionType::Stalled,
+            true,
+            Reason::InvalidSpec,
+            &why,
+        )
+    }
+}
+
+fn reach(freeze: &Freeze, all: &Accounts) -> Reach {
+    let Some(selection) = &freeze.spec.accounts else { return Reach::All };
+    let found: Vec<String> = all.selected(selection).into_iter().map(ResourceExt::name_any).collect();
+    if found.is_empty() {
+        return Reach::Nothing;
+    }
+    let names = selection.names.iter().flatten();
+    match names.filter(|name| !found.contains(name)).cloned().collect::<Vec<_>>() {
+        missing if missing.is_empty() => Reach::All,
+        missing => Reach::Missing(missing),
+    }
 }
 
 #[cfg(test)]

@@ -80,6 +80,29 @@ fn accounts() -> Accounts {
 }
 
 #[rstest]
+#[case::everything(serde_json::json!({}), true, None)]
+#[case::one(serde_json::json!({ "accounts": { "names": ["prod"] } }), true, None)]
+#[case::a_wrong_letter(serde_json::json!({ "accounts": { "names": ["prd"] } }), false, Some("nothing is held up"))]
+#[case::one_of_two(serde_json::json!({ "accounts": { "names": ["prd", "dev"] } }), true, Some("no AwsAccount prd"))]
+#[case::no_such_label(
+    serde_json::json!({ "accounts": { "selector": { "matchLabels": { "tier": "wrok" } } } }),
+    false,
+    Some("nothing is held up")
+)]
+fn a_freeze_of_accounts_that_are_not_there_says_so(
+    #[case] spec: serde_json::Value,
+    #[case] active: bool,
+    #[case] amiss: Option<&str>,
+) {
+    let (status, _) = status(&freeze(spec), &accounts(), at("2026-11-24T06:00:00Z"));
+    let shown = |type_: &str| status.conditions.iter().find(|c| c.type_ == type_);
+    let is = |type_: &str| shown(type_).is_some_and(|c| c.status == "True");
+    assert_eq!((is("Active"), is("Ready"), is("Stalled")), (active, amiss.is_none(), amiss.is_some()));
+    let says = shown("Ready").map(|c| c.message.as_str()).unwrap_or_default();
+    assert!(amiss.is_none_or(|amiss| says.contains(amiss)), "{says}");
+}
+
+#[rstest]
 #[case(serde_json::json!({}), true)]
 #[case(serde_json::json!({ "namespaces": ["shop"] }), true)]
 #[case(serde_json::json!({ "namespaces": ["other"] }), false)]

@@ -165,12 +165,13 @@ pub fn freezes() -> Vec<Recorded> {
         }
         let object = object("Freeze", name, &spec);
         let freeze = serde_json::from_value(object.clone()).unwrap();
-        recorded(object, name, freeze::status(&freeze, now()).0)
+        recorded(object, name, freeze::status(&freeze, &Accounts::new(Vec::new()), now()).0)
     };
     let weekend = |cron: &str| json!({ "schedule": { "cron": cron, "duration": "62h" } });
     with_variants(vec![
         new("Freeze", &json!({ "reason": "INC-4711" })),
         case("active", json!({})),
+        case("stalled-for-nobody", json!({ "accounts": { "names": ["shop-prd"] } })),
         case("active-until", json!({ "endTime": "2026-11-25T06:00:00Z" })),
         case("inactive-scheduled", weekend("0 18 * * FRI")),
         case("inactive-over", json!({ "endTime": "2026-11-23T06:00:00Z" })),
