@@ -2,11 +2,13 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
+use jiff::Timestamp;
 use stackgate_core::{
     api::{PinnedS3, PinnedSource, S3Source},
     change::{Given, HmacKey},
     effect::{
-        Access, Fact, ImageRef, Look, Mutation, Outcome, Receipt, RefusalKind, Scope, SetRef, ValueSource,
+        Access, Fact, ImageRef, Look, Mutation, Outcome, Receipt, Refusal, RefusalKind, Scope, SetRef,
+        ValueSource,
     },
     words::{ChangeSetArn, Env, StackId, StackKey, Uid},
 };
@@ -146,13 +148,18 @@ impl Aws {
         })
     }
 
-    /// Changes something. [`Outcome::Unsure`] when it may have been carried out without an answer.
-    pub async fn mutate(&self, mutation: &Mutation) -> Outcome {
+    /// Changes something, unless it is too late for that once a session is there. [`Outcome::Unsure`] when it may have been
+    /// carried out without an answer.
+    pub async fn mutate(&self, mutation: &Mutation, now: impl Fn() -> Timestamp) -> Outcome {
         let access = access_of(mutation);
         let (session, clients) = match self.open(access, &access.env).await {
             Ok(opened) => opened,
             Err(outcome) => return outcome,
         };
+        if mutation.is_over(now()) {
+            let why = "the look that it rests on is too old by now".to_owned();
+            return Outcome::Refused(Refusal { kind: RefusalKind::Conflict, message: why });
+        }
         match change(&clients, mutation).await {
             Ok(receipt) => Outcome::Accepted(receipt),
             Err(failed) => self.given_up(access, &session, failed).of_mutation(),

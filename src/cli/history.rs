@@ -16,8 +16,8 @@ pub struct HistoryArgs {
     #[arg(value_name = "STAGE")]
     pub stage: String,
     /// How many, newest first.
-    #[arg(long, value_name = "N", default_value_t = 10)]
-    pub limit: usize,
+    #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..))]
+    pub limit: u32,
     /// How they are shown.
     #[arg(short, long, value_enum, default_value = "text")]
     pub output: ListOutput,
@@ -38,7 +38,7 @@ pub async fn history(args: HistoryArgs) -> Result<(), Fail> {
     let gate = desk.gate(&stage).await?.map(|(gate, _)| gate);
     let now = desk.now();
     let state = |view: &_| standing(view, Some(&stage), gate.as_ref(), None, now).state;
-    let history = model(plans.iter().take(args.limit), state);
+    let history = model(plans.iter().take(usize::try_from(args.limit).unwrap_or(usize::MAX)), state);
     if history.items.is_empty() && args.output == ListOutput::Text {
         return desk.say(&format!("Stage {} has had no plan yet\n", args.stage));
     }

@@ -9,7 +9,7 @@ use stackgate_core::{
     api::{Action, ChangePlan, CheckResult, CloseReason, LedgerEntry, PinnedS3, SettledAs},
     change::coming,
     cluster::ClusterView,
-    effect::{Access, Effect, Fact, Mutation, Outcome, Receipt, Record, Refusal, RefusalKind},
+    effect::{Access, Effect, Fact, Outcome, Receipt, Record, Refusal, RefusalKind},
     facts::Facts,
     stack::{ChangeSetRow, FailedResource, StackStatus},
     words::DecisionId,
@@ -85,12 +85,7 @@ async fn perform(cx: &Context, effect: &Effect, plans: &Plans) -> Outcome {
             }
         },
         Effect::Record(record) => self::record(cx, record, plans).await,
-        // There is no change set that could be withdrawn from whoever was held up before this call.
-        Effect::Mutate(Mutation::DeleteStack(key, id, _)) if id.is_over(cx.clock.now()) => {
-            let message = format!("the look at stack {key} is too old by now");
-            Outcome::Refused(Refusal { kind: RefusalKind::Conflict, message })
-        }
-        Effect::Mutate(mutation) => cx.aws.mutate(mutation).await,
+        Effect::Mutate(mutation) => cx.aws.mutate(mutation, || cx.clock.now()).await,
     }
 }
 

@@ -91,7 +91,7 @@ impl World {
     }
 
     pub(crate) async fn mutate(&self, mutation: Mutation) -> Outcome {
-        self.aws.mutate(&mutation).await
+        self.aws.mutate(&mutation, jiff::Timestamp::now).await
     }
 }
 

@@ -281,6 +281,20 @@ pub enum Mutation {
     DeleteStack(StackKey, Confirmed<StackId>, Access),
 }
 
+impl Mutation {
+    /// Whether it must not be sent any more: there is no change set that could be withdrawn from whoever was held up between
+    /// deciding and acting, and the look that it rests on is too old by now.
+    #[must_use]
+    pub fn is_over(&self, now: Timestamp) -> bool {
+        match self {
+            Self::DeleteStack(_, id, _) | Self::Protect(_, id, ..) => id.is_over(now),
+            Self::Publish(_) | Self::CreateChangeSet(_) | Self::Execute(..) | Self::DeleteChangeSet(..) => {
+                false
+            }
+        }
+    }
+}
+
 /// An asset to be published.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Upload {
@@ -559,9 +573,7 @@ impl<T> Confirmed<T> {
         &self.value
     }
 
-    /// Whether the look is too old by now to act on: whoever was held up between deciding and acting does not act.
-    #[must_use]
-    pub fn is_over(&self, now: Timestamp) -> bool {
+    fn is_over(&self, now: Timestamp) -> bool {
         now.duration_since(self.as_of) > ACT_WITHIN
     }
 }

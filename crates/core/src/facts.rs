@@ -54,6 +54,8 @@ pub struct Facts {
     pub images: BTreeMap<ImageRef, Seen<()>>,
     /// What ConfigMaps and Secrets hold for the Stage.
     pub values: BTreeMap<ValueSource, Seen<Held>>,
+    /// What Secrets held before: AWS may still speak of it.
+    pub former_secrets: Vec<Hidden>,
     /// The id of the release that comes next.
     pub coming: Option<Coming>,
     /// The gate, live.
@@ -151,6 +153,9 @@ impl Refused {
     }
 }
 
+/// How many values that Secrets held before are remembered.
+const FORMER_SECRETS: usize = 256;
+
 impl Facts {
     /// Takes in a row from elsewhere (the poll of a region). Older never replaces newer.
     pub fn learn_stack(&mut self, key: &StackKey, seen: Seen<StackRow>) {
@@ -169,7 +174,11 @@ impl Facts {
             Seen::Present(held, _) => Some(held.values.values()),
             Seen::Absent(_) | Seen::Unknown => None,
         });
-        held.flatten().map(Hidden::reveal).filter(|secret| secret.len() >= 4).fold(text, |text, secret| {
+        let all = held.flatten().chain(&self.former_secrets).map(Hidden::reveal);
+        // The longest first: one value may hold another.
+        let mut all: Vec<&str> = all.filter(|secret| secret.len() >= 4).collect();
+        all.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
+        all.into_iter().fold(text, |text, secret| {
             if text.contains(secret) { text.replace(secret, "(hidden)") } else { text }
         })
     }
@@ -305,7 +314,20 @@ impl Facts {
             }
             (Look::Values(source), Fact::Values(held)) => {
                 // With other keys it is another question.
-                self.values.retain(|old, _| (old.kind, &old.name) != (source.kind, &source.name));
+                let of_this = |old: &ValueSource| (old.kind, &old.name) == (source.kind, &source.name);
+                if source.kind == ValueKind::Secret {
+                    let old = self.values.iter().filter(|(old, _)| of_this(old));
+                    let known = old.filter_map(|(_, seen)| match seen {
+                        Seen::Present(held, _) => Some(held.values.values().cloned()),
+                        Seen::Absent(_) | Seen::Unknown => None,
+                    });
+                    let former: Vec<Hidden> =
+                        known.flatten().filter(|v| !self.former_secrets.contains(v)).collect();
+                    self.former_secrets.extend(former);
+                    let more = self.former_secrets.len().saturating_sub(FORMER_SECRETS);
+                    self.former_secrets.drain(..more);
+                }
+                self.values.retain(|old, _| !of_this(old));
                 self.values.insert(source.clone(), seen(held, at));
             }
             (Look::LiveGate { plan, .. }, Fact::LiveGate(g)) => {

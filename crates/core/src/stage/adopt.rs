@@ -31,10 +31,7 @@ pub(super) fn is_taken_over(
         ))
     };
     if let Some(other) = s.taken.get(&t.key) {
-        // Who owns it elsewhere is nobody's business here.
-        let here = other.strip_prefix(s.namespace.as_str()).is_some_and(|rest| rest.starts_with('/'));
-        let whose = if here { format!("Stage {other}") } else { "a Stage of another namespace".to_owned() };
-        return stuck(format!("belongs to {whose}: give yours another name"));
+        return stuck(format!("belongs to {}: give yours another name", whose(s, other)));
     }
     if !s.stage.spec.adopts() {
         return stuck(
@@ -54,6 +51,12 @@ pub(super) fn is_taken_over(
             stuck(format!("is in {}, so it cannot be taken over: {what}", row.status.as_str()))
         }
     }
+}
+
+/// The Stage that a stack belongs to. Who owns it in another namespace is nobody's business here.
+pub(super) fn whose(s: &Snapshot<'_>, owner: &str) -> String {
+    let here = owner.strip_prefix(s.namespace.as_str()).is_some_and(|rest| rest.starts_with('/'));
+    if here { format!("Stage {owner}") } else { "a Stage of another namespace".to_owned() }
 }
 
 /// What taking a stack over is told as.

@@ -8,8 +8,10 @@ use kube::ResourceExt;
 
 use super::{
     Snapshot,
+    failure::UNSHOWN,
     fence::fenced,
     gate::told,
+    given::secrets_known,
     live::live_since_version,
     remove::left_over,
     targets::{access_to, allowed},
@@ -148,7 +150,11 @@ fn deleted(
             return Err(in_progress(s.facts, key, &access, Reason::Deleting, what, now));
         }
         (Removal::Failed, Some(at)) if now < at.saturating_add(TRY_AGAIN).unwrap_or(at) => {
-            let why = why_failed(s.facts, key, &row.id, &access, now)?.unwrap_or_default();
+            let why = match secrets_known(s, now) {
+                Err(need @ Need::Do(_)) => return Err(need),
+                Err(Need::Wait(..) | Need::Stuck(..)) => UNSHOWN.to_owned(),
+                Ok(()) => why_failed(s.facts, key, &row.id, &access, now)?.unwrap_or_default(),
+            };
             return Err(Need::Stuck(
                 Reason::StackStuck,
                 format!(

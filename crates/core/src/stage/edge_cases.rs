@@ -24,6 +24,7 @@ use crate::{
 };
 
 mod checks;
+mod messages;
 mod parameters;
 mod pins;
 mod stops;

@@ -11,6 +11,7 @@ use super::{
     failure::{failure_text, told},
     fence::{baseline, close, found},
     gate::{freezes, told as told_of_freeze},
+    given::secrets_known,
     live::live_since_recorded,
     prepare::{assessed, parameters, wanted, wish, without_set},
     protect::protect,
@@ -35,6 +36,10 @@ use crate::{
 
 /// Drives a claimed plan to its end.
 pub(super) fn execute(s: &Snapshot<'_>, plan: &PlanView, now: Timestamp) -> Verdict {
+    // A controller that has just started knows no values, and what CloudFormation says may repeat them.
+    if let Err(need @ Need::Do(_)) = secrets_known(s, now) {
+        return watch(fold(vec![need], Reason::Executing, "reading the Secrets of spec.parameters"), plan);
+    }
     let failed = plan.failed().next().map(failure_text);
     let rejected = plan.rejected().map(|d| format!("rejected after it had begun, {}", d.told()));
     let first = sweep(s, plan, failed.is_none() && rejected.is_none(), now);
@@ -215,6 +220,10 @@ fn stops(
     if stack.plan == PlannedAs::Removed && !stage.spec.removes() {
         return Some("spec.removedStacks was changed".to_owned());
     }
+    // Only the accounts that were named before were looked at.
+    if stage.spec.accounts.iter().any(|name| !s.stage.spec.accounts.contains(name)) {
+        return Some("spec.accounts was changed".to_owned());
+    }
     let now_there = Accounts::new(live.accounts.iter().cloned().map(Arc::new).collect());
     // The gate was open at the claim; is it still, with what it demands now?
     let gate = in_force(stage, now_there.named(&stage.spec.accounts));
@@ -303,6 +312,7 @@ fn claim_later(
     }
     // Nobody could see what validations and hooks say before there was a change set.
     if let Some(warning) = prepared.warnings.first() {
+        let warning = s.facts.hush(warning.clone());
         return stop(format!("the change set of stack {key} comes with a warning: {warning}"));
     }
     let risks = assessed(s, t, &prepared, now).map_err(stop_or_need)?.risks;

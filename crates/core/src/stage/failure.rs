@@ -4,6 +4,7 @@ use jiff::Timestamp;
 
 use super::{
     Snapshot,
+    given::secrets_known,
     targets::{Target, targets},
 };
 use crate::{
@@ -14,6 +15,8 @@ use crate::{
     verdict::{Need, Step},
 };
 
+/// Stands for words of CloudFormation in which values of Secrets could not be looked for.
+pub(super) const UNSHOWN: &str = "what CloudFormation says is not shown, since Secrets of spec.parameters could not be read: it may hold their values";
 /// The most characters of CloudFormation's own words.
 const REASON: usize = 500;
 
@@ -46,6 +49,7 @@ pub(super) fn told(
         SettledAs::Succeeded | SettledAs::Gone => return Ok(settled),
     }
     let why = match s.facts.failures.get(&settled.stack_id) {
+        Some(_) if secrets_known(s, now).is_err() => UNSHOWN.to_owned(),
         Some(Some(failed)) => describe(failed, construct_path(s, plan, stack, failed, now)?.as_deref()),
         Some(None) | None => settled.message.clone().unwrap_or_else(|| "no event says why".to_owned()),
     };

@@ -83,11 +83,12 @@ pub(super) fn fenced(
     now: Timestamp,
 ) -> Step<()> {
     let key = stack.key();
-    if stack.plan == PlannedAs::Unchanged || plan.settled.contains_key(&key) {
+    if stack.is_left_alone() || plan.settled.contains_key(&key) {
         return Ok(());
     }
     let access = access_to(s, stack);
-    if stack.plan == PlannedAs::Removed {
+    // There is no change set that could be withdrawn: what was begun is waited for.
+    if matches!(stack.plan, PlannedAs::Removed | PlannedAs::Unchanged) {
         return drained(s, plan, &key, &access, now);
     }
     let set = set_of(s, plan, stack);
@@ -124,8 +125,8 @@ pub(super) fn fenced(
     if tidy { tidied(s, plan, stack, now) } else { Ok(()) }
 }
 
-/// Nobody deletes the stack for this plan any more: whoever was about to has seen by now what the plan holds, and a deletion that has
-/// begun is over.
+/// Nobody deletes or unprotects the stack for this plan any more: whoever was about to has seen by now what the plan holds, and a
+/// deletion that has begun is over.
 fn drained(s: &Snapshot<'_>, plan: &PlanView, key: &StackKey, access: &Access, now: Timestamp) -> Step<()> {
     if !plan.is_claimed() {
         return Ok(());

@@ -5,6 +5,7 @@ use kube::ResourceExt;
 
 use super::{
     Snapshot,
+    adopt::whose,
     fence::{baseline, close, set_of},
     live::live_since_version,
     targets::{access_to, watched},
@@ -126,7 +127,7 @@ fn adopts_still(s: &Snapshot<'_>, plan: &PlanView, now: Timestamp) -> Step<Optio
         return Err(Need::Wait(Reason::AwaitingApproval, why, again));
     }
     let taken = adopted.iter().find_map(|key| Some((key, s.taken.get(key)?)));
-    Ok(taken.map(|(key, other)| format!("stack {key} belongs to Stage {other}")))
+    Ok(taken.map(|(key, other)| format!("stack {key} belongs to {}", whose(s, other))))
 }
 
 /// Where nothing proves now who decides, decisions of before do not open the gate either.
@@ -175,7 +176,7 @@ fn frozen(s: &Snapshot<'_>, plan: &PlanView, tally: &Tally, now: Timestamp) -> O
     let watch = plan.proposal().stacks.iter().map(|p| watched(p, Pace::Slow));
     let message = format!(
         "{}; it starts by itself then. In an emergency: kubectl -n {} annotate plan {} {GATE_PREFIX}override{}={}",
-        list.join("; "),
+        few(list, 2).join("; "),
         s.namespace,
         plan.name,
         plan.next_slot(Action::Override),
@@ -222,23 +223,33 @@ fn wait_for_approval(s: &Snapshot<'_>, plan: &PlanView, tally: &Tally, now: Time
     let watch = plan.proposal().stacks.iter().map(|p| watched(p, Pace::Slow));
     let unheard = plan.unheard(plan.plan.metadata.annotations.as_ref(), DecisionSource::ChangePlan, now);
     let unheard = unheard.into_iter().take(4).map(|(key, why)| format!("{key}: {why}"));
-    let not_counted = match tally.not_counted.iter().cloned().chain(unheard).collect::<Vec<_>>().as_slice() {
-        [] => String::new(),
-        list => format!(" (does not count: {})", list.join("; ")),
+    let not_counted = match few(tally.not_counted.iter().cloned().chain(unheard).collect(), 4) {
+        list if list.is_empty() => String::new(),
+        list => format!("; does not count: {}", list.join("; ")),
     };
     Verdict::rest(
         Phase::Waiting(Reason::AwaitingApproval),
         format!(
-            "needs {}{not_counted}{}{}; read it: kubectl -n {} describe plan {}; let it run: {command}  or, with the right to write Stages:  {on_stage}",
+            "needs {}; read it: kubectl -n {} describe plan {}; let it run: {command}  or, with the right to write Stages:  {on_stage}{}{}{not_counted}",
             tally.missing(),
-            standing_revokes(s, plan),
-            unheeded(s),
             s.namespace,
-            plan.name
+            plan.name,
+            unheeded(s),
+            standing_revokes(s, plan),
         ),
     )
     .waiting_for(tally.missing())
     .watching(watch)
+}
+
+/// A message has an end: of a long list the first few, and how many more there are.
+fn few(mut list: Vec<String>, most: usize) -> Vec<String> {
+    let more = list.len().saturating_sub(most);
+    list.truncate(most);
+    if more > 0 {
+        list.push(format!("… and {more} more"));
+    }
+    list
 }
 
 /// What is decided now does not count, where nothing proves who decides.

@@ -28,6 +28,18 @@ pub(super) fn digest(s: &Snapshot<'_>, given: &Given) -> Option<Digest> {
     given.digest(&s.installation.key)
 }
 
+/// The Secrets that values come from have been read once, so that their values can be taken out of what AWS says.
+///
+/// # Errors
+/// The look at one that was not read, or why it cannot be read.
+pub(super) fn secrets_known(s: &Snapshot<'_>, now: Timestamp) -> Step<()> {
+    let sources = s.stage.spec.parameters.iter().filter_map(|p| Some(source(s, p.value_from.as_ref()?)?.0));
+    let mut unread = sources.filter(|source| {
+        source.kind == ValueKind::Secret && matches!(s.facts.values.get(source), None | Some(Seen::Unknown))
+    });
+    unread.next().map_or(Ok(()), |source| Err(ask(s.facts, Effect::Look(Look::Values(source)), now)))
+}
+
 /// When the values have to be read again, if any lies elsewhere and nothing else is known to come first.
 pub(super) fn read_again_at(s: &Snapshot<'_>, now: Timestamp) -> Option<Timestamp> {
     let sources = s.stage.spec.parameters.iter().filter_map(|p| Some(source(s, p.value_from.as_ref()?)?.0));

@@ -60,7 +60,13 @@ pub(super) fn same_for_this_stage(
         Err(Need::Do(e)) => return Some(Verdict::act(Reason::Planning, "reading the release", vec![*e])),
         Err(Need::Wait(..) | Need::Stuck(..)) => return None,
     };
-    (newest.proposal().a1.as_ref() == Some(&targets.a1))
+    let told = |t: &Target| {
+        let stack =
+            newest.proposal().stacks.iter().find(|p| p.key() == t.key && p.plan != PlannedAs::Unchanged);
+        let warnings = || shown_warnings(sorted(t.artifact.warnings.iter()).into_iter());
+        stack.is_none_or(|stack| warnings().iter().all(|w| stack.warnings.contains(w)))
+    };
+    (newest.proposal().a1.as_ref() == Some(&targets.a1) && targets.list.iter().all(told))
         .then(|| reopen(s, newest, release, Vec::new(), None, now))
 }
 
@@ -223,11 +229,24 @@ fn record(
         let decisions = retried(s, planned, removals);
         return reopen(s, existing, release, decisions, Some(removals), now);
     }
-    fold(
-        vec![ask(s.facts, open(s, release, targets, planned, removals, id, now), now)],
-        Reason::Planning,
-        "writing the plan",
-    )
+    let new = open(s, release, targets, planned, removals, id, now);
+    let need = if too_large(&new.proposal) {
+        let why = format!(
+            "the plan of release {} is larger than {LARGEST} bytes, and Kubernetes keeps no larger objects: split the CDK Stage",
+            release.name
+        );
+        Need::stuck(Reason::PlanFailed, why)
+    } else {
+        ask(s.facts, Effect::Record(Record::OpenPlan(Box::new(new))), now)
+    };
+    fold(vec![need], Reason::Planning, "writing the plan")
+}
+
+/// The largest proposal, in bytes: etcd takes 1.5 MiB, and the ledger needs room.
+const LARGEST: usize = 1_000_000;
+
+fn too_large(proposal: &Proposal) -> bool {
+    serde_json::to_vec(proposal).is_ok_and(|bytes| bytes.len() > LARGEST)
 }
 
 fn open(
@@ -238,7 +257,7 @@ fn open(
     removals: &Removals,
     id: ChangeId,
     now: Timestamp,
-) -> Effect {
+) -> NewPlan {
     let stage = s.stage.name_any();
     let names = StageNames::of(
         s.stage.spec.cdk_stage.as_deref(),
@@ -246,7 +265,7 @@ fn open(
     );
     let removed = removals.stacks.iter().map(|(stack, _)| stack.clone());
     let stacks: Vec<ProposedStack> =
-        planned.iter().map(|x| proposed(x, removals, &names)).chain(removed).collect();
+        planned.iter().map(|x| proposed(s, x, removals, &names)).chain(removed).collect();
     let nothing = stacks.iter().all(|p| p.is_left_alone() && !p.adopted);
     let mut ledger = Ledger::new(now).with(|e| e.opened = Some(opened(s, release, &removals.gone, now)));
     if nothing {
@@ -278,14 +297,14 @@ fn open(
         bootstrap: None,
     };
     proposal.compared = compared(s, &proposal, release);
-    Effect::Record(Record::OpenPlan(Box::new(NewPlan {
+    NewPlan {
         namespace: s.namespace.clone(),
         name,
         proposal,
         ledger: ledger.entries(),
         owner: ("Stage", stage.clone(), s.uid.clone()),
         label: (LABEL_STAGE, stage),
-    })))
+    }
 }
 
 /// How a plan compares with what the first upstream stage has executed and verified of the same release.
@@ -319,7 +338,12 @@ fn risks(planned: &[Planned<'_>], removals: &Removals) -> Vec<Risk> {
     all
 }
 
-fn proposed(planned: &Planned<'_>, removals: &Removals, names: &StageNames) -> ProposedStack {
+fn proposed(
+    s: &Snapshot<'_>,
+    planned: &Planned<'_>,
+    removals: &Removals,
+    names: &StageNames,
+) -> ProposedStack {
     let Planned { t, p, risks, adopted, protection } = planned;
     let (baseline_stack_id, baseline_updated_time) = match &p.baseline {
         Baseline::None => (None, None),
@@ -354,7 +378,9 @@ fn proposed(planned: &Planned<'_>, removals: &Removals, names: &StageNames) -> P
             protect::told(*protection)
                 .into_iter()
                 .chain(sorted(p.warnings.iter()))
-                .chain(sorted(planned.warnings())),
+                .chain(sorted(planned.warnings()))
+                // Validations and hooks may repeat the values that they object to.
+                .map(|warning| s.facts.hush(warning)),
         ),
         count: count_changes(&p.changes, &risks.code_only),
         changes,

@@ -196,6 +196,9 @@ impl World {
     }
 
     fn mutate(&mut self, mutation: &Mutation) -> Result<Receipt, Refusal> {
+        if mutation.is_over(self.now) {
+            return Err(refusal(RefusalKind::Conflict, "the look that it rests on is too old by now"));
+        }
         match mutation {
             Mutation::Publish(upload) => {
                 let digest = match &upload.asset.content {

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::*;
 use crate::{
     change::{Given, GivenValue, Hidden},
-    effect::{Held, Refusal, RefusalKind, Seen, ValueKind, ValueSource},
+    effect::{Fact, Held, Outcome, Refusal, RefusalKind, Seen, ValueKind, ValueSource},
     facts::Refused,
     stage::given::{self, given},
     verdict::Need,
@@ -130,4 +130,33 @@ fn what_aws_repeats_of_a_secret_goes_no_further() {
     let case = gives(&from_secret(), Some(held(true, "password")));
     let said = format!("Parameter value {PASSWORD} for parameter name Password does not exist");
     assert_eq!(case.facts.hush(said), "Parameter value (hidden) for parameter name Password does not exist");
+}
+
+#[test]
+fn what_a_secret_held_before_is_hidden_too() {
+    let mut facts = gives(&from_secret(), Some(held(true, "password"))).facts;
+    let rotated = [("password".to_owned(), Hidden::new("another-horse"))].into();
+    let fact = Fact::Values(Some(Held { offered: true, values: rotated }));
+    facts.note(&Effect::Look(Look::Values(database())), Outcome::Learnt(fact), at(6), at(6));
+    let said = format!("{PASSWORD} was refused, another-horse is too short");
+    assert_eq!(facts.hush(said), "(hidden) was refused, (hidden) is too short");
+}
+
+#[test]
+fn a_controller_that_has_just_started_reads_secrets_before_it_asks_why_a_stack_failed() {
+    let running = |seen: Option<Seen<Held>>| {
+        Case::new(&[said("Approve", "alice"), claimed()]).with(|c| {
+            c.parameters = from_secret();
+            c.facts.values.extend(seen.map(|s| (database(), s)));
+        })
+    };
+    let first = |case: Case| match case.decided(9).next {
+        Next::Do(effects) => effects,
+        Next::Wait(_) => Vec::new(),
+    };
+    let reads = Effect::Look(Look::Values(database()));
+    assert_eq!(first(running(None)), std::slice::from_ref(&reads));
+    for known in [held(true, "password"), Seen::Absent(at(0))] {
+        assert!(!first(running(Some(known))).contains(&reads));
+    }
 }

@@ -1,0 +1,55 @@
+//! What people are told to do, and that it works.
+
+use super::*;
+
+/// What the newest plan shows.
+fn plan_says(case: &Case, now: i64) -> String {
+    let s = case.seen();
+    let mut plan = Arc::clone(&s.newest().unwrap().plan);
+    Arc::make_mut(&mut plan).metadata.namespace = Some("shop".to_owned());
+    let gated = gated(&OneStage(Arc::clone(&s.stage)), &plan, at(now));
+    let (status, _) = crate::plan::status(&plan, gated.as_ref(), at(now)).unwrap();
+    status.conditions.into_iter().find(|c| c.type_ == "Waiting").unwrap().message
+}
+
+#[test]
+fn a_plan_names_a_slot_that_is_free() {
+    let two = |ledger: &[Value]| Case::new(ledger).with(|c| c.gate = json!({ "approvals": 2 }));
+    assert!(plan_says(&two(&[]), 5).contains(&format!("approve={C1}")));
+    let once = plan_says(&two(&[said("Approve", "alice")]), 5);
+    assert!(once.contains(&format!("approve.again-1={C1}")), "{once}");
+}
+
+/// What of a message a condition carries.
+fn carried(message: &str) -> String {
+    message.chars().take(1023).collect()
+}
+
+#[test]
+fn a_command_is_not_cut_off_however_much_does_not_count() {
+    let unproven = |n: usize| {
+        let mut entry = said("Approve", &format!("arn:aws:sts::111111111111:assumed-role/deployers/{n:040}"));
+        entry["decided"]["identity"] = json!("Unverified");
+        entry
+    };
+    let case = Case::new(&(0..12).map(unproven).collect::<Vec<_>>());
+    let message = case.decided(20).message;
+    let told = carried(&message);
+    assert!(told.contains(&format!("approve.again-12={C1}")), "{told}");
+    assert!(told.contains("with the right to write Stages"), "{told}");
+    assert!(message.contains("… and 8 more"), "{message}");
+}
+
+#[test]
+fn a_command_is_not_cut_off_however_many_freezes_there_are() {
+    let many = (0..12).map(|n| {
+        let mut freeze = freeze(json!({}));
+        freeze.metadata.name = Some(format!("freeze-{n:02}"));
+        freeze.spec.reason = "a".repeat(200);
+        freeze
+    });
+    let case = Case::new(&[said("Approve", "alice")]).with(|c| c.freezes = many.collect());
+    let verdict = case.decided(9);
+    assert_eq!(verdict.phase, Phase::Waiting(Reason::Frozen));
+    assert!(carried(&verdict.message).contains(&format!("override={C1}")), "{}", verdict.message);
+}
