@@ -139,6 +139,22 @@ fn a_dropped_reply_is_lost_after_the_deed_and_a_refused_request_before_it() -> R
 }
 
 #[test]
+fn a_connection_is_reset_before_or_after_the_deed() -> Result<()> {
+    let world = World::start()?;
+    let faults = [(Fault::Reset, "/before", false), (Fault::ResetReply, "/after", true)];
+    for (fault, name, carried_out) in faults {
+        world.proxy.rule(Rule::on("ssm", "PutParameter", fault));
+        let parameter = json!({ "Name": name, "Value": "v", "Type": "String" });
+        ensure!(world.call(ACCOUNT, "ssm", "PutParameter", &parameter).is_err(), "it got its reply");
+        ensure!(
+            world.direct("ssm", "GetParameter", &json!({ "Name": name })).is_ok() == carried_out,
+            "{name}"
+        );
+    }
+    Ok(())
+}
+
+#[test]
 fn a_reply_is_replaced_before_or_after_the_deed() -> Result<()> {
     let world = World::start()?;
     let body = r#"{"__type":"ThrottlingException","message":"Rate exceeded"}"#.to_owned();

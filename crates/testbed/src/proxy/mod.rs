@@ -7,6 +7,7 @@ mod record;
 mod rule;
 mod s3;
 mod serve;
+mod share;
 
 use std::{
     fs,

@@ -9,7 +9,10 @@ use std::{
 use anyhow::{Result, bail};
 use tokio::sync::watch;
 
-use super::call::Call;
+use super::{
+    call::Call,
+    share::{Seen, Share},
+};
 
 /// How long something is held.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,6 +37,10 @@ pub enum Fault {
     },
     /// AWS carries it out, then the connection is closed without an answer.
     DropReply,
+    /// AWS never sees it: the connection is reset.
+    Reset,
+    /// AWS carries it out, then the connection is reset without an answer.
+    ResetReply,
     /// AWS carries it out, then this is the answer instead of its own.
     ReplaceReply {
         /// The HTTP status.
@@ -47,6 +54,25 @@ pub enum Fault {
     HoldReply(Hold),
 }
 
+impl Fault {
+    /// AWS never sees it: the service says, in its own way, that there were too many calls.
+    #[must_use]
+    pub fn throttled(service: &str) -> Self {
+        let (status, body) = match service {
+            "s3" => (
+                503,
+                "<Error><Code>SlowDown</Code><Message>Please reduce your request rate.</Message></Error>",
+            ),
+            "ssm" | "ecr" => (400, r#"{"__type":"ThrottlingException","message":"Rate exceeded"}"#),
+            _ => (
+                400,
+                "<ErrorResponse><Error><Type>Sender</Type><Code>Throttling</Code><Message>Rate exceeded</Message></Error></ErrorResponse>",
+            ),
+        };
+        Self::Answer { status, body: body.to_owned() }
+    }
+}
+
 type Predicate = Arc<dyn Fn(&Call) -> bool + Send + Sync>;
 
 /// Picks requests and says what happens to them: by default to the next one that matches. The oldest rule that matches acts.
@@ -55,6 +81,7 @@ pub struct Rule {
     service: Option<String>,
     operation: Option<String>,
     predicate: Option<Predicate>,
+    share: Option<Share>,
     skip: usize,
     times: usize,
     pub(super) fault: Fault,
@@ -83,13 +110,20 @@ impl Rule {
     /// For the next request, whichever it is.
     #[must_use]
     pub fn on_any(fault: Fault) -> Self {
-        Self { service: None, operation: None, predicate: None, skip: 0, times: 1, fault }
+        Self { service: None, operation: None, predicate: None, share: None, skip: 0, times: 1, fault }
     }
 
     /// Only for requests of which this holds.
     #[must_use]
     pub fn when(mut self, predicate: impl Fn(&Call) -> bool + Send + Sync + 'static) -> Self {
         self.predicate = Some(Arc::new(predicate));
+        self
+    }
+
+    /// Only for so many of a hundred, which the seed decides: the same for the same calls, in whichever order they come.
+    #[must_use]
+    pub fn share(mut self, percent: u8, seed: u64) -> Self {
+        self.share = Some(Share { percent, seed });
         self
     }
 
@@ -138,11 +172,14 @@ struct Progress {
     skip: usize,
     left: usize,
     hits: usize,
+    /// For rules with a share.
+    seen: Seen,
 }
 
 impl RuleHandle {
     pub(super) fn new(rule: Rule) -> Self {
-        let progress = Mutex::new(Progress { skip: rule.skip, left: rule.times, hits: 0 });
+        let progress =
+            Mutex::new(Progress { skip: rule.skip, left: rule.times, hits: 0, seen: Seen::default() });
         Self(Arc::new(Active {
             rule,
             progress,
@@ -158,6 +195,11 @@ impl RuleHandle {
         }
         let mut progress = self.0.progress.lock().unwrap_or_else(PoisonError::into_inner);
         if progress.left == 0 {
+            return false;
+        }
+        if let Some(share) = self.0.rule.share
+            && !share.takes(call, &mut progress.seen)
+        {
             return false;
         }
         if progress.skip > 0 {
@@ -244,6 +286,27 @@ mod tests {
         assert_eq!(picked, [false, true, true, false]);
         assert_eq!(handle.hits(), 2);
         assert!(handle.wait_for_hits(3, Duration::from_millis(1)).is_err());
+    }
+
+    #[test]
+    fn a_share_is_the_same_in_every_order() {
+        let picked = |seed, turned: bool| {
+            let handle = RuleHandle::new(Rule::on_any(Fault::Reset).share(30, seed).always());
+            let mut calls: Vec<(String, usize)> =
+                (0..400).map(|n| (format!("S{}", n / 10), n % 10)).collect();
+            if turned {
+                // Other stacks first; the calls about one stay in their order.
+                calls.sort_by_key(|(stack, n)| (*n, stack.clone()));
+            }
+            let mut picked: Vec<_> =
+                calls.into_iter().filter(|(stack, _)| handle.picks(&call("DescribeStacks", stack))).collect();
+            picked.sort();
+            picked
+        };
+        let first = picked(1, false);
+        assert!((80..160).contains(&first.len()), "{} of 400", first.len());
+        assert_eq!(first, picked(1, true));
+        assert_ne!(first, picked(2, false));
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! The wire: takes requests on TLS, passes them on with the same host, headers and bytes, and lets the rules act.
 
-use std::{io, sync::Arc, time::Duration};
+use std::{error::Error, future::poll_fn, io, sync::Arc, time::Duration};
 
 use http_body_util::{BodyExt, Full};
 use hyper::{
@@ -15,7 +15,10 @@ use hyper_util::{
     rt::{TokioExecutor, TokioIo},
 };
 use rustls::ClientConfig;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::{
+    io::AsyncWriteExt,
+    net::{TcpListener, TcpStream},
+};
 use tokio_rustls::TlsAcceptor;
 
 use super::{
@@ -85,9 +88,18 @@ async fn connection(tcp: TcpStream, tls: TlsAcceptor, state: Arc<State>) -> anyh
     let stream = tls.accept(tcp).await?;
     let service = service_fn(move |request| {
         let state = Arc::clone(&state);
-        async move { answer(request, state).await }
+        Box::pin(async move { answer(request, state).await })
     });
-    http1::Builder::new().preserve_header_case(true).serve_connection(TokioIo::new(stream), service).await?;
+    let mut connection =
+        http1::Builder::new().preserve_header_case(true).serve_connection(TokioIo::new(stream), service);
+    let ended = poll_fn(|context| connection.poll_without_shutdown(context)).await;
+    let mut stream = connection.into_parts().io.into_inner();
+    match ended {
+        Ok(()) => stream.shutdown().await?,
+        // Closed with nothing more to say, it is closed by a reset.
+        Err(error) if is_reset(&error) => stream.get_ref().0.set_zero_linger()?,
+        Err(_) => {} // dropped: closed as it is
+    }
     Ok(())
 }
 
@@ -116,7 +128,7 @@ impl Exchange {
         let is_s3 = self.call.service == "s3";
         let number = self.state.records.arrived(self.call, fault);
         let answer = match before(self.rule.as_ref()).await {
-            Before::Refuse => Err(refused()),
+            Before::End(how) => Err(how),
             Before::Answer(answer) => Ok(answer),
             Before::Forward => match self.state.forward.send(self.request).await {
                 Ok(reply) => {
@@ -138,33 +150,37 @@ impl Exchange {
 
 enum Before {
     Forward,
-    Refuse,
+    End(io::Error),
     Answer(Response<Body>),
 }
 
 async fn before(rule: Option<&RuleHandle>) -> Before {
     let Some(rule) = rule else { return Before::Forward };
     match rule.fault() {
-        Fault::Refuse => Before::Refuse,
+        Fault::Refuse => Before::End(closed()),
+        Fault::Reset => Before::End(reset()),
         Fault::Answer { status, body } => Before::Answer(own(*status, body)),
         Fault::HoldRequest(hold) => {
             rule.held(*hold).await;
             Before::Forward
         }
-        Fault::DropReply | Fault::ReplaceReply { .. } | Fault::HoldReply(_) => Before::Forward,
+        Fault::DropReply | Fault::ResetReply | Fault::ReplaceReply { .. } | Fault::HoldReply(_) => {
+            Before::Forward
+        }
     }
 }
 
 async fn after(rule: Option<&RuleHandle>, reply: Response<Body>) -> io::Result<Response<Body>> {
     let Some(rule) = rule else { return Ok(reply) };
     match rule.fault() {
-        Fault::DropReply => Err(refused()),
+        Fault::DropReply => Err(closed()),
+        Fault::ResetReply => Err(reset()),
         Fault::ReplaceReply { status, body } => Ok(own(*status, body)),
         Fault::HoldReply(hold) => {
             rule.held(*hold).await;
             Ok(reply)
         }
-        Fault::Refuse | Fault::Answer { .. } | Fault::HoldRequest(_) => Ok(reply),
+        Fault::Refuse | Fault::Reset | Fault::Answer { .. } | Fault::HoldRequest(_) => Ok(reply),
     }
 }
 
@@ -176,6 +192,52 @@ fn own(status: u16, body: &str) -> Response<Body> {
     response
 }
 
-fn refused() -> io::Error {
+fn closed() -> io::Error {
     io::Error::new(io::ErrorKind::ConnectionAborted, "closed by a rule of the proxy")
+}
+
+fn reset() -> io::Error {
+    io::Error::new(io::ErrorKind::ConnectionReset, "reset by a rule of the proxy")
+}
+
+/// Whether an error of a connection is a reset that a rule asked for.
+fn is_reset(error: &hyper::Error) -> bool {
+    let cause = error.source().and_then(|cause| cause.downcast_ref::<io::Error>());
+    cause.is_some_and(|cause| cause.kind() == io::ErrorKind::ConnectionReset)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        io::{ErrorKind, Read, Write},
+        net::IpAddr,
+    };
+
+    use anyhow::Result;
+    use rustls::{ClientConnection, StreamOwned, pki_types::ServerName};
+
+    use super::*;
+    use crate::{Proxy, Rule, Upstream, certificate, fresh_dir};
+
+    #[test]
+    fn a_client_can_tell_a_reset_from_an_end() -> Result<()> {
+        let dir = fresh_dir("reset")?;
+        // Nobody is behind it: neither fault needs anybody.
+        let nobody = certificate::Certificate::write(&dir, "nobody")?;
+        let upstream = Upstream { host_and_port: "127.0.0.1:1".to_owned(), authority: nobody.authority };
+        let proxy = Proxy::start(&dir, upstream)?;
+        let port: u16 = proxy.endpoint().rsplit(':').next().unwrap_or_default().parse()?;
+        for (fault, kind) in
+            [(Fault::Reset, ErrorKind::ConnectionReset), (Fault::Refuse, ErrorKind::UnexpectedEof)]
+        {
+            proxy.rule(Rule::on_any(fault));
+            let tls = Arc::new(certificate::client_trusting(proxy.bundle())?);
+            let name = ServerName::from(IpAddr::from([127, 0, 0, 1]));
+            let tcp = std::net::TcpStream::connect(("127.0.0.1", port))?;
+            let mut stream = StreamOwned::new(ClientConnection::new(tls, name)?, tcp);
+            stream.write_all(b"GET / HTTP/1.1\r\nHost: nobody\r\n\r\n")?;
+            assert_eq!(stream.read(&mut [0]).map_err(|error| error.kind()), Err(kind));
+        }
+        Ok(())
+    }
 }
