@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use anyhow::{Result, ensure};
+use anyhow::{Result, anyhow, ensure};
 
 use crate::{
     place,
@@ -19,8 +19,11 @@ use crate::{
 #[derive(Debug)]
 pub(super) struct Etcd {
     port: u16,
-    _process: Process,
+    launch: Launch,
+    process: Process,
 }
+
+const READY_WITHIN: Duration = Duration::from_secs(60);
 
 impl Etcd {
     pub(super) fn start(dir: &Path) -> Result<Self, NotReady> {
@@ -38,8 +41,18 @@ impl Etcd {
                 .args(["--initial-cluster", &format!("default={peer}")])
                 .args(["--log-level", "warn", "--unsafe-no-fsync"]);
         let mut process = Process::start(&launch)?;
-        ready::wait(&mut process, Duration::from_secs(60), || health(port))?;
-        Ok(Self { port, _process: process })
+        ready::wait(&mut process, READY_WITHIN, || health(port))?;
+        Ok(Self { port, launch, process })
+    }
+
+    /// Kills it and starts it anew on the same data. What it has acknowledged is there: the system holds what it wrote.
+    pub(super) fn restart(&mut self) -> Result<()> {
+        self.process.kill();
+        self.process = Process::start(&self.launch)?;
+        ready::wait(&mut self.process, READY_WITHIN, || health(self.port)).map_err(|why| match why {
+            NotReady::PortTaken => anyhow!("port {} was taken while etcd was down", self.port),
+            NotReady::Failed(error) => error.context("starting etcd again"),
+        })
     }
 
     pub(super) fn endpoint(&self) -> String {

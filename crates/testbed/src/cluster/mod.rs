@@ -29,7 +29,7 @@ pub struct Cluster {
     controllers: Option<Controllers>,
     controllers_token: String,
     apiserver: ApiServer,
-    _etcd: Etcd,
+    etcd: Etcd,
 }
 
 impl Cluster {
@@ -57,7 +57,7 @@ impl Cluster {
             let text = kubeconfig(&apiserver, user.name(), token);
             certificate::write(&dir.join(user.file_name()), &text)?;
         }
-        Ok(Self { dir: dir.to_owned(), controllers: None, controllers_token, apiserver, _etcd: etcd })
+        Ok(Self { dir: dir.to_owned(), controllers: None, controllers_token, apiserver, etcd })
     }
 
     /// Starts the controllers of Kubernetes that collect garbage, delete the contents of namespaces and check the types in policies.
@@ -119,6 +119,14 @@ impl Cluster {
     /// Kills the API server. etcd, and so every object, stays.
     pub fn stop_apiserver(&mut self) {
         self.apiserver.stop();
+    }
+
+    /// Kills etcd under the API server, and starts it again on the same data.
+    ///
+    /// # Errors
+    /// When it does not get ready; with the end of its log.
+    pub fn restart_etcd(&mut self) -> Result<()> {
+        self.etcd.restart()
     }
 
     /// Starts the API server again, at the same port, and waits until it is ready.

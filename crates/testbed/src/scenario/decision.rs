@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 
-use super::{Kind, World};
+use super::{Kind, Object, World};
 use crate::User;
 
 /// A plan that waits for somebody.
@@ -39,6 +39,23 @@ pub fn kubectl_line<S: AsRef<str>>(args: &[S]) -> String {
 }
 
 impl Waiting {
+    /// The plan with which a Stage waits for somebody; nothing when it does not.
+    #[must_use]
+    pub fn of(stage: &Object) -> Option<Self> {
+        let (plan, id) = (stage.text("/status/pending/plan"), stage.text("/status/pending/id"));
+        let waits = stage.is("Waiting", Some("AwaitingApproval")) && !plan.is_empty() && !id.is_empty();
+        waits.then(|| Self {
+            namespace: stage.text("/metadata/namespace").to_owned(),
+            stage: stage.name().to_owned(),
+            plan: plan.to_owned(),
+            id: id.to_owned(),
+            acks: stage
+                .text("/status/waitingFor")
+                .split_once("ack ")
+                .map_or_else(String::new, |(_, classes)| classes.to_owned()),
+        })
+    }
+
     /// The command that lets the plan run, on the plan itself.
     #[must_use]
     pub fn approve_on_plan(&self) -> Vec<String> {
@@ -88,19 +105,8 @@ impl World {
     pub fn waiting(&self, namespace: &str, stage: &str, release: Option<&str>) -> Result<Waiting> {
         let what = format!("Stage {stage} waits for an approval");
         self.until((Kind::Stage, namespace, stage), &what, super::SOON, |object| {
-            let digest = object.text("/status/pending/digest");
-            let (plan, id) = (object.text("/status/pending/plan"), object.text("/status/pending/id"));
-            let waits = object.is("Waiting", Some("AwaitingApproval")) && !plan.is_empty() && !id.is_empty();
-            (waits && release.is_none_or(|release| release == digest)).then(|| Waiting {
-                namespace: namespace.to_owned(),
-                stage: stage.to_owned(),
-                plan: plan.to_owned(),
-                id: id.to_owned(),
-                acks: object
-                    .text("/status/waitingFor")
-                    .split_once("ack ")
-                    .map_or_else(String::new, |(_, classes)| classes.to_owned()),
-            })
+            let is_it = release.is_none_or(|release| release == object.text("/status/pending/digest"));
+            Waiting::of(object).filter(|_| is_it)
         })
     }
 

@@ -22,7 +22,7 @@ pub use object::{Condition, Kind, Object};
 pub use seed::{WAY_IN, bucket, controller_user, let_in, way_in};
 pub use stacks::StackLine;
 pub use steps::{STEPS, Step, Story};
-pub use synth::{Target, corpus, deploy, deploy_probe, deploy_with, release, shop};
+pub use synth::{Target, apps, corpus, deploy, deploy_probe, deploy_with, release, shop};
 pub use tally::{Tally, account_of, role_arns_missing, stack_of};
 pub use teller::Teller;
 pub use wait::{LONG, SOON};

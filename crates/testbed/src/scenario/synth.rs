@@ -32,7 +32,7 @@ pub fn release(number: u8) -> Result<CdkOut> {
     static TURN: Mutex<()> = Mutex::new(());
     let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
     let app = shop();
-    let made = target_dir().join("shop").join(format!("{}-release-{number}", digest(&app)?));
+    let made = target_dir().join("shop").join(format!("{}-release-{number}", digest(&app, &[])?));
     once(&made, |part| {
         cdk(&app, &[])?
             .args(["synth", "--quiet", "-c", &format!("release={number}"), "-o"])
@@ -49,21 +49,29 @@ pub fn release(number: u8) -> Result<CdkOut> {
 /// # Errors
 /// When the CDK is not installed or fails; with what it said.
 pub fn corpus() -> Result<PathBuf> {
+    apps(&repository().join("tests/apps"), "corpus.js", &[super::DEV, REGION, super::QUALIFIER])
+}
+
+/// Has a script synthesise its apps into the folder that is its first argument, before these, or takes what an earlier run made of the
+/// same.
+///
+/// # Errors
+/// When the CDK is not installed or fails; with what it said.
+pub fn apps(folder: &Path, script: &str, args: &[&str]) -> Result<PathBuf> {
     static TURN: Mutex<()> = Mutex::new(());
     let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
-    let apps = repository().join("tests/apps");
-    let made = target_dir().join("apps").join(digest(&apps)?);
+    let made = target_dir().join("apps").join(digest(folder, args)?);
     once(&made, |part| {
         let output = Command::new("node")
-            .current_dir(&apps)
+            .current_dir(folder)
             .env("NODE_PATH", cdk_dir().join("node_modules"))
-            .arg("corpus.js")
+            .arg(script)
             .arg(part)
-            .args([super::DEV, REGION, super::QUALIFIER])
+            .args(args)
             .output()
             .context("running node")?;
         let said = String::from_utf8_lossy(&output.stderr);
-        ensure!(output.status.success(), "synthesising tests/apps failed:\n{said}");
+        ensure!(output.status.success(), "synthesising {} failed:\n{said}", folder.display());
         Ok(())
     })?;
     Ok(made)
@@ -87,8 +95,8 @@ fn once(made: &Path, make: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
     }
 }
 
-/// Names the files that go into a synthesis, the CDK included.
-fn digest(app: &Path) -> Result<String> {
+/// Names what goes into a synthesis: files, the CDK included, and arguments.
+fn digest(app: &Path, args: &[&str]) -> Result<String> {
     let mut files = vec![repository().join("tools/cdk/package-lock.json")];
     let mut open = vec![app.to_owned()];
     while let Some(dir) = open.pop() {
@@ -103,6 +111,7 @@ fn digest(app: &Path) -> Result<String> {
     }
     files.sort();
     let mut hash = Sha256::new();
+    hash.update(args.join(" "));
     for file in files {
         let bytes = fs::read(&file).with_context(|| format!("reading {}", file.display()))?;
         let name = file.strip_prefix(repository())?.to_string_lossy().into_owned();
