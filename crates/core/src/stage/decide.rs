@@ -200,7 +200,7 @@ fn moved_since(s: &Snapshot<'_>, newest: &PlanView) -> Option<String> {
     newest.proposal().stacks.iter().find_map(|p| {
         let key = p.key();
         let left = owned.iter().find(|o| owned_key(o) == key)?;
-        match s.row(&key) {
+        match s.row_since(&key, newest.settled_time) {
             Seen::Unknown => None,
             Seen::Absent(_) => Some(format!("stack {key} is gone")),
             Seen::Present(row, _) => {

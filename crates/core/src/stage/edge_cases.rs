@@ -27,6 +27,7 @@ mod checks;
 mod messages;
 mod parameters;
 mod pins;
+mod seen;
 mod stops;
 mod together;
 

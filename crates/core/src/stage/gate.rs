@@ -280,7 +280,7 @@ fn standing_revokes(s: &Snapshot<'_>, plan: &PlanView) -> String {
 pub(super) fn moved(s: &Snapshot<'_>, plan: &PlanView) -> Option<String> {
     plan.proposal().stacks.iter().find_map(|stack| {
         let key = stack.key();
-        let there = match s.row(&key) {
+        let there = match s.row_since(&key, plan.opened_time) {
             Seen::Unknown => return None,
             Seen::Absent(_) => None,
             Seen::Present(row, _) => Some(row).filter(|r| r.exists()),

@@ -5,6 +5,7 @@ use std::{
     sync::Arc,
 };
 
+use jiff::{SignedDuration, Timestamp};
 use kube::ResourceExt;
 
 use crate::{
@@ -165,6 +166,15 @@ impl Snapshot<'_> {
     #[must_use]
     pub fn row(&self, key: &StackKey) -> &Seen<StackRow> {
         self.facts.stacks.get(key).unwrap_or(&Seen::Unknown)
+    }
+
+    /// What has been seen of a stack since then. Another leader may have changed it meanwhile: what was seen before tells nothing of
+    /// what it left.
+    pub(super) fn row_since(&self, key: &StackKey, time: Timestamp) -> &Seen<StackRow> {
+        // Times of a ledger have whole seconds.
+        let since = time.saturating_add(SignedDuration::from_secs(1)).unwrap_or(time);
+        let row = self.row(key);
+        if row.as_of().is_some_and(|at| at >= since) { row } else { &Seen::Unknown }
     }
 
     /// What somebody has asked to be planned anew, if anybody has.

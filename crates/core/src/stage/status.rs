@@ -111,7 +111,7 @@ fn amiss(s: &Snapshot<'_>, plan: &PlanView) -> Option<String> {
         if left.input != Some(stack.input) {
             return Some(format!("a later change of stack {key} did not come to its end"));
         }
-        match s.row(&key) {
+        match s.row_since(&key, plan.settled_time) {
             Seen::Absent(_) => Some(format!("stack {key} is gone")),
             Seen::Present(row, _) if !row.exists() || row.id != left.stack_id => {
                 Some(format!("stack {key} is gone"))
