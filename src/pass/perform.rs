@@ -9,8 +9,9 @@ use stackgate_core::{
     api::{Action, ChangePlan, CheckResult, CloseReason, LedgerEntry, PinnedS3, SettledAs},
     change::coming,
     cluster::ClusterView,
-    effect::{Access, Effect, Fact, Outcome, Receipt, Record, Refusal, RefusalKind},
+    effect::{Access, Effect, Fact, NewPlan, Outcome, Receipt, Record, Refusal, RefusalKind},
     facts::Facts,
+    gate::sealed,
     stack::{ChangeSetRow, FailedResource, StackStatus},
     words::DecisionId,
 };
@@ -100,13 +101,19 @@ async fn record(cx: &Context, record: &Record, plans: &Plans) -> Outcome {
         Outcome::Refused(Refusal { kind: RefusalKind::NotFound, message })
     };
     match record {
-        Record::OpenPlan(plan) => cx.writes.open_plan(plan).await,
+        Record::OpenPlan(plan) => {
+            let ledger = sealed(&plan.ledger, &plan.namespace, &plan.name, &cx.installation.key);
+            cx.writes.open_plan(&NewPlan { ledger, ..NewPlan::clone(plan) }).await
+        }
         Record::Ledger { namespace, plan, resource_version, entries } => {
             let is_base =
                 |p: &Arc<ChangePlan>| p.metadata.resource_version.as_ref() == Some(resource_version);
             let base = plans.get(plan).cloned().filter(is_base).or_else(|| cx.stores.plan(namespace, plan));
             match base {
-                Some(base) => cx.writes.append_ledger(&base, resource_version, entries).await,
+                Some(base) => {
+                    let entries = sealed(entries, namespace, plan, &cx.installation.key);
+                    cx.writes.append_ledger(&base, resource_version, &entries).await
+                }
                 None => gone("ChangePlan", namespace, plan),
             }
         }

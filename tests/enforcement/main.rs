@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use jiff::{SignedDuration, Timestamp};
-use serde_json::Value;
+use serde_json::{Value, json};
 use stackgate_testbed::{
     User, repository,
     scenario::{BUCKET, Case, Kind, SHOP, SOON, Waiting, World, WorldOptions, shared},
@@ -85,9 +85,11 @@ fn what_is_signed_meanwhile_is_unproven(
     release: &str,
 ) -> Result<()> {
     Way::Unbound.take(&world.kubectl(), "decisions.stackgate.dev")?;
+    Way::Unbound.take(&world.kubectl(), "plans.stackgate.dev")?;
     shows(world, case, "False", &Way::Unbound.told("decisions.stackgate.dev"))?;
     forge(world, waiting, "forged")?;
     identity(world, waiting, "forged", "Unverified")?;
+    forge_in_the_ledger(world, waiting)?;
     case.keeps_waiting(world, waiting)?;
     put_back(world)?;
     shows(world, case, "True", "in force")?;
@@ -166,6 +168,25 @@ fn sign(world: &World, who: User, waiting: &Waiting, slot: &str, by: &str) -> Re
 fn forge(world: &World, waiting: &Waiting, slot: &str) -> Result<()> {
     world.until_some("the policy is off", SOON, || {
         Ok(sign(world, User::Alice, waiting, slot, "bob").is_ok().then_some(()))
+    })
+}
+
+/// Alice writes into the ledger that Bob has approved, and that it was proven, as soon as the API server lets her.
+fn forge_in_the_ledger(world: &World, waiting: &Waiting) -> Result<()> {
+    let kubectl = world.cluster.kubectl(User::Alice);
+    world.until_some("the policy is off", SOON, || {
+        let plan = kubectl.run(&["-n", SHOP, "get", "plan", &waiting.plan, "-o", "json"])?;
+        let plan: Value = serde_json::from_str(&plan)?;
+        let mut ledger = plan["spec"]["ledger"].as_array().cloned().context("no ledger")?;
+        let acks = ["replace", "maybe-replace", "delete", "iam", "network", "opaque", "adopt"];
+        let time = Timestamp::from_second(Timestamp::now().as_second())?.to_string();
+        ledger
+            .push(json!({ "seq": ledger.len(), "time": time, "decided": { "action": "Approve", "by": "bob",
+            "identity": "Verified", "source": "ChangePlan", "slot": "ledger", "acks": acks } }));
+        let patch = json!({ "metadata": { "resourceVersion": plan["metadata"]["resourceVersion"] },
+            "spec": { "ledger": ledger } });
+        let args = ["-n", SHOP, "patch", "plan", &waiting.plan, "--type=merge", "-p", &patch.to_string()];
+        Ok(kubectl.run(&args).is_ok().then_some(()))
     })
 }
 

@@ -46,7 +46,7 @@ pub fn observe<'a>(
     let bootstrap = all.iter().find(|b| b.name_any() == name).map(Arc::clone)?;
     let uid: Uid = bootstrap.uid()?.parse().ok()?;
     Some(Snapshot {
-        plans: views(cluster.plans_of_bootstrap(name), Some(facts), &uid),
+        plans: views(cluster.plans_of_bootstrap(name), Some(facts), &uid, &installation.key),
         accounts: Accounts::new(cluster.accounts()),
         all,
         uid,

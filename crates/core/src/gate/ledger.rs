@@ -533,6 +533,7 @@ impl Ledger {
             claimed: None,
             settled: None,
             closed: None,
+            seal: None,
         };
         fill(&mut entry);
         self.entries.push(entry);

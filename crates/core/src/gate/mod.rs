@@ -6,6 +6,7 @@ mod in_force;
 mod ledger;
 mod person;
 mod room;
+mod seal;
 mod tally;
 
 pub use annotation::{Annotation, Decision, NotADecision, Report, parse_annotation};
@@ -15,4 +16,5 @@ pub use ledger::{Ledger, Marks, PlanView, Recorded, owned_key};
 pub(crate) use person::RULES;
 pub use person::{is_person, may_decide, may_report};
 pub use room::Full;
+pub use seal::sealed;
 pub use tally::{Tally, approval_value, tally};

@@ -7,6 +7,7 @@ use kube::ResourceExt;
 
 use crate::{
     api::{Action, ChangePlan, Decided, DecisionSource, Identity, ProposedStack, Reason},
+    change::HmacKey,
     effect::{Effect, Record},
     facts::{Facts, version},
     gate::{Ledger, PlanView, RULES},
@@ -20,7 +21,12 @@ pub use status::{Gated, gated, status};
 
 /// The plans of the object with that UID, newest first. A plan that we wrote ourselves may be newer than the watch.
 #[must_use]
-pub(crate) fn views(watched: Vec<Arc<ChangePlan>>, ours: Option<&Facts>, uid: &Uid) -> Vec<PlanView> {
+pub(crate) fn views(
+    watched: Vec<Arc<ChangePlan>>,
+    ours: Option<&Facts>,
+    uid: &Uid,
+    key: &HmacKey,
+) -> Vec<PlanView> {
     let mut by_name: BTreeMap<String, Arc<ChangePlan>> =
         watched.into_iter().map(|p| (p.name_any(), p)).collect();
     for (name, plan) in ours.map(|f| &f.plans).into_iter().flatten() {
@@ -32,7 +38,7 @@ pub(crate) fn views(watched: Vec<Arc<ChangePlan>>, ours: Option<&Facts>, uid: &U
     let mut list: Vec<PlanView> = by_name
         .into_values()
         .filter(|p| p.spec.proposal.uid == *uid && p.metadata.deletion_timestamp.is_none())
-        .filter_map(PlanView::new)
+        .filter_map(|p| Some(PlanView::new(p)?.proven_by(key)))
         .collect();
     list.sort_by(|a, b| (b.order, &b.name).cmp(&(a.order, &a.name)));
     list

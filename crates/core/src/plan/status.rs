@@ -12,6 +12,7 @@ use crate::{
         Action, ChangePlan, ChangePlanStatus, CloseReason, ConditionType, Conditions, DecisionSource,
         GATE_PREFIX, ProposalKind, Reason, whole_seconds,
     },
+    change::HmacKey,
     cluster::ClusterView,
     freeze::{Held, Touched, held},
     gate::{Enforcement, InForce, InForceState, PlanView, Report, Tally, approval_value, in_force, tally},
@@ -56,9 +57,10 @@ pub fn gated(cluster: &impl ClusterView, plan: &Arc<ChangePlan>, now: Timestamp)
 pub fn status(
     plan: &Arc<ChangePlan>,
     gated: Option<&Gated>,
+    key: &HmacKey,
     now: Timestamp,
 ) -> Option<(ChangePlanStatus, Option<Timestamp>)> {
-    let view = PlanView::new(Arc::clone(plan))?;
+    let view = PlanView::new(Arc::clone(plan))?.proven_by(key);
     let before = plan.status.as_ref().map_or(&[][..], |s| &s.conditions);
     let list = Conditions::new(before, plan.metadata.generation, now);
     let is_bootstrap = view.proposal().bootstrap.is_some();

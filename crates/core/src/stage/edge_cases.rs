@@ -17,7 +17,7 @@ use crate::{
     cluster::{ClusterView, Installation},
     effect::{Effect, LiveGate, LivePlan, Look, Next, PlanVersion, Record},
     facts::{Facts, SeenGate},
-    gate::{Enforcement, InForceState, PlanView, annotation_digest, in_force},
+    gate::{Enforcement, InForceState, PlanView, annotation_digest, in_force, sealed},
     plan::{gated, views},
     verdict::{Phase, Verdict},
     words::{Digest, StackKey},
@@ -32,6 +32,7 @@ mod stops;
 mod together;
 
 const UID: &str = "5e5cda1a";
+const KEY: [u8; 32] = [7; 32];
 const C1: &str = "c1-1111111111111111111111111111111111111111";
 const OTHER: &str = "c1-2222222222222222222222222222222222222222";
 const C3: &str = "c1-3333333333333333333333333333333333333333";
@@ -79,7 +80,7 @@ impl Case {
                 ..Enforcement::default()
             },
             facts: Facts::default(),
-            installation: Installation { namespace: "stackgate".to_owned(), key: HmacKey::new([7; 32]) },
+            installation: Installation { namespace: "stackgate".to_owned(), key: HmacKey::new(KEY) },
         }
     }
 
@@ -151,7 +152,7 @@ impl Case {
             stages: BTreeMap::new(),
             taken: BTreeMap::new(),
             upstreams: BTreeMap::new(),
-            plans: views(self.plans.iter().cloned().map(Arc::new).collect(), None, &uid),
+            plans: views(self.plans.iter().cloned().map(Arc::new).collect(), None, &uid, &HmacKey::new(KEY)),
             gate: in_force(&stage, []),
             freezes: self.freezes.iter().cloned().map(Arc::new).collect(),
             enforcement: self.enforcement.clone(),
@@ -238,7 +239,15 @@ fn plan(id: &str, a1: &str, order: u64, ledger: &[Value]) -> ChangePlan {
     });
     let mut plan = ChangePlan::new(&format!("prod-{}", &id[3..]), serde_json::from_value(spec).unwrap());
     plan.metadata.uid = Some(format!("plan-{order}"));
+    plan.metadata.namespace = Some("shop".to_owned());
+    seal(&mut plan);
     plan
+}
+
+/// As the controller has written it.
+fn seal(plan: &mut ChangePlan) {
+    let name = plan.metadata.name.clone().unwrap();
+    plan.spec.ledger = sealed(&plan.spec.ledger, "shop", &name, &HmacKey::new(KEY));
 }
 
 /// A plan of the release that needs nothing done, so that it is carried out at minute 0.
@@ -340,7 +349,7 @@ fn a_plan_of_a_stage_that_was_made_anew_is_none_of_its() {
     let uid = "another".parse().unwrap();
     let mut restored = plan(C1, A1, 1, &[said("Approve", "alice")]);
     restored.metadata.annotations = Some([(APPROVE.to_owned(), C1.to_owned())].into());
-    assert!(views(vec![Arc::new(restored)], None, &uid).is_empty());
+    assert!(views(vec![Arc::new(restored)], None, &uid, &HmacKey::new(KEY)).is_empty());
 }
 
 #[rstest]
@@ -581,7 +590,7 @@ fn what_was_approved_then_stays_so_in_the_status(#[case] ledger: &[Value], #[cas
     Arc::make_mut(&mut plan).metadata.namespace = Some("shop".to_owned());
     let late = at(60 * 24 * 4);
     let gated = gated(&OneStage(Arc::clone(&s.stage)), &plan, late);
-    let (status, _) = crate::plan::status(&plan, gated.as_ref(), late).unwrap();
+    let (status, _) = crate::plan::status(&plan, gated.as_ref(), &HmacKey::new(KEY), late).unwrap();
     assert_eq!(status.approvals.as_deref(), approvals);
 }
 
@@ -594,7 +603,7 @@ fn the_report_of_a_check_that_nobody_asks_for_is_told() {
     Arc::make_mut(&mut plan).metadata.namespace = Some("shop".to_owned());
     let ignored = |stage: &Arc<Stage>| {
         let gated = gated(&OneStage(Arc::clone(stage)), &plan, at(9));
-        crate::plan::status(&plan, gated.as_ref(), at(9)).unwrap().0.ignored
+        crate::plan::status(&plan, gated.as_ref(), &HmacKey::new(KEY), at(9)).unwrap().0.ignored
     };
     let told = "gate.stackgate.dev/check.smoke: smoke is none of spec.checks of the Stage";
     assert_eq!(ignored(&s.stage), [told]);

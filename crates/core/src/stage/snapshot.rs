@@ -14,6 +14,7 @@ use crate::{
         ANNOTATION_REQUESTED_AT, Bootstrap, ChangePlan, Check, CloudAssembly, Freeze, IdentityNeeded,
         Operation, OwnedStack, ProposalKind, Stage,
     },
+    change::HmacKey,
     cluster::{ClusterView, Installation},
     effect::Seen,
     facts::Facts,
@@ -89,14 +90,14 @@ pub fn observe<'a>(
         .filter_map(|u| {
             let upstream = stages.get(&u.name)?;
             let uid: Uid = upstream.uid()?.parse().ok()?;
-            let plans = views(cluster.plans_of_stage(namespace, &u.name), None, &uid);
+            let plans = views(cluster.plans_of_stage(namespace, &u.name), None, &uid, &installation.key);
             let identity = in_force(upstream, accounts.named(&upstream.spec.accounts)).identity.value;
             Some((u.name.clone(), Upstream { plans, checks: upstream.spec.checks.clone(), identity }))
         })
         .collect();
-    let plans = views(cluster.plans_of_stage(namespace, name), Some(facts), &uid);
+    let plans = views(cluster.plans_of_stage(namespace, name), Some(facts), &uid, &installation.key);
     Some(Snapshot {
-        taken: taken(cluster, &uid, plans.first(), facts),
+        taken: taken(cluster, &uid, plans.first(), facts, &installation.key),
         plans,
         assembly: cluster.assembly(namespace, &stage.spec.assembly_ref.name),
         gate: in_force(&stage, accounts.named(&stage.spec.accounts)),
@@ -120,16 +121,17 @@ fn taken(
     me: &Uid,
     newest: Option<&PlanView>,
     facts: &Facts,
+    key: &HmacKey,
 ) -> BTreeMap<StackKey, String> {
     let ours: Vec<OwnedStack> = newest.map(PlanView::owned_now).unwrap_or_default();
     let mut taken = BTreeMap::new();
-    for (key, seen) in &facts.stacks {
+    for (stack, seen) in &facts.stacks {
         let Seen::Present(row, _) = seen else { continue };
         if !row.exists() || ours.iter().any(|o| o.stack_id == row.id) {
             continue;
         }
         // A Stage has many plans, and is asked once.
-        let plans = cluster.plans_with(key);
+        let plans = cluster.plans_with(stack);
         let owner = |p: &Arc<ChangePlan>| {
             let proposal = &p.spec.proposal;
             (p.namespace().unwrap_or_default(), proposal.name.clone(), proposal.uid.clone())
@@ -140,9 +142,9 @@ fn taken(
             if !cluster.stage(&namespace, &name).as_ref().is_some_and(lives) {
                 continue;
             }
-            let theirs = views(cluster.plans_of_stage(&namespace, &name), None, &uid);
+            let theirs = views(cluster.plans_of_stage(&namespace, &name), None, &uid, key);
             if theirs.first().is_some_and(|p| p.owned_now().iter().any(|o| o.stack_id == row.id)) {
-                taken.insert(key.clone(), format!("{namespace}/{name}"));
+                taken.insert(stack.clone(), format!("{namespace}/{name}"));
             }
         }
     }

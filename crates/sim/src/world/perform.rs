@@ -13,6 +13,7 @@ use stackgate_core::{
         Effect, Fact, LiveGate, LivePlan, Look, Mutation, NewPlan, Outcome, Receipt, Record, Refusal,
         RefusalKind, SetRef, SourceSeen, TemplateSource, WantedChangeSet,
     },
+    gate::sealed,
     stack::StackStatus,
     words::{ChangeSetName, DecisionId, Digest},
 };
@@ -125,7 +126,8 @@ impl World {
                     Some(NewPlan { ledger, ..NewPlan::clone(new) })
                 });
                 let new = other.as_ref().unwrap_or(new);
-                let plan = self.cluster.open_plan(new, self.now)?;
+                let ledger = sealed(&new.ledger, &new.namespace, &new.name, &key());
+                let plan = self.cluster.open_plan(&NewPlan { ledger, ..NewPlan::clone(new) }, self.now)?;
                 new.ledger.iter().filter_map(|e| e.decided.as_ref()).for_each(|d| self.is_recorded(d));
                 self.happened.push(Happened::Appended(new.name.clone(), 0));
                 Ok(Receipt::Plan(Box::new(Arc::unwrap_or_clone(plan))))
@@ -135,7 +137,7 @@ impl World {
                     return Ok(self.only_remembered(plan, entries));
                 }
                 let other = self.protocol.written(entries);
-                let entries = other.as_ref().unwrap_or(entries);
+                let entries = &sealed(other.as_ref().unwrap_or(entries), NAMESPACE, plan, &key());
                 let from = self.cluster.plan(plan).map_or(0, |p| p.spec.ledger.len());
                 let swap = self.protocol != Protocol::NoCompareAndSwap;
                 let stored = self.cluster.append(plan, resource_version, entries, swap)?;

@@ -16,7 +16,7 @@ use std::sync::Arc;
 
 use jiff::SignedDuration;
 use stackgate_core::{
-    api::{Action, CloseReason, Gate, Operation, PlannedAs, RiskClass},
+    api::{Action, CloseReason, Gate, LedgerEntry, Operation, PlannedAs, RiskClass},
     gate::PlanView,
     stack::StackStatus,
     words::StackKey,
@@ -143,6 +143,23 @@ fn a_forged_approval_does_not_count_where_the_news_of_the_policies_is_late() {
     run.world().turn_policies(true);
     run.alone(SignedDuration::from_mins(1)).unwrap();
     approve(&mut run, &plan);
+    run.alone(SignedDuration::from_mins(5)).unwrap();
+    assert_eq!(state(&mut run), "AwaitingApproval");
+}
+
+#[test]
+fn what_somebody_else_writes_into_the_ledger_opens_no_gate() {
+    let (mut run, plan) = waiting_for(two());
+    let entry = |seq: usize, by: &str| {
+        serde_json::from_value::<LedgerEntry>(serde_json::json!({
+            "seq": seq, "time": plan.opened_time.to_string(), "decided": { "action": "Approve", "by": by,
+                "identity": "Verified", "source": "ChangePlan", "slot": by, "acks": RiskClass::ALL } }))
+        .unwrap()
+    };
+    let next = plan.plan.spec.ledger.len();
+    let forged = [entry(next, "alice"), entry(next + 1, "bob")];
+    let version = plan.resource_version();
+    run.world().cluster.append(&plan.name, &version, &forged, true).unwrap();
     run.alone(SignedDuration::from_mins(5)).unwrap();
     assert_eq!(state(&mut run), "AwaitingApproval");
 }

@@ -11,7 +11,7 @@ use crate::{
     words::{AccountId, ChangeSetArn, DecisionId, Digest, Env, Region, StackId, StackKey, StackName},
 };
 
-/// One thing that happened. Exactly one of the fields after `time` is set.
+/// One thing that happened. Exactly one of the fields from `opened` to `closed` is set.
 #[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq)]
 #[serde(rename_all = "camelCase")]
 pub struct LedgerEntry {
@@ -38,6 +38,9 @@ pub struct LedgerEntry {
     /// The plan will not run (any more), its change sets are gone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub closed: Option<Closed>,
+    /// Proves that the controller wrote it, where it says who decided or reported: a keyed hash.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seal: Option<Digest>,
 }
 
 /// The plan is the newest of its Stage from here on.

@@ -8,7 +8,7 @@ fn plan_says(case: &Case, now: i64) -> String {
     let mut plan = Arc::clone(&s.newest().unwrap().plan);
     Arc::make_mut(&mut plan).metadata.namespace = Some("shop".to_owned());
     let gated = gated(&OneStage(Arc::clone(&s.stage)), &plan, at(now));
-    let (status, _) = crate::plan::status(&plan, gated.as_ref(), at(now)).unwrap();
+    let (status, _) = crate::plan::status(&plan, gated.as_ref(), &HmacKey::new(KEY), at(now)).unwrap();
     status.conditions.into_iter().find(|c| c.type_ == "Waiting").unwrap().message
 }
 

@@ -10,7 +10,7 @@ use stackgate_core::{
 };
 
 use super::{Recorded, behind, deleted, recorded};
-use crate::world::{Cluster, Entry, bootstrap_plan, now, object, plan, stage_spec};
+use crate::world::{Cluster, Entry, bootstrap_plan, installation, now, object, plan, stage_spec};
 
 use Entry::{Claimed, Closed, Decided, Opened, Settled};
 
@@ -35,7 +35,7 @@ fn shown(
         ..Cluster::default()
     };
     let gated = gated(&cluster, &plan, now());
-    recorded(object, name, status(&plan, gated.as_ref(), now()).unwrap().0)
+    recorded(object, name, status(&plan, gated.as_ref(), &installation().key, now()).unwrap().0)
 }
 
 pub fn plans() -> Vec<Recorded> {
