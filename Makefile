@@ -39,6 +39,12 @@ lint: ## format, clippy, and what may be among the dependencies
 	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
 	$(TOOLS)/deny/bin/cargo-deny --locked check --hide-inclusion-graph bans licenses sources
 
+# Not a part of `make test`, which runs the inputs that were kept.
+.PHONY: fuzz
+fuzz: ## fuzz every parser of what others wrote, SECONDS_EACH=600 each, and keep a small corpus
+	@tools/setup fuzz
+	@SECONDS_EACH=$(or $(SECONDS_EACH),600) tools/fuzz
+
 .PHONY: bench
 bench: running ## figures: how fast approvals take effect and decisions are taken; builds with --release
 	$(CARGO) build --release --locked --package stackgate --package stackgate-testbed --package stackgate-sim --bins
