@@ -94,7 +94,7 @@ fn packs(entries: Entries) {
     let caps = Caps { ratio_free_bytes: u64::MAX, ..Caps::default() };
     assert_eq!(entries_of_zip(&packed, &caps).as_ref(), Ok(&entries));
     let content = AssetContent::Directory(entries);
-    assert_eq!(content.equals_object(&packed, &caps), Ok(true));
+    assert_eq!(content.equals_object(&packed, &Caps::default()), Ok(true));
     assert_eq!(content.object().as_deref(), Ok(&packed[..]), "the same content, the same bytes");
 }
 

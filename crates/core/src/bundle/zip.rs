@@ -52,7 +52,7 @@ mod tests {
     use proptest::{collection::btree_map, prelude::*};
 
     use super::*;
-    use crate::bundle::{path::TreePath, tree::File};
+    use crate::bundle::{entries::AssetContent, path::TreePath, tree::File};
 
     fn entries() -> impl Strategy<Value = Entries> {
         // Names without a common directory prefix, so that no file is another one's directory.
@@ -90,6 +90,22 @@ mod tests {
         fn arbitrary_bytes_never_panic(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
             drop(entries_of_zip(&bytes, &Caps::default()));
         }
+    }
+
+    #[test]
+    fn what_packs_very_well_is_compared_as_well() {
+        let zeros = |bytes: usize| {
+            Entries([(TreePath::parse("a").unwrap(), File::new(vec![0; bytes], false))].into())
+        };
+        let ours = AssetContent::Directory(zeros(4 << 20));
+        let object = write_zip(&zeros(4 << 20)).unwrap();
+        assert!(object.len() * 100 < 4 << 20, "packed a hundred times smaller, and more");
+        assert_eq!(ours.equals_object(&object, &Caps::default()), Ok(true));
+        let bomb = write_zip(&zeros(9 << 20)).unwrap();
+        assert_eq!(
+            ours.equals_object(&bomb, &Caps::default()),
+            Err(ArchiveError::RatioTooHigh { limit: Caps::default().ratio })
+        );
     }
 
     #[test]
