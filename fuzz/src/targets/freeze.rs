@@ -4,6 +4,7 @@ use std::hint::black_box;
 
 use jiff::Timestamp;
 use stackgate_core::{
+    account::Accounts,
     api::{Freeze, FreezeSchedule, FreezeSpec},
     freeze::{Activity, activity, status},
 };
@@ -37,5 +38,5 @@ pub fn run(input: &[u8]) {
         Activity::Inactive(next) => assert!(next.is_some_and(|t| t > now), "it begins, and has not begun"),
         Activity::Unreadable(why) => assert!(!why.is_empty()),
     }
-    black_box(status(&freeze, now));
+    black_box(status(&freeze, &Accounts::new(Vec::new()), now));
 }
