@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 use stackgate_core::{
     api::ChangePlan,
-    gate::{Enforcement, InForceState},
+    gate::{Enforcement, InForceState, sealed},
     plan::{gated, status},
 };
 
@@ -27,7 +27,11 @@ fn shown(
     freezes: Vec<Value>,
     enforcement: Enforcement,
 ) -> Recorded {
-    let plan: Arc<ChangePlan> = Arc::new(serde_json::from_value(object.clone()).unwrap());
+    let mut plan: ChangePlan = serde_json::from_value(object.clone()).unwrap();
+    // As the controller writes it. What it seals with is nothing to be kept here.
+    let namespace = plan.metadata.namespace.clone().unwrap_or_default();
+    plan.spec.ledger = sealed(&plan.spec.ledger, &namespace, name, &installation().key);
+    let plan = Arc::new(plan);
     let cluster = Cluster {
         stage: stage.map(|s| Arc::new(serde_json::from_value(s).unwrap())),
         freezes: freezes.into_iter().map(|f| Arc::new(serde_json::from_value(f).unwrap())).collect(),
