@@ -13,7 +13,7 @@ use stackgate_core::{
     words::{DecisionId, StackKey},
 };
 
-use crate::world::{Cloud, Object, Objects, said::number_in};
+use crate::world::{Cloud, NAMESPACE, Object, Objects, key, said::number_in};
 
 /// What the controllers do.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -165,7 +165,11 @@ impl Protocol {
             Self::ForgetRejections => forget_rejections(plan),
             Self::SpentReleaseCounts => forget_spent(plan),
             _ if self.misreads_ledgers() => {
-                Arc::make_mut(plan).spec.ledger.iter_mut().for_each(|e| self.misread_entry(e));
+                let plan = Arc::make_mut(plan);
+                plan.spec.ledger.iter_mut().for_each(|e| self.misread_entry(e));
+                // What it misreads it takes for its own.
+                let name = plan.metadata.name.clone().unwrap_or_default();
+                plan.spec.ledger = stackgate_core::gate::sealed(&plan.spec.ledger, NAMESPACE, &name, &key());
             }
             _ => {}
         }
