@@ -19,6 +19,10 @@ use crate::{
     },
 };
 
+mod confirmed;
+
+pub use confirmed::{CONFIRM_WITHIN, Confirmed};
+
 /// What was seen of a thing, and when the looking began. Not having looked is never absence.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub enum Seen<T> {
@@ -544,38 +548,6 @@ pub enum RefusalKind {
     AssetKeyTaken,
     /// The call itself is wrong.
     Invalid,
-}
-
-/// A value that a fresh look has confirmed. Only [`Confirmed::by_look`] makes one.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Confirmed<T> {
-    value: T,
-    as_of: Timestamp,
-}
-
-/// How old a look may be to confirm something. By age, not "in this pass": with a step budget of one the latter never
-/// gets anywhere.
-pub const CONFIRM_WITHIN: jiff::SignedDuration = jiff::SignedDuration::from_secs(5);
-
-/// How old the look may be when what cannot be taken back is done.
-const ACT_WITHIN: jiff::SignedDuration = jiff::SignedDuration::from_secs(15);
-
-impl<T> Confirmed<T> {
-    /// Confirms a value by a look that began at `as_of`, if that is fresh enough.
-    #[must_use]
-    pub fn by_look(value: T, as_of: Timestamp, now: Timestamp) -> Option<Self> {
-        // A look from the future is one from before the clock was set back.
-        (as_of <= now && now.duration_since(as_of) <= CONFIRM_WITHIN).then_some(Self { value, as_of })
-    }
-    /// The value.
-    #[must_use]
-    pub fn get(&self) -> &T {
-        &self.value
-    }
-
-    fn is_over(&self, now: Timestamp) -> bool {
-        now.duration_since(self.as_of) > ACT_WITHIN
-    }
 }
 
 impl Effect {

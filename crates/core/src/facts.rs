@@ -169,18 +169,24 @@ impl Facts {
     /// not be read, and it is no secret.
     #[must_use]
     pub fn hush(&self, text: String) -> String {
-        let secrets = self.values.iter().filter(|(source, _)| source.kind == ValueKind::Secret);
-        let held = secrets.filter_map(|(_, seen)| match seen {
-            Seen::Present(held, _) => Some(held.values.values()),
-            Seen::Absent(_) | Seen::Unknown => None,
-        });
-        let all = held.flatten().chain(&self.former_secrets).map(Hidden::reveal);
+        let all = self.secrets(|_| true).chain(&self.former_secrets).map(Hidden::reveal);
         // The longest first: one value may hold another.
         let mut all: Vec<&str> = all.filter(|secret| secret.len() >= 4).collect();
         all.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
         all.into_iter().fold(text, |text, secret| {
             if text.contains(secret) { text.replace(secret, "(hidden)") } else { text }
         })
+    }
+
+    /// The values that these Secrets hold, as far as they were read.
+    fn secrets(&self, of: impl Fn(&ValueSource) -> bool) -> impl Iterator<Item = &Hidden> {
+        let read =
+            self.values.iter().filter(move |(source, _)| source.kind == ValueKind::Secret && of(source));
+        let held = read.filter_map(|(_, seen)| match seen {
+            Seen::Present(held, _) => Some(held.values.values()),
+            Seen::Absent(_) | Seen::Unknown => None,
+        });
+        held.flatten()
     }
 
     /// The object rests: nothing goes on until something changes. What is large and can be asked for again is forgotten: the
@@ -315,18 +321,11 @@ impl Facts {
             (Look::Values(source), Fact::Values(held)) => {
                 // With other keys it is another question.
                 let of_this = |old: &ValueSource| (old.kind, &old.name) == (source.kind, &source.name);
-                if source.kind == ValueKind::Secret {
-                    let old = self.values.iter().filter(|(old, _)| of_this(old));
-                    let known = old.filter_map(|(_, seen)| match seen {
-                        Seen::Present(held, _) => Some(held.values.values().cloned()),
-                        Seen::Absent(_) | Seen::Unknown => None,
-                    });
-                    let former: Vec<Hidden> =
-                        known.flatten().filter(|v| !self.former_secrets.contains(v)).collect();
-                    self.former_secrets.extend(former);
-                    let more = self.former_secrets.len().saturating_sub(FORMER_SECRETS);
-                    self.former_secrets.drain(..more);
-                }
+                let held_before = self.secrets(of_this).filter(|v| !self.former_secrets.contains(v));
+                let held_before: Vec<Hidden> = held_before.cloned().collect();
+                self.former_secrets.extend(held_before);
+                let more = self.former_secrets.len().saturating_sub(FORMER_SECRETS);
+                self.former_secrets.drain(..more);
                 self.values.retain(|old, _| !of_this(old));
                 self.values.insert(source.clone(), seen(held, at));
             }

@@ -140,6 +140,7 @@ fn message(s: &Seen<'_>, standing: &Standing) -> Text {
             Some(Brake::PoliciesNotInForce(why)) => {
                 format!("has what it needs and waits, since nothing proves now who decided: {why}").into()
             }
+            // One that observes has a state of its own.
             Some(Brake::Suspended | Brake::Observing) | None => {
                 "has what it needs and waits: spec.suspend holds its Stage".into()
             }

@@ -86,20 +86,21 @@ impl Template {
             return Err(TemplateError::NotAnObject("the template".to_owned()));
         };
         let pseudo = Pseudo::of(stack);
-        let nothing =
-            || Seen { pseudo: &pseudo, imports: ExportNames::default(), transforms: BTreeSet::new() };
-        let mut seen = nothing();
-        for section in ["Resources", "Outputs", "Conditions", "Rules", "Mappings", "Hooks"] {
-            top.get(section).into_iter().for_each(|value| seen.walk(value));
+        let mut seen = Seen { pseudo: &pseudo, imports: ExportNames::default(), transforms: BTreeSet::new() };
+        let (importing, others): (Vec<_>, Vec<_>) =
+            top.iter().partition(|(name, _)| IMPORTING.contains(&name.as_str()));
+        importing.into_iter().for_each(|(_, value)| seen.walk(value));
+        let imports = std::mem::take(&mut seen.imports);
+        // A macro is carried out wherever it stands.
+        for (name, value) in others {
+            match name.as_str() {
+                "Transform" => seen.top_transform(value),
+                "Fn::Transform" => seen.inner_transform(value),
+                _ => {}
+            }
+            seen.walk(value);
         }
-        let imports = seen.imports;
-        // A macro may stand in any section: it is carried out wherever it is found.
-        let mut anywhere = nothing();
-        if let Some(transform) = top.get("Transform") {
-            anywhere.top_transform(transform);
-        }
-        anywhere.walk(&json);
-        let transforms = anywhere.transforms;
+        let transforms = seen.transforms;
         Ok(Self {
             resources: resources(top)?,
             parameters: parameters(top)?,
@@ -109,7 +110,16 @@ impl Template {
             json,
         })
     }
+
+    /// The sections that only a macro reads, such as `Globals` of AWS::Serverless.
+    pub fn macro_sections(&self) -> impl Iterator<Item = (&str, &Value)> {
+        let top = self.json.as_object().into_iter().flatten();
+        top.filter(|(name, _)| !SECTIONS.contains(&name.as_str())).map(|(name, value)| (name.as_str(), value))
+    }
 }
+
+/// The sections in which values may be imported.
+const IMPORTING: [&str; 6] = ["Resources", "Outputs", "Conditions", "Rules", "Mappings", "Hooks"];
 
 /// The sections that CloudFormation knows.
 const SECTIONS: [&str; 11] = [
@@ -125,14 +135,6 @@ const SECTIONS: [&str; 11] = [
     "Outputs",
     "Hooks",
 ];
-
-impl Template {
-    /// The sections that only a macro reads, such as `Globals` of AWS::Serverless.
-    pub fn macro_sections(&self) -> impl Iterator<Item = (&str, &Value)> {
-        let top = self.json.as_object().into_iter().flatten();
-        top.filter(|(name, _)| !SECTIONS.contains(&name.as_str())).map(|(name, value)| (name.as_str(), value))
-    }
-}
 
 fn section<'a>(
     top: &'a Map<String, Value>,
