@@ -7,12 +7,13 @@ use std::{
 
 use anyhow::{Context, Result};
 
-/// The seed that was given, else one of this moment.
-pub fn seed() -> Result<u64> {
-    match env::var("SURVIVAL_SEED") {
-        Ok(given) => given.parse().context("SURVIVAL_SEED is no number"),
-        Err(_) => Ok(SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs()),
-    }
+/// Runs a test with the seed that was given, else with one of this moment; a failure tells it.
+pub fn with_seed(test: impl FnOnce(u64) -> Result<()>) -> Result<()> {
+    let seed = match env::var("SURVIVAL_SEED") {
+        Ok(given) => given.parse().context("SURVIVAL_SEED is no number")?,
+        Err(_) => SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs(),
+    };
+    test(seed).with_context(|| format!("SURVIVAL_SEED={seed}"))
 }
 
 /// Numbers from a seed (SplitMix64).

@@ -10,7 +10,7 @@ use anyhow::{Context, Result, anyhow, ensure};
 use stackgate_testbed::{Controller, Fault, Hold, Proxy, Rule};
 
 use crate::{
-    draw::{Draw, seed},
+    draw::{Draw, with_seed},
     fleet::Fleet,
     ground::{LATEST, ground},
     left::becomes_like,
@@ -50,8 +50,7 @@ struct Hits {
 
 #[test]
 fn fifty_kills_leave_what_a_calm_life_leaves() -> Result<()> {
-    let seed = seed()?;
-    survives_kills(seed).with_context(|| format!("SURVIVAL_SEED={seed}"))
+    with_seed(survives_kills)
 }
 
 fn survives_kills(seed: u64) -> Result<()> {
@@ -115,6 +114,7 @@ fn kill(
     } else {
         call.remove();
     }
+    // Not for anything to happen: it dies at a moment that nobody has chosen.
     thread::sleep(draw.moment(MOST_AFTER));
     if open.load(Relaxed) > 0 {
         hits.busy += 1;

@@ -6,11 +6,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Result, bail, ensure};
 use stackgate_testbed::{Fault, Hold, Rule, scenario::World};
 
 use crate::{
-    draw::{Draw, seed},
+    draw::{Draw, with_seed},
     fleet::Fleet,
     ground::{Ground, LATEST, ground},
     left::becomes_like,
@@ -32,8 +32,7 @@ const MOST_AFTER: Duration = Duration::from_millis(400);
 
 #[test]
 fn a_cluster_that_restarts_leaves_what_one_that_stays_leaves() -> Result<()> {
-    let seed = seed()?;
-    survives_restarts(&mut *ground()?, seed).with_context(|| format!("SURVIVAL_SEED={seed}"))
+    with_seed(|seed| survives_restarts(&mut *ground()?, seed))
 }
 
 fn survives_restarts(ground: &mut Ground, seed: u64) -> Result<()> {
@@ -56,6 +55,7 @@ fn survives_restarts(ground: &mut Ground, seed: u64) -> Result<()> {
             Some(restart) => {
                 restarts.next();
                 next += 1 + draw.below(STACKS_BETWEEN);
+                // Not for anything to happen: it dies at a moment that nobody has chosen.
                 thread::sleep(draw.moment(MOST_AFTER));
                 restart.perform(world)?;
             }

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 use stackgate_testbed::{Fault, Hold, Proxy, Rule};
 
 use crate::{
-    draw::seed,
+    draw::with_seed,
     fleet::Fleet,
     ground::{LATEST, ground},
     left::becomes_like,
@@ -25,8 +25,7 @@ const MOST_TIMES: usize = 4;
 
 #[test]
 fn a_bad_network_leaves_what_a_good_one_leaves() -> Result<()> {
-    let seed = seed()?;
-    survives_the_network(seed).with_context(|| format!("SURVIVAL_SEED={seed}"))
+    with_seed(survives_the_network)
 }
 
 fn survives_the_network(seed: u64) -> Result<()> {

@@ -10,8 +10,8 @@ use super::{Snapshot, carry, decide, latch::latch, record::record, status};
 use crate::{
     account::Accounts,
     api::{
-        Action, AwsAccount, Bootstrap, ChangePlan, CloudAssembly, CloudAssemblyStatus, Decided, FINALIZER,
-        Freeze, LedgerEntry, PlannedAs, Reason, Stage, StageStatus,
+        Action, AwsAccount, Bootstrap, ChangePlan, ChangePlanStatus, CloudAssembly, CloudAssemblyStatus,
+        Decided, FINALIZER, Freeze, LedgerEntry, PlannedAs, Reason, Stage, StageStatus,
     },
     change::HmacKey,
     cluster::{ClusterView, Installation},
@@ -23,6 +23,7 @@ use crate::{
     words::{Digest, StackKey},
 };
 
+mod case;
 mod checks;
 mod messages;
 mod parameters;
@@ -31,261 +32,7 @@ mod seen;
 mod stops;
 mod together;
 
-const UID: &str = "5e5cda1a";
-const KEY: [u8; 32] = [7; 32];
-const C1: &str = "c1-1111111111111111111111111111111111111111";
-const OTHER: &str = "c1-2222222222222222222222222222222222222222";
-const C3: &str = "c1-3333333333333333333333333333333333333333";
-const A1: &str = "a1-1111111111111111111111111111111111111111";
-const NEXT_A1: &str = "a1-2222222222222222222222222222222222222222";
-const APPROVE: &str = "gate.stackgate.dev/approve.alice";
-
-fn at(minutes: i64) -> Timestamp {
-    let start: Timestamp = "2026-11-24T00:00:00Z".parse().unwrap();
-    start.saturating_add(SignedDuration::from_mins(minutes)).unwrap()
-}
-
-fn release() -> Value {
-    let source = json!({ "s3": { "account": "build", "bucket": "shop-out", "key": "k", "region": "eu-west-1", "versionID": "1" } });
-    json!({ "digest": Digest::of("release").to_string(), "name": "release", "source": source })
-}
-
-/// What a test is about, put together bit by bit. One entry of the ledger each minute, from minute 0.
-struct Case {
-    annotations: BTreeMap<String, String>,
-    gate: Value,
-    suspend: bool,
-    mode: Value,
-    parameters: Value,
-    plans: Vec<ChangePlan>,
-    freezes: Vec<Freeze>,
-    enforcement: Enforcement,
-    facts: Facts,
-    installation: Installation,
-}
-
-impl Case {
-    fn new(ledger: &[Value]) -> Self {
-        Self {
-            annotations: BTreeMap::new(),
-            gate: Value::Null,
-            suspend: false,
-            mode: Value::Null,
-            parameters: json!([]),
-            plans: vec![plan(C1, A1, 1, ledger)],
-            freezes: Vec::new(),
-            enforcement: Enforcement {
-                state: InForceState::InForce,
-                fingerprint: Some(Digest::of("policies")),
-                ..Enforcement::default()
-            },
-            facts: Facts::default(),
-            installation: Installation { namespace: "stackgate".to_owned(), key: HmacKey::new(KEY) },
-        }
-    }
-
-    fn on_stage(mut self, key: &str, value: &str) -> Self {
-        self.annotations.insert(key.to_owned(), value.to_owned());
-        self
-    }
-
-    fn on_plan(mut self, key: &str, value: &str) -> Self {
-        let marks = self.plans[0].metadata.annotations.get_or_insert_default();
-        marks.insert(key.to_owned(), value.to_owned());
-        self
-    }
-
-    fn with(mut self, change: impl FnOnce(&mut Self)) -> Self {
-        change(&mut self);
-        self
-    }
-
-    /// The Stage as it is, and as a look at the API server has shown it.
-    fn stage(&self) -> Stage {
-        let spec = json!({
-            "assemblyRef": { "name": "shop" }, "accounts": ["prod"], "gate": self.gate, "suspend": self.suspend,
-            "mode": self.mode, "parameters": self.parameters
-        });
-        let mut stage = Stage::new("prod", serde_json::from_value(spec).unwrap());
-        stage.metadata.uid = Some(UID.to_owned());
-        stage.metadata.namespace = Some("shop".to_owned());
-        stage.metadata.finalizers = Some(vec![FINALIZER.to_owned()]);
-        stage.metadata.annotations = Some(self.annotations.clone());
-        stage
-    }
-
-    /// A look at the API server, after all that is there has been seen.
-    fn live(&self) -> SeenGate {
-        let live = LiveGate {
-            stage: Some(self.stage()),
-            accounts: Vec::new(),
-            freezes: self.freezes.clone(),
-            plan: Some(LivePlan::default()),
-            policies: Some(Digest::of("policies")),
-        };
-        SeenGate { live, at: at(9), after: self.plan_version() }
-    }
-
-    fn plan_version(&self) -> PlanVersion {
-        PlanView::new(Arc::new(self.plans[0].clone())).unwrap().version()
-    }
-
-    fn looked(self) -> Self {
-        let live = self.live();
-        self.with(|c| c.facts.gate = Some(live))
-    }
-
-    fn seen(&self) -> Snapshot<'_> {
-        let stage = self.stage();
-        let source = json!({ "source": { "s3": { "account": "build", "bucket": "shop-out", "key": "k", "region": "eu-west-1" } } });
-        let mut assembly = CloudAssembly::new("shop", serde_json::from_value(source).unwrap());
-        assembly.status = Some(CloudAssemblyStatus {
-            release: Some(serde_json::from_value(release()).unwrap()),
-            ..CloudAssemblyStatus::default()
-        });
-        let uid = UID.parse().unwrap();
-        Snapshot {
-            namespace: "shop".to_owned(),
-            assembly: Some(Arc::new(assembly)),
-            accounts: Accounts::default(),
-            bootstraps: Vec::new(),
-            stages: BTreeMap::new(),
-            taken: BTreeMap::new(),
-            upstreams: BTreeMap::new(),
-            plans: views(self.plans.iter().cloned().map(Arc::new).collect(), None, &uid, &HmacKey::new(KEY)),
-            gate: in_force(&stage, []),
-            freezes: self.freezes.iter().cloned().map(Arc::new).collect(),
-            enforcement: self.enforcement.clone(),
-            facts: &self.facts,
-            installation: &self.installation,
-            stage: Arc::new(stage),
-            uid,
-        }
-    }
-
-    fn decided(&self, now: i64) -> Verdict {
-        decide(&self.seen(), at(now))
-    }
-
-    /// What is recorded next, as action, author and identity, once it is certain who decided.
-    fn recorded(&self, now: i64) -> Vec<String> {
-        let facts = Facts { gate: Some(self.live()), ..Facts::default() };
-        let s = Snapshot { facts: &facts, ..self.seen() };
-        recorded(latched(&s, at(now)))
-    }
-
-    /// What is done about what stands in annotations.
-    fn latched(&self, now: Timestamp) -> Option<Verdict> {
-        let s = self.seen();
-        latched(&s, now)
-    }
-
-    /// What goes over into the plan of a release that is opened next.
-    fn carried(&self, a1: &str) -> Vec<Decided> {
-        carry::beforehand(&self.seen(), &a1.parse().unwrap())
-    }
-}
-
-fn latched(s: &Snapshot<'_>, now: Timestamp) -> Option<Verdict> {
-    let plan = s.newest().unwrap();
-    latch(s, plan, now).map(|found| record(s, plan, found, now))
-}
-
-fn told(d: &Decided) -> String {
-    let under = d.under.as_ref().map(|id| format!(" under {}", &id.to_string()[..4])).unwrap_or_default();
-    format!("{:?} {} {:?}{under}", d.action, d.by, d.identity)
-}
-
-fn recorded(verdict: Option<Verdict>) -> Vec<String> {
-    let entries = verdict.map(entries).unwrap_or_default();
-    entries.into_iter().filter_map(|e| e.decided).map(|d| told(&d)).collect()
-}
-
-fn entries(v: Verdict) -> Vec<LedgerEntry> {
-    let Next::Do(effects) = v.next else { panic!("{v:?}") };
-    effects
-        .into_iter()
-        .flat_map(|e| match e {
-            Effect::Record(Record::Ledger { entries, .. }) => entries,
-            Effect::Look(_) => Vec::new(),
-            other => panic!("{other:?}"),
-        })
-        .collect()
-}
-
-fn plan(id: &str, a1: &str, order: u64, ledger: &[Value]) -> ChangePlan {
-    let digest = Digest::of("x").to_string();
-    let stack = json!({
-        "account": "333333333333", "region": "eu-west-1", "stackName": "Store", "qualifier": "acme",
-        "artifact": "Store", "plan": "Prepared", "input": digest, "leaf": digest,
-        "count": { "add": 1, "modify": 0, "remove": 0, "replace": 0, "maybeReplace": 0 }
-    });
-    let opened = json!({ "opened": { "order": order, "release": release() } });
-    let ledger: Vec<Value> = std::iter::once(&opened)
-        .chain(ledger)
-        .enumerate()
-        .map(|(seq, entry)| {
-            let mut entry = entry.clone();
-            entry["seq"] = json!(seq);
-            entry["time"] = json!(at(i64::try_from(seq).unwrap()).to_string());
-            entry
-        })
-        .collect();
-    let spec = json!({
-        "proposal": {
-            "kind": "Stage", "name": "prod", "uid": UID, "operation": "Deploy", "id": id, "a1": a1, "stacks": [stack]
-        },
-        "ledger": ledger
-    });
-    let mut plan = ChangePlan::new(&format!("prod-{}", &id[3..]), serde_json::from_value(spec).unwrap());
-    plan.metadata.uid = Some(format!("plan-{order}"));
-    plan.metadata.namespace = Some("shop".to_owned());
-    seal(&mut plan);
-    plan
-}
-
-/// As the controller has written it.
-fn seal(plan: &mut ChangePlan) {
-    let name = plan.metadata.name.clone().unwrap();
-    plan.spec.ledger = sealed(&plan.spec.ledger, "shop", &name, &HmacKey::new(KEY));
-}
-
-/// A plan of the release that needs nothing done, so that it is carried out at minute 0.
-fn carried_out(id: &str, order: u64) -> ChangePlan {
-    let mut plan = plan(id, A1, order, &[]);
-    for stack in &mut plan.spec.proposal.stacks {
-        stack.plan = PlannedAs::Unchanged;
-    }
-    plan
-}
-
-fn said(action: &str, by: &str) -> Value {
-    json!({ "decided": { "action": action, "by": by, "identity": "Verified", "source": "ChangePlan", "slot": by } })
-}
-
-fn beforehand(by: &str) -> Value {
-    json!({ "decided": {
-        "action": "Approve", "by": by, "identity": "Verified", "source": "Stage", "slot": by, "under": A1
-    } })
-}
-
-fn claimed() -> Value {
-    json!({ "claimed": { "stacks": [] } })
-}
-
-fn closed(reason: &str) -> Value {
-    json!({ "closed": { "reason": reason, "message": "x" } })
-}
-
-fn reopened(order: u64) -> Value {
-    json!({ "opened": { "order": order, "release": release() } })
-}
-
-fn freeze(spec: Value) -> Freeze {
-    let mut spec = spec;
-    spec["reason"] = json!("INC-1");
-    Freeze::new("inc-1", serde_json::from_value(spec).unwrap())
-}
+use self::case::*;
 
 #[rstest]
 #[case::of_a_change_that_is_not_known(&format!("{OTHER};by=alice"), &[])]
@@ -479,25 +226,23 @@ fn a_freeze_holds_up_and_an_override_goes_through_it() {
     assert_eq!(alone.decided(9).phase, Phase::Waiting(Reason::AwaitingApproval));
 }
 
-#[test]
-fn a_suspended_stage_records_and_stops_and_starts_nothing() {
-    let suspended = |ledger: &[Value]| Case::new(ledger).with(|c| c.suspend = true);
-    assert_eq!(suspended(&[said("Approve", "alice")]).decided(9).phase, Phase::Waiting(Reason::Suspended));
-    let case = suspended(&[]).on_plan(APPROVE, &format!("{C1};by=alice"));
+#[rstest]
+#[case::it_is_suspended(|c: &mut Case| c.suspend = true, Reason::Suspended, "spec.suspend")]
+#[case::it_observes(
+    |c: &mut Case| c.mode = json!("Observe"), Reason::Observing, "kubectl -n shop describe plan"
+)]
+fn a_stage_that_runs_nothing_records_and_stops(
+    #[case] change: fn(&mut Case),
+    #[case] reason: Reason,
+    #[case] says: &str,
+) {
+    let held = |ledger: &[Value]| Case::new(ledger).with(change);
+    let approved = held(&[said("Approve", "alice")]).decided(9);
+    assert_eq!(approved.phase, Phase::Waiting(reason));
+    assert!(approved.message.contains(says), "{}", approved.message);
+    let case = held(&[]).on_plan(APPROVE, &format!("{C1};by=alice"));
     assert_eq!(case.recorded(9), ["Approve alice Verified"]);
-    let rejected = suspended(&[said("Approve", "alice"), said("Reject", "bob")]);
-    assert_eq!(rejected.decided(9).phase, Phase::Working(Reason::Withdrawing));
-}
-
-#[test]
-fn an_observing_stage_records_and_stops_and_starts_nothing() {
-    let observing = |ledger: &[Value]| Case::new(ledger).with(|c| c.mode = json!("Observe"));
-    let approved = observing(&[said("Approve", "alice")]).decided(9);
-    assert_eq!(approved.phase, Phase::Waiting(Reason::Observing));
-    assert!(approved.message.contains("kubectl -n shop describe plan"), "{}", approved.message);
-    let case = observing(&[]).on_plan(APPROVE, &format!("{C1};by=alice"));
-    assert_eq!(case.recorded(9), ["Approve alice Verified"]);
-    let rejected = observing(&[said("Approve", "alice"), said("Reject", "bob")]);
+    let rejected = held(&[said("Approve", "alice"), said("Reject", "bob")]);
     assert_eq!(rejected.decided(9).phase, Phase::Working(Reason::Withdrawing));
 }
 
@@ -585,12 +330,7 @@ fn a_restart_says_nothing_new_of_the_policies() {
 #[case::was_closed(&[said("Approve", "alice"), closed("Superseded")], Some("1/1"))]
 fn what_was_approved_then_stays_so_in_the_status(#[case] ledger: &[Value], #[case] approvals: Option<&str>) {
     let case = Case::new(ledger);
-    let s = case.seen();
-    let mut plan = Arc::clone(&s.newest().unwrap().plan);
-    Arc::make_mut(&mut plan).metadata.namespace = Some("shop".to_owned());
-    let late = at(60 * 24 * 4);
-    let gated = gated(&OneStage(Arc::clone(&s.stage)), &plan, late);
-    let (status, _) = crate::plan::status(&plan, gated.as_ref(), &HmacKey::new(KEY), late).unwrap();
+    let status = plan_status(&case.seen(), at(60 * 24 * 4));
     assert_eq!(status.approvals.as_deref(), approvals);
 }
 
@@ -599,50 +339,8 @@ fn the_report_of_a_check_that_nobody_asks_for_is_told() {
     let case = Case::new(&[]).with(|c| c.plans = vec![carried_out(C1, 1)]);
     let case = case.on_plan("gate.stackgate.dev/check.smoke", &format!("{C1};result=passed;by=alice"));
     let mut s = case.seen();
-    let mut plan = Arc::clone(&s.newest().unwrap().plan);
-    Arc::make_mut(&mut plan).metadata.namespace = Some("shop".to_owned());
-    let ignored = |stage: &Arc<Stage>| {
-        let gated = gated(&OneStage(Arc::clone(stage)), &plan, at(9));
-        crate::plan::status(&plan, gated.as_ref(), &HmacKey::new(KEY), at(9)).unwrap().0.ignored
-    };
     let told = "gate.stackgate.dev/check.smoke: smoke is none of spec.checks of the Stage";
-    assert_eq!(ignored(&s.stage), [told]);
+    assert_eq!(plan_status(&s, at(9)).ignored, [told]);
     Arc::make_mut(&mut s.stage).spec.checks = serde_json::from_value(json!([{ "name": "smoke" }])).unwrap();
-    assert!(ignored(&s.stage).is_empty());
-}
-
-/// A cluster that holds nothing but a Stage.
-struct OneStage(Arc<Stage>);
-
-impl ClusterView for OneStage {
-    fn stage(&self, _: &str, _: &str) -> Option<Arc<Stage>> {
-        Some(Arc::clone(&self.0))
-    }
-    fn stages(&self, _: &str) -> Vec<Arc<Stage>> {
-        vec![Arc::clone(&self.0)]
-    }
-    fn assembly(&self, _: &str, _: &str) -> Option<Arc<CloudAssembly>> {
-        None
-    }
-    fn accounts(&self) -> Vec<Arc<AwsAccount>> {
-        Vec::new()
-    }
-    fn bootstraps(&self) -> Vec<Arc<Bootstrap>> {
-        Vec::new()
-    }
-    fn freezes(&self) -> Vec<Arc<Freeze>> {
-        Vec::new()
-    }
-    fn enforcement(&self) -> Enforcement {
-        Enforcement::default()
-    }
-    fn plans_of_stage(&self, _: &str, _: &str) -> Vec<Arc<ChangePlan>> {
-        Vec::new()
-    }
-    fn plans_with(&self, _: &StackKey) -> Vec<Arc<ChangePlan>> {
-        Vec::new()
-    }
-    fn plans_of_bootstrap(&self, _: &str) -> Vec<Arc<ChangePlan>> {
-        Vec::new()
-    }
+    assert!(plan_status(&s, at(9)).ignored.is_empty());
 }

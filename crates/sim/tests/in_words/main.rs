@@ -186,14 +186,7 @@ fn a_forged_approval_does_not_count_where_the_news_of_the_stage_is_late() {
 fn what_is_claimed_does_not_run_where_the_policies_are_gone_and_cannot_be_read() {
     let (mut run, plan) = waiting_for(Vec::new());
     approve(&mut run, &plan);
-    while run
-        .world()
-        .cluster
-        .plan(&plan.name)
-        .is_some_and(|p| p.spec.ledger.iter().all(|e| e.claimed.is_none()))
-    {
-        run.alone(SignedDuration::from_millis(1)).unwrap();
-    }
+    until_claimed(&mut run, &plan);
     run.world().policies.readable = false;
     run.world().turn_policies(false);
     run.alone(SignedDuration::from_mins(5)).unwrap();

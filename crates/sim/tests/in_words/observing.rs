@@ -42,13 +42,7 @@ fn what_is_approved_runs_once_the_stage_manages_and_not_before() {
 fn what_is_claimed_and_has_not_begun_does_not_begin_any_more() {
     let (mut run, plan) = waiting();
     approve(&mut run, &plan);
-    let unclaimed = |run: &mut Run| {
-        let there = run.world().cluster.plan(&plan.name);
-        there.is_some_and(|p| p.spec.ledger.iter().all(|e| e.claimed.is_none()))
-    };
-    while unclaimed(&mut run) {
-        run.alone(SignedDuration::from_millis(1)).unwrap();
-    }
+    until_claimed(&mut run, &plan);
     observe(&mut run, true);
     run.alone(SignedDuration::from_mins(10)).unwrap();
     assert_eq!(state(&mut run), "Observing");

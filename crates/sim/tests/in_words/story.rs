@@ -41,6 +41,17 @@ pub fn approve(run: &mut Run, plan: &PlanView) {
     sign(run, plan, Action::Approve, "");
 }
 
+/// Until the claim stands in the ledger, and nothing else has happened yet.
+pub fn until_claimed(run: &mut Run, plan: &PlanView) {
+    let unclaimed = |run: &mut Run| {
+        let there = run.world().cluster.plan(&plan.name);
+        there.is_some_and(|p| p.spec.ledger.iter().all(|e| e.claimed.is_none()))
+    };
+    while unclaimed(run) {
+        run.alone(SignedDuration::from_millis(1)).unwrap();
+    }
+}
+
 pub fn change_stage(run: &mut Run, change: impl FnOnce(&mut Stage)) {
     let cluster = &mut run.world().cluster;
     match cluster.objects.0.get(&ObjectKey::Stage(DEV.to_owned())).cloned() {

@@ -4,11 +4,7 @@ use super::*;
 
 /// What the newest plan shows.
 fn plan_says(case: &Case, now: i64) -> String {
-    let s = case.seen();
-    let mut plan = Arc::clone(&s.newest().unwrap().plan);
-    Arc::make_mut(&mut plan).metadata.namespace = Some("shop".to_owned());
-    let gated = gated(&OneStage(Arc::clone(&s.stage)), &plan, at(now));
-    let (status, _) = crate::plan::status(&plan, gated.as_ref(), &HmacKey::new(KEY), at(now)).unwrap();
+    let status = plan_status(&case.seen(), at(now));
     status.conditions.into_iter().find(|c| c.type_ == "Waiting").unwrap().message
 }
 
