@@ -4,19 +4,18 @@
 
 mod account;
 
-use std::sync::OnceLock;
-
-use anyhow::{Context as _, Result, anyhow, ensure};
+use anyhow::{Context as _, Result, ensure};
 use rstest::{Context, rstest};
 use serde_json::{Value, json};
-use stackgate_testbed::scenario::{
-    BUCKET, Case, CdkOut, DEV, LONG, SHOP, World, WorldOptions, corpus, deploy_with, shared,
+use stackgate_testbed::{
+    Started,
+    scenario::{BUCKET, Case, CdkOut, DEV, LONG, SHOP, World, WorldOptions, corpus, deploy_with, shared},
 };
 
 /// The world of all apps, started by the first one.
 fn world() -> Result<&'static World> {
-    static WORLD: OnceLock<Result<World, String>> = OnceLock::new();
-    let start = || {
+    static WORLD: Started<World> = Started::new();
+    WORLD.get(|| {
         let mut world = World::start(WorldOptions {
             binary: Some(env!("CARGO_BIN_EXE_stackgate").into()),
             ..WorldOptions::default()
@@ -24,9 +23,7 @@ fn world() -> Result<&'static World> {
         world.start_controller()?;
         shared(&world, &[BUCKET])?;
         Ok(world)
-    };
-    let started = WORLD.get_or_init(|| start().map_err(|error: anyhow::Error| format!("{error:#}")));
-    started.as_ref().map_err(|error| anyhow!("{error}"))
+    })
 }
 
 /// What an app needs besides: parameter values, and a CDK Stage of another name.

@@ -5,20 +5,19 @@ mod credentials;
 mod source;
 mod unreachable;
 
-use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 
 use anyhow::{Result, anyhow, ensure};
-use stackgate_testbed::scenario::{BUCKET, Case, Kind, SHOP, World, WorldOptions, shared};
+use stackgate_testbed::{
+    Started,
+    scenario::{BUCKET, Case, Kind, SHOP, World, WorldOptions, shared},
+};
 
 /// The world, for one test at a time, with a controller that runs.
 fn world() -> Result<MutexGuard<'static, World>> {
-    static WORLD: OnceLock<Result<Mutex<World>, String>> = OnceLock::new();
-    let world = WORLD
-        .get_or_init(|| start().map(Mutex::new).map_err(|error| format!("{error:#}")))
-        .as_ref()
-        .map_err(|error| anyhow!("{error}"))?;
+    static WORLD: Started<Mutex<World>> = Started::new();
     // What a test that failed left behind must not fail the next one.
-    let mut world = world.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut world = WORLD.in_turn(start)?;
     world.proxy.remove_rules();
     if !world.controller()?.is_running() {
         world.controller()?.restart()?;

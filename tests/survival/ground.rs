@@ -1,14 +1,14 @@
 //! What all fleets share: the world with its accounts, and the fleet that nobody disturbs.
 
 use std::{
-    sync::{Mutex, MutexGuard, OnceLock, PoisonError},
+    sync::{Mutex, MutexGuard},
     time::Duration,
 };
 
-use anyhow::{Result, anyhow};
+use anyhow::Result;
 use serde_json::{Value, json};
 use stackgate_testbed::{
-    Controller,
+    Controller, Started,
     scenario::{BUCKET, BUILD, BUILD_ACCOUNT, Kind, QUALIFIER, REGION, WAY_IN, World, WorldOptions},
 };
 
@@ -32,13 +32,9 @@ pub struct Ground {
 
 /// The ground, for one test at a time, with one controller that runs.
 pub fn ground() -> Result<MutexGuard<'static, Ground>> {
-    static GROUND: OnceLock<Result<Mutex<Ground>, String>> = OnceLock::new();
-    let ground = GROUND
-        .get_or_init(|| start().map(Mutex::new).map_err(|error| format!("{error:#}")))
-        .as_ref()
-        .map_err(|error| anyhow!("{error}"))?;
+    static GROUND: Started<Mutex<Ground>> = Started::new();
     // What a test that failed left behind must not fail the next one.
-    let mut ground = ground.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut ground = GROUND.in_turn(start)?;
     let world = &mut ground.world;
     world.proxy.remove_rules();
     world.proxy.clear();

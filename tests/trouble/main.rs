@@ -11,11 +11,9 @@ mod removal;
 mod source;
 mod stacks;
 
-use std::sync::OnceLock;
-
-use anyhow::{Result, anyhow};
+use anyhow::Result;
 use stackgate_testbed::{
-    User, repository,
+    Started, User, repository,
     scenario::{BUCKET, SHOP, World, WorldOptions, shared},
 };
 
@@ -24,11 +22,8 @@ const UNVERSIONED: &str = "shop-cdk-out-flat";
 
 /// The world of all cases, started by the first one.
 fn world() -> Result<&'static World> {
-    static WORLD: OnceLock<Result<World, String>> = OnceLock::new();
-    WORLD
-        .get_or_init(|| start().map_err(|error| format!("{error:#}")))
-        .as_ref()
-        .map_err(|error| anyhow!("{error}"))
+    static WORLD: Started<World> = Started::new();
+    WORLD.get(start)
 }
 
 /// Lets the controller do in the namespace what a role of the chart says.

@@ -17,6 +17,7 @@ mod process;
 mod proxy;
 mod ready;
 pub mod scenario;
+mod started;
 
 pub use aws::{Aws, CallFailed, Keys};
 pub use certificate::Certificate;
@@ -29,3 +30,4 @@ pub use process::{Launch, Process};
 pub use proxy::{
     Actor, Call, CallKind, Counts, Exchange, Fault, Hold, Proxy, Reply, Rule, RuleHandle, Upstream,
 };
+pub use started::Started;
