@@ -148,6 +148,12 @@ mod tests {
 
     proptest! {
         #[test]
+        fn any_number_that_is_printed_is_read_as_the_same(number in proptest::num::f64::NORMAL) {
+            let text = canonical(&serde_json::json!(number));
+            prop_assert_eq!(parse(text.as_bytes()).unwrap(), serde_json::json!(number), "{}", text);
+        }
+
+        #[test]
         fn arbitrary_bytes_never_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
             drop(parse(&bytes));
         }
