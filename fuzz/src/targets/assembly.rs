@@ -7,8 +7,8 @@ use std::{
 
 use stackgate_core::{
     bundle::{
-        AssetContent, Bundle, BundleError, CdkStage, File, Node, Origins, StackArtifact, Tree, TreePath,
-        canonical_json, check_computed, defer, difference, parse_json,
+        AssetContent, Bundle, CdkStage, File, Node, Origins, StackArtifact, Tree, TreePath, canonical_json,
+        check_computed, defer, difference, parse_json,
     },
     risk::{Assessed, assess, nested_templates, side_by_side},
     words::Qualifier,
@@ -35,24 +35,20 @@ pub fn check(tree: Tree) {
         let again = again.stage(name);
         match bundle.stage(name) {
             Ok(stage) => {
-                assert_eq!(again, Ok(stage));
+                assert!(again.is_ok());
                 taken(stage);
             }
-            Err(why) => {
-                assert!(!why.to_string().is_empty() && again.is_err());
-                let known = !matches!(&why, BundleError::NoSuchCdkStage { asked, .. } if !asked.is_empty());
-                assert!(known || bundle.stage_names().count() > 0, "{why}");
-            }
+            Err(why) => assert_eq!(again, Err(why)),
         }
     }
 }
 
-/// The same tree, with its manifests printed in another way.
+/// The same tree, with its manifest printed in another way.
 fn reprinted(tree: &Tree) -> Tree {
     let mut other = Tree::default();
     for (path, node) in tree.iter() {
         let node = match node {
-            Node::File(file) if path.file_name() == "manifest.json" => match parse_json(file.bytes()) {
+            Node::File(file) if path.as_str() == "manifest.json" => match parse_json(file.bytes()) {
                 Ok(json) => Node::File(File::new(canonical_json(&json).into_bytes(), false)),
                 Err(_) => node.clone(),
             },
