@@ -41,13 +41,15 @@ impl Clients {
             SetRef::Arn(arn) => arn.as_str(),
         };
         let stack = Some(key.name.as_str());
-        let Some((head, mut changes)) = self.change_set_pages(stack, name, Some(hmac)).await? else {
+        let Some(head) = self.change_set_pages(stack, name, true).await? else {
             return Ok(None);
         };
-        if head.status_reason().is_some_and(|r| r.contains(INCOMPLETE)) {
-            let Some((_, mut whole)) = self.change_set_pages(stack, name, None).await? else {
+        let mut changes = changes(&head, Some(hmac));
+        if leaves_values_out(&head) {
+            let Some(whole) = self.change_set_pages(stack, name, false).await? else {
                 return Ok(None);
             };
+            let mut whole = self::changes(&whole, None);
             let values: BTreeMap<String, Option<Digest>> =
                 changes.into_iter().map(|c| (c.logical_id, c.values)).collect();
             for change in &mut whole {
@@ -58,22 +60,21 @@ impl Clients {
         self.change_set_row(&head, changes, hmac).map(Some)
     }
 
-    /// All pages of DescribeChangeSet as one, and the changes in it. `name` may be an ARN, which needs no stack.
+    /// All pages of DescribeChangeSet as one, with or without the values of properties. `name` may be an ARN, which needs no stack.
     pub(super) async fn change_set_pages(
         &self,
         stack: Option<&str>,
         name: &str,
-        values: Option<&HmacKey>,
-    ) -> Result<Option<(DescribeChangeSetOutput, Vec<Change>)>, Failed> {
-        let (mut head, mut changes, mut token) =
-            (None::<DescribeChangeSetOutput>, Vec::new(), None::<String>);
+        values: bool,
+    ) -> Result<Option<DescribeChangeSetOutput>, Failed> {
+        let (mut head, mut token) = (None::<DescribeChangeSetOutput>, None::<String>);
         loop {
             let call = self
                 .read
                 .describe_change_set()
                 .set_stack_name(stack.map(str::to_owned))
                 .change_set_name(name)
-                .include_property_values(values.is_some())
+                .include_property_values(values)
                 .set_next_token(token)
                 .send();
             let page = match self.calls.make(Operation::DescribeChangeSet, &self.env, call).await {
@@ -81,23 +82,18 @@ impl Clients {
                 Err(failed) if failed.is_not_found() => return Ok(None),
                 Err(failed) => return Err(failed),
             };
-            let resources = page
-                .changes()
-                .iter()
-                .filter(|c| c.r#type().is_none_or(|t| *t == ChangeType::Resource))
-                .filter_map(|c| c.resource_change());
-            changes.extend(resources.map(|c| change(c, values)));
             token = page.next_token().filter(|t| !t.is_empty()).map(str::to_owned);
-            let head = match &mut head {
-                Some(head) => {
+            let whole = match head.take() {
+                Some(mut head) => {
                     head.changes.get_or_insert_default().extend(page.changes.into_iter().flatten());
                     head
                 }
-                none => none.insert(page),
+                None => page,
             };
             if token.is_none() {
-                return Ok(Some((head.clone(), changes)));
+                return Ok(Some(whole));
             }
+            head = Some(whole);
         }
     }
 
@@ -181,6 +177,24 @@ pub(super) fn parameters(head: &DescribeChangeSetOutput, hmac: &HmacKey) -> BTre
         (name.to_owned(), hmac.sign(&parts))
     };
     head.parameters().iter().map(hidden).collect()
+}
+
+/// Whether CloudFormation had to leave values out, and with them possibly whole changes.
+pub(super) fn leaves_values_out(head: &DescribeChangeSetOutput) -> bool {
+    head.status_reason().is_some_and(|r| r.contains(INCOMPLETE))
+}
+
+/// What changes, as CloudFormation lists it.
+pub(super) fn resource_changes(head: &DescribeChangeSetOutput) -> impl Iterator<Item = &ResourceChange> {
+    head.changes()
+        .iter()
+        .filter(|c| c.r#type().is_none_or(|t| *t == ChangeType::Resource))
+        .filter_map(|c| c.resource_change())
+}
+
+/// What changes, each with one HMAC of its values where there is a key.
+pub(super) fn changes(head: &DescribeChangeSetOutput, values: Option<&HmacKey>) -> Vec<Change> {
+    resource_changes(head).map(|c| change(c, values)).collect()
 }
 
 fn change(c: &ResourceChange, values: Option<&HmacKey>) -> Change {

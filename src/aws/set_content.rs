@@ -17,7 +17,7 @@ use stackgate_core::{
 use super::{
     arns::stack_id,
     calls::Operation,
-    change_sets::{EMPTY, parameters},
+    change_sets::{EMPTY, changes, parameters},
     class::Class,
     failed::Failed,
     parse::status,
@@ -25,9 +25,9 @@ use super::{
 };
 
 /// The most nested change sets of one change set. Each takes five calls; CloudFormation sets no limit of its own.
-const MOST: usize = 64;
+pub(super) const MOST: usize = 64;
 /// How deep they may be nested.
-const DEEPEST: usize = 8;
+pub(super) const DEEPEST: usize = 8;
 
 /// A nested change set that is still to be read.
 struct Nested {
@@ -82,7 +82,7 @@ impl Clients {
         let passing = |what: &str| {
             Failed::ours(RefusalKind::Unavailable, format!("nested change set {path} ({arn}) {what}"))
         };
-        let Some((head, changes)) = self.change_set_pages(None, arn.as_str(), Some(hmac)).await? else {
+        let Some(head) = self.change_set_pages(None, arn.as_str(), true).await? else {
             return Err(passing("is gone"));
         };
         let reason = head.status_reason().unwrap_or_default();
@@ -117,7 +117,7 @@ impl Clients {
         warnings.extend(said?);
         content.processed.insert(path.clone(), processed);
         let inside = format!("{path}/");
-        let sets = self.nested_sets(&head)?;
+        let (sets, changes) = (self.nested_sets(&head)?, changes(&head, Some(hmac)));
         warnings.extend(unseen_nested(&changes, &sets, &inside));
         let named = parameters(&head, hmac).into_iter().map(|(k, v)| (format!("{inside}{k}"), v));
         content.parameters.extend(named);

@@ -18,6 +18,7 @@ mod run_args;
 mod slot;
 mod status;
 mod stop;
+mod values;
 pub mod view;
 
 use std::path::PathBuf;

@@ -7,6 +7,7 @@ use super::{
     desk::Desk,
     fail::Fail,
     named::Named,
+    values,
     view::{json, markdown, text},
 };
 
@@ -19,6 +20,9 @@ pub struct PlanArgs {
     /// How it is shown; markdown is fit for a comment on a pull request.
     #[arg(short, long, value_enum, default_value = "text")]
     pub output: PlanOutput,
+    /// Shows what properties are and become, too, read from CloudFormation with your own AWS credentials. They may be secret.
+    #[arg(long)]
+    pub values: bool,
     /// Which cluster.
     #[command(flatten)]
     pub kube: KubeArgs,
@@ -41,7 +45,10 @@ pub enum PlanOutput {
 /// When there is no such plan, or it cannot be read.
 pub async fn plan(args: PlanArgs) -> Result<(), Fail> {
     let desk = Desk::open(&args.kube).await?;
-    let sight = desk.look(Named::parse(&args.target)?).await?;
+    let mut sight = desk.look(Named::parse(&args.target)?).await?;
+    if args.values {
+        values::fill(&mut sight.report, sight.view.proposal()).await;
+    }
     desk.say(&match args.output {
         PlanOutput::Text => text(&sight.report, desk.now()),
         PlanOutput::Markdown => markdown(&sight.report, desk.now()),

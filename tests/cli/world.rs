@@ -15,7 +15,10 @@ use kube::{
     config::{KubeConfigOptions, Kubeconfig},
 };
 use serde_json::{Value, json};
-use stackgate_core::api::{ChangePlan, Stage};
+use stackgate_core::{
+    api::{ChangePlan, Stage},
+    change::console_url,
+};
 use stackgate_testbed::{Cluster, Kubectl, User, fresh_dir, repository};
 
 /// Where all of it lives.
@@ -265,7 +268,7 @@ impl World {
     }
 }
 
-fn said(command: &mut Command) -> Result<Said> {
+pub fn said(command: &mut Command) -> Result<Said> {
     let output = command.output().context("starting it")?;
     Ok(Said {
         code: output.status.code().unwrap_or(-1),
@@ -289,11 +292,17 @@ pub fn release(digit: char) -> Value {
     json!({ "name": format!("1.{}", digit.to_digit(16).unwrap_or(0)), "digest": format!("sha256:{}", digit.to_string().repeat(64)), "source": source })
 }
 
+/// The change set of each plan.
+pub const CHANGE_SET: &str = "arn:aws:cloudformation:ap-southeast-2:333333333333:changeSet/stackgate-1/5f";
+/// The stack that it stands in.
+const STACK: &str = "arn:aws:cloudformation:ap-southeast-2:333333333333:stack/Store/7a";
+
 fn stack() -> Value {
     json!({
         "account": "333333333333", "region": "ap-southeast-2", "stackName": "Store", "qualifier": "acme", "artifact": "Store",
         "plan": "Prepared", "input": format!("sha256:{}", "1".repeat(64)), "leaf": format!("sha256:{}", "2".repeat(64)),
         "count": { "add": 1, "modify": 0, "remove": 0, "replace": 0, "maybeReplace": 0 },
+        "consoleURL": console_url(&CHANGE_SET.parse().unwrap(), &STACK.parse().unwrap()),
     })
 }
 

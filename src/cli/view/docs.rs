@@ -22,6 +22,11 @@ fn screen(name: &str) -> String {
     let body = match name {
         "status" => tests::status_screen(),
         "plan" => plain(&text(&waiting(), now())),
+        "values" => {
+            let whole = plain(&text(&with_values(), now()));
+            let (_, stacks) = whole.split_once("Stacks\n").unwrap();
+            stacks.split("\n\n").next().unwrap().to_owned()
+        }
         "history" => plain(&tests::past().text()),
         "markdown" => return format!("\n{}\n", markdown(&waiting(), now())),
         "json" => return format!("```json\n{}```", super::json(&waiting()).unwrap()),

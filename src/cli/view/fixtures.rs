@@ -10,7 +10,7 @@ use stackgate_core::{
     gate::{InForce, PlanView, in_force},
 };
 
-use super::{GateFrom, PlanReport, Seen, report};
+use super::{GateFrom, PlanReport, PropertyShown, ResourceValuesShown, Seen, ValuesShown, report};
 use crate::cli::{args::KubeArgs, invoked::Invoked};
 
 pub const DIGITS: &str = "3f9c0a12b4de5f60718293a4b5c6d7e8f9012345";
@@ -202,6 +202,36 @@ pub fn seen(
         now: now(),
         invoked: &invoked(),
     })
+}
+
+/// The same, with the values of a stack whose account the reader is signed in to.
+pub fn with_values() -> PlanReport {
+    let property = |path: &str, before: Option<&str>, after: Option<&str>| PropertyShown {
+        path: path.into(),
+        before: before.map(Into::into),
+        after: after.map(Into::into),
+    };
+    let resource = |id: &str, kind: &str, properties| ResourceValuesShown {
+        logical_id: id.into(),
+        resource_type: kind.into(),
+        properties,
+    };
+    let schema = |key: &str| format!(r#"[{{"AttributeName":"{key}","KeyType":"HASH"}}]"#);
+    let orders = property("/Properties/KeySchema", Some(&schema("id")), Some(&schema("order")));
+    let role = property(
+        "/Properties/Policies/0/PolicyDocument/Statement/0/Action/3",
+        None,
+        Some("dynamodb:DeleteTable"),
+    );
+    let mut report = waiting();
+    report.stacks[0].values = Some(ValuesShown {
+        missing: None,
+        resources: vec![
+            resource("Orders", "AWS::DynamoDB::Table", vec![orders]),
+            resource("WriterRole", "AWS::IAM::Role", vec![role]),
+        ],
+    });
+    report
 }
 
 /// One of two approvals is there.

@@ -7,7 +7,7 @@ use stackgate_core::api::PlannedAs;
 use super::{
     PlanReport, approvals,
     console::link,
-    report::StackShown,
+    report::{StackShown, ValuesShown},
     span::{block, cell, code},
     text::{operation, outcome, releases},
     when::at,
@@ -32,7 +32,8 @@ fn rendered(r: &PlanReport, now: Timestamp, with_changes: bool) -> String {
     out.push_str(&gate(r));
     let notes: String = r.notes.iter().map(|n| format!("- {}\n", code(n))).collect();
     out.push_str(&titled("Notes", &notes));
-    let next: String = r.next.iter().map(|n| format!("To {}:\n\n{}\n", n.what, block(&n.command))).collect();
+    let next: String =
+        r.next.iter().map(|n| format!("To {}:\n\n{}\n", n.what, block("sh", &n.command))).collect();
     out.push_str(&titled("Next", &next));
     out
 }
@@ -138,8 +139,21 @@ fn stacks(r: &PlanReport, with_changes: bool) -> String {
         for warning in &s.warnings {
             body.push_str(&format!("  - **warning** {}\n", code(warning)));
         }
+        if let Some(values) = &s.values {
+            body.push_str(&self::values(values, with_changes));
+        }
     }
     titled("Stacks", &body)
+}
+
+fn values(values: &ValuesShown, whole: bool) -> String {
+    if !whole {
+        return "  - values are left out: they are too long for a comment\n".to_owned();
+    }
+    let lines: Vec<String> =
+        values.lines().iter().map(|line| format!("{} {}", line.mark, line.text)).collect();
+    let lines = block("diff", &lines.join("\n"));
+    format!("\n<details><summary>values</summary>\n\n{lines}\n</details>\n\n")
 }
 
 fn stack(s: &StackShown) -> String {

@@ -20,6 +20,7 @@ mod state;
 mod style;
 mod table;
 mod text;
+mod values;
 mod when;
 
 #[cfg(test)]
@@ -37,7 +38,10 @@ pub use self::{
     clean::Text,
     history::{History, history},
     markdown::markdown,
-    report::{Approvals, DecisionShown, GateFrom, PlanReport, RiskShown, VERSION},
+    report::{
+        Approvals, DecisionShown, GateFrom, PlanReport, PropertyShown, ResourceValuesShown, RiskShown,
+        VERSION, ValuesShown,
+    },
     risks::for_question,
     stages::{StageList, stage_list},
     standing::{is_orphaned, standing},

@@ -131,6 +131,47 @@ pub struct StackShown {
     /// How it came out.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub outcome: Option<OutcomeShown>,
+    /// The values of properties, where they were asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub values: Option<ValuesShown>,
+}
+
+/// Values of properties, as CloudFormation tells them whoever may describe the change set.
+#[derive(Serialize, Clone, Debug, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct ValuesShown {
+    /// Why there are none, or why some may be missing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub missing: Option<Text>,
+    /// The resources, those of nested stacks, too.
+    pub resources: Vec<ResourceValuesShown>,
+}
+
+/// The values of one resource.
+#[derive(Serialize, Clone, Debug, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct ResourceValuesShown {
+    /// Its logical id.
+    #[serde(rename = "logicalID")]
+    pub logical_id: Text,
+    /// Its type.
+    pub resource_type: Text,
+    /// What differs.
+    pub properties: Vec<PropertyShown>,
+}
+
+/// One property, or with an empty path the whole resource.
+#[derive(Serialize, Clone, Debug, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct PropertyShown {
+    /// Where it stands.
+    pub path: Text,
+    /// What it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub before: Option<Text>,
+    /// What it becomes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub after: Option<Text>,
 }
 
 /// One resource.

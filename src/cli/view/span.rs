@@ -16,10 +16,10 @@ pub(super) fn code(text: impl std::fmt::Display) -> String {
     format!("{fence}{pad}{text}{pad}{fence}")
 }
 
-/// A code block.
-pub(super) fn block(text: &str) -> String {
+/// A code block in a language.
+pub(super) fn block(language: &str, text: &str) -> String {
     let fence = "`".repeat((longest_run(text) + 1).max(3));
-    format!("{fence}sh\n{text}\n{fence}\n")
+    format!("{fence}{language}\n{text}\n{fence}\n")
 }
 
 fn longest_run(text: &str) -> usize {

@@ -36,6 +36,7 @@ fn stack(s: &ProposedStack, settled: Option<&Settled>) -> StackShown {
             status: e.status.as_str().into(),
             message: e.message.as_ref().map(Into::into),
         }),
+        values: None,
     }
 }
 

@@ -128,6 +128,17 @@ fn stack(s: &StackShown) -> String {
     for warning in &s.warnings {
         out.push_str(&format!("    {WARN}warning: {warning}{WARN:#}\n"));
     }
+    if let Some(values) = &s.values {
+        out.push_str("    values\n");
+        for line in values.lines() {
+            let style = match line.mark {
+                '-' => BAD,
+                '+' => GOOD,
+                _ => PLAIN,
+            };
+            out.push_str(&format!("    {}\n", painted(style, format!("{} {}", line.mark, line.text))));
+        }
+    }
     if let Some(o) = &s.outcome {
         let why = o.message.as_ref().map(|m| format!(": {m}")).unwrap_or_default();
         let style = if o.outcome == SettledAs::Succeeded { GOOD } else { BAD };

@@ -9,6 +9,15 @@ pub fn console_url(set: &ChangeSetArn, stack: &StackId) -> String {
     format!("{}/changesets/changes{ids}", stacks_page(set.as_str()))
 }
 
+/// The change set that such a page is about.
+#[must_use]
+pub fn change_set_at(url: &str) -> Option<ChangeSetArn> {
+    // What the console itself reads stands behind the `#`.
+    let (_, query) = url.rsplit_once('?')?;
+    let mut fields = form_urlencoded::parse(query.as_bytes());
+    fields.find(|(name, _)| name == "changeSetId")?.1.parse().ok()
+}
+
 /// The page with the events of a stack.
 #[must_use]
 pub fn events_url(stack: &StackId) -> String {
@@ -65,5 +74,21 @@ mod tests {
                  ?stackId={arn}%3Astack%2FProd-Shop%2F7a&changeSetId={arn}%3AchangeSet%2Fstackgate-1%2F5f"
             )
         );
+    }
+
+    #[test]
+    fn a_page_tells_its_change_set() {
+        for name in ["stackgate-1/5f", "a%2Fb~c/d", "x&changeSetId=y/z"] {
+            let arn = format!("arn:aws-cn:cloudformation:cn-north-1:111111111111:changeSet/{name}");
+            let stack =
+                "arn:aws-cn:cloudformation:cn-north-1:111111111111:stack/Prod-Shop/7a".parse().unwrap();
+            let set: ChangeSetArn = arn.parse().unwrap();
+            assert_eq!(change_set_at(&console_url(&set, &stack)), Some(set));
+        }
+        for bad in
+            ["", "https://x/?changeSetId=", "https://x/?changeSetId=%4", "https://x/?changeSetId=arn%3Aaws"]
+        {
+            assert_eq!(change_set_at(bad), None, "{bad}");
+        }
     }
 }

@@ -13,7 +13,7 @@ mod warning;
 
 pub use canonical::Canonical;
 pub use compare::compare;
-pub use console::{console_url, events_url};
+pub use console::{change_set_at, console_url, events_url};
 pub use given::{Given, GivenValue, Hidden};
 pub use ids::{
     Baseline, b1, c1, change_set_name, create_token, deferred_leaf, execute_token, leaf, noted, release_id,

@@ -111,6 +111,15 @@ impl Proxy {
         Ok(Self { port, bundle, state, runtime: Some(runtime) })
     }
 
+    /// Starts one that has nobody behind it: rules answer, and what none answers is a failure.
+    ///
+    /// # Errors
+    /// As [`Proxy::start`].
+    pub fn alone(dir: &Path) -> Result<Self> {
+        let nobody = Certificate::write(dir, "nobody")?;
+        Self::start(dir, Upstream { host_and_port: "127.0.0.1:1".to_owned(), authority: nobody.authority })
+    }
+
     /// What `AWS_ENDPOINT_URL` is set to.
     #[must_use]
     pub fn endpoint(&self) -> String {
