@@ -28,7 +28,7 @@ macro_rules! operations {
             /// Whether it changes something in an account.
             #[must_use]
             pub fn changes(self) -> bool {
-                let reads = ["Assume", "Get", "Describe", "List", "Head"];
+                let reads = ["Assume", "Get", "Describe", "Detect", "List", "Head"];
                 !reads.iter().any(|verb| self.name().starts_with(verb))
             }
             /// The operation's name.
@@ -63,6 +63,12 @@ operations! {
     DeleteStack = "cloudformation" "DeleteStack",
     /// Protects a stack against deletion.
     UpdateTerminationProtection = "cloudformation" "UpdateTerminationProtection",
+    /// Begins to compare the resources of a stack with its template.
+    DetectStackDrift = "cloudformation" "DetectStackDrift",
+    /// Tells whether that has come to its end.
+    DescribeStackDriftDetectionStatus = "cloudformation" "DescribeStackDriftDetectionStatus",
+    /// Reads a page of the resources that differ.
+    DescribeStackResourceDrifts = "cloudformation" "DescribeStackResourceDrifts",
     /// Reads a template.
     GetTemplate = "cloudformation" "GetTemplate",
     /// Reads a page of what validations and hooks found in a change set.

@@ -7,6 +7,7 @@ mod calls;
 mod change_sets;
 mod class;
 mod create;
+mod drift;
 mod failed;
 mod failure;
 mod images;

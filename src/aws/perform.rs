@@ -67,6 +67,10 @@ pub enum AwsLook<'a> {
     Template(&'a StackId, &'a Access),
     /// The first failed resource.
     Failure(&'a StackId, &'a Access),
+    /// Begins to detect drift.
+    DetectDrift(&'a StackId, &'a Access),
+    /// What came of detecting it.
+    Drift(&'a StackId, Option<&'a str>, &'a Access),
     /// The bootstrap version in this parameter.
     Toolkit(&'a Env, &'a str, &'a Access),
     /// What a stack puts out.
@@ -88,6 +92,8 @@ pub fn asked(look: &Look) -> Asked<'_> {
         Look::SetContent(key, arn, nested, access) => AwsLook::SetContent(key, arn, nested, access),
         Look::Template(_, id, _, access) => AwsLook::Template(id, access),
         Look::Failure(_, id, access) => AwsLook::Failure(id, access),
+        Look::DetectDrift(_, id, access) => AwsLook::DetectDrift(id, access),
+        Look::Drift(_, id, detection, access) => AwsLook::Drift(id, detection.as_deref(), access),
         Look::Toolkit(env, parameter, access) => AwsLook::Toolkit(env, parameter, access),
         Look::Outputs(_, id, _, access) => AwsLook::Outputs(id, access),
         Look::Image(image, access) => AwsLook::Image(image, access),
@@ -140,6 +146,8 @@ impl Aws {
             }
             AwsLook::Template(id, _) => Fact::Template(aws.template(id).await?),
             AwsLook::Failure(id, _) => Fact::Failure(aws.first_failure(id).await?),
+            AwsLook::DetectDrift(id, _) => Fact::DriftDetection(aws.detect_drift(id).await?),
+            AwsLook::Drift(id, detection, _) => Fact::Drift(aws.drift(id, *detection).await?),
             AwsLook::Toolkit(_, parameter, _) => Fact::Toolkit(aws.toolkit_version(parameter).await?),
             AwsLook::Outputs(id, _) => Fact::Outputs(aws.outputs(id).await?),
             AwsLook::Image(image, _) => Fact::Image(aws.has_image(image).await?),
@@ -228,6 +236,8 @@ impl AwsLook<'_> {
             | Self::SetContent(_, _, _, access)
             | Self::Template(_, access)
             | Self::Failure(_, access)
+            | Self::DetectDrift(_, access)
+            | Self::Drift(_, _, access)
             | Self::Toolkit(_, _, access)
             | Self::Outputs(_, access)
             | Self::Image(_, access)
@@ -244,6 +254,8 @@ impl AwsLook<'_> {
             Self::Template(_, access)
             | Self::Outputs(_, access)
             | Self::Failure(_, access)
+            | Self::DetectDrift(_, access)
+            | Self::Drift(_, _, access)
             | Self::Source(_, access)
             | Self::Bundle(_, access) => &access.env,
         }

@@ -65,6 +65,7 @@ mod tests {
             exports: BTreeSet::new(),
             parameters: BTreeSet::new(),
             protected: false,
+            drift: None,
             role: None,
             change_sets: None,
         };

@@ -13,6 +13,7 @@ use stackgate_core::{
 use super::{
     arns::stack_id,
     calls::Operation,
+    drift::drift_of,
     failed::Failed,
     parse::{status, timestamp},
     session::Clients,
@@ -103,6 +104,7 @@ impl Clients {
                 .collect(),
             protected: stack.enable_termination_protection().unwrap_or_default(),
             role: stack.role_arn().map(str::to_owned),
+            drift: drift_of(stack),
             change_sets: None,
             id,
         })

@@ -164,7 +164,18 @@ fn state_changed(before: Option<&StageStatus>, after: &StageStatus, verdict: &Ve
     let changed = before.and_then(|b| b.state.as_ref()) != after.state.as_ref();
     let known = before.map(|b| b.ignored.as_slice()).unwrap_or_default();
     new_ignored(known, &after.ignored)
+        .or_else(|| new_drift(before, after))
         .or_else(|| changed.then(|| Note::of_phase(verdict.phase, &verdict.message)))
+}
+
+/// Tells of drift once it is found.
+fn new_drift(before: Option<&StageStatus>, after: &StageStatus) -> Option<Note> {
+    let drifted = |s: &StageStatus| {
+        let is = |c: &&Condition| c.type_ == ConditionType::Drifted.as_str() && c.status == "True";
+        s.conditions.iter().find(is).cloned()
+    };
+    let new = drifted(after).filter(|_| before.and_then(drifted).is_none())?;
+    Some(Note::warning(Reason::ResourcesDrifted.as_str(), "DetectDrift", new.message))
 }
 
 /// Tells of annotations that are no decisions, once.

@@ -19,10 +19,10 @@ use crate::{
 const POLICY: &str = "setgate.stackgate.dev";
 
 /// Fields that whoever may edit the Stage may change.
-const FREE_TO_CHANGE: [&str; 3] = ["suspend", "parameters", "outputsTo"];
+const FREE_TO_CHANGE: [&str; 4] = ["suspend", "parameters", "outputsTo", "driftDetection"];
 
 /// Fields that whoever may make a Stage may set, `gate` and the policies within bounds.
-const FREE_TO_MAKE: [&str; 13] = [
+const FREE_TO_MAKE: [&str; 14] = [
     "mode",
     "assemblyRef",
     "cdkStage",
@@ -36,6 +36,7 @@ const FREE_TO_MAKE: [&str; 13] = [
     "removedStacks",
     "deletionPolicy",
     "outputsTo",
+    "driftDetection",
 ];
 
 /// Fields that need `setgate` from the beginning.
@@ -51,7 +52,7 @@ fn spec(spec: &Value) -> Value {
 
 /// Every change of the Stage `prod`, by an editor and by somebody who has `setgate`.
 fn changes() -> Vec<Attempt> {
-    let says = "bob lacks the verb setgate on stages/prod: without it only suspend, parameters and outputsTo may be changed";
+    let says = "bob lacks the verb setgate on stages/prod: without it only suspend, parameters, outputsTo and driftDetection may be changed";
     let fields = [
         ("the approval is dropped", json!({ "gate": { "requireApproval": "Never" } })),
         ("harmless changes pass", json!({ "gate": { "requireApproval": "OnRisk" } })),

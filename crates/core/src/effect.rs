@@ -13,7 +13,7 @@ use crate::{
     api::{AwsAccount, ChangePlan, Freeze, LedgerEntry, PinnedSource, Proposal, S3Source, Stage},
     bundle::{Bundle, FileAsset},
     change::{Baseline, Given, Hidden, ParameterValue, StackInput},
-    stack::{ChangeSetKind, ChangeSetRow, FailedResource, SetContent, StackRow},
+    stack::{ChangeSetKind, ChangeSetRow, Drift, FailedResource, SetContent, StackRow},
     words::{
         BucketName, ChangeSetArn, ChangeSetName, Digest, Env, ReleaseId, RoleArn, StackId, StackKey, Uid,
     },
@@ -90,6 +90,10 @@ pub enum Look {
     Template(StackKey, StackId, Timestamp, Access),
     /// The first failed resource of the stack's last operation.
     Failure(StackKey, StackId, Access),
+    /// DetectStackDrift: begins to compare the resources of a stack with its template. It changes nothing.
+    DetectDrift(StackKey, StackId, Access),
+    /// What came of a detection of drift, by its id, or of the last one that there was.
+    Drift(StackKey, StackId, Option<String>, Access),
     /// The SSM parameter with the bootstrap version.
     Toolkit(Env, String, Access),
     /// The newest version of an S3 object, and whether its bucket keeps versions; on whose request, if anybody asked.
@@ -452,6 +456,10 @@ pub enum Fact {
     Template(Option<Arc<str>>),
     /// The first failed resource, if one failed.
     Failure(Option<FailedResource>),
+    /// The id of a detection of drift that has begun.
+    DriftDetection(String),
+    /// What came of one; `None`: it goes on.
+    Drift(Option<Drift>),
     /// The bootstrap version, or that the parameter is not there.
     Toolkit(Option<u32>),
     /// The S3 object as it is now.
@@ -576,6 +584,8 @@ impl Effect {
                 Look::SetContent(k, a, ..) => format!("look content of change set {k} {a}"),
                 Look::Template(k, ..) => format!("look template {k}"),
                 Look::Failure(k, ..) => format!("look failure {k}"),
+                Look::DetectDrift(k, ..) => format!("detect drift of stack {k}"),
+                Look::Drift(k, ..) => format!("look drift of stack {k}"),
                 Look::Toolkit(e, p, _) => format!("look toolkit {e} {p}"),
                 Look::Source(s, ..) => format!("look source s3://{}/{}", s.bucket, s.key),
                 Look::Bundle(PinnedSource::S3(p), _) => {

@@ -15,7 +15,7 @@ use crate::{
         Effect, Fact, Held, ImageRef, LiveGate, Look, Mutation, Outcome, OutputsRecord, PlanVersion, Receipt,
         Record, Refusal, RefusalKind, Seen, SetRef, SourceSeen, ValueKind, ValueSource,
     },
-    stack::{ChangeSetRow, FailedResource, SetContent, SetState, StackRow},
+    stack::{ChangeSetRow, Drift, FailedResource, SetContent, SetState, StackRow},
     words::{ChangeSetArn, ChangeSetName, Digest, Env, ReleaseId, StackId, StackKey},
 };
 
@@ -38,6 +38,10 @@ pub struct Facts {
     pub templates: BTreeMap<(StackId, Timestamp), Seen<Arc<str>>>,
     /// Why the last operation failed; an execution forgets it. No time of ours is held against one of AWS.
     pub failures: BTreeMap<StackId, Option<FailedResource>>,
+    /// Detections of drift that have begun, by StackId.
+    pub detections: BTreeMap<StackId, Detection>,
+    /// What came of the last one, and when that was looked at.
+    pub drifts: BTreeMap<StackId, (Drift, Timestamp)>,
     /// Bootstrap versions, by the parameter that holds them.
     pub toolkits: BTreeMap<(Env, String), Seen<u32>>,
     /// The source as last seen.
@@ -74,6 +78,19 @@ pub struct Facts {
     pub plans_shown: BTreeSet<(String, String)>,
     /// What was refused, by [`Effect::attempt`].
     pub refusals: BTreeMap<String, Refused>,
+}
+
+/// A detection of drift that goes on.
+#[derive(Clone, Debug)]
+pub struct Detection {
+    /// Its id.
+    pub id: String,
+    /// When it began.
+    pub begun: Timestamp,
+    /// When it was looked at last.
+    pub at: Timestamp,
+    /// How often.
+    pub times: u32,
 }
 
 /// A release that is not planned yet, and its id.
@@ -292,6 +309,19 @@ impl Facts {
             (Look::Failure(_, id, _), Fact::Failure(f)) => {
                 self.failures.insert(id.clone(), f);
             }
+            (Look::DetectDrift(_, stack, _), Fact::DriftDetection(id)) => {
+                let detection = Detection { id, begun: at, at, times: 1 };
+                self.detections.insert(stack.clone(), detection);
+            }
+            (Look::Drift(_, stack, ..), Fact::Drift(Some(drift))) => {
+                self.detections.remove(stack);
+                self.drifts.insert(stack.clone(), (drift, at));
+            }
+            (Look::Drift(_, stack, ..), Fact::Drift(None)) => {
+                if let Some(detection) = self.detections.get_mut(stack) {
+                    (detection.at, detection.times) = (at, detection.times.saturating_add(1));
+                }
+            }
             (Look::Toolkit(env, parameter, _), Fact::Toolkit(v)) => {
                 self.toolkits.insert((env.clone(), parameter.clone()), seen(v, at));
             }
@@ -440,6 +470,9 @@ impl Facts {
             ) => {
                 self.stacks.remove(k);
                 self.change_sets.retain(|(key, _), _| key != k);
+            }
+            Effect::Look(Look::Drift(_, stack, ..)) => {
+                self.detections.remove(stack);
             }
             Effect::Mutate(Mutation::Publish(_)) | Effect::Look(_) | Effect::Record(_) => {}
         }

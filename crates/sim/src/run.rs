@@ -530,6 +530,7 @@ fn objects(Setting { stages, gates, removes, .. }: &Setting) -> Vec<Object> {
                 gate: asked.stage,
                 adoption_policy: None,
                 parameters: Vec::new(),
+                drift_detection: None,
                 outputs_to: None,
                 removed_stacks: removes.then_some(Leftover::Delete),
                 deletion_policy: None,

@@ -55,6 +55,9 @@ pub struct StageShown {
     pub risk: Text,
     /// Why it is as it is.
     pub message: Text,
+    /// What drift was found; empty where none was, or nobody looks for it.
+    #[serde(skip_serializing_if = "Text::is_empty")]
+    pub drift: Text,
     /// The command to type next; empty where nothing is to be done, or only the message tells.
     pub next: String,
     /// When it was made.
@@ -104,6 +107,11 @@ fn shown(stage: &Stage, invoked: &Invoked) -> StageShown {
             .map(|c| c.message.as_str())
             .unwrap_or_default()
             .into(),
+        drift: condition(ConditionType::Drifted)
+            .filter(|c| c.status == "True")
+            .map(|c| c.message.as_str())
+            .unwrap_or_default()
+            .into(),
         next,
         creation_time: stage.metadata.creation_timestamp.as_ref().map(|t| t.0),
     }
@@ -130,6 +138,9 @@ fn next(reason: Reason, namespace: &str, stage: &str, plan: &str, invoked: &Invo
         }
         // Nothing to do, or what the message says and no command of ours does.
         Reason::Deployed
+        | Reason::ResourcesDrifted
+        | Reason::InSync
+        | Reason::DriftUnknown
         | Reason::NotDeployed
         | Reason::ChangePending
         | Reason::Accepted
@@ -217,11 +228,16 @@ impl StageList {
             rows.push(row.into_iter().skip(skip).collect());
         }
         let mut out = table("", &rows);
-        for s in self.items.iter().filter(|s| s.has_more_to_say()) {
+        for s in &self.items {
             let name =
                 if with_namespace { format!("{}/{}", s.namespace, s.name) } else { s.name.to_string() };
-            let what = if s.next.is_empty() { s.message.as_str() } else { s.next.as_str() };
-            out.push_str(&format!("\n{HEAD}{name}{HEAD:#}: {what}\n"));
+            if s.has_more_to_say() {
+                let what = if s.next.is_empty() { s.message.as_str() } else { s.next.as_str() };
+                out.push_str(&format!("\n{HEAD}{name}{HEAD:#}: {what}\n"));
+            }
+            if !s.drift.is_empty() {
+                out.push_str(&format!("\n{HEAD}{name}{HEAD:#}: {WARN}drift{WARN:#}: {}\n", s.drift));
+            }
         }
         out
     }

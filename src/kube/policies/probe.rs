@@ -148,6 +148,7 @@ fn stage() -> Stage {
         metadata: ObjectMeta { name: Some(NAME.to_owned()), ..ObjectMeta::default() },
         spec: StageSpec {
             mode: None,
+            drift_detection: None,
             assembly_ref: AssemblyRef { name: NAME.to_owned() },
             cdk_stage: None,
             accounts: vec![NAME.to_owned()],

@@ -35,6 +35,8 @@ names! {
         Stalled,
         /// A Freeze holds changes up now.
         Active,
+        /// Resources are not as the templates of their stacks have left them. Absent where nobody has asked for it.
+        Drifted,
         /// The admission policies that prove who decided are in force.
         ApprovalsEnforced,
     }
@@ -45,6 +47,12 @@ names! {
     Reason {
         /// The newest release is deployed.
         Deployed,
+        /// Resources were changed or deleted past their stack.
+        ResourcesDrifted,
+        /// Drift was looked for, and there is none.
+        InSync,
+        /// Drift could not be detected.
+        DriftUnknown,
         /// Nothing has been deployed yet.
         NotDeployed,
         /// A newer release or change is on its way.
@@ -173,10 +181,18 @@ impl<'a> Conditions<'a> {
 
     /// Adds a condition.
     #[must_use]
-    pub fn with(mut self, kind: ConditionType, is: bool, reason: Reason, message: impl Into<String>) -> Self {
-        let status = if is { "True" } else { "False" };
+    pub fn with(self, kind: ConditionType, is: bool, reason: Reason, message: impl Into<String>) -> Self {
+        self.add(kind, if is { "True" } else { "False" }, reason, message.into())
+    }
+
+    /// Adds a condition of which nobody knows whether it is so.
+    #[must_use]
+    pub fn unknown(self, kind: ConditionType, reason: Reason, message: impl Into<String>) -> Self {
+        self.add(kind, "Unknown", reason, message.into())
+    }
+
+    fn add(mut self, kind: ConditionType, status: &str, reason: Reason, mut message: String) -> Self {
         let old = self.before.iter().find(|c| c.type_ == kind.as_str() && c.status == status);
-        let mut message: String = message.into();
         if message.chars().count() > MAX_MESSAGE {
             message = message.chars().take(MAX_MESSAGE - 1).chain(['…']).collect();
         }

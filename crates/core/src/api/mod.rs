@@ -39,8 +39,8 @@ pub use plan::{
     ResourceChange, Risk, Settled, SettledAs, user_name,
 };
 pub use stage::{
-    AdoptionPolicy, AssemblyRef, Check, ComingRelease, DeployedRelease, GateField, Leftover, PendingChange,
-    Pin, Stage, StageMode, StageSpec, StageStatus, Upstream,
+    AdoptionPolicy, AssemblyRef, Check, ComingRelease, DeployedRelease, DriftDetection, GateField, Leftover,
+    PendingChange, Pin, Stage, StageMode, StageSpec, StageStatus, Upstream,
 };
 
 /// An instant as Kubernetes keeps it, in whole seconds: what is read back has to equal what was written, else a status

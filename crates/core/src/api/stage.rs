@@ -83,6 +83,10 @@ pub struct StageSpec {
     /// allows that (`minimumGate.deletionPolicy`); a stack that is protected against deletion stays.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deletion_policy: Option<Leftover>,
+    /// How often it is looked whether somebody has changed resources past their stack. Absent: never. What is found is shown, and never
+    /// undone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub drift_detection: Option<DriftDetection>,
     /// Whether this stage is held: nothing is planned and nothing starts. What runs already runs to its end.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub suspend: bool,
@@ -142,6 +146,15 @@ pub enum Leftover {
     Retain,
     /// It is deleted, with all its resources but those that a template retains.
     Delete,
+}
+
+/// How drift is detected.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct DriftDetection {
+    /// The time from one detection to the next, for each stack; less than 10m counts as 10m. Absent: 24h.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub interval: Option<Span>,
 }
 
 /// What others report on a deployment, through `gate.stackgate.dev/check.<name>` on the plan.

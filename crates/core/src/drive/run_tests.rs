@@ -62,6 +62,7 @@ fn somebody_elses(updated: i64, seconds: i64) -> Seen<StackRow> {
         exports: std::collections::BTreeSet::new(),
         parameters: std::collections::BTreeSet::new(),
         protected: false,
+        drift: None,
         role: None,
         change_sets: None,
     };
@@ -95,6 +96,7 @@ fn unprotected(lost: u32) -> Progress {
         exports: std::collections::BTreeSet::new(),
         parameters: std::collections::BTreeSet::new(),
         protected: false,
+        drift: None,
         role: None,
         change_sets: None,
     };

@@ -6,6 +6,8 @@ mod row;
 mod status;
 mod table;
 
-pub use row::{Change, ChangeSetRow, FailedResource, SetContent, StackRow, ValueSource};
-pub use status::{ChangeSetStatus, ExecutionStatus, StackStatus};
+pub use row::{
+    Change, ChangeSetRow, Drift, DriftedResource, FailedResource, SetContent, StackRow, ValueSource,
+};
+pub use status::{ChangeSetStatus, DriftStatus, ExecutionStatus, StackStatus};
 pub use table::{ChangeSetKind, Preparation, Removal, Run, SetState, preparation, removal, run, set_state};

@@ -7,7 +7,9 @@ use std::{
 
 use jiff::Timestamp;
 
-use super::{ChangeSetStatus, ExecutionStatus, Preparation, SetState, StackStatus, preparation, set_state};
+use super::{
+    ChangeSetStatus, DriftStatus, ExecutionStatus, Preparation, SetState, StackStatus, preparation, set_state,
+};
 use crate::words::{ChangeSetArn, ChangeSetName, Digest, StackId};
 
 /// A stack, from DescribeStacks.
@@ -28,6 +30,8 @@ pub struct StackRow {
     /// The ARN of the role that CloudFormation acts with on it, whoever calls, as AWS writes it: a stack of others may have
     /// any. Absent: the caller's own rights.
     pub role: Option<String>,
+    /// What came of the last detection of drift, and when that was; absent: there was none.
+    pub drift: Option<(DriftStatus, Timestamp)>,
     /// For a stack in REVIEW_IN_PROGRESS that was looked at by name: how many change sets it has.
     pub change_sets: Option<u32>,
 }
@@ -138,6 +142,31 @@ pub struct ValueSource {
     pub change_source: String,
     /// What caused it, or empty.
     pub causing_entity: String,
+}
+
+/// What came of a detection of drift.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Drift {
+    /// It was carried out.
+    Detected {
+        /// How the stack as a whole stands.
+        status: DriftStatus,
+        /// What differs; nothing where nothing does.
+        resources: Vec<DriftedResource>,
+    },
+    /// It failed, in CloudFormation's words.
+    Failed(String),
+}
+
+/// A resource that is not as its template has left it.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct DriftedResource {
+    /// Its logical id.
+    pub logical_id: String,
+    /// Its type.
+    pub resource_type: String,
+    /// `MODIFIED` or `DELETED`.
+    pub status: String,
 }
 
 /// The first resource that failed in an operation.

@@ -85,6 +85,20 @@ states! {
 }
 
 states! {
+    /// Whether the resources of a stack are as its template has left them (`StackDriftInformation`).
+    DriftStatus, "drift status" {
+        /// Something differs.
+        Drifted = "DRIFTED",
+        /// Nothing differs, as far as it can be told.
+        InSync = "IN_SYNC",
+        /// CloudFormation does not know.
+        Unknown = "UNKNOWN",
+        /// Nobody has looked.
+        NotChecked = "NOT_CHECKED",
+    }
+}
+
+states! {
     /// The status of a change set.
     ChangeSetStatus, "change set status" {
         /// Not begun.

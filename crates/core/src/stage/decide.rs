@@ -8,6 +8,7 @@ use super::{
     candidate::{Candidate, candidate},
     coming::announced,
     delete::{add_finalizer, delete},
+    drift,
     execute::execute,
     failure::failure_text,
     fence::close,
@@ -38,6 +39,7 @@ pub fn decide(s: &Snapshot<'_>, now: Timestamp) -> Verdict {
     delete(s, now).or_else(|| add_finalizer(s, now)).unwrap_or_else(|| {
         let v = under_way(s, now).unwrap_or_else(|| towards_the_candidate(s, now));
         let v = announced(s, v, now);
+        let v = drift::looked_for(s, v, now);
         given::read_again_at(s, now).map_or(v.clone(), |at| v.until(at))
     })
 }

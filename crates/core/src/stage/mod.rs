@@ -8,6 +8,7 @@ mod carry;
 mod coming;
 mod decide;
 mod delete;
+mod drift;
 #[cfg(test)]
 mod edge_cases;
 mod execute;

@@ -3,7 +3,10 @@
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
-use super::{Snapshot, coming};
+use super::{
+    Snapshot, coming,
+    drift::{self, Drifted},
+};
 use crate::{
     api::{
         Action, ConditionType, Conditions, DecisionSource, DeployedRelease, PendingChange, PlannedAs, Reason,
@@ -51,6 +54,14 @@ pub fn status(s: &Snapshot<'_>, v: &Verdict, now: Timestamp) -> StageStatus {
         InForceState::NotInForce | InForceState::Unknown => {
             list.with(enforced, false, Reason::PoliciesNotInForce, &s.enforcement.message)
         }
+    };
+    let drifted = ConditionType::Drifted;
+    let list = match drift::drifted(s, now) {
+        Some(Drifted::Yes(message)) => list.with(drifted, true, Reason::ResourcesDrifted, message),
+        Some(Drifted::No(message)) => list.with(drifted, false, Reason::InSync, message),
+        Some(Drifted::Unknown(reason, message)) => list.unknown(drifted, reason, message),
+        Some(Drifted::NotYet) => list.keep(drifted),
+        None => list,
     };
     let list = match v.phase {
         Phase::Done(_) => list,

@@ -318,15 +318,14 @@ pub(super) fn bootstrapped(s: &Snapshot<'_>, t: &Target, now: Timestamp) -> Step
 
 /// A stack of a plan, for the poll of its region, which reads with the lookup role.
 pub(super) fn watched(stack: &ProposedStack, pace: Pace) -> Watched {
-    let key = stack.key();
-    let names = ToolkitNames { qualifier: stack.qualifier.clone(), env: key.env.clone() };
-    let access = Access {
-        env: key.env.clone(),
-        roles: vec![names.lookup_role()],
-        session_name: POLL_SESSION.to_owned(),
-        scope: None,
-    };
-    Watched { key, pace, access }
+    Watched { key: stack.key(), pace, access: access_to_look(stack) }
+}
+
+/// Reads with the lookup role.
+pub(super) fn access_to_look(stack: &ProposedStack) -> Access {
+    let env = stack.key().env;
+    let names = ToolkitNames { qualifier: stack.qualifier.clone(), env: env.clone() };
+    Access { env, roles: vec![names.lookup_role()], session_name: POLL_SESSION.to_owned(), scope: None }
 }
 
 /// The access to a stack of a plan, without its release. While the grant stands it is the same session as for planning;

@@ -33,6 +33,10 @@ impl World {
                     self.delete_set_by_hand(&key);
                 }
             }
+            7 => {
+                let is = self.luck.random.chance(500);
+                self.tamper(&key, is);
+            }
             _ => {
                 let there = !self.withdrawn.contains_key(&key.env.account);
                 if there {

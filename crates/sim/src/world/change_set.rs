@@ -238,6 +238,9 @@ fn empty_stack(id: StackId, now: Timestamp) -> Stack {
         gone: None,
         failure: None,
         protected: false,
+        tampered: false,
+        drift: None,
+        detection: None,
         ours: false,
         updated_by_us: now,
     }

@@ -8,7 +8,7 @@ use std::{
 use jiff::{SignedDuration, Timestamp};
 use stackgate_core::{
     bundle::Template,
-    stack::{ExecutionStatus, FailedResource, StackRow, StackStatus},
+    stack::{DriftStatus, ExecutionStatus, FailedResource, StackRow, StackStatus},
     words::{ChangeSetArn, Digest, StackId, StackKey},
 };
 
@@ -69,6 +69,12 @@ pub struct Stack {
     pub failure: Option<FailedResource>,
     /// Whether it is protected against deletion.
     pub protected: bool,
+    /// Whether somebody has changed a resource past the stack.
+    pub tampered: bool,
+    /// What came of the last detection of drift, and when.
+    pub drift: Option<(DriftStatus, Timestamp)>,
+    /// The detection that goes on, and its end.
+    pub detection: Option<(String, Timestamp)>,
     /// Whether an execution by a controller made it.
     pub ours: bool,
     /// When the last execution by a controller began.
@@ -108,6 +114,7 @@ impl Stack {
             parameters: std::collections::BTreeSet::new(),
             protected: self.protected,
             role: None,
+            drift: self.drift,
             change_sets: (self.status == StackStatus::ReviewInProgress)
                 .then(|| u32::try_from(self.sets.len()).unwrap_or(u32::MAX)),
         }

@@ -4,6 +4,7 @@ mod by_hand;
 mod change_set;
 mod cloud;
 mod cluster;
+mod drift;
 mod perform;
 pub mod platform;
 pub mod policies;

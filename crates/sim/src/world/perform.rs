@@ -74,6 +74,13 @@ impl World {
                 let stack = self.cloud.stacks.get(key).filter(|s| s.id == *id);
                 Fact::Failure(stack.and_then(|s| s.failure.clone()))
             }
+            Look::DetectDrift(key, id, _) => {
+                let takes = self.luck.millis(1_000, 20_000);
+                Fact::DriftDetection(self.cloud.detect_drift(key, id, takes, self.now))
+            }
+            Look::Drift(key, id, detection, _) => {
+                Fact::Drift(self.cloud.drift(key, id, detection.as_deref(), self.now))
+            }
             Look::Toolkit(..) => Fact::Toolkit(Some(33)),
             Look::Source(..) => Fact::Source(SourceSeen::Version(self.source.len().to_string())),
             Look::Bundle(source, _) => {

@@ -6,8 +6,8 @@ use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::{apimachinery::pkg::apis::meta::v1::Time, jiff};
 use stackgate_core::{
     api::{
-        AccountSelection, Freeze, FreezeSchedule, FreezeSpec, Gate, MinimumGate, Operation, Pin,
-        RequireApproval, Stage, StageMode,
+        AccountSelection, DriftDetection, Freeze, FreezeSchedule, FreezeSpec, Gate, MinimumGate, Operation,
+        Pin, RequireApproval, Stage, StageMode,
     },
     words::AccountId,
 };
@@ -69,6 +69,12 @@ impl World {
             9 => self.edit_gate(),
             10 => self.demand(),
             11 => self.meddle_with_policies(true),
+            12 => self.with_a_stage(|spec, _| {
+                spec.drift_detection = match spec.drift_detection {
+                    Some(_) => None,
+                    None => Some(DriftDetection { interval: None }),
+                };
+            }),
             _ => self.meddle_with_policies(false),
         }
     }

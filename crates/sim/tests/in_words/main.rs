@@ -8,6 +8,7 @@
 )]
 
 mod adoption;
+mod drift;
 mod observing;
 mod removal;
 mod story;

@@ -19,6 +19,7 @@ fn before() -> StackRow {
         exports: BTreeSet::new(),
         parameters: BTreeSet::new(),
         protected: false,
+        drift: None,
         role: None,
         change_sets: None,
     }

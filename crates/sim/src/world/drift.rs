@@ -1,0 +1,73 @@
+//! Drift, as the fake CloudFormation detects it.
+
+use jiff::{SignedDuration, Timestamp};
+use stackgate_core::{
+    stack::{Drift, DriftStatus, DriftedResource},
+    words::{StackId, StackKey},
+};
+
+use super::{World, cloud::Cloud};
+
+impl Cloud {
+    /// Begins a detection; of a stack that is not there, or changes, it will fail.
+    pub fn detect_drift(
+        &mut self,
+        key: &StackKey,
+        id: &StackId,
+        takes: SignedDuration,
+        now: Timestamp,
+    ) -> String {
+        self.count += 1;
+        let detection = format!("detection-{}", self.count);
+        if let Some(stack) = self.stacks.get_mut(key).filter(|s| s.id == *id && s.is_stable()) {
+            let ends = now.saturating_add(takes).unwrap_or(now);
+            stack.detection = Some((detection.clone(), ends));
+            // As AWS does: the time is that of the beginning.
+            stack.drift = Some((stack.drift.map_or(DriftStatus::NotChecked, |(status, _)| status), now));
+        }
+        detection
+    }
+
+    /// What came of a detection; `None`: it goes on.
+    pub fn drift(
+        &mut self,
+        key: &StackKey,
+        id: &StackId,
+        detection: Option<&str>,
+        now: Timestamp,
+    ) -> Option<Drift> {
+        let Some(stack) = self.stacks.get_mut(key).filter(|s| s.id == *id) else {
+            return Some(Drift::Failed("the stack is not there".to_owned()));
+        };
+        let found = if stack.tampered { DriftStatus::Drifted } else { DriftStatus::InSync };
+        match (&stack.detection, detection) {
+            (Some((ours, ends)), Some(asked)) if ours == asked => {
+                if now < *ends {
+                    return None;
+                }
+                stack.drift = stack.drift.map(|(_, at)| (found, at));
+            }
+            (_, Some(_)) => return Some(Drift::Failed("there is another detection".to_owned())),
+            (_, None) => {}
+        }
+        let resource = DriftedResource {
+            logical_id: "Bucket".to_owned(),
+            resource_type: "AWS::S3::Bucket".to_owned(),
+            status: "MODIFIED".to_owned(),
+        };
+        Some(Drift::Detected {
+            status: found,
+            resources: stack.tampered.then_some(resource).into_iter().collect(),
+        })
+    }
+}
+
+impl World {
+    /// Somebody changes a resource past its stack, or puts it back.
+    pub fn tamper(&mut self, key: &StackKey, is: bool) {
+        self.tell(|| format!("  [people] a resource of {key} is changed past its stack: {is}"));
+        if let Some(stack) = self.cloud.stacks.get_mut(key) {
+            stack.tampered = is;
+        }
+    }
+}
