@@ -67,8 +67,7 @@ impl Desk {
         let plan = self.session.plan(self.session.namespace(), name).await?;
         let plan = plan.ok_or_else(|| self.not_there(what))?;
         let (stage, newer) = self.around(&plan).await?;
-        let view =
-            PlanView::new(plan).ok_or_else(|| Fail::new(format!("plan {name} was not made by Stackgate")))?;
+        let view = seen(plan).ok_or_else(|| Fail::new(format!("plan {name} was not made by Stackgate")))?;
         let may_ack = match before {
             // Rights are asked for once: the API server has the last word when it is signed.
             Some(before) => before.may_ack.clone(),
@@ -124,7 +123,7 @@ impl Desk {
         let mut views: Vec<PlanView> = plans
             .into_iter()
             .filter(|p| p.spec.proposal.uid.as_str() == uid && p.metadata.deletion_timestamp.is_none())
-            .filter_map(PlanView::new)
+            .filter_map(seen)
             .collect();
         views.sort_by(|a, b| (b.order, &b.name).cmp(&(a.order, &a.name)));
         Ok(views)
@@ -224,4 +223,10 @@ fn no_plan(stage: &Stage) -> Fail {
         told.iter().find_map(|t| conditions.iter().find(|c| c.type_ == *t)).map(|c| c.message.as_str());
     let why = message.unwrap_or("the controller has not looked at it yet");
     Fail::new(format!("Stage {} has no plan: {why}", stage.name_any()))
+}
+
+/// A plan, with the doubts of the controller: it alone can tell which entries of a ledger it has written.
+fn seen(plan: Arc<ChangePlan>) -> Option<PlanView> {
+    let unproven = plan.status.iter().flat_map(|s| s.unproven.iter().copied()).collect();
+    Some(PlanView::new(plan)?.doubting(&unproven))
 }

@@ -11,7 +11,7 @@ use stackgate_core::{
     cluster::ClusterView,
     effect::{Access, Effect, Fact, NewPlan, Outcome, Receipt, Record, Refusal, RefusalKind},
     facts::Facts,
-    gate::sealed,
+    gate::{SealedFor, sealed},
     stack::{ChangeSetRow, FailedResource, StackStatus},
     words::DecisionId,
 };
@@ -102,7 +102,8 @@ async fn record(cx: &Context, record: &Record, plans: &Plans) -> Outcome {
     };
     match record {
         Record::OpenPlan(plan) => {
-            let ledger = sealed(&plan.ledger, &plan.namespace, &plan.name, &cx.installation.key);
+            let ledger =
+                sealed(&plan.ledger, SealedFor::new_plan(&plan.namespace, &plan.name), &cx.installation.key);
             cx.writes.open_plan(&NewPlan { ledger, ..NewPlan::clone(plan) }).await
         }
         Record::Ledger { namespace, plan, resource_version, entries } => {
@@ -111,7 +112,7 @@ async fn record(cx: &Context, record: &Record, plans: &Plans) -> Outcome {
             let base = plans.get(plan).cloned().filter(is_base).or_else(|| cx.stores.plan(namespace, plan));
             match base {
                 Some(base) => {
-                    let entries = sealed(entries, namespace, plan, &cx.installation.key);
+                    let entries = sealed(entries, SealedFor::plan(&base), &cx.installation.key);
                     cx.writes.append_ledger(&base, resource_version, &entries).await
                 }
                 None => gone("ChangePlan", namespace, plan),

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::wildcard_enum_match_arm)]
 
 mod change_sets;
+mod drift;
 mod property_values;
 mod publish;
 mod region;

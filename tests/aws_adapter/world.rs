@@ -188,7 +188,7 @@ fn toolkit() -> Value {
         "Deploy": role(name(&names.deploy_role()), &build, &deploy),
         "Exec": role(name(&names.execution_role()), &service, &["*"]),
         "Publish": role(name(&names.file_publishing_role()), &build, &["s3:*"]),
-        "Lookup": role(name(&names.lookup_role()), &build, &["cloudformation:Describe*", "s3:GetObject*"]),
+        "Lookup": role(name(&names.lookup_role()), &build, &["cloudformation:Describe*", "cloudformation:Detect*", "s3:GetObject*"]),
         "Bucket": {"Type": "AWS::S3::Bucket", "Properties": {
             "BucketName": names.bucket().as_str(), "VersioningConfiguration": {"Status": "Enabled"}}},
         "Version": {"Type": "AWS::SSM::Parameter", "Properties": {

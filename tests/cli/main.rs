@@ -33,6 +33,7 @@ async fn people_work_with_plans() -> Result<()> {
     signing::on_the_stage_the_slot_names_the_change(&w).await?;
     signing::stops_need_no_second_look(&w).await?;
     reading::all_of_it_is_shown_with_the_rights_that_there_are(&w).await?;
+    reading::what_the_controller_doubts_is_doubted(&w).await?;
     values::values_are_told_whoever_may_read_them_in_aws(&w).await?;
     turning_back::a_stage_goes_back_and_follows_again(&w).await?;
     turning_back::what_git_manages_is_changed_in_git(&w).await?;

@@ -76,3 +76,19 @@ pub async fn all_of_it_is_shown_with_the_rights_that_there_are(w: &World) -> Res
     ensure!(suspended.contains("Suspended: has what it needs and waits"), "{suspended}");
     Ok(())
 }
+
+pub async fn what_the_controller_doubts_is_doubted(w: &World) -> Result<()> {
+    let stage = w.stage("doubted", json!({})).await?;
+    let plan = w.plan(&stage, 1, '1', &[]).await?;
+    let approved = json!({ "action": "Approve", "by": "bob", "identity": "Verified", "source": "ChangePlan", "slot": "b" });
+    w.append(&plan, json!({ "decided": approved })).await?;
+    let seen = || -> Result<(Value, Value)> {
+        let report: Value =
+            serde_json::from_str(&w.run(User::Carol, &["plan", &plan, "-o", "json"])?.fine()?)?;
+        Ok((report["approvals"]["had"].clone(), report["decisions"][0]["identity"].clone()))
+    };
+    ensure!(seen()? == (json!(1), json!("Verified")), "{:?}", seen()?);
+    w.plan_status(&plan, &json!({ "unproven": [1] })).await?;
+    ensure!(seen()? == (json!(0), json!("Unverified")), "{:?}", seen()?);
+    Ok(())
+}

@@ -8,7 +8,7 @@ use stackgate_core::{
         Action, AwsAccount, ChangePlan, GATE_PREFIX, Identity, LedgerEntry, RequireApproval, RiskClass, Stage,
     },
     facts::{Facts, SeenGate},
-    gate::{PlanView, sealed},
+    gate::{PlanView, SealedFor, sealed},
     stack::StackRow,
     words::{DecisionId, StackKey},
 };
@@ -169,7 +169,7 @@ impl Protocol {
                 plan.spec.ledger.iter_mut().for_each(|e| self.misread_entry(e));
                 // What it misreads it takes for its own.
                 let name = plan.metadata.name.clone().unwrap_or_default();
-                plan.spec.ledger = sealed(&plan.spec.ledger, NAMESPACE, &name, &key());
+                plan.spec.ledger = sealed(&plan.spec.ledger, SealedFor::new_plan(NAMESPACE, &name), &key());
             }
             _ => {}
         }

@@ -140,6 +140,7 @@ fn open(s: &Snapshot<'_>, wanted: &BootstrapProposal, now: Timestamp) -> Verdict
                 request: None,
                 cdk_stage: None,
                 parameters: None,
+                secrets: false,
                 owned: Vec::new(),
             })
         })

@@ -59,6 +59,12 @@ impl Given {
         self.0.get(&format!("{stack}:{parameter}")).or_else(|| self.0.get(parameter))
     }
 
+    /// Whether any comes from a Secret.
+    #[must_use]
+    pub fn has_secrets(&self) -> bool {
+        self.0.values().any(|value| value.secret)
+    }
+
     /// The names that no stack of these declares.
     pub fn unused<'a>(&'a self, stacks: &'a [Arc<StackArtifact>]) -> impl Iterator<Item = &'a str> {
         let takes = |name: &str| {

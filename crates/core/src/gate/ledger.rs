@@ -70,6 +70,8 @@ pub struct PlanView {
     pub cdk_stage: Option<String>,
     /// The parameter values that it was last opened for.
     pub parameters: Option<Digest>,
+    /// Whether any of these values came from a Secret.
+    pub secrets: bool,
     /// The stacks that were ours then.
     pub owned: Vec<OwnedStack>,
     /// When it was opened last.
@@ -88,6 +90,8 @@ pub struct PlanView {
     pub claims: BTreeMap<StackKey, ClaimedStack>,
     /// When it was claimed first since then, cut to whole seconds; the gate was open at that time.
     pub claimed_time: Timestamp,
+    /// Whether that is so, as far as is known: else somebody else may have claimed it.
+    pub claim_is_proven: bool,
     /// The stacks that came to an end, and when.
     pub settled: BTreeMap<StackKey, Settled>,
     /// When the last of them did, or the plan was opened.
@@ -109,6 +113,7 @@ impl PlanView {
             release: None,
             cdk_stage: None,
             parameters: None,
+            secrets: false,
             owned: Vec::new(),
             opened_time: first.time.0,
             request: None,
@@ -118,17 +123,18 @@ impl PlanView {
             claimed: false,
             claims: BTreeMap::new(),
             claimed_time: first.time.0,
+            claim_is_proven: true,
             settled: BTreeMap::new(),
             settled_time: first.time.0,
             closed: None,
         };
-        for entry in &plan.spec.ledger {
-            view.take(entry);
+        for (entry, place) in plan.spec.ledger.iter().zip(0_u32..) {
+            view.take(entry, place);
         }
         Some(view)
     }
 
-    fn take(&mut self, entry: &LedgerEntry) {
+    fn take(&mut self, entry: &LedgerEntry, place: u32) {
         if let Some(opened) = &entry.opened {
             if self.claimed {
                 // What was approved has been tried: an approval counts for one execution.
@@ -140,8 +146,10 @@ impl PlanView {
             self.release.clone_from(&opened.release);
             self.cdk_stage.clone_from(&opened.cdk_stage);
             self.parameters = opened.parameters;
+            self.secrets = opened.secrets;
             self.owned.clone_from(&opened.owned);
             self.claimed = false;
+            self.claim_is_proven = true;
             self.claims.clear();
             self.settled.clear();
             self.settled_time = entry.time.0;
@@ -151,7 +159,7 @@ impl PlanView {
             let recorded = Recorded {
                 since: decided.since.as_ref().map_or(entry.time.0, |t| t.0.min(entry.time.0)),
                 decided: decided.clone(),
-                place: entry.seq,
+                place,
             };
             match &decided.under {
                 Some(DecisionId::Release(a1)) if self.proposal().a1.as_ref() != Some(a1) => {
@@ -295,7 +303,7 @@ impl PlanView {
     #[must_use]
     pub fn counted_at(&self, now: Timestamp) -> Timestamp {
         if self.is_claimed() {
-            return self.claimed_time.min(now);
+            return if self.claim_is_proven { self.claimed_time.min(now) } else { now };
         }
         match (&self.closed, self.plan.spec.ledger.last()) {
             (Some(_), Some(last)) => last.time.0.min(now),
@@ -481,7 +489,7 @@ impl PlanView {
         let mut view = self.clone();
         let mut plan = ChangePlan::clone(&self.plan);
         for entry in &ledger.entries {
-            view.take(entry);
+            view.take(entry, entry.seq);
             plan.spec.ledger.push(entry.clone());
         }
         view.plan = Arc::new(plan);

@@ -16,5 +16,5 @@ pub use ledger::{Ledger, Marks, PlanView, Recorded, owned_key};
 pub(crate) use person::RULES;
 pub use person::{is_person, may_decide, may_report};
 pub use room::Full;
-pub use seal::sealed;
+pub use seal::{SealedFor, sealed};
 pub use tally::{Tally, approval_value, tally};

@@ -1,67 +1,113 @@
 //! Seals: who may write to a plan can write into its ledger while the admission policies are away, so what a ledger says of who
 //! decided is believed only where the controller itself has written it.
 
+use std::collections::BTreeSet;
+
+use kube::Resource as _;
+
 use super::{PlanView, Recorded};
 use crate::{
-    api::{Identity, LedgerEntry},
+    api::{ChangePlan, Identity, LedgerEntry},
     change::HmacKey,
     words::Digest,
 };
 
-/// The entries as they are written to this plan: what says who decided or reported is sealed.
+/// The plan whose ledger entries are written to. A plan that is made anew under the same name is another one.
+#[derive(Clone, Copy, Debug)]
+pub struct SealedFor<'a> {
+    namespace: &'a str,
+    name: &'a str,
+    /// Empty: it is being made, and nobody knows its UID yet.
+    uid: &'a str,
+}
+
+impl<'a> SealedFor<'a> {
+    /// One that is being made.
+    #[must_use]
+    pub fn new_plan(namespace: &'a str, name: &'a str) -> Self {
+        Self { namespace, name, uid: "" }
+    }
+
+    /// One that is there.
+    #[must_use]
+    pub fn plan(plan: &'a ChangePlan) -> Self {
+        let meta = plan.meta();
+        let text = |field: &'a Option<String>| field.as_deref().unwrap_or_default();
+        Self { namespace: text(&meta.namespace), name: text(&meta.name), uid: text(&meta.uid) }
+    }
+}
+
+/// The entries as they are written to this plan: what says who decided or reported, and when the plan was claimed, is sealed.
 #[must_use]
-pub fn sealed(entries: &[LedgerEntry], namespace: &str, plan: &str, key: &HmacKey) -> Vec<LedgerEntry> {
-    let names_somebody = |entry: &LedgerEntry| entry.decided.is_some() || entry.checked.is_some();
+pub fn sealed(entries: &[LedgerEntry], plan: SealedFor<'_>, key: &HmacKey) -> Vec<LedgerEntry> {
     entries
         .iter()
         .map(|entry| {
-            let seal = names_somebody(entry).then(|| seal(entry, namespace, plan, key)).flatten();
+            let seal = is_sealed(entry).then(|| seal(entry, plan, key)).flatten();
             LedgerEntry { seal, ..entry.clone() }
         })
         .collect()
 }
 
+fn is_sealed(entry: &LedgerEntry) -> bool {
+    entry.decided.is_some() || entry.checked.is_some() || entry.claimed.is_some()
+}
+
 /// Over the place of the entry and all that it says, as JSON: the form in which the API server keeps it.
-fn seal(entry: &LedgerEntry, namespace: &str, plan: &str, key: &HmacKey) -> Option<Digest> {
+fn seal(entry: &LedgerEntry, plan: SealedFor<'_>, key: &HmacKey) -> Option<Digest> {
     let bare = LedgerEntry { seal: None, ..entry.clone() };
     let text = serde_json::to_vec(&bare).ok()?;
-    Some(key.sign(&[b"ledger", namespace.as_bytes(), plan.as_bytes(), &text]))
+    let SealedFor { namespace, name, uid } = plan;
+    Some(key.sign(&[b"ledger v2", namespace.as_bytes(), name.as_bytes(), uid.as_bytes(), &text]))
 }
 
 impl PlanView {
     /// The same, where it is proven by nothing who decided what somebody else has written into the ledger.
     #[must_use]
-    pub fn proven_by(mut self, key: &HmacKey) -> Self {
-        let namespace = self.plan.metadata.namespace.clone().unwrap_or_default();
-        let holds = |entry: &LedgerEntry| {
-            entry.seal.is_some() && entry.seal == seal(entry, &namespace, &self.name, key)
+    pub fn proven_by(self, key: &HmacKey) -> Self {
+        let unproven = self.unproven(key);
+        self.doubting(&unproven)
+    }
+
+    /// The places of the entries that should be sealed and are not, or not by this key, for this plan and at this place.
+    #[must_use]
+    pub fn unproven(&self, key: &HmacKey) -> BTreeSet<u32> {
+        let there = SealedFor::plan(&self.plan);
+        let made = SealedFor { uid: "", ..there };
+        let holds = |entry: &LedgerEntry, place: u32| {
+            entry.seal.is_some()
+                && entry.seq == place
+                && [there, made].into_iter().any(|plan| entry.seal == seal(entry, plan, key))
         };
-        let forged: Vec<u32> = self
-            .plan
-            .spec
-            .ledger
-            .iter()
-            .filter(|e| (e.decided.is_some() || e.checked.is_some()) && !holds(e))
-            .map(|e| e.seq)
-            .collect();
-        if forged.is_empty() {
+        let ledger = self.plan.spec.ledger.iter().zip(0_u32..);
+        ledger.filter(|(e, place)| is_sealed(e) && !holds(e, *place)).map(|(_, place)| place).collect()
+    }
+
+    /// The same, where nothing proves who wrote the entries at these places.
+    #[must_use]
+    pub fn doubting(mut self, unproven: &BTreeSet<u32>) -> Self {
+        if unproven.is_empty() {
             return self;
         }
         let doubt = |recorded: &mut Recorded| {
-            if forged.contains(&recorded.place) {
+            if unproven.contains(&recorded.place) {
                 recorded.decided.identity = Identity::Unverified;
             }
         };
         self.decisions.iter_mut().chain(&mut self.beforehand).for_each(doubt);
+        let places = || self.plan.spec.ledger.iter().zip(0_u32..);
         let said = |name: &str| {
-            let mut all = self.plan.spec.ledger.iter().rev();
-            all.find(|e| e.checked.as_ref().is_some_and(|c| c.name == name)).map(|e| e.seq)
+            let is = |e: &LedgerEntry| e.checked.as_ref().is_some_and(|c| c.name == name);
+            places().filter(|(e, _)| is(e)).last().map(|(_, place)| place)
         };
         for (name, (checked, _)) in &mut self.checks {
-            if said(name).is_some_and(|seq| forged.contains(&seq)) {
+            if said(name).is_some_and(|place| unproven.contains(&place)) {
                 checked.identity = Identity::Unverified;
             }
         }
+        let opened = places().filter(|(e, _)| e.opened.is_some()).last().map_or(0, |(_, place)| place);
+        let claim = places().find(|(e, place)| *place > opened && e.claimed.is_some());
+        self.claim_is_proven = claim.is_none_or(|(_, place)| !unproven.contains(&place));
         self
     }
 }
@@ -91,7 +137,7 @@ mod tests {
         let key = HmacKey::new(KEY);
         let proposal = json!({ "kind": "Stage", "name": "prod", "uid": "5e5cda1a", "operation": "Deploy",
             "id": format!("c1-{}", "1".repeat(40)) });
-        let spec = json!({ "proposal": proposal, "ledger": sealed(&entries, "shop", name, &key) });
+        let spec = json!({ "proposal": proposal, "ledger": sealed(&entries, SealedFor::new_plan("shop", name), &key) });
         let mut plan = ChangePlan::new(name, serde_json::from_value(spec).unwrap());
         plan.metadata.namespace = Some("shop".to_owned());
         plan
@@ -140,5 +186,49 @@ mod tests {
         assert_eq!(later, Identity::Unverified);
         let elsewhere = unproven(&|plan| plan["metadata"]["name"] = json!("prod-2"));
         assert_eq!(elsewhere, Identity::Unverified);
+    }
+
+    /// The same plan as it is written once it is there.
+    fn appended(uid: &str) -> ChangePlan {
+        let mut plan = written("prod-1");
+        plan.metadata.uid = Some(uid.to_owned());
+        plan.spec.ledger = sealed(&plan.spec.ledger, SealedFor::plan(&plan), &HmacKey::new(KEY));
+        plan
+    }
+
+    #[test]
+    fn a_plan_that_is_made_anew_under_the_same_name_is_another_one() {
+        assert_eq!(identities(appended("first"), KEY), [Identity::Verified; 2]);
+        let mut again = appended("first");
+        again.metadata.uid = Some("second".to_owned());
+        assert_eq!(identities(again, KEY), [Identity::Unverified; 2]);
+    }
+
+    #[test]
+    fn what_was_decided_once_is_not_decided_again_by_a_copy_of_it() {
+        let mut plan = appended("first");
+        let copy = plan.spec.ledger[1].clone();
+        plan.spec.ledger.push(copy);
+        let view = PlanView::new(Arc::new(plan)).unwrap().proven_by(&HmacKey::new(KEY));
+        let known: Vec<Identity> = view.decisions.iter().map(|d| d.decided.identity).collect();
+        assert_eq!(known, [Identity::Verified, Identity::Unverified]);
+    }
+
+    #[test]
+    fn approvals_are_counted_at_the_time_of_a_claim_only_where_the_controller_has_claimed() {
+        let claim: LedgerEntry = serde_json::from_value(
+            json!({ "seq": 3, "time": "2026-11-24T01:00:00Z", "claimed": { "stacks": [] } }),
+        )
+        .unwrap();
+        let now = "2026-11-30T00:00:00Z".parse().unwrap();
+        let counted = |claim: LedgerEntry| {
+            let mut plan = appended("first");
+            plan.spec.ledger.push(claim);
+            PlanView::new(Arc::new(plan)).unwrap().proven_by(&HmacKey::new(KEY)).counted_at(now)
+        };
+        assert_eq!(counted(claim.clone()), now);
+        let plan = appended("first");
+        let ours = sealed(&[claim.clone()], SealedFor::plan(&plan), &HmacKey::new(KEY)).remove(0);
+        assert_eq!(counted(ours), claim.time.0);
     }
 }

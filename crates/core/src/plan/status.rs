@@ -60,7 +60,9 @@ pub fn status(
     key: &HmacKey,
     now: Timestamp,
 ) -> Option<(ChangePlanStatus, Option<Timestamp>)> {
-    let view = PlanView::new(Arc::clone(plan))?.proven_by(key);
+    let view = PlanView::new(Arc::clone(plan))?;
+    let unproven = view.unproven(key);
+    let view = view.doubting(&unproven);
     let before = plan.status.as_ref().map_or(&[][..], |s| &s.conditions);
     let list = Conditions::new(before, plan.metadata.generation, now);
     let is_bootstrap = view.proposal().bootstrap.is_some();
@@ -73,6 +75,7 @@ pub fn status(
     let status = ChangePlanStatus {
         observed_generation: plan.metadata.generation,
         conditions: list.build(),
+        unproven: unproven.into_iter().collect(),
         state: Some(state.to_owned()),
         release: view.release.as_ref().map(|r| r.name.clone()),
         approvals: tally

@@ -11,7 +11,7 @@ use super::{
     failure::UNSHOWN,
     fence::fenced,
     gate::told,
-    given::secrets_known,
+    given::secrets_are_known,
     live::live_since_version,
     remove::left_over,
     targets::{access_to, allowed},
@@ -150,10 +150,10 @@ fn deleted(
             return Err(in_progress(s.facts, key, &access, Reason::Deleting, what, now));
         }
         (Removal::Failed, Some(at)) if now < at.saturating_add(TRY_AGAIN).unwrap_or(at) => {
-            let why = match secrets_known(s, now) {
-                Err(need @ Need::Do(_)) => return Err(need),
-                Err(Need::Wait(..) | Need::Stuck(..)) => UNSHOWN.to_owned(),
-                Ok(()) => why_failed(s.facts, key, &row.id, &access, now)?.unwrap_or_default(),
+            let why = if secrets_are_known(s, s.newest(), now)? {
+                why_failed(s.facts, key, &row.id, &access, now)?.unwrap_or_default()
+            } else {
+                UNSHOWN.to_owned()
             };
             return Err(Need::Stuck(
                 Reason::StackStuck,

@@ -17,7 +17,7 @@ use crate::{
     cluster::{ClusterView, Installation},
     effect::{Effect, LiveGate, LivePlan, Look, Next, PlanVersion, Record},
     facts::{Facts, SeenGate},
-    gate::{Enforcement, InForceState, PlanView, annotation_digest, in_force, sealed},
+    gate::{Enforcement, InForceState, PlanView, SealedFor, annotation_digest, in_force, sealed},
     plan::{gated, views},
     verdict::{Phase, Verdict},
     words::{Digest, StackKey},

@@ -227,7 +227,7 @@ fn stops(
     let now_there = Accounts::new(live.accounts.iter().cloned().map(Arc::new).collect());
     // The gate was open at the claim; is it still, with what it demands now?
     let gate = in_force(stage, now_there.named(&stage.spec.accounts));
-    let tally = tally(plan, &gate, plan.claimed_time.min(now));
+    let tally = tally(plan, &gate, plan.counted_at(now));
     if !tally.passes() {
         return Some(format!("the gate asks for {} now", tally.missing()));
     }

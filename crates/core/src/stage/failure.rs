@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use super::{
     Snapshot,
-    given::secrets_known,
+    given::secrets_are_known,
     targets::{Target, targets},
 };
 use crate::{
@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// Stands for words of CloudFormation in which values of Secrets could not be looked for.
-pub(super) const UNSHOWN: &str = "what CloudFormation says is not shown, since Secrets of spec.parameters could not be read: it may hold their values";
+pub(super) const UNSHOWN: &str = "what CloudFormation says is not shown, since it may hold values of parameters that are secret and not known here";
 /// The most characters of CloudFormation's own words.
 const REASON: usize = 500;
 
@@ -49,7 +49,8 @@ pub(super) fn told(
         SettledAs::Succeeded | SettledAs::Gone => return Ok(settled),
     }
     let why = match s.facts.failures.get(&settled.stack_id) {
-        Some(_) if secrets_known(s, now).is_err() => UNSHOWN.to_owned(),
+        Some(_) if !secrets_are_known(s, Some(plan), now)? => UNSHOWN.to_owned(),
+        Some(Some(_)) if keeps_hidden_value(s, plan, stack, now)? => UNSHOWN.to_owned(),
         Some(Some(failed)) => describe(failed, construct_path(s, plan, stack, failed, now)?.as_deref()),
         Some(None) | None => settled.message.clone().unwrap_or_else(|| "no event says why".to_owned()),
     };
@@ -64,12 +65,29 @@ fn construct_path(
     failed: &FailedResource,
     now: Timestamp,
 ) -> Step<Option<String>> {
+    // It is told without, rather than not at all.
+    Ok(target(s, plan, stack, now)?.and_then(|t| path_in(&t, &failed.logical_id)))
+}
+
+/// Whether the stack keeps a value for a `NoEcho` parameter that somebody has given it before: nobody here knows it.
+fn keeps_hidden_value(
+    s: &Snapshot<'_>,
+    plan: &PlanView,
+    stack: &ProposedStack,
+    now: Timestamp,
+) -> Step<bool> {
+    let Some(t) = target(s, plan, stack, now)? else { return Ok(false) };
+    let mut parameters = t.artifact.template.parameters.iter();
+    Ok(stack.baseline_stack_id.is_some()
+        && parameters.any(|(name, p)| p.no_echo && !t.values.contains_key(name)))
+}
+
+/// What the release wants of a stack, where that can be told.
+fn target(s: &Snapshot<'_>, plan: &PlanView, stack: &ProposedStack, now: Timestamp) -> Step<Option<Target>> {
     let Some(release) = &plan.release else { return Ok(None) };
-    let of_stack = |t: &&Target| t.key == stack.key();
     match targets(s, release, now) {
-        Ok(found) => Ok(found.list.iter().find(of_stack).and_then(|t| path_in(t, &failed.logical_id))),
+        Ok(found) => Ok(found.list.into_iter().find(|t| t.key == stack.key())),
         Err(Need::Do(look)) => Err(Need::Do(look)),
-        // It is told without, rather than not at all.
         Err(Need::Wait(..) | Need::Stuck(..)) => Ok(None),
     }
 }

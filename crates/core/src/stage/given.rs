@@ -9,6 +9,7 @@ use crate::{
     api::{LABEL_PARAMETERS, Parameter, Reason, ValueFrom},
     change::{Given, GivenValue, Hidden},
     effect::{Effect, Held, Look, Seen, ValueKind, ValueSource},
+    gate::PlanView,
     verdict::{Need, Step, ask},
     words::Digest,
 };
@@ -38,6 +39,25 @@ pub(super) fn secrets_known(s: &Snapshot<'_>, now: Timestamp) -> Step<()> {
         source.kind == ValueKind::Secret && matches!(s.facts.values.get(source), None | Some(Seen::Unknown))
     });
     unread.next().map_or(Ok(()), |source| Err(ask(s.facts, Effect::Look(Look::Values(source)), now)))
+}
+
+/// Whether what CloudFormation says can hold no value of a Secret but those that are known here, and taken out: the values that this plan
+/// (or without one the next) gives are the ones that were read, and so are those that the stacks had before.
+///
+/// # Errors
+/// The look at one that was not read, or has to be read again.
+pub(super) fn secrets_are_known(s: &Snapshot<'_>, plan: Option<&PlanView>, now: Timestamp) -> Step<bool> {
+    let read = match secrets_known(s, now).and_then(|()| given(s, now)) {
+        Ok(given) => digest(s, &given),
+        Err(look @ Need::Do(_)) => return Err(look),
+        Err(Need::Wait(..) | Need::Stuck(..)) => return Ok(false),
+    };
+    let order = plan.map_or(u64::MAX, |p| p.order);
+    let before = || s.plans.iter().filter(|p| p.is_claimed() && p.order < order);
+    // Back to the last one that was carried out in full: its values were replaced, or are there still.
+    let last = before().filter(|p| p.is_complete()).map(|p| p.order).max().unwrap_or_default();
+    let mut all = plan.into_iter().chain(before().filter(|p| p.order >= last));
+    Ok(all.all(|p| !p.secrets || p.parameters == read))
 }
 
 /// When the values have to be read again, if any lies elsewhere and nothing else is known to come first.

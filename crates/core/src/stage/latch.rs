@@ -202,9 +202,10 @@ fn reports(
     let mut new = Vec::new();
     for (key, value, report) in marks.reports.iter().filter(|(_, _, r)| wanted(&r.name)) {
         let checked = report.recorded(s.enforcement.identity(&report.by, uid, key, value));
+        // The same words say something new where nothing proved before who had said them.
         let known = plan.checks.get(&report.name).is_some_and(|(c, _)| {
-            Checked { identity: Identity::Unverified, ..c.clone() }
-                == Checked { identity: Identity::Unverified, ..checked.clone() }
+            Checked { identity: checked.identity, ..c.clone() } == checked
+                && (c.identity != Identity::Unverified || checked.identity == Identity::Unverified)
         });
         // That something has failed counts whoever says so.
         let failed = checked.result == CheckResult::Failed;

@@ -13,6 +13,7 @@ use super::{
     Snapshot,
     adopt::{self, is_taken_over},
     carry::{beforehand, retried},
+    failure::UNSHOWN,
     given::{self, given},
     prepare::{assessed, missing_images, parameters, unpublished, wanted, wish, without_set},
     protect,
@@ -26,8 +27,8 @@ use crate::{
     },
     bundle::{StackArtifact, defer},
     change::{
-        Baseline, StageNames, c1, compare, console_url, count_changes, noted, shown_changes, shown_warnings,
-        taken_over,
+        Baseline, Given, StageNames, c1, compare, console_url, count_changes, noted, shown_changes,
+        shown_warnings, taken_over,
     },
     drive::Prepared,
     effect::{Effect, NewPlan, Record, baseline_of},
@@ -265,7 +266,7 @@ fn open(
     );
     let removed = removals.stacks.iter().map(|(stack, _)| stack.clone());
     let stacks: Vec<ProposedStack> =
-        planned.iter().map(|x| proposed(s, x, removals, &names)).chain(removed).collect();
+        planned.iter().map(|x| proposed(s, x, removals, &names, now)).chain(removed).collect();
     let nothing = stacks.iter().all(|p| p.is_left_alone() && !p.adopted);
     let mut ledger = Ledger::new(now).with(|e| e.opened = Some(opened(s, release, &removals.gone, now)));
     if nothing {
@@ -343,6 +344,7 @@ fn proposed(
     planned: &Planned<'_>,
     removals: &Removals,
     names: &StageNames,
+    now: Timestamp,
 ) -> ProposedStack {
     let Planned { t, p, risks, adopted, protection } = planned;
     let (baseline_stack_id, baseline_updated_time) = match &p.baseline {
@@ -350,6 +352,9 @@ fn proposed(
         Baseline::Stack(id, at) => (Some(id.clone()), Some(MicroTime(*at))),
     };
     let (changes, unlisted) = shown_changes(&p.changes, &risks.code_only);
+    // Validations and hooks may repeat the values that they object to.
+    let known = p.warnings.is_empty() || given::secrets_are_known(s, None, now).unwrap_or(false);
+    let said = |warning: &String| if known { s.facts.hush(warning.clone()) } else { UNSHOWN.to_owned() };
     ProposedStack {
         account: t.key.env.account.clone(),
         region: t.key.env.region.clone(),
@@ -377,10 +382,8 @@ fn proposed(
         warnings: shown_warnings(
             protect::told(*protection)
                 .into_iter()
-                .chain(sorted(p.warnings.iter()))
-                .chain(sorted(planned.warnings()))
-                // Validations and hooks may repeat the values that they object to.
-                .map(|warning| s.facts.hush(warning)),
+                .chain(p.warnings.iter().map(said).collect::<BTreeSet<_>>())
+                .chain(sorted(planned.warnings()).into_iter().map(|warning| s.facts.hush(warning))),
         ),
         count: count_changes(&p.changes, &risks.code_only),
         changes,
@@ -393,7 +396,9 @@ fn sorted<'a>(warnings: impl Iterator<Item = &'a String>) -> BTreeSet<String> {
 }
 
 fn opened(s: &Snapshot<'_>, release: &ReleaseRef, gone: &BTreeSet<StackKey>, now: Timestamp) -> Opened {
-    let parameters = given(s, now).ok().and_then(|g| given::digest(s, &g));
+    let given = given(s, now).ok();
+    let secrets = given.as_ref().is_some_and(Given::has_secrets);
+    let parameters = given.and_then(|g| given::digest(s, &g));
     let mut owned: BTreeMap<StackKey, OwnedStack> = s.owned();
     owned.retain(|key, _| !gone.contains(key));
     debug_assert!(owned.iter().all(|(k, o)| *k == owned_key(o)));
@@ -403,6 +408,7 @@ fn opened(s: &Snapshot<'_>, release: &ReleaseRef, gone: &BTreeSet<StackKey>, now
         request: s.request(),
         cdk_stage: s.stage.spec.cdk_stage.clone(),
         parameters,
+        secrets,
         owned: owned.into_values().collect(),
     }
 }

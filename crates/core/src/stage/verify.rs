@@ -29,7 +29,12 @@ pub(super) fn unverified(s: &Snapshot<'_>, plan: &PlanView, now: Timestamp) -> O
                 let timeout = check.timeout.as_ref().map_or(TIMEOUT, |t| t.get());
                 let end = plan.settled_time.saturating_add(timeout).unwrap_or(Timestamp::MAX);
                 if now >= end {
-                    failed.push(format!("check {} has not reported since {}", check.name, plan.settled_time));
+                    let name = &check.name;
+                    failed.push(if plan.checks.contains_key(name) {
+                        format!("check {name} has reported, and nothing proves who did")
+                    } else {
+                        format!("check {name} has not reported since {}", plan.settled_time)
+                    });
                 } else {
                     awaited.push(check);
                     deadline = Some(deadline.map_or(end, |d| d.min(end)));

@@ -13,7 +13,7 @@ use stackgate_core::{
         Effect, Fact, LiveGate, LivePlan, Look, Mutation, NewPlan, Outcome, Receipt, Record, Refusal,
         RefusalKind, SetRef, SourceSeen, TemplateSource, WantedChangeSet,
     },
-    gate::sealed,
+    gate::{SealedFor, sealed},
     stack::StackStatus,
     words::{ChangeSetName, DecisionId, Digest},
 };
@@ -133,7 +133,7 @@ impl World {
                     Some(NewPlan { ledger, ..NewPlan::clone(new) })
                 });
                 let new = other.as_ref().unwrap_or(new);
-                let ledger = sealed(&new.ledger, &new.namespace, &new.name, &key());
+                let ledger = sealed(&new.ledger, SealedFor::new_plan(&new.namespace, &new.name), &key());
                 let plan = self.cluster.open_plan(&NewPlan { ledger, ..NewPlan::clone(new) }, self.now)?;
                 new.ledger.iter().filter_map(|e| e.decided.as_ref()).for_each(|d| self.is_recorded(d));
                 self.happened.push(Happened::Appended(new.name.clone(), 0));
@@ -144,8 +144,11 @@ impl World {
                     return Ok(self.only_remembered(plan, entries));
                 }
                 let other = self.protocol.written(entries);
-                let entries = &sealed(other.as_ref().unwrap_or(entries), NAMESPACE, plan, &key());
-                let from = self.cluster.plan(plan).map_or(0, |p| p.spec.ledger.len());
+                let there = self.cluster.plan(plan);
+                let place =
+                    there.as_deref().map_or_else(|| SealedFor::new_plan(NAMESPACE, plan), SealedFor::plan);
+                let entries = &sealed(other.as_ref().unwrap_or(entries), place, &key());
+                let from = there.as_ref().map_or(0, |p| p.spec.ledger.len());
                 let swap = self.protocol != Protocol::NoCompareAndSwap;
                 let stored = self.cluster.append(plan, resource_version, entries, swap)?;
                 entries.iter().filter_map(|e| e.decided.as_ref()).for_each(|d| self.is_recorded(d));

@@ -38,7 +38,7 @@ pub struct LedgerEntry {
     /// The plan will not run (any more), its change sets are gone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub closed: Option<Closed>,
-    /// Proves that the controller wrote it, where it says who decided or reported: a keyed hash.
+    /// Proves that the controller wrote it, where it says who decided or reported, or claims: a keyed hash.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub seal: Option<Digest>,
 }
@@ -63,6 +63,9 @@ pub struct Opened {
     /// Stands for the parameter values that the Stage gives, by a keyed hash; absent where it gives none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parameters: Option<Digest>,
+    /// Whether any of these values comes from a Secret.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub secrets: bool,
     /// The stacks that are ours, carried forward from the plan before.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 256))]

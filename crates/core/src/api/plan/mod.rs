@@ -96,6 +96,10 @@ pub struct ChangePlanStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 128))]
     pub risk: Option<String>,
+    /// The places of ledger entries (decisions, reports, claims) that nothing proves the controller to have written.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 1024))]
+    pub unproven: Vec<u32>,
     /// Annotations that look like decisions and are none, each with the reason; at most 8.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 8), inner(length(max = 512)))]

@@ -160,3 +160,46 @@ fn a_controller_that_has_just_started_reads_secrets_before_it_asks_why_a_stack_f
         assert!(!first(running(Some(known))).contains(&reads));
     }
 }
+
+/// Whether what CloudFormation says of the newest plan may be shown.
+fn is_told(case: &Case) -> bool {
+    let s = case.seen();
+    given::secrets_are_known(&s, s.newest(), at(1)).unwrap()
+}
+
+/// The values of the newest plan, as a hash.
+fn values_of(parameters: &Value) -> Option<Digest> {
+    let case = gives(parameters, Some(held(true, "password")));
+    given::digest(&case.seen(), &given(&case.seen(), at(0)).unwrap())
+}
+
+fn fed_by(plan: &mut ChangePlan, values: Option<Digest>, secrets: bool) {
+    let opened = plan.spec.ledger[0].opened.as_mut().unwrap();
+    (opened.parameters, opened.secrets) = (values, secrets);
+}
+
+#[test]
+fn values_of_secrets_that_are_not_known_here_are_not_told_by_cloudformation_either() {
+    let secret = values_of(&from_secret());
+    let other = Some(Digest::of("what the Secret held before it was rotated"));
+    // What the spec gives, what the newest plan was opened with, what the one before was.
+    let told = |spec: &Value, newest: (Option<Digest>, bool), before: (Option<Digest>, bool)| {
+        let case = gives(spec, Some(held(true, "password"))).with(|c| {
+            fed_by(&mut c.plans[0], newest.0, newest.1);
+            let mut old = plan(OTHER, A1, 0, &[claimed()]);
+            old.spec.proposal.stacks.iter_mut().for_each(|stack| stack.plan = PlannedAs::Unchanged);
+            fed_by(&mut old, before.0, before.1);
+            seal(&mut old);
+            c.plans.push(old);
+        });
+        assert_eq!(case.seen().plans.len(), 2);
+        is_told(&case)
+    };
+    let (plain, none) = (json!([{ "name": "Size", "value": "large" }]), json!([]));
+    assert!(told(&none, (None, false), (None, false)));
+    assert!(told(&from_secret(), (secret, true), (secret, true)));
+    assert!(!told(&from_secret(), (other, true), (secret, true)), "it was rotated while the plan ran");
+    assert!(!told(&from_secret(), (secret, true), (other, true)), "the stack may still have the old one");
+    assert!(!told(&none, (None, false), (secret, true)), "the stack keeps the value that is given no longer");
+    assert!(told(&plain, (values_of(&plain), false), (other, false)), "values that are no secrets");
+}

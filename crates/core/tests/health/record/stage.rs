@@ -1,18 +1,20 @@
 //! Stages: with and without a deployed release, in every phase and for every reason.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use serde_json::json;
 use stackgate_core::{
-    api::Reason,
+    api::{AwsAccount, Reason},
     effect::Seen,
     facts::Facts,
+    stack::{Drift, DriftStatus, StackRow, StackStatus},
     stage::{observe, status},
     verdict::{Phase, Verdict},
+    words::{Env, StackKey},
 };
 
 use super::{Recorded, behind, new, recorded};
-use crate::world::{Cluster, Entry, installation, kebab, now, object, plan, stack, stage_spec};
+use crate::world::{Cluster, Entry, installation, kebab, now, object, plan, stage_spec};
 
 pub const WORKING: [Reason; 4] = [Reason::Planning, Reason::Executing, Reason::Withdrawing, Reason::Retrying];
 pub const WAITING: [Reason; 12] = [
@@ -63,6 +65,37 @@ enum Before {
     Deployed,
     /// Deployed, and the stack is gone since.
     Gone,
+    /// Deployed, and drift was looked for; `Unknown`: that failed.
+    LookedFor(DriftStatus),
+}
+
+fn stack_key() -> StackKey {
+    let env = Env { account: "333333333333".parse().unwrap(), region: "ap-southeast-2".parse().unwrap() };
+    StackKey { env, name: "Prod-Store".parse().unwrap() }
+}
+
+/// A granted account, so that drift may be looked for there.
+fn account() -> AwsAccount {
+    serde_json::from_value(json!({
+        "apiVersion": "stackgate.dev/v1alpha1", "kind": "AwsAccount", "metadata": { "name": "shop-prod" },
+        "spec": { "accountID": "333333333333", "regions": ["ap-southeast-2"],
+            "allowedNamespaces": [{ "name": "shop", "qualifiers": ["acme"], "stackNames": ["Prod-*"] }] },
+    }))
+    .unwrap()
+}
+
+fn row(drift: DriftStatus) -> StackRow {
+    StackRow {
+        id: crate::world::stack_id().parse().unwrap(),
+        status: StackStatus::UpdateComplete,
+        updated: "2026-11-23T00:00:00Z".parse().unwrap(),
+        exports: BTreeSet::new(),
+        parameters: BTreeSet::new(),
+        protected: false,
+        role: None,
+        drift: Some((drift, now())),
+        change_sets: None,
+    }
 }
 
 fn stage(before: Before, phase: Phase, name: &str) -> Recorded {
@@ -87,23 +120,28 @@ fn stage(before: Before, phase: Phase, name: &str) -> Recorded {
         }
         plans.push(next);
     }
+    let looked_for = match before {
+        Before::LookedFor(drift) => Some(drift),
+        Before::Nothing | Before::Deployed | Before::Gone => None,
+    };
+    if looked_for.is_some() {
+        object["spec"]["driftDetection"] = json!({});
+    }
     let cluster = Cluster {
+        accounts: looked_for.iter().map(|_| Arc::new(account())).collect(),
         stage: Some(Arc::new(serde_json::from_value(object.clone()).unwrap())),
         plans: plans.into_iter().map(|p| Arc::new(serde_json::from_value(p).unwrap())).collect(),
         ..Cluster::default()
     };
     let mut facts = Facts::default();
     if before == Before::Gone {
-        let stack: stackgate_core::api::ClaimedStack = serde_json::from_value({
-            let mut claimed = stack();
-            claimed["stackID"] = json!(crate::world::stack_id());
-            claimed["changeSetARN"] = json!("arn:aws:cloudformation:ap-southeast-2:333333333333:changeSet/stackgate-1/22222222-2222-2222-2222-222222222222");
-            claimed["leaf"] = json!(crate::world::digest('1'));
-            claimed["input"] = json!(crate::world::digest('2'));
-            claimed
-        })
-        .unwrap();
-        facts.stacks.insert(stack.key(), Seen::Absent(now()));
+        facts.stacks.insert(stack_key(), Seen::Absent(now()));
+    }
+    if let Some(drift) = looked_for {
+        let row = row(drift);
+        let failed = Drift::Failed("no right to read Table".to_owned());
+        facts.drifts.extend((drift == DriftStatus::Unknown).then(|| (row.id.clone(), (failed, now()))));
+        facts.stacks.insert(stack_key(), Seen::Present(row, now()));
     }
     let installation = installation();
     let snapshot = observe(&cluster, "shop", "prod", &facts, &installation).unwrap();
@@ -125,6 +163,13 @@ pub fn stages() -> Vec<Recorded> {
         new("Stage", &stage_spec()),
         stage(Before::Deployed, Phase::Done(Reason::Deployed), "up-to-date"),
     ];
+    for (drift, name) in [
+        (DriftStatus::Drifted, "up-to-date-drifted"),
+        (DriftStatus::InSync, "up-to-date-in-sync"),
+        (DriftStatus::Unknown, "up-to-date-drift-unknown"),
+    ] {
+        list.push(stage(Before::LookedFor(drift), Phase::Done(Reason::Deployed), name));
+    }
     for (before, prefix) in [(Before::Nothing, "first"), (Before::Deployed, "deployed")] {
         let mut add = |how: &str, phase: Phase| {
             list.push(stage(before, phase, &format!("{prefix}-{how}-{}", kebab(phase.reason().as_str()))));
