@@ -59,6 +59,16 @@ impl Story {
         }
     }
 
+    fn suspend(&mut self, suspended: bool) {
+        let cluster = &mut self.0.world().cluster;
+        if let Some(Object::Stage(mut stage)) =
+            cluster.objects.0.get(&ObjectKey::Stage(DEV.to_owned())).cloned()
+        {
+            Arc::make_mut(&mut stage).spec.suspend = suspended;
+            cluster.put(Object::Stage(stage));
+        }
+    }
+
     /// Alice signs the plan that there is.
     fn sign(&mut self, action: Action, slot: &str) {
         let plan = self.plan();
@@ -126,6 +136,34 @@ fn what_was_rejected_stays_so_when_its_plan_comes_back() {
             Ok(story.state())
         },
         "Rejected",
+    );
+}
+
+#[test]
+fn an_approval_of_a_release_does_not_outlive_a_reject() {
+    breaks(
+        Protocol::ForgetRejections,
+        "I2",
+        |protocol| {
+            let mut story = Story::begin(protocol, 1)?;
+            story.sign(Action::Approve, "");
+            story.on(5)?;
+            story.release(1)?;
+            let a1 = story.plan().proposal().a1.as_ref().map(ToString::to_string).expect("an a1");
+            let key: StackKey = story.plan().proposal().stacks.first().expect("a stack").key();
+            story.suspend(true);
+            story.write(&ObjectKey::Stage(DEV.to_owned()), Action::Approve, "early", &a1);
+            story.on(2)?;
+            story.sign(Action::Reject, "");
+            story.on(2)?;
+            story.suspend(false);
+            let on = ObjectKey::Plan(story.plan().name);
+            story.0.world().wipe(Writer::GitOps, &on);
+            story.0.world().update_by_hand(&key);
+            story.on(15)?;
+            Ok(story.state())
+        },
+        "AwaitingApproval",
     );
 }
 

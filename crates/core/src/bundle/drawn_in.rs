@@ -66,7 +66,24 @@ impl<'a> Check<'a> {
 
     fn template(&mut self, template: &Template, pseudo: &Pseudo) -> Result<(), BundleError> {
         template.resources.iter().try_for_each(|(id, resource)| self.walk(id, &resource.body, pseudo))?;
-        template.macro_sections().try_for_each(|(name, value)| self.walk(name, value, pseudo))
+        template.macro_sections().try_for_each(|(name, value)| self.walk(name, value, pseudo))?;
+        // The other sections name places without drawing them in, but for what they give to transforms.
+        template.json.as_object().into_iter().flatten().try_for_each(|(name, value)| match name.as_str() {
+            "Resources" => Ok(()),
+            "Transform" => self.walk(name, value, pseudo),
+            _ => self.transforms(name, value, pseudo),
+        })
+    }
+
+    fn transforms(&mut self, id: &str, value: &Value, pseudo: &Pseudo) -> Result<(), BundleError> {
+        match value {
+            Value::Array(items) => items.iter().try_for_each(|item| self.transforms(id, item, pseudo)),
+            Value::Object(object) => object.iter().try_for_each(|(key, item)| match key.as_str() {
+                "Fn::Transform" => self.walk(id, item, pseudo),
+                _ => self.transforms(id, item, pseudo),
+            }),
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => Ok(()),
+        }
     }
 
     fn walk(&mut self, id: &str, value: &Value, pseudo: &Pseudo) -> Result<(), BundleError> {

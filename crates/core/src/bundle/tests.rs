@@ -160,6 +160,37 @@ fn refuses(#[case] file: &str, #[case] pointer: &str, #[case] to: Value, #[case]
     assert!(error.contains(words), "{error}");
 }
 
+fn include(key: &str) -> Value {
+    json!({"Name": "AWS::Include", "Parameters": {"Location": format!("s3://{BUCKET}/{key}")}})
+}
+
+#[rstest]
+#[case::at_the_top("/Fn::Transform", |include| include)]
+#[case::of_the_template("/Transform", |include| include)]
+#[case::one_of_the_template("/Transform", |include| json!(["AWS::LanguageExtensions", include]))]
+#[case::parameters("/Parameters", |include| json!({"P": {"Fn::Transform": include}}))]
+#[case::mappings("/Mappings", |include| json!({"M": {"Fn::Transform": include}}))]
+#[case::all_mappings("/Mappings", |include| json!({"Fn::Transform": include}))]
+#[case::conditions("/Conditions", |include| json!({"C": {"Fn::Equals": ["a", {"Fn::Transform": include}]}}))]
+#[case::rules("/Rules", |include| json!({"R": {"Fn::Transform": include}}))]
+#[case::outputs("/Outputs", |include| json!({"O": {"Value": {"Fn::Transform": include}}}))]
+#[case::hooks("/Hooks", |include| json!({"H": {"Fn::Transform": include}}))]
+#[case::metadata("/Metadata", |include| json!({"Fn::Transform": include}))]
+fn what_a_transform_draws_in_anywhere_is_published(#[case] at: &str, #[case] section: fn(Value) -> Value) {
+    let with = |key: &str| prod(app_with(DATA, |json| set(json, at, section(include(key)))));
+    let refused = with("evil.json").unwrap_err().to_string();
+    assert!(refused.contains("draws in evil.json of the assets bucket"), "{refused}");
+    with("c0de.zip").unwrap();
+}
+
+#[rstest]
+#[case::outputs("/Outputs", json!({"O": {"Value": format!("s3://{BUCKET}/report.json")}}))]
+#[case::mappings("/Mappings", json!({"M": {"Data": {"Place": format!("s3://{BUCKET}/report.json")}}}))]
+#[case::metadata("/Metadata", json!({"Read": format!("s3://{BUCKET}/report.json")}))]
+fn what_is_named_outside_of_resources_is_not_drawn_in(#[case] at: &str, #[case] section: Value) {
+    prod(app_with(DATA, |json| set(json, at, section))).unwrap();
+}
+
 fn nested(url: Value) -> Value {
     json!({"Type": "AWS::CloudFormation::Stack", "Properties": {"TemplateURL": url}})
 }

@@ -170,15 +170,18 @@ pub fn status(freeze: &Freeze, all: &Accounts, now: Timestamp) -> (FreezeStatus,
             (list.with(ConditionType::Active, false, Reason::Inactive, text), None, next)
         }
         Activity::Unreadable(why) => {
+            // Who mends the schedule alone would still hold up less than was meant.
+            let why = reach.amiss().map_or(why.clone(), |amiss| format!("{why}; {amiss}"));
             let list = Conditions::new(before, generation, now)
                 .with(ConditionType::Ready, false, Reason::InvalidSpec, &why)
-                .with(ConditionType::Stalled, true, Reason::InvalidSpec, &why)
-                .with(
-                    ConditionType::Active,
-                    true,
-                    Reason::Frozen,
-                    "nothing starts in what it covers: what cannot be understood counts as active",
-                );
+                .with(ConditionType::Stalled, true, Reason::InvalidSpec, &why);
+            let list = if reach == Reach::Nothing {
+                let text = "nothing is held up: it covers no account";
+                list.with(ConditionType::Active, false, Reason::InvalidSpec, text)
+            } else {
+                let text = "nothing starts in what it covers: what cannot be understood counts as active";
+                list.with(ConditionType::Active, true, Reason::Frozen, text)
+            };
             (list, None, None)
         }
     };
@@ -203,16 +206,23 @@ enum Reach {
 }
 
 impl Reach {
-    fn told<'a>(&self, list: Conditions<'a>) -> Conditions<'a> {
-        let why = match self {
-            Self::All => return list.with(ConditionType::Ready, true, Reason::Accepted, "it is understood"),
-            Self::Missing(names) => format!(
+    /// What is not there.
+    fn amiss(&self) -> Option<String> {
+        match self {
+            Self::All => None,
+            Self::Missing(names) => Some(format!(
                 "spec.accounts: there is no AwsAccount {}: what it was meant to hold up there is not held up",
                 names.join(", ")
-            ),
+            )),
             Self::Nothing => {
-                "spec.accounts selects no AwsAccount that is there: nothing is held up".to_owned()
+                Some("spec.accounts selects no AwsAccount that is there: nothing is held up".to_owned())
             }
+        }
+    }
+
+    fn told<'a>(&self, list: Conditions<'a>) -> Conditions<'a> {
+        let Some(why) = self.amiss() else {
+            return list.with(ConditionType::Ready, true, Reason::Accepted, "it is understood");
         };
         list.with(ConditionType::Ready, false, Reason::InvalidSpec, &why).with(
             ConditionType::Stalled,

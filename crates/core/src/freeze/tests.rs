@@ -103,6 +103,30 @@ fn a_freeze_of_accounts_that_are_not_there_says_so(
 }
 
 #[rstest]
+#[case::everything(serde_json::json!({}), true, None)]
+#[case::a_wrong_letter(serde_json::json!({ "accounts": { "names": ["prd"] } }), false, Some("nothing is held up"))]
+#[case::one_of_two(serde_json::json!({ "accounts": { "names": ["prd", "dev"] } }), true, Some("no AwsAccount prd"))]
+fn a_freeze_that_cannot_be_understood_says_of_accounts_that_are_not_there(
+    #[case] spec: serde_json::Value,
+    #[case] active: bool,
+    #[case] amiss: Option<&str>,
+) {
+    let mut spec = spec;
+    spec["schedule"] = serde_json::json!({ "cron": "0 15 * * FUNDAY", "duration": "1h" });
+    let (status, _) = status(&freeze(spec), &accounts(), at("2026-11-24T06:00:00Z"));
+    let shown = |type_: &str| status.conditions.iter().find(|c| c.type_ == type_).unwrap();
+    assert_eq!(
+        ["Active", "Ready", "Stalled"].map(|type_| shown(type_).status == "True"),
+        [active, false, true]
+    );
+    for says in ["Ready", "Stalled"].map(|type_| &shown(type_).message) {
+        assert!(says.contains("spec.schedule: "), "{says}");
+        assert!(amiss.is_none_or(|amiss| says.contains(amiss)), "{says}");
+    }
+    assert_eq!(shown("Active").message.contains("nothing starts in what it covers"), active);
+}
+
+#[rstest]
 #[case(serde_json::json!({}), true)]
 #[case(serde_json::json!({ "namespaces": ["shop"] }), true)]
 #[case(serde_json::json!({ "namespaces": ["other"] }), false)]

@@ -7,6 +7,7 @@ mod ledger;
 mod person;
 mod room;
 mod seal;
+mod taken_back;
 mod tally;
 
 pub use annotation::{Annotation, Decision, NotADecision, Report, parse_annotation};
@@ -17,4 +18,5 @@ pub(crate) use person::RULES;
 pub use person::{is_person, may_decide, may_report};
 pub use room::Full;
 pub use seal::{SealedFor, sealed};
+pub(crate) use taken_back::take_back_rejected;
 pub use tally::{Tally, approval_value, tally};

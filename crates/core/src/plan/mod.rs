@@ -10,7 +10,7 @@ use crate::{
     change::HmacKey,
     effect::{Effect, Record},
     facts::{Facts, version},
-    gate::{Ledger, PlanView, RULES},
+    gate::{Ledger, PlanView, RULES, take_back_rejected},
     verdict::{Phase, Verdict, ask, fold},
     words::Uid,
 };
@@ -19,7 +19,8 @@ mod status;
 
 pub use status::{Gated, gated, status};
 
-/// The plans of the object with that UID, newest first. A plan that we wrote ourselves may be newer than the watch.
+/// The plans of the object with that UID, newest first, without what rejects have taken back. A plan that we wrote ourselves may
+/// be newer than the watch.
 #[must_use]
 pub(crate) fn views(
     watched: Vec<Arc<ChangePlan>>,
@@ -41,6 +42,7 @@ pub(crate) fn views(
         .filter_map(|p| Some(PlanView::new(p)?.proven_by(key)))
         .collect();
     list.sort_by(|a, b| (b.order, &b.name).cmp(&(a.order, &a.name)));
+    take_back_rejected(&mut list);
     list
 }
 

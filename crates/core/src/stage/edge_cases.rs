@@ -28,6 +28,7 @@ mod checks;
 mod messages;
 mod parameters;
 mod pins;
+mod rejects;
 mod seen;
 mod stops;
 mod together;

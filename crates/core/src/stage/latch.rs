@@ -86,6 +86,10 @@ pub(super) fn latch(s: &Snapshot<'_>, plan: &PlanView, now: Timestamp) -> Option
             new.push(revoke);
         }
     }
+    if plan.rejected().is_none() && new.iter().any(|d| d.action == Action::Reject) {
+        let stood = standing(s, plan, &on_stage, &on_plan);
+        new.extend(stood.into_iter().filter(|d| !new.iter().any(|n| n.says_the_same(d))).collect::<Vec<_>>());
+    }
     let reports = reports(s, plan, &plan_uid, &on_plan, &mut proof);
     let spare = plan.spare(&new);
     let revokes = new.iter().filter(|d| d.action == Action::Revoke).count();
@@ -109,6 +113,19 @@ pub(super) fn latch(s: &Snapshot<'_>, plan: &PlanView, now: Timestamp) -> Option
     let left = room.saturating_sub(ledger.len());
     let ledger = reports.into_iter().take(left).fold(ledger, |l, c| l.with(|e| e.checked = Some(c)));
     Some(Latched::Certain(ledger))
+}
+
+/// The approvals of the release of a plan that is rejected now which no ledger holds. Written down as proven by nothing they
+/// never count; left out, they could not be told from those that are given after the reject.
+fn standing(s: &Snapshot<'_>, plan: &PlanView, on_stage: &Marks<'_>, on_plan: &Marks<'_>) -> Vec<Decided> {
+    let sources = [(DecisionSource::Stage, on_stage), (DecisionSource::ChangePlan, on_plan)];
+    let all = sources
+        .into_iter()
+        .flat_map(|(source, marks)| marks.decisions.iter().map(move |(_, _, decision)| (source, decision)));
+    all.filter(|(_, d)| matches!(d.id, DecisionId::Release(_)))
+        .map(|(source, d)| d.recorded(source, Identity::Unverified, plan.id()))
+        .filter(|d| !s.plans.iter().any(|p| p.has_recorded(d)))
+        .collect()
 }
 
 fn decisions(plan: &PlanView, decided: impl Iterator<Item = Decided>, now: Timestamp) -> Ledger {

@@ -218,6 +218,10 @@ impl Claim {
             if is_spent && decided.action != Action::Revoke {
                 continue;
             }
+            let beforehand = a1.as_ref() == Some(&said.id);
+            if beforehand && said.recorded <= last_reject(world, said.id.as_str()) {
+                continue;
+            }
             voices.push(Voice {
                 action: decided.action,
                 by: said.by.clone(),
@@ -226,7 +230,7 @@ impl Claim {
                 until: said.until,
                 proven: said.proven,
                 git: said.writer == Writer::GitOps,
-                beforehand: a1.as_ref() == Some(&said.id),
+                beforehand,
             });
         }
         spent.extend(used.into_iter().map(|n| (n, name.clone())));
@@ -403,6 +407,21 @@ fn no_reject_stands(world: &World, name: &str, id: &str) -> Result<(), Violation
         .iter()
         .find(|s| s.word == Word::Decides(Action::Reject) && !s.lost && s.id == id && s.on == on);
     stands.map_or(Ok(()), |s| Err(format!("I2: plan {name} was claimed after {} had rejected it", s.by)))
+}
+
+/// When a plan of this release was rejected last, as far as ledgers tell.
+fn last_reject(world: &World, a1: &str) -> Option<Timestamp> {
+    let of_this = |id: &str| {
+        world.cluster.objects.0.values().any(|o| match o {
+            Object::Plan(p) => {
+                let proposal = &p.spec.proposal;
+                proposal.id.to_string() == id && proposal.a1.as_ref().is_some_and(|x| x.to_string() == a1)
+            }
+            _ => false,
+        })
+    };
+    let rejects = world.said.iter().filter(|s| s.word == Word::Decides(Action::Reject));
+    rejects.filter(|s| s.recorded.is_some() && of_this(&s.id)).filter_map(|s| s.recorded).max()
 }
 
 /// The classes of risk that a plan shows.

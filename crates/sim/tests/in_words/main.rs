@@ -10,6 +10,7 @@
 mod adoption;
 mod drift;
 mod observing;
+mod rejects;
 mod removal;
 mod story;
 
