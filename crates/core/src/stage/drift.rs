@@ -8,7 +8,7 @@ use super::{
     targets::{access_to_look, allowed},
 };
 use crate::{
-    api::{PlannedAs, ProposedStack, Reason, whole_seconds},
+    api::{ConditionType, PlannedAs, ProposedStack, Reason},
     effect::{Effect, Look, Next, Seen},
     gate::{PlanView, owned_key},
     stack::{Drift, DriftStatus, DriftedResource, StackRow, StackStatus},
@@ -22,6 +22,8 @@ const INTERVAL: SignedDuration = SignedDuration::from_hours(24);
 const LEAST: SignedDuration = SignedDuration::from_mins(10);
 /// After which a detection is awaited no longer: they take minutes.
 const GIVEN_UP: SignedDuration = SignedDuration::from_hours(1);
+/// How old a row may be that changes what the Stage shows: another process may have seen a newer one, and said so.
+const FRESH: SignedDuration = SignedDuration::from_secs(60);
 /// How many stacks of a stage are asked about at once.
 const AT_ONCE: usize = 4;
 /// How many resources of a stack are named.
@@ -41,7 +43,35 @@ pub(super) fn looked_for(s: &Snapshot<'_>, mut v: Verdict, now: Timestamp) -> Ve
             Some(Need::Do(_) | Need::Wait(_, _, None) | Need::Stuck(_, _, None)) | None => {}
         }
     }
+    if effects.is_empty() && drifted(s, now).is_some_and(|told| !is_shown(s, &told)) {
+        let is_old = |stack: &Resting<'_>| {
+            let as_of = s.row(&stack.proposed.key()).as_of();
+            as_of.is_none_or(|at| now.duration_since(at) > FRESH)
+        };
+        let old = stacks(s).into_iter().filter(is_old).take(AT_ONCE);
+        let looks = old.map(|stack| Look::Stack(stack.proposed.key(), access_to_look(stack.proposed)));
+        for look in looks {
+            match ask(s.facts, Effect::Look(look), now) {
+                Need::Do(effect) => effects.push(*effect),
+                Need::Wait(_, _, Some(at)) | Need::Stuck(_, _, Some(at)) => v = v.until(at),
+                Need::Wait(_, _, None) | Need::Stuck(_, _, None) => {}
+            }
+        }
+    }
     if effects.is_empty() { v } else { Verdict { next: Next::Do(effects), ..v } }
+}
+
+/// Whether the Stage says so already.
+fn is_shown(s: &Snapshot<'_>, told: &Drifted) -> bool {
+    let (is, text) = match told {
+        Drifted::Yes(text) => ("True", text),
+        Drifted::No(text) => ("False", text),
+        // What one process could not find out, and what is kept, takes nothing from another.
+        Drifted::Unknown(..) | Drifted::NotYet => return true,
+    };
+    let conditions = s.stage.status.iter().flat_map(|status| &status.conditions);
+    let mut shown = conditions.filter(|c| c.type_ == ConditionType::Drifted.as_str());
+    shown.any(|c| c.status == is && c.message == *text)
 }
 
 /// What the condition `Drifted` says.
@@ -64,10 +94,15 @@ pub(super) fn drifted(s: &Snapshot<'_>, now: Timestamp) -> Option<Drifted> {
     for stack in &stacks {
         let key = stack.proposed.key();
         match stack.known() {
-            Some((DriftStatus::Drifted, at)) => {
-                let named = named(stack.found());
-                differ.push(format!("stack {key} does not have what its template says{named}, as of {at}"));
-            }
+            Some((DriftStatus::Drifted, at)) => match stack.differing(at) {
+                Some(resources) => {
+                    let named = named(resources);
+                    differ
+                        .push(format!("stack {key} does not have what its template says{named}, as of {at}"));
+                }
+                // They are asked for.
+                None => return Some(Drifted::NotYet),
+            },
             Some((DriftStatus::InSync, at)) => since = Some(since.map_or(at, |old| old.min(at))),
             Some((DriftStatus::Unknown | DriftStatus::NotChecked, _)) | None => {
                 let told = match (stack.found(), step(s, stack, now)) {
@@ -99,8 +134,7 @@ pub(super) fn drifted(s: &Snapshot<'_>, now: Timestamp) -> Option<Drifted> {
     })
 }
 
-fn named(found: Option<&Drift>) -> String {
-    let Some(Drift::Detected { resources, .. }) = found else { return String::new() };
+fn named(resources: &[DriftedResource]) -> String {
     let mut list: Vec<&DriftedResource> = resources.iter().collect();
     list.sort();
     let more = list.len().saturating_sub(NAMED);
@@ -127,14 +161,24 @@ impl Resting<'_> {
         self.s.facts.drifts.get(&self.id).map(|(drift, _)| drift)
     }
 
-    /// How it stands, and as of when: by our own last detection, or by that of another, whichever is newer.
+    /// What differs, where that was looked at since then.
+    fn differing(&self, since: Timestamp) -> Option<&[DriftedResource]> {
+        match self.s.facts.drifts.get(&self.id) {
+            Some((Drift::Detected { status: DriftStatus::Drifted, resources }, at)) if *at >= since => {
+                Some(resources)
+            }
+            Some((Drift::Detected { .. } | Drift::Failed(_), _)) | None => None,
+        }
+    }
+
+    /// When that was looked at.
+    fn found_at(&self) -> Option<Timestamp> {
+        self.s.facts.drifts.get(&self.id).map(|(_, at)| *at)
+    }
+
+    /// How it stands, and as of when, by CloudFormation's clock.
     fn known(&self) -> Option<(DriftStatus, Timestamp)> {
-        let ours = match self.s.facts.drifts.get(&self.id) {
-            Some((Drift::Detected { status, .. }, at)) => Some((*status, whole_seconds(*at).0)),
-            Some((Drift::Failed(_), _)) | None => None,
-        };
-        let told = self.row.drift.filter(|(status, _)| *status != DriftStatus::NotChecked);
-        [ours, told].into_iter().flatten().max_by_key(|(_, at)| *at)
+        self.row.drift.filter(|(status, _)| *status != DriftStatus::NotChecked)
     }
 }
 
@@ -190,15 +234,19 @@ fn step(s: &Snapshot<'_>, stack: &Resting<'_>, now: Timestamp) -> Option<Need> {
         let look = Look::Drift(key, id, Some(detection.id.clone()), access);
         return Some(ask(s.facts, Effect::Look(look), now));
     }
-    let found = s.facts.drifts.get(&id).map(|(_, at)| *at);
+    let found = stack.found_at();
     let known = stack.known();
     let due = found.max(known.map(|(_, at)| at)).map(|last| after(last, every));
     if due.is_none_or(|due| due <= now) {
         return Some(ask(s.facts, Effect::Look(Look::DetectDrift(key, id, access)), now));
     }
+    if found > s.row(&key).as_of() {
+        // The row says as of when it is so.
+        return Some(ask(s.facts, Effect::Look(Look::Stack(key, access)), now));
+    }
     // Another process has detected it: what differs is asked for, once in a while, since clocks may differ.
     match known {
-        Some((DriftStatus::Drifted, at)) if found.is_none_or(|found| found < at) => {
+        Some((DriftStatus::Drifted, at)) if stack.differing(at).is_none() => {
             let again = found.map_or(now, |found| after(found, LEAST));
             if now < again {
                 return wait(again);

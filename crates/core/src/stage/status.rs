@@ -59,8 +59,11 @@ pub fn status(s: &Snapshot<'_>, v: &Verdict, now: Timestamp) -> StageStatus {
     let list = match drift::drifted(s, now) {
         Some(Drifted::Yes(message)) => list.with(drifted, true, Reason::ResourcesDrifted, message),
         Some(Drifted::No(message)) => list.with(drifted, false, Reason::InSync, message),
-        Some(Drifted::Unknown(reason, message)) => list.unknown(drifted, reason, message),
-        Some(Drifted::NotYet) => list.keep(drifted),
+        // What one process could not find out takes nothing from what another has.
+        Some(Drifted::Unknown(reason, message)) if !before.iter().any(|c| c.type_ == drifted.as_str()) => {
+            list.unknown(drifted, reason, message)
+        }
+        Some(Drifted::Unknown(..) | Drifted::NotYet) => list.keep(drifted),
         None => list,
     };
     let list = match v.phase {

@@ -9,7 +9,13 @@ use stackgate_core::{
 use super::{World, cloud::Cloud};
 
 impl Cloud {
-    /// Begins a detection; of a stack that is not there, or changes, it will fail.
+    /// Whether CloudFormation takes a detection.
+    #[must_use]
+    pub fn can_be_checked(&self, key: &StackKey, id: &StackId) -> bool {
+        self.stacks.get(key).is_some_and(|s| s.id == *id && s.is_stable())
+    }
+
+    /// Begins a detection.
     pub fn detect_drift(
         &mut self,
         key: &StackKey,
@@ -19,11 +25,12 @@ impl Cloud {
     ) -> String {
         self.count += 1;
         let detection = format!("detection-{}", self.count);
-        if let Some(stack) = self.stacks.get_mut(key).filter(|s| s.id == *id && s.is_stable()) {
+        if let Some(stack) = self.stacks.get_mut(key).filter(|s| s.id == *id) {
             let ends = now.saturating_add(takes).unwrap_or(now);
             stack.detection = Some((detection.clone(), ends));
-            // As AWS does: the time is that of the beginning.
-            stack.drift = Some((stack.drift.map_or(DriftStatus::NotChecked, |(status, _)| status), now));
+            // As AWS does: the time is that of the beginning, and it comes to its end whoever looks.
+            let found = if stack.tampered { DriftStatus::Drifted } else { DriftStatus::InSync };
+            stack.drift = Some((found, now));
         }
         detection
     }
@@ -39,17 +46,14 @@ impl Cloud {
         let Some(stack) = self.stacks.get_mut(key).filter(|s| s.id == *id) else {
             return Some(Drift::Failed("the stack is not there".to_owned()));
         };
-        let found = if stack.tampered { DriftStatus::Drifted } else { DriftStatus::InSync };
         match (&stack.detection, detection) {
-            (Some((ours, ends)), Some(asked)) if ours == asked => {
-                if now < *ends {
-                    return None;
-                }
-                stack.drift = stack.drift.map(|(_, at)| (found, at));
-            }
+            (Some((ours, ends)), Some(asked)) if ours == asked && now < *ends => return None,
+            (Some((ours, _)), Some(asked)) if ours == asked => {}
             (_, Some(_)) => return Some(Drift::Failed("there is another detection".to_owned())),
             (_, None) => {}
         }
+        // What the last one has left, not what is so now.
+        let found = stack.drift.map_or(DriftStatus::NotChecked, |(status, _)| status);
         let resource = DriftedResource {
             logical_id: "Bucket".to_owned(),
             resource_type: "AWS::S3::Bucket".to_owned(),
@@ -57,7 +61,7 @@ impl Cloud {
         };
         Some(Drift::Detected {
             status: found,
-            resources: stack.tampered.then_some(resource).into_iter().collect(),
+            resources: (found == DriftStatus::Drifted).then_some(resource).into_iter().collect(),
         })
     }
 }

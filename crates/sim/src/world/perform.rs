@@ -31,6 +31,9 @@ impl World {
     pub fn perform(&mut self, effect: &Effect) -> Outcome {
         self.moment += 1;
         let answer = match effect {
+            Effect::Look(Look::DetectDrift(key, id, _)) if !self.cloud.can_be_checked(key, id) => {
+                Err(refusal(RefusalKind::Invalid, "drift cannot be detected while the stack changes"))
+            }
             Effect::Look(look) => Ok(Outcome::Learnt(self.look(look))),
             Effect::Record(record) => self.record(record).map(Outcome::Accepted),
             Effect::Mutate(mutation) => self.mutate(mutation).map(Outcome::Accepted),
