@@ -228,7 +228,7 @@ mod tests {
         };
         assert_eq!(counted(claim.clone()), now);
         let plan = appended("first");
-        let ours = sealed(&[claim.clone()], SealedFor::plan(&plan), &HmacKey::new(KEY)).remove(0);
+        let ours = sealed(std::slice::from_ref(&claim), SealedFor::plan(&plan), &HmacKey::new(KEY)).remove(0);
         assert_eq!(counted(ours), claim.time.0);
     }
 }
