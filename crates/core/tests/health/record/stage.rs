@@ -7,7 +7,7 @@ use stackgate_core::{
     api::{AwsAccount, Reason},
     effect::Seen,
     facts::Facts,
-    stack::{Drift, DriftStatus, StackRow, StackStatus},
+    stack::{Drift, DriftStatus, DriftedResource, StackRow, StackStatus},
     stage::{observe, status},
     verdict::{Phase, Verdict},
     words::{Env, StackKey},
@@ -67,6 +67,15 @@ enum Before {
     Gone,
     /// Deployed, and drift was looked for; `Unknown`: that failed.
     LookedFor(DriftStatus),
+}
+
+fn differing(drift: DriftStatus) -> Vec<DriftedResource> {
+    let table = DriftedResource {
+        logical_id: "Table".to_owned(),
+        resource_type: "AWS::DynamoDB::Table".to_owned(),
+        status: "MODIFIED".to_owned(),
+    };
+    (drift == DriftStatus::Drifted).then_some(table).into_iter().collect()
 }
 
 fn stack_key() -> StackKey {
@@ -139,8 +148,11 @@ fn stage(before: Before, phase: Phase, name: &str) -> Recorded {
     }
     if let Some(drift) = looked_for {
         let row = row(drift);
-        let failed = Drift::Failed("no right to read Table".to_owned());
-        facts.drifts.extend((drift == DriftStatus::Unknown).then(|| (row.id.clone(), (failed, now()))));
+        let found = match drift {
+            DriftStatus::Unknown => Drift::Failed("no right to read Table".to_owned()),
+            status => Drift::Detected { status, resources: differing(status) },
+        };
+        facts.drifts.insert(row.id.clone(), (found, now()));
         facts.stacks.insert(stack_key(), Seen::Present(row, now()));
     }
     let installation = installation();
