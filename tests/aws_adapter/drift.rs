@@ -51,6 +51,7 @@ async fn detected(world: &World, id: &StackId) -> Drift {
         if let Some(drift) = drift(world, id, Some(detection.clone())).await {
             return drift;
         }
+        // Nothing tells when it ends: it is asked again, and an end without it fails the test.
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     panic!("the detection does not come to its end");

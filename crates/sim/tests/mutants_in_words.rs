@@ -48,6 +48,15 @@ impl Story {
         self.0.alone(SignedDuration::from_mins(minutes))
     }
 
+    /// Names the release of the newest plan.
+    fn a1(&mut self) -> String {
+        self.plan().proposal().a1.as_ref().map(ToString::to_string).expect("an a1")
+    }
+
+    fn first_stack(&mut self) -> StackKey {
+        self.plan().proposal().stacks.first().expect("a stack").key()
+    }
+
     fn plan(&mut self) -> PlanView {
         newest(self.0.world(), DEV).expect("a plan")
     }
@@ -149,8 +158,8 @@ fn an_approval_of_a_release_does_not_outlive_a_reject() {
             story.sign(Action::Approve, "");
             story.on(5)?;
             story.release(1)?;
-            let a1 = story.plan().proposal().a1.as_ref().map(ToString::to_string).expect("an a1");
-            let key: StackKey = story.plan().proposal().stacks.first().expect("a stack").key();
+            let a1 = story.a1();
+            let key = story.first_stack();
             story.suspend(true);
             story.write(&ObjectKey::Stage(DEV.to_owned()), Action::Approve, "early", &a1);
             story.on(2)?;
@@ -174,7 +183,7 @@ fn an_approval_of_a_release_is_used_once() {
         "I2",
         |protocol| {
             let mut story = Story::begin(protocol, 1)?;
-            let a1 = story.plan().proposal().a1.as_ref().map(ToString::to_string).expect("an a1");
+            let a1 = story.a1();
             story.write(&ObjectKey::Stage(DEV.to_owned()), Action::Approve, "", &a1);
             story.on(5)?;
             assert_eq!(story.state(), "UpToDate");
@@ -205,7 +214,7 @@ fn a_retry_carries_nothing_over_where_somebody_else_has_changed_a_stack() {
             story.on(5)?;
             assert_eq!(story.state(), "RolledBack");
             story.0.world().luck.weather.fails = 0;
-            let key: StackKey = story.plan().proposal().stacks.first().expect("a stack").key();
+            let key = story.first_stack();
             story.sign(Action::Retry, "");
             story.0.world().update_by_hand(&key);
             story.on(10)?;
@@ -252,7 +261,7 @@ fn an_approval_counts_for_the_stack_as_it_was_shown() {
             story.sign(Action::Approve, "");
             story.on(5)?;
             story.release(1)?;
-            let key: StackKey = story.plan().proposal().stacks.first().expect("a stack").key();
+            let key = story.first_stack();
             story.sign(Action::Approve, "");
             story.until_sure()?;
             story.0.world().update_in_vain_by_hand(&key);
