@@ -151,7 +151,7 @@ async fn work(s: Started, shutdown: &Shutdown) -> Result<()> {
         regions,
         bundles: pass::Bundles::default(),
         memory,
-        installation: Installation { namespace: args.namespace, key },
+        installation: Installation::new(args.namespace, key),
         clock,
         steps: args.steps.try_into().unwrap_or(usize::MAX),
     });

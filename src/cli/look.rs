@@ -228,5 +228,5 @@ fn no_plan(stage: &Stage) -> Fail {
 /// A plan, with the doubts of the controller: it alone can tell which entries of a ledger it has written.
 fn seen(plan: Arc<ChangePlan>) -> Option<PlanView> {
     let unproven = plan.status.iter().flat_map(|s| s.unproven.iter().copied()).collect();
-    Some(PlanView::new(plan)?.doubting(&unproven))
+    Some(PlanView::new(plan)?.doubting(unproven))
 }

@@ -81,8 +81,8 @@ fn account(cx: &Context, name: &str, now: Timestamp) -> Option<Decision> {
 fn change_plan(cx: &Context, namespace: &str, name: &str, now: Timestamp) -> Option<Decision> {
     let object = cx.stores.plan(namespace, name)?;
     // A plan whose ledger does not begin as ours do shows nothing.
-    let gated = plan::gated(&cx.stores, &object, now);
-    let Some((status, changes)) = plan::status(&object, gated.as_ref(), &cx.installation.key, now) else {
+    let gated = plan::gated(&cx.stores, &object, &cx.installation.plans, now);
+    let Some((status, changes)) = plan::status(&object, gated.as_ref(), &cx.installation.plans, now) else {
         return Some(Decision::only(None, None));
     };
     let before = object.status.clone().unwrap_or_default();

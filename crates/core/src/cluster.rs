@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use crate::{
     api::{AwsAccount, Bootstrap, ChangePlan, CloudAssembly, Freeze, Stage},
-    gate::Enforcement,
+    change::HmacKey,
+    gate::{Enforcement, PlanReader},
     words::StackKey,
 };
 
@@ -37,6 +38,16 @@ pub trait ClusterView {
 pub struct Installation {
     /// Its own namespace, where plans of Bootstraps live.
     pub namespace: String,
-    /// The key that proves change sets ours.
-    pub key: crate::change::HmacKey,
+    /// The key that proves change sets and ledgers ours.
+    pub key: HmacKey,
+    /// What its plans say.
+    pub plans: PlanReader,
+}
+
+impl Installation {
+    /// A controller with this key.
+    #[must_use]
+    pub fn new(namespace: impl Into<String>, key: HmacKey) -> Self {
+        Self { namespace: namespace.into(), plans: PlanReader::new(key.clone()), key }
+    }
 }

@@ -476,8 +476,8 @@ fn decide(
         }
         ObjectKey::Plan(_) => {
             let Some(Object::Plan(plan)) = view.0.get(key) else { return None };
-            let gated = plan::gated(view, plan, now);
-            let (status, changes) = plan::status(plan, gated.as_ref(), &crate::world::key(), now)?;
+            let gated = plan::gated(view, plan, &installation.plans, now);
+            let (status, changes) = plan::status(plan, gated.as_ref(), &installation.plans, now)?;
             let write = (plan.status.as_ref() != Some(&status)).then(|| {
                 let mut object = Arc::clone(plan);
                 Arc::make_mut(&mut object).status = Some(status);

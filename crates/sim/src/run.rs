@@ -181,7 +181,7 @@ impl Run {
             people: People::new(setting.stages, setting.chapters.clone(), now),
             chaos: (setting.weather.people > 0).then(Chaos::default),
             judge,
-            installation: Installation { namespace: "stackgate".to_owned(), key: key() },
+            installation: Installation::new("stackgate", key()),
             setting: setting.clone(),
             world,
             effects: 0,

@@ -28,7 +28,7 @@ pub struct Snapshot<'a> {
     /// All bootstraps, this one among them.
     pub all: Vec<Arc<Bootstrap>>,
     /// Its plans, newest first.
-    pub plans: Vec<PlanView>,
+    pub plans: Vec<Arc<PlanView>>,
     /// What is remembered.
     pub facts: &'a Facts,
     /// The controller.
@@ -46,7 +46,7 @@ pub fn observe<'a>(
     let bootstrap = all.iter().find(|b| b.name_any() == name).map(Arc::clone)?;
     let uid: Uid = bootstrap.uid()?.parse().ok()?;
     Some(Snapshot {
-        plans: views(cluster.plans_of_bootstrap(name), Some(facts), &uid, &installation.key),
+        plans: views(cluster.plans_of_bootstrap(name), Some(facts), &uid, &installation.plans),
         accounts: Accounts::new(cluster.accounts()),
         all,
         uid,
@@ -60,7 +60,7 @@ impl Snapshot<'_> {
     /// The plan that was opened last.
     #[must_use]
     pub fn newest(&self) -> Option<&PlanView> {
-        self.plans.first().filter(|p| p.proposal().kind == ProposalKind::Bootstrap)
+        self.plans.first().map(Arc::as_ref).filter(|p| p.proposal().kind == ProposalKind::Bootstrap)
     }
 
     /// What the toolkit stacks shall hold.

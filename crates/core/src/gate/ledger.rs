@@ -92,6 +92,8 @@ pub struct PlanView {
     pub claimed_time: Timestamp,
     /// Whether that is so, as far as is known: else somebody else may have claimed it.
     pub claim_is_proven: bool,
+    /// The places of the entries of which nothing proves who wrote them, as far as anybody has looked.
+    pub unproven: BTreeSet<u32>,
     /// The stacks that came to an end, and when.
     pub settled: BTreeMap<StackKey, Settled>,
     /// When the last of them did, or the plan was opened.
@@ -124,6 +126,7 @@ impl PlanView {
             claims: BTreeMap::new(),
             claimed_time: first.time.0,
             claim_is_proven: true,
+            unproven: BTreeSet::new(),
             settled: BTreeMap::new(),
             settled_time: first.time.0,
             closed: None,

@@ -40,6 +40,9 @@ struct Standing<'a> {
     idle: Vec<&'a str>,
 }
 
+const CLOSED: &str =
+    "it is not recorded, and does not count: this plan was closed before; approve the one that waits now";
+
 impl PlanView {
     /// What stands against recording a decision of this kind by this person on top of these new ones; `None`: there is room.
     /// A reject, and a revoke that takes something back, always have room.
@@ -114,7 +117,9 @@ impl PlanView {
         source: DecisionSource,
         now: Timestamp,
     ) -> Vec<(&'a str, String)> {
-        if self.closed.is_some() || self.is_complete() || self.is_claimed() {
+        // A Stage may go on carrying what is over: git does.
+        let over = self.closed.is_some() && source == DecisionSource::ChangePlan;
+        if !over && (self.closed.is_some() || self.is_complete() || self.is_claimed()) {
             return Vec::new();
         }
         let marks = self.marks(annotations);
@@ -127,6 +132,7 @@ impl PlanView {
             .filter_map(|(key, _, d)| {
                 let decided = d.recorded(source, Identity::Unverified, self.id());
                 let why = match d.until {
+                    _ if over => CLOSED.to_owned(),
                     Some(until) if until <= now => {
                         format!("it is not recorded, and does not count: until={until} is in the past")
                     }
@@ -174,6 +180,33 @@ mod tests {
 
     fn approvals(people: usize, each: usize) -> Vec<(&'static str, String)> {
         (0..people).flat_map(|p| (0..each).map(move |_| ("Approve", format!("p{p}")))).collect()
+    }
+
+    #[rstest::rstest]
+    #[case::while_it_waits(None, DecisionSource::ChangePlan, false)]
+    #[case::once_it_is_closed(Some("Superseded"), DecisionSource::ChangePlan, true)]
+    #[case::a_stage_that_git_goes_on_writing(Some("Superseded"), DecisionSource::Stage, false)]
+    fn who_approves_a_plan_that_is_over_is_told(
+        #[case] closed: Option<&str>,
+        #[case] source: DecisionSource,
+        #[case] told: bool,
+    ) {
+        let mut object = ChangePlan::clone(&plan(1, &[]).plan);
+        let closing = closed.map(|reason| {
+            serde_json::json!({ "seq": 1, "time": "2026-11-24T00:01:00Z", "closed": { "reason": reason, "message": "x" } })
+        });
+        object.spec.ledger.extend(closing.map(|entry| serde_json::from_value(entry).unwrap()));
+        let plan = PlanView::new(Arc::new(object)).unwrap();
+        let id = plan.id();
+        let said = [
+            ("gate.stackgate.dev/approve".to_owned(), format!("{id};by=alice")),
+            ("gate.stackgate.dev/reject".to_owned(), format!("{id};by=bob")),
+        ];
+        let now = "2026-11-24T00:02:00Z".parse().unwrap();
+        let said = said.into();
+        let unheard = plan.unheard(Some(&said), source, now);
+        let keys: Vec<_> = unheard.iter().map(|(key, _)| *key).collect();
+        assert_eq!(keys, if told { vec!["gate.stackgate.dev/approve"] } else { Vec::new() });
     }
 
     #[test]

@@ -65,13 +65,12 @@ impl PlanView {
     /// The same, where it is proven by nothing who decided what somebody else has written into the ledger.
     #[must_use]
     pub fn proven_by(self, key: &HmacKey) -> Self {
-        let unproven = self.unproven(key);
-        self.doubting(&unproven)
+        let unproven = self.look_for_unproven(key);
+        self.doubting(unproven)
     }
 
     /// The places of the entries that should be sealed and are not, or not by this key, for this plan and at this place.
-    #[must_use]
-    pub fn unproven(&self, key: &HmacKey) -> BTreeSet<u32> {
+    fn look_for_unproven(&self, key: &HmacKey) -> BTreeSet<u32> {
         let there = SealedFor::plan(&self.plan);
         let made = SealedFor { uid: "", ..there };
         let holds = |entry: &LedgerEntry, place: u32| {
@@ -85,7 +84,7 @@ impl PlanView {
 
     /// The same, where nothing proves who wrote the entries at these places.
     #[must_use]
-    pub fn doubting(mut self, unproven: &BTreeSet<u32>) -> Self {
+    pub fn doubting(mut self, unproven: BTreeSet<u32>) -> Self {
         if unproven.is_empty() {
             return self;
         }
@@ -108,6 +107,7 @@ impl PlanView {
         let opened = places().filter(|(e, _)| e.opened.is_some()).last().map_or(0, |(_, place)| place);
         let claim = places().find(|(e, place)| *place > opened && e.claimed.is_some());
         self.claim_is_proven = claim.is_none_or(|(_, place)| !unproven.contains(&place));
+        self.unproven = unproven;
         self
     }
 }

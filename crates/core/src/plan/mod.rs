@@ -7,10 +7,9 @@ use kube::ResourceExt;
 
 use crate::{
     api::{Action, ChangePlan, Decided, DecisionSource, Identity, ProposedStack, Reason},
-    change::HmacKey,
     effect::{Effect, Record},
     facts::{Facts, version},
-    gate::{Ledger, PlanView, RULES, take_back_rejected},
+    gate::{Ledger, PlanReader, PlanView, RULES, take_back_rejected},
     verdict::{Phase, Verdict, ask, fold},
     words::Uid,
 };
@@ -26,8 +25,8 @@ pub(crate) fn views(
     watched: Vec<Arc<ChangePlan>>,
     ours: Option<&Facts>,
     uid: &Uid,
-    key: &HmacKey,
-) -> Vec<PlanView> {
+    reader: &PlanReader,
+) -> Vec<Arc<PlanView>> {
     let mut by_name: BTreeMap<String, Arc<ChangePlan>> =
         watched.into_iter().map(|p| (p.name_any(), p)).collect();
     for (name, plan) in ours.map(|f| &f.plans).into_iter().flatten() {
@@ -36,10 +35,10 @@ pub(crate) fn views(
             by_name.insert(name.clone(), Arc::clone(plan));
         }
     }
-    let mut list: Vec<PlanView> = by_name
+    let mut list: Vec<Arc<PlanView>> = by_name
         .into_values()
         .filter(|p| p.spec.proposal.uid == *uid && p.metadata.deletion_timestamp.is_none())
-        .filter_map(|p| Some(PlanView::new(p)?.proven_by(key)))
+        .filter_map(|p| reader.read(&p))
         .collect();
     list.sort_by(|a, b| (b.order, &b.name).cmp(&(a.order, &a.name)));
     take_back_rejected(&mut list);

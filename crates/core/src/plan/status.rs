@@ -5,22 +5,26 @@ use std::{collections::BTreeSet, sync::Arc};
 use jiff::Timestamp;
 use kube::ResourceExt;
 
-use super::{change_text, risk_text};
+use super::{change_text, risk_text, views};
 use crate::{
     account::Accounts,
     api::{
         Action, ChangePlan, ChangePlanStatus, CloseReason, ConditionType, Conditions, DecisionSource,
         GATE_PREFIX, ProposalKind, Reason, whole_seconds,
     },
-    change::HmacKey,
     cluster::ClusterView,
     freeze::{Held, Touched, held},
-    gate::{Enforcement, InForce, InForceState, PlanView, Report, Tally, approval_value, in_force, tally},
+    gate::{
+        Enforcement, InForce, InForceState, PlanReader, PlanView, Report, Tally, approval_value, in_force,
+        tally,
+    },
 };
 
 /// The gate that a plan stands before.
 #[derive(Clone, Debug)]
 pub struct Gated {
+    /// The plan, without what rejects of others have taken back.
+    view: Arc<PlanView>,
     gate: InForce,
     held: Vec<Held>,
     thaws: Option<Timestamp>,
@@ -32,7 +36,12 @@ pub struct Gated {
 
 /// The gate of the Stage that the plan is for; `None`: it is for a Bootstrap, or its Stage is gone or another one now.
 #[must_use]
-pub fn gated(cluster: &impl ClusterView, plan: &Arc<ChangePlan>, now: Timestamp) -> Option<Gated> {
+pub fn gated(
+    cluster: &impl ClusterView,
+    plan: &Arc<ChangePlan>,
+    reader: &PlanReader,
+    now: Timestamp,
+) -> Option<Gated> {
     let proposal = &plan.spec.proposal;
     if proposal.kind != ProposalKind::Stage {
         return None;
@@ -42,14 +51,16 @@ pub fn gated(cluster: &impl ClusterView, plan: &Arc<ChangePlan>, now: Timestamp)
     if stage.uid().as_deref() != Some(proposal.uid.as_str()) {
         return None;
     }
-    let view = PlanView::new(Arc::clone(plan))?;
+    let all = views(cluster.plans_of_stage(namespace, &proposal.name), None, &proposal.uid, reader);
+    let this = all.into_iter().find(|v| Arc::ptr_eq(&v.plan, plan));
+    let view = this.or_else(|| reader.read(plan))?;
     let accounts = Accounts::new(cluster.accounts());
     let gate = in_force(&stage, accounts.named(&stage.spec.accounts));
     let touched = Touched { namespace, accounts: &view.accounts(), operation: proposal.operation };
     let (held, thaws) = held(&cluster.freezes(), &accounts, touched, now);
     let checks = stage.spec.checks.iter().map(|c| c.name.clone()).collect();
     let (suspended, observed) = (stage.spec.suspend, stage.spec.observes());
-    Some(Gated { gate, held, thaws, suspended, observed, enforcement: cluster.enforcement(), checks })
+    Some(Gated { view, gate, held, thaws, suspended, observed, enforcement: cluster.enforcement(), checks })
 }
 
 /// What the object shows, and when that changes by itself. `None`: it is no plan of ours.
@@ -57,12 +68,10 @@ pub fn gated(cluster: &impl ClusterView, plan: &Arc<ChangePlan>, now: Timestamp)
 pub fn status(
     plan: &Arc<ChangePlan>,
     gated: Option<&Gated>,
-    key: &HmacKey,
+    reader: &PlanReader,
     now: Timestamp,
 ) -> Option<(ChangePlanStatus, Option<Timestamp>)> {
-    let view = PlanView::new(Arc::clone(plan))?;
-    let unproven = view.unproven(key);
-    let view = view.doubting(&unproven);
+    let view = gated.map(|g| Arc::clone(&g.view)).or_else(|| reader.read(plan))?;
     let before = plan.status.as_ref().map_or(&[][..], |s| &s.conditions);
     let list = Conditions::new(before, plan.metadata.generation, now);
     let is_bootstrap = view.proposal().bootstrap.is_some();
@@ -75,7 +84,7 @@ pub fn status(
     let status = ChangePlanStatus {
         observed_generation: plan.metadata.generation,
         conditions: list.build(),
-        unproven: unproven.into_iter().collect(),
+        unproven: view.unproven.iter().copied().collect(),
         state: Some(state.to_owned()),
         release: view.release.as_ref().map(|r| r.name.clone()),
         approvals: tally

@@ -10,7 +10,7 @@ use super::{
 use crate::bundle::Template;
 
 /// Types whose resources run or bring in something that no list shows, or decide on what later changes do.
-const TYPES: [(&str, &str); 20] = [
+const TYPES: [(&str, &str); 21] = [
     ("AWS::CloudFormation::CustomResource", CUSTOM),
     ("Custom::", CUSTOM),
     ("AWS::CloudFormation::Macro", "registers a macro, which rewrites templates"),
@@ -29,6 +29,10 @@ const TYPES: [(&str, &str); 20] = [
     ("AWS::CloudFormation::Publisher", REGISTRY),
     ("AWS::ServiceCatalog::CloudFormationProvisionedProduct", "deploys a template that is kept elsewhere"),
     ("AWS::Serverless::Application", "deploys a template that is kept elsewhere"),
+    (
+        "AWS::Config::RemediationConfiguration",
+        "runs a document that is kept elsewhere, with a role that it names",
+    ),
     ("AWS::SSM::Association", "runs commands on machines"),
     ("AWS::SSM::MaintenanceWindowTask", "runs commands on machines"),
 ];

@@ -17,7 +17,7 @@ use crate::{
     cluster::{ClusterView, Installation},
     effect::{Effect, LiveGate, LivePlan, Look, Next, PlanVersion, Record},
     facts::{Facts, SeenGate},
-    gate::{Enforcement, InForceState, PlanView, SealedFor, annotation_digest, in_force, sealed},
+    gate::{Enforcement, InForceState, PlanReader, PlanView, SealedFor, annotation_digest, in_force, sealed},
     plan::{gated, views},
     verdict::{Phase, Verdict},
     words::{Digest, StackKey},
@@ -97,7 +97,7 @@ fn a_plan_of_a_stage_that_was_made_anew_is_none_of_its() {
     let uid = "another".parse().unwrap();
     let mut restored = plan(C1, A1, 1, &[said("Approve", "alice")]);
     restored.metadata.annotations = Some([(APPROVE.to_owned(), C1.to_owned())].into());
-    assert!(views(vec![Arc::new(restored)], None, &uid, &HmacKey::new(KEY)).is_empty());
+    assert!(views(vec![Arc::new(restored)], None, &uid, &PlanReader::new(HmacKey::new(KEY))).is_empty());
 }
 
 #[rstest]

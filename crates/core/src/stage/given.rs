@@ -1,6 +1,6 @@
 //! The parameter values that the spec names, read where they lie.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::Arc};
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -53,7 +53,7 @@ pub(super) fn secrets_are_known(s: &Snapshot<'_>, plan: Option<&PlanView>, now: 
         Err(Need::Wait(..) | Need::Stuck(..)) => return Ok(false),
     };
     let order = plan.map_or(u64::MAX, |p| p.order);
-    let before = || s.plans.iter().filter(|p| p.is_claimed() && p.order < order);
+    let before = || s.plans.iter().map(Arc::as_ref).filter(|p| p.is_claimed() && p.order < order);
     // Back to the last one that was carried out in full: its values were replaced, or are there still.
     let last = before().filter(|p| p.is_complete()).map(|p| p.order).max().unwrap_or_default();
     let mut all = plan.into_iter().chain(before().filter(|p| p.order >= last));

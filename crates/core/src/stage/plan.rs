@@ -312,7 +312,7 @@ fn open(
 fn compared(s: &Snapshot<'_>, proposal: &Proposal, release: &ReleaseRef) -> Option<Compared> {
     s.stage.spec.promote_from.iter().find_map(|named| {
         let upstream = s.upstreams.get(&named.name)?;
-        let same = |p: &&PlanView| p.release.as_ref().is_some_and(|r| r.digest == release.digest);
+        let same = |p: &&Arc<PlanView>| p.release.as_ref().is_some_and(|r| r.digest == release.digest);
         upstream.plans.iter().filter(same).find_map(|p| {
             let time = p.verified_time(&upstream.checks, upstream.identity)?;
             Some(Compared {

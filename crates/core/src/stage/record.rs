@@ -1,6 +1,8 @@
 //! Decisions go into the ledger as they come. Where they open the gate, the claim goes with them, in the same write; what has to be looked
 //! at before the claim is looked at meanwhile.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 
 use super::{
@@ -54,7 +56,7 @@ fn allowed(s: &Snapshot<'_>, plan: &PlanView, ledger: &Ledger, now: Timestamp) -
     }
     let mut then = s.clone();
     match then.plans.first_mut() {
-        Some(first) if first.name == plan.name => *first = plan.once_recorded(ledger),
+        Some(first) if first.name == plan.name => *first = Arc::new(plan.once_recorded(ledger)),
         Some(_) | None => return Then::Nothing,
     }
     let more = then.newest().is_none_or(|recorded| latch(&then, recorded, now).is_some());

@@ -14,11 +14,10 @@ use crate::{
         ANNOTATION_REQUESTED_AT, Bootstrap, ChangePlan, Check, CloudAssembly, Freeze, IdentityNeeded,
         Operation, OwnedStack, ProposalKind, Stage,
     },
-    change::HmacKey,
     cluster::{ClusterView, Installation},
     effect::Seen,
     facts::Facts,
-    gate::{Enforcement, InForce, PlanView, in_force, owned_key},
+    gate::{Enforcement, InForce, PlanReader, PlanView, in_force, owned_key},
     plan::views,
     stack::StackRow,
     words::{Digest, StackKey, Uid},
@@ -44,7 +43,7 @@ pub struct Snapshot<'a> {
     /// The upstream stages that are there, by name.
     pub upstreams: BTreeMap<String, Upstream>,
     /// Our own plans, newest first.
-    pub plans: Vec<PlanView>,
+    pub plans: Vec<Arc<PlanView>>,
     /// The stacks that were seen and that other Stages own, and which.
     pub taken: BTreeMap<StackKey, String>,
     /// The gate in force.
@@ -63,7 +62,7 @@ pub struct Snapshot<'a> {
 #[derive(Clone, Debug)]
 pub struct Upstream {
     /// Its plans, newest first.
-    pub plans: Vec<PlanView>,
+    pub plans: Vec<Arc<PlanView>>,
     /// What others have to say there before a release counts as verified.
     pub checks: Vec<Check>,
     /// Whose word counts there.
@@ -90,14 +89,14 @@ pub fn observe<'a>(
         .filter_map(|u| {
             let upstream = stages.get(&u.name)?;
             let uid: Uid = upstream.uid()?.parse().ok()?;
-            let plans = views(cluster.plans_of_stage(namespace, &u.name), None, &uid, &installation.key);
+            let plans = views(cluster.plans_of_stage(namespace, &u.name), None, &uid, &installation.plans);
             let identity = in_force(upstream, accounts.named(&upstream.spec.accounts)).identity.value;
             Some((u.name.clone(), Upstream { plans, checks: upstream.spec.checks.clone(), identity }))
         })
         .collect();
-    let plans = views(cluster.plans_of_stage(namespace, name), Some(facts), &uid, &installation.key);
+    let plans = views(cluster.plans_of_stage(namespace, name), Some(facts), &uid, &installation.plans);
     Some(Snapshot {
-        taken: taken(cluster, &uid, plans.first(), facts, &installation.key),
+        taken: taken(cluster, &uid, plans.first().map(Arc::as_ref), facts, &installation.plans),
         plans,
         assembly: cluster.assembly(namespace, &stage.spec.assembly_ref.name),
         gate: in_force(&stage, accounts.named(&stage.spec.accounts)),
@@ -121,7 +120,7 @@ fn taken(
     me: &Uid,
     newest: Option<&PlanView>,
     facts: &Facts,
-    key: &HmacKey,
+    reader: &PlanReader,
 ) -> BTreeMap<StackKey, String> {
     let ours: Vec<OwnedStack> = newest.map(PlanView::owned_now).unwrap_or_default();
     let mut taken = BTreeMap::new();
@@ -142,7 +141,7 @@ fn taken(
             if !cluster.stage(&namespace, &name).as_ref().is_some_and(lives) {
                 continue;
             }
-            let theirs = views(cluster.plans_of_stage(&namespace, &name), None, &uid, key);
+            let theirs = views(cluster.plans_of_stage(&namespace, &name), None, &uid, reader);
             if theirs.first().is_some_and(|p| p.owned_now().iter().any(|o| o.stack_id == row.id)) {
                 taken.insert(stack.clone(), format!("{namespace}/{name}"));
             }
@@ -155,7 +154,7 @@ impl Snapshot<'_> {
     /// The plan that was opened last.
     #[must_use]
     pub fn newest(&self) -> Option<&PlanView> {
-        self.plans.first().filter(|p| p.proposal().kind == ProposalKind::Stage)
+        self.plans.first().map(Arc::as_ref).filter(|p| p.proposal().kind == ProposalKind::Stage)
     }
 
     /// The stacks that are ours.
@@ -191,7 +190,7 @@ impl Snapshot<'_> {
     #[must_use]
     pub fn operation(&self, release: Digest, parameters: Option<Digest>) -> Operation {
         let done = |p: &PlanView| Some((p.release.as_ref()?.digest, p.parameters));
-        let carried_out = || self.plans.iter().filter(|p| p.is_complete()).filter_map(done);
+        let carried_out = || self.plans.iter().filter(|p| p.is_complete()).filter_map(|p| done(p));
         // Newest first: the last place of a release is that of its first time.
         let first = |wanted| carried_out().enumerate().filter(|(_, there)| *there == wanted).last();
         let now = carried_out().next().and_then(first);

@@ -24,7 +24,7 @@ use crate::{
 pub fn status(s: &Snapshot<'_>, v: &Verdict, now: Timestamp) -> StageStatus {
     let complete = s.plans.iter().find(|p| p.is_complete());
     let amiss = complete.and_then(|p| amiss(s, p));
-    let deployed = complete.and_then(deployed);
+    let deployed = complete.and_then(|p| deployed(p));
     let pending = s.newest().filter(|p| !p.is_complete()).and_then(pending);
     let before = s.stage.status.as_ref().map_or(&[][..], |st| &st.conditions);
     let list = Conditions::new(before, s.stage.metadata.generation, now);

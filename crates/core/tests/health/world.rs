@@ -20,7 +20,7 @@ pub fn now() -> Timestamp {
 }
 
 pub fn installation() -> Installation {
-    Installation { namespace: "stackgate-system".to_owned(), key: HmacKey::new([7; 32]) }
+    Installation::new("stackgate-system", HmacKey::new([7; 32]))
 }
 
 /// The objects of one case.

@@ -19,6 +19,7 @@ use crate::{
 #[case("AWS::S3::Bucket::MODULE", true)]
 #[case("MongoDB::Atlas::Cluster", true)]
 #[case("AWS::ServiceCatalog::CloudFormationProvisionedProduct", true)]
+#[case("AWS::Config::RemediationConfiguration", true)]
 #[case("AWS::CloudFormation::Stack", true)]
 #[case("AWS::CloudFormation::WaitCondition", false)]
 #[case("AWS::SQS::Queue", false)]

@@ -50,7 +50,7 @@ impl Case {
                 ..Enforcement::default()
             },
             facts: Facts::default(),
-            installation: Installation { namespace: "stackgate".to_owned(), key: HmacKey::new(KEY) },
+            installation: Installation::new("stackgate", HmacKey::new(KEY)),
         }
     }
 
@@ -122,7 +122,12 @@ impl Case {
             stages: BTreeMap::new(),
             taken: BTreeMap::new(),
             upstreams: BTreeMap::new(),
-            plans: views(self.plans.iter().cloned().map(Arc::new).collect(), None, &uid, &HmacKey::new(KEY)),
+            plans: views(
+                self.plans.iter().cloned().map(Arc::new).collect(),
+                None,
+                &uid,
+                &self.installation.plans,
+            ),
             gate: in_force(&stage, []),
             freezes: self.freezes.iter().cloned().map(Arc::new).collect(),
             enforcement: self.enforcement.clone(),
@@ -260,12 +265,13 @@ pub(super) fn freeze(spec: Value) -> Freeze {
 /// What the newest plan shows, beside the Stage.
 pub(super) fn plan_status(s: &Snapshot<'_>, now: Timestamp) -> ChangePlanStatus {
     let plan = &s.newest().unwrap().plan;
-    let gated = gated(&OneStage(Arc::clone(&s.stage)), plan, now);
-    crate::plan::status(plan, gated.as_ref(), &s.installation.key, now).unwrap().0
+    let cluster = OneStage(Arc::clone(&s.stage), s.plans.iter().map(|p| Arc::clone(&p.plan)).collect());
+    let gated = gated(&cluster, plan, &s.installation.plans, now);
+    crate::plan::status(plan, gated.as_ref(), &s.installation.plans, now).unwrap().0
 }
 
-/// A cluster that holds nothing but a Stage.
-pub(super) struct OneStage(Arc<Stage>);
+/// A cluster that holds nothing but a Stage and its plans.
+pub(super) struct OneStage(Arc<Stage>, Vec<Arc<ChangePlan>>);
 
 impl ClusterView for OneStage {
     fn stage(&self, _: &str, _: &str) -> Option<Arc<Stage>> {
@@ -290,7 +296,7 @@ impl ClusterView for OneStage {
         Enforcement::default()
     }
     fn plans_of_stage(&self, _: &str, _: &str) -> Vec<Arc<ChangePlan>> {
-        Vec::new()
+        self.1.clone()
     }
     fn plans_with(&self, _: &StackKey) -> Vec<Arc<ChangePlan>> {
         Vec::new()

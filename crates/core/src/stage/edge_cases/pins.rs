@@ -34,7 +34,7 @@ fn pinned(
     s.gate.promotion = Sourced { value: floor.promotion, source: "AwsAccount prod".to_owned() };
     s.gate.soak =
         Sourced { value: SignedDuration::from_mins(floor.soak), source: "AwsAccount prod".to_owned() };
-    let plans = views(upstream.iter().cloned().map(Arc::new).collect(), None, &s.uid, &HmacKey::new(KEY));
+    let plans = views(upstream.iter().cloned().map(Arc::new).collect(), None, &s.uid, &s.installation.plans);
     s.upstreams =
         [("staging".to_owned(), Upstream { plans, checks: Vec::new(), identity: IdentityNeeded::Verified })]
             .into();

@@ -81,7 +81,13 @@ fn a_plan_that_comes_back_does_not_rest_on_what_the_release_had_before_it_was_re
         let case = Case::new(ledger).with(|c| c.plans.push(rejected(said("Reject", "bob"))));
         case.decided(9).phase
     };
+    let shown = |ledger: &[Value]| {
+        let case = Case::new(ledger).with(|c| c.plans.push(rejected(said("Reject", "bob"))));
+        plan_status(&case.seen(), at(9)).approvals
+    };
     assert_eq!(decided(&back(beforehand)), Phase::Waiting(Reason::AwaitingApproval));
+    assert_eq!(shown(&back(beforehand)).as_deref(), Some("0/1"));
+    assert_eq!(shown(&back(|by| said("Approve", by))).as_deref(), Some("1/1"));
     assert_eq!(
         decided(&back(|by| said("Approve", by))),
         Phase::Working(Reason::Executing),

@@ -106,7 +106,8 @@ fn an_approval_that_was_over_before_it_was_seen_is_listed_as_ignored() {
     let on_stage = status(&s, &verdict, at(5)).ignored;
     assert!(matches!(on_stage.as_slice(), [text] if text.contains(told)), "{on_stage:?}");
     let (on_plan, _) =
-        crate::plan::status(&s.newest().unwrap().plan, None, &HmacKey::new(KEY), at(5)).unwrap();
+        crate::plan::status(&s.newest().unwrap().plan, None, &PlanReader::new(HmacKey::new(KEY)), at(5))
+            .unwrap();
     assert!(matches!(on_plan.ignored.as_slice(), [text] if text.contains(told)), "{:?}", on_plan.ignored);
     let before = status(&s, &verdict, at(4)).ignored;
     assert!(before.is_empty(), "{before:?}");

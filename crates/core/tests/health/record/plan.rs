@@ -38,8 +38,8 @@ fn shown(
         enforcement,
         ..Cluster::default()
     };
-    let gated = gated(&cluster, &plan, now());
-    recorded(object, name, status(&plan, gated.as_ref(), &installation().key, now()).unwrap().0)
+    let gated = gated(&cluster, &plan, &installation().plans, now());
+    recorded(object, name, status(&plan, gated.as_ref(), &installation().plans, now()).unwrap().0)
 }
 
 pub fn plans() -> Vec<Recorded> {
