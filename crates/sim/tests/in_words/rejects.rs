@@ -53,10 +53,13 @@ fn rejected_and_planned_again(between: SignedDuration) -> Run {
     run
 }
 
+// Without time between, no ledger holds the approval when the reject comes.
 #[test]
 fn what_a_release_was_approved_with_beforehand_does_not_outlive_a_reject() {
-    let mut run = rejected_and_planned_again(SignedDuration::from_mins(2));
-    approve_release(&mut run, "anew");
-    run.alone(SignedDuration::from_mins(5)).unwrap();
-    assert_eq!(state(&mut run), "UpToDate");
+    for between in [SignedDuration::from_mins(2), SignedDuration::ZERO] {
+        let mut run = rejected_and_planned_again(between);
+        approve_release(&mut run, "anew");
+        run.alone(SignedDuration::from_mins(5)).unwrap();
+        assert_eq!(state(&mut run), "UpToDate", "{between:?}");
+    }
 }
