@@ -143,7 +143,7 @@ impl Cloud {
             }
             (ChangeSetKind::Create, Some(s)) if s.status == StackStatus::ReviewInProgress => {}
             (ChangeSetKind::Create, Some(_)) => {
-                return refuse(RefusalKind::Invalid, "the stack exists already");
+                return refuse(RefusalKind::AlreadyExists, "the stack exists already");
             }
             (ChangeSetKind::Update, None) => {
                 return refuse(RefusalKind::NotFound, "the stack does not exist");

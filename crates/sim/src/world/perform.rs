@@ -6,7 +6,7 @@ use jiff::SignedDuration;
 use kube::ResourceExt;
 use stackgate_core::{
     api::{Action, ChangePlan, CloseReason, Decided, LedgerEntry, PinnedSource},
-    bundle::{AssetContent, Bundle},
+    bundle::{AssetContent, Bundle, Template},
     change::coming,
     cluster::ClusterView,
     effect::{
@@ -272,6 +272,9 @@ impl World {
             Mutation::DeleteStack(key, id, _) => {
                 let there = |s: &&Stack| s.id == *id.get() && s.gone.is_none();
                 let busy = |s: &Stack| there(&s) && s.running.is_some();
+                if self.cloud.stacks.get(key).filter(there).is_some_and(|s| s.protected) {
+                    return Err(refusal(RefusalKind::Invalid, "TerminationProtection is enabled"));
+                }
                 if self.cloud.stacks.get(key).is_some_and(busy) {
                     return Err(refusal(RefusalKind::Conflict, "it cannot be deleted while it is updated"));
                 }
@@ -292,7 +295,14 @@ impl World {
             TemplateSource::Bucket(bucket, key) => self.assets.get(&format!("{bucket}/{key}")).copied(),
             TemplateSource::Inline(text) => Some(Digest::of(text.as_bytes())),
         };
-        let template = digest.and_then(|d| bundle::TEMPLATES.get(&d).map(|t| (d, Arc::clone(t))));
+        let known = |d: Digest| match (bundle::TEMPLATES.get(&d), &wanted.template) {
+            (Some(template), _) => Some((d, Arc::clone(template))),
+            (None, TemplateSource::Inline(text)) => {
+                Template::parse(text.as_bytes(), &wanted.key).ok().map(|t| (d, Arc::new(t)))
+            }
+            (None, TemplateSource::Bucket(..)) => None,
+        };
+        let template = digest.and_then(known);
         let Some((digest, template)) = template else {
             return Err(refusal(RefusalKind::Invalid, "the template is not there"));
         };
