@@ -3,7 +3,9 @@
 import base64
 import json
 import signal
+import ssl
 import sys
+import urllib.request
 
 import botocore.config
 import botocore.exceptions
@@ -27,8 +29,20 @@ def client(service, key, secret):
     return clients[service, key, secret]
 
 
+def tell(handle):
+    said = json.dumps({"Status": "SUCCESS", "Reason": "told to", "UniqueId": "1", "Data": ""}).encode()
+    put = urllib.request.Request(handle, data=said, method="PUT", headers={"Content-Type": ""})
+    urllib.request.urlopen(put, context=ssl.create_default_context(cafile=trust)).read()
+
+
 def answer(request):
     params = request["params"]
+    if request["service"] == "wait condition":
+        try:
+            tell(params["handle"])
+        except OSError as error:
+            return {"code": type(error).__name__, "message": str(error)}
+        return {"reply": {}}
     for blob in BLOBS:
         if blob in params:
             params[blob] = base64.b64decode(params[blob])

@@ -98,6 +98,15 @@ impl Aws {
         Err(CallFailed { service: service.to_owned(), operation: operation.to_owned(), code, message }.into())
     }
 
+    /// Tells a wait condition of CloudFormation, by the URL of its handle, that what it waits for has come.
+    ///
+    /// # Errors
+    /// As for [`Aws::call`].
+    pub fn signal(&self, handle: &str) -> Result<()> {
+        let nobody = Keys { access_key_id: String::new(), secret_access_key: String::new() };
+        self.call_as(&nobody, "wait condition", "signal", &json!({ "handle": handle })).map(drop)
+    }
+
     /// Puts an object; returns its version id, which is empty where the bucket keeps none.
     ///
     /// # Errors

@@ -99,6 +99,12 @@ impl Controller {
         self.process.ended().is_none()
     }
 
+    /// Its process id.
+    #[must_use]
+    pub fn id(&self) -> u32 {
+        self.process.id()
+    }
+
     /// Kills it by SIGKILL, as a crash would.
     pub fn kill(&mut self) {
         self.process.kill();
