@@ -102,8 +102,11 @@ async fn record(cx: &Context, record: &Record, plans: &Plans) -> Outcome {
     };
     match record {
         Record::OpenPlan(plan) => {
-            let ledger =
-                sealed(&plan.ledger, SealedFor::new_plan(&plan.namespace, &plan.name), &cx.installation.key);
+            let ledger = sealed(
+                &plan.ledger,
+                SealedFor::new_plan(&plan.namespace, &plan.name, &plan.proposal),
+                &cx.installation.key,
+            );
             cx.writes.open_plan(&NewPlan { ledger, ..NewPlan::clone(plan) }).await
         }
         Record::Ledger { namespace, plan, resource_version, entries } => {

@@ -169,7 +169,11 @@ impl Protocol {
                 plan.spec.ledger.iter_mut().for_each(|e| self.misread_entry(e));
                 // What it misreads it takes for its own.
                 let name = plan.metadata.name.clone().unwrap_or_default();
-                plan.spec.ledger = sealed(&plan.spec.ledger, SealedFor::new_plan(NAMESPACE, &name), &key());
+                plan.spec.ledger = sealed(
+                    &plan.spec.ledger,
+                    SealedFor::new_plan(NAMESPACE, &name, &plan.spec.proposal),
+                    &key(),
+                );
             }
             _ => {}
         }

@@ -56,8 +56,8 @@ pub struct Setting {
     pub gates: Vec<Gates>,
     /// The script.
     pub chapters: Vec<Chapter>,
-    /// One fault at one effect, counted from 0.
-    pub strike: Option<(u64, Fault)>,
+    /// Faults at effects, counted from 0.
+    pub strikes: Vec<(u64, Fault)>,
     /// Whether durations and order vary.
     pub vary: bool,
     /// Whether a trace is wanted.
@@ -200,7 +200,7 @@ impl Run {
         self.until(QUIET)?;
         self.end_state()?;
         let writes = self.world.writes;
-        self.setting.strike = None;
+        self.setting.strikes.clear();
         self.again("a while", writes)?;
         for place in 0..self.controllers.len() {
             if let Some(c) = self.controllers.get_mut(place) {
@@ -361,11 +361,11 @@ impl Run {
             controller.rests_until = now.saturating_add(rest).unwrap_or(now);
             return Ok(true);
         }
-        let (strike, effects) = (self.setting.strike, &mut self.effects);
+        let (strikes, effects) = (&self.setting.strikes, &mut self.effects);
         let mut fault = |world: &mut World| {
             let at = *effects;
             *effects += 1;
-            strike.filter(|(k, _)| *k == at).map(|(_, f)| f).or_else(|| by_chance(world))
+            strikes.iter().find(|(k, _)| *k == at).map(|(_, f)| *f).or_else(|| by_chance(world))
         };
         let did = controller.tick(&mut self.world, &self.installation, &mut fault);
         self.judge.check(&mut self.world)?;

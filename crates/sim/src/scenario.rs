@@ -45,10 +45,16 @@ pub fn with_one_fault(budget: u32, strike: Option<(u64, Fault)>) -> Setting {
         removes: false,
         gates: vec![Gates { check: true, ..Gates::default() }, Gates::default(), two],
         chapters: whole(),
-        strike,
+        strikes: strike.into_iter().collect(),
         vary: false,
         trace: false,
     }
+}
+
+/// So many Stages and a story, in good weather, with these faults.
+#[must_use]
+pub fn with_faults(stages: usize, chapters: &[Chapter], strikes: Vec<(u64, Fault)>) -> Setting {
+    Setting { stages, chapters: chapters.to_vec(), gates: Vec::new(), strikes, ..with_one_fault(64, None) }
 }
 
 /// A schedule made from a seed.
@@ -67,7 +73,7 @@ pub fn from_seed(seed: u64, protocol: Protocol) -> Setting {
         stages,
         deployed: random.chance(600),
         chapters: vec![Chapter { release: 3, rejected: None }],
-        strike: None,
+        strikes: Vec::new(),
         vary: true,
         trace: false,
         seed: random.bits(),

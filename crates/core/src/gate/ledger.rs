@@ -92,12 +92,16 @@ pub struct PlanView {
     pub claimed_time: Timestamp,
     /// Whether that is so, as far as is known: else somebody else may have claimed it.
     pub claim_is_proven: bool,
+    /// Whether it is known, as far as anybody has looked, that the controller has opened it last, and proposes what it says.
+    pub opening_is_proven: bool,
     /// The places of the entries of which nothing proves who wrote them, as far as anybody has looked.
     pub unproven: BTreeSet<u32>,
     /// The stacks that came to an end, and when.
     pub settled: BTreeMap<StackKey, Settled>,
     /// When the last of them did, or the plan was opened.
     pub settled_time: Timestamp,
+    /// Whether its release was rejected as another change, and nobody has let it run since: no rule does.
+    pub release_rejected: bool,
     /// Why it will not run, if it was closed.
     pub closed: Option<Closed>,
 }
@@ -126,6 +130,8 @@ impl PlanView {
             claims: BTreeMap::new(),
             claimed_time: first.time.0,
             claim_is_proven: true,
+            opening_is_proven: true,
+            release_rejected: false,
             unproven: BTreeSet::new(),
             settled: BTreeMap::new(),
             settled_time: first.time.0,

@@ -3,20 +3,26 @@
 
 use std::collections::BTreeSet;
 
+use jiff::SignedDuration;
 use kube::Resource as _;
 
 use super::{PlanView, Recorded};
 use crate::{
-    api::{ChangePlan, Identity, LedgerEntry},
+    api::{ChangePlan, Identity, LedgerEntry, Proposal},
     change::HmacKey,
     words::Digest,
 };
+
+/// How much later than its first entries a plan may have been made. Nobody knows its UID when they are sealed: another one that
+/// takes its place soon after would be believed, too.
+const MADE_WITHIN: SignedDuration = SignedDuration::from_mins(5);
 
 /// The plan whose ledger entries are written to. A plan that is made anew under the same name is another one.
 #[derive(Clone, Copy, Debug)]
 pub struct SealedFor<'a> {
     namespace: &'a str,
     name: &'a str,
+    proposal: &'a Proposal,
     /// Empty: it is being made, and nobody knows its UID yet.
     uid: &'a str,
 }
@@ -24,8 +30,8 @@ pub struct SealedFor<'a> {
 impl<'a> SealedFor<'a> {
     /// One that is being made.
     #[must_use]
-    pub fn new_plan(namespace: &'a str, name: &'a str) -> Self {
-        Self { namespace, name, uid: "" }
+    pub fn new_plan(namespace: &'a str, name: &'a str, proposal: &'a Proposal) -> Self {
+        Self { namespace, name, proposal, uid: "" }
     }
 
     /// One that is there.
@@ -33,11 +39,17 @@ impl<'a> SealedFor<'a> {
     pub fn plan(plan: &'a ChangePlan) -> Self {
         let meta = plan.meta();
         let text = |field: &'a Option<String>| field.as_deref().unwrap_or_default();
-        Self { namespace: text(&meta.namespace), name: text(&meta.name), uid: text(&meta.uid) }
+        Self {
+            namespace: text(&meta.namespace),
+            name: text(&meta.name),
+            proposal: &plan.spec.proposal,
+            uid: text(&meta.uid),
+        }
     }
 }
 
-/// The entries as they are written to this plan: what says who decided or reported, and when the plan was claimed, is sealed.
+/// The entries as they are written to this plan. Sealed is what says who decided or reported, when the plan was claimed, and, with the
+/// opening, all that it proposes: people approve what they read there.
 #[must_use]
 pub fn sealed(entries: &[LedgerEntry], plan: SealedFor<'_>, key: &HmacKey) -> Vec<LedgerEntry> {
     entries
@@ -50,15 +62,19 @@ pub fn sealed(entries: &[LedgerEntry], plan: SealedFor<'_>, key: &HmacKey) -> Ve
 }
 
 fn is_sealed(entry: &LedgerEntry) -> bool {
-    entry.decided.is_some() || entry.checked.is_some() || entry.claimed.is_some()
+    entry.opened.is_some() || entry.decided.is_some() || entry.checked.is_some() || entry.claimed.is_some()
 }
 
 /// Over the place of the entry and all that it says, as JSON: the form in which the API server keeps it.
 fn seal(entry: &LedgerEntry, plan: SealedFor<'_>, key: &HmacKey) -> Option<Digest> {
     let bare = LedgerEntry { seal: None, ..entry.clone() };
     let text = serde_json::to_vec(&bare).ok()?;
-    let SealedFor { namespace, name, uid } = plan;
-    Some(key.sign(&[b"ledger v2", namespace.as_bytes(), name.as_bytes(), uid.as_bytes(), &text]))
+    let SealedFor { namespace, name, proposal, uid } = plan;
+    let proposed = match entry.opened {
+        Some(_) => serde_json::to_vec(proposal).ok()?,
+        None => Vec::new(),
+    };
+    Some(key.sign(&[b"ledger v3", namespace.as_bytes(), name.as_bytes(), uid.as_bytes(), &text, &proposed]))
 }
 
 impl PlanView {
@@ -73,10 +89,13 @@ impl PlanView {
     fn look_for_unproven(&self, key: &HmacKey) -> BTreeSet<u32> {
         let there = SealedFor::plan(&self.plan);
         let made = SealedFor { uid: "", ..there };
+        let made_at = self.plan.metadata.creation_timestamp.as_ref().map(|t| t.0);
+        let is_first = |entry: &LedgerEntry| {
+            made_at.is_none_or(|at| at.duration_since(entry.time.0).abs() <= MADE_WITHIN)
+        };
         let holds = |entry: &LedgerEntry, place: u32| {
-            entry.seal.is_some()
-                && entry.seq == place
-                && [there, made].into_iter().any(|plan| entry.seal == seal(entry, plan, key))
+            let is = |plan| entry.seal == seal(entry, plan, key);
+            entry.seal.is_some() && entry.seq == place && (is(there) || (is_first(entry) && is(made)))
         };
         let ledger = self.plan.spec.ledger.iter().zip(0_u32..);
         ledger.filter(|(e, place)| is_sealed(e) && !holds(e, *place)).map(|(_, place)| place).collect()
@@ -107,6 +126,7 @@ impl PlanView {
         let opened = places().filter(|(e, _)| e.opened.is_some()).last().map_or(0, |(_, place)| place);
         let claim = places().find(|(e, place)| *place > opened && e.claimed.is_some());
         self.claim_is_proven = claim.is_none_or(|(_, place)| !unproven.contains(&place));
+        self.opening_is_proven = !unproven.contains(&opened);
         self.unproven = unproven;
         self
     }
@@ -137,8 +157,9 @@ mod tests {
         let key = HmacKey::new(KEY);
         let proposal = json!({ "kind": "Stage", "name": "prod", "uid": "5e5cda1a", "operation": "Deploy",
             "id": format!("c1-{}", "1".repeat(40)) });
-        let spec = json!({ "proposal": proposal, "ledger": sealed(&entries, SealedFor::new_plan("shop", name), &key) });
+        let spec = json!({ "proposal": proposal, "ledger": [] });
         let mut plan = ChangePlan::new(name, serde_json::from_value(spec).unwrap());
+        plan.spec.ledger = sealed(&entries, SealedFor::new_plan("shop", name, &plan.spec.proposal), &key);
         plan.metadata.namespace = Some("shop".to_owned());
         plan
     }
@@ -202,6 +223,32 @@ mod tests {
         let mut again = appended("first");
         again.metadata.uid = Some("second".to_owned());
         assert_eq!(identities(again, KEY), [Identity::Unverified; 2]);
+    }
+
+    #[test]
+    fn what_was_sealed_before_a_plan_was_there_proves_nothing_in_one_that_was_made_long_after() {
+        let made = |minutes: i64| {
+            let mut plan = written("prod-1");
+            let at = plan.spec.ledger[0].time.0 + SignedDuration::from_mins(minutes);
+            plan.metadata.uid = Some("first".to_owned());
+            plan.metadata.creation_timestamp = Some(k8s_openapi::apimachinery::pkg::apis::meta::v1::Time(at));
+            let view = PlanView::new(Arc::new(plan)).unwrap().proven_by(&HmacKey::new(KEY));
+            (view.opening_is_proven, view.unproven.len())
+        };
+        assert_eq!(made(0), (true, 0));
+        assert_eq!(made(30), (false, 3));
+    }
+
+    #[test]
+    fn what_people_read_is_what_the_controller_wrote() {
+        let mut plan = written("prod-1");
+        let proven = |plan: &ChangePlan| {
+            let view = PlanView::new(Arc::new(plan.clone())).unwrap();
+            view.proven_by(&HmacKey::new(KEY)).opening_is_proven
+        };
+        assert!(proven(&plan));
+        plan.spec.proposal.operation = crate::api::Operation::Rollback;
+        assert!(!proven(&plan));
     }
 
     #[test]

@@ -1,51 +1,101 @@
-//! What a reject takes back beyond its own plan: approvals of the release, whatever its change turns out to be. Otherwise it would
-//! run by itself as soon as it is planned anew.
+//! What a reject takes back beyond its own plan: approvals of the release, whatever its change turns out to be; those of that very
+//! change that went over to another plan; and the leave that a rule gives. Otherwise it would run by itself as soon as it is planned anew.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use jiff::Timestamp;
 
 use super::{PlanView, Recorded};
 use crate::{
     api::Action,
-    words::{DecisionId, ReleaseId},
+    words::{ChangeId, DecisionId, Digest, ReleaseId},
 };
 
-/// A release that was rejected: by which plans, and when last.
-type Rejected = BTreeMap<ReleaseId, (Vec<Arc<PlanView>>, Timestamp)>;
+/// What was rejected by the plans of one object.
+#[derive(Default)]
+struct Rejected {
+    changes: BTreeSet<ChangeId>,
+    /// By which plans, and when last.
+    releases: BTreeMap<ReleaseId, (Vec<Arc<PlanView>>, Timestamp)>,
+    /// The same by what the release holds, whatever values it gets: when last.
+    archives: BTreeMap<Digest, Timestamp>,
+}
 
-/// Leaves out of the plans of one object what was approved of releases (a1) before they were rejected, whoever rejected them. What
-/// was claimed meanwhile runs with what it had.
-pub(crate) fn take_back_rejected(plans: &mut [Arc<PlanView>]) {
-    let mut rejected = Rejected::new();
-    for plan in plans.iter() {
-        let rejects = plan.decisions.iter().filter(|r| r.decided.action == Action::Reject);
-        if let (Some(at), Some(a1)) = (rejects.map(|r| r.since).max(), &plan.proposal().a1) {
-            let (by, last) = rejected.entry(a1.clone()).or_insert_with(|| (Vec::new(), at));
-            by.push(Arc::clone(plan));
-            *last = at.max(*last);
+impl Rejected {
+    fn of(plans: &[Arc<PlanView>]) -> Self {
+        let mut rejected = Self::default();
+        for plan in plans {
+            let rejects = plan.decisions.iter().filter(|r| r.decided.action == Action::Reject);
+            let Some(at) = rejects.map(|r| r.since).max() else { continue };
+            rejected.changes.insert(plan.id().clone());
+            if let Some(a1) = &plan.proposal().a1 {
+                let (by, last) = rejected.releases.entry(a1.clone()).or_insert_with(|| (Vec::new(), at));
+                by.push(Arc::clone(plan));
+                *last = at.max(*last);
+            }
+            if let Some(release) = &plan.release {
+                let last = rejected.archives.entry(release.digest).or_insert(at);
+                *last = at.max(*last);
+            }
+        }
+        rejected
+    }
+
+    /// A plan that is rejected records no approvals of its own any more, so what it holds came before. Times of a ledger have whole
+    /// seconds: what came in the same one does not count.
+    fn takes_back(&self, plan: &PlanView, recorded: &Recorded) -> bool {
+        if recorded.decided.action != Action::Approve {
+            return false;
+        }
+        match &recorded.decided.under {
+            None => false,
+            // It went over from a change that has failed, perhaps by way of others.
+            Some(DecisionId::Change(id)) => {
+                let release = plan.proposal().a1.as_ref().and_then(|a1| self.releases.get(a1));
+                self.changes.contains(id) || release.is_some_and(|(_, last)| recorded.since <= *last)
+            }
+            Some(DecisionId::Release(a1)) => self.releases.get(a1).is_some_and(|(by, last)| {
+                recorded.since <= *last || by.iter().any(|p| p.has_recorded(&recorded.decided))
+            }),
         }
     }
-    if rejected.is_empty() {
-        return;
-    }
-    let taken_back = |r: &Recorded| is_taken_back(r, &rejected);
-    for plan in plans {
-        if !plan.is_claimed() && plan.decisions.iter().any(taken_back) {
-            Arc::make_mut(plan).decisions.retain(|r| !taken_back(r));
-        }
-        if plan.beforehand.iter().any(taken_back) {
-            Arc::make_mut(plan).beforehand.retain(|r| !taken_back(r));
-        }
+
+    /// When the release of a plan was rejected last, if it was.
+    fn release(&self, plan: &PlanView) -> Option<Timestamp> {
+        let as_id = plan.proposal().a1.as_ref().and_then(|a1| self.releases.get(a1)).map(|(_, last)| *last);
+        let as_archive = plan.release.as_ref().and_then(|r| self.archives.get(&r.digest)).copied();
+        as_id.max(as_archive)
     }
 }
 
-/// A plan that is rejected records no approvals any more, so what it holds came before. Times of a ledger have whole seconds: what
-/// came in the same one does not count.
-fn is_taken_back(recorded: &Recorded, rejected: &Rejected) -> bool {
-    let Some(DecisionId::Release(a1)) = &recorded.decided.under else { return false };
-    recorded.decided.action == Action::Approve
-        && rejected.get(a1).is_some_and(|(by, last)| {
-            recorded.since <= *last || by.iter().any(|p| p.has_recorded(&recorded.decided))
-        })
+/// Leaves out of the plans of one object what was approved before it was rejected, whoever rejected it, and marks those that no rule
+/// lets run any more. What was claimed meanwhile runs with what it had.
+pub(crate) fn take_back_rejected(plans: &mut [Arc<PlanView>]) {
+    let rejected = Rejected::of(plans);
+    if rejected.changes.is_empty() {
+        return;
+    }
+    // After a reject somebody has signed for whatever was claimed.
+    let let_run: BTreeSet<Digest> = plans
+        .iter()
+        .filter(|p| p.is_claimed() && rejected.release(p).is_some_and(|last| p.claimed_time > last))
+        .filter_map(|p| Some(p.release.as_ref()?.digest))
+        .collect();
+    for plan in plans {
+        let is_let_run = plan.release.as_ref().is_some_and(|r| let_run.contains(&r.digest));
+        if !plan.is_claimed() && rejected.release(plan).is_some() && !is_let_run {
+            Arc::make_mut(plan).release_rejected = true;
+        }
+        let as_it_was = Arc::clone(plan);
+        let took = |r: &Recorded| rejected.takes_back(&as_it_was, r);
+        if !plan.is_claimed() && plan.decisions.iter().any(took) {
+            Arc::make_mut(plan).decisions.retain(|r| !took(r));
+        }
+        if plan.beforehand.iter().any(took) {
+            Arc::make_mut(plan).beforehand.retain(|r| !took(r));
+        }
+    }
 }

@@ -73,6 +73,9 @@ pub fn tally(plan: &PlanView, gate: &InForce, now: Timestamp) -> Tally {
     let classes = plan.risk_classes();
     let mut count =
         Count { plan, gate, now, out: Tally { by_rule: by_rule(plan, gate, &classes), ..Tally::default() } };
+    if plan.release_rejected && gate.require_approval.value != RequireApproval::AnyChange {
+        count.out.not_counted.push("the rule of the gate: the release was rejected before".to_owned());
+    }
     count.out.overridden = count.overrides();
     count.out.needed = if count.out.overridden { 1 } else { gate.approvals.value };
     let people = count.people(&classes);
@@ -84,8 +87,8 @@ pub fn tally(plan: &PlanView, gate: &InForce, now: Timestamp) -> Tally {
 }
 
 fn by_rule(plan: &PlanView, gate: &InForce, classes: &BTreeSet<RiskClass>) -> Option<&'static str> {
-    // Whoever has a stack taken over or deleted is asked, whatever the rule.
-    if plan.removes() || plan.proposal().stacks.iter().any(|s| s.adopted) {
+    // Whoever has a stack taken over or deleted is asked, whatever the rule; and so is who wants what somebody has rejected.
+    if plan.release_rejected || plan.removes() || plan.proposal().stacks.iter().any(|s| s.adopted) {
         return None;
     }
     let deferred = plan.proposal().stacks.iter().any(|s| s.plan.is_without_set());

@@ -86,7 +86,9 @@ pub(super) fn beforehand(s: &Snapshot<'_>, a1: &ReleaseId) -> Vec<Decided> {
     let mut found: Vec<Decided> = Vec::new();
     for plan in &s.plans {
         let unspent = plan.decisions.iter().filter(|_| !plan.is_claimed());
-        for recorded in plan.beforehand.iter().chain(unspent).filter(named) {
+        // Who revokes on the plan that keeps it takes it back, too: that of the release is not there yet.
+        let stands = |r: &&Recorded| !plan.has_taken_back(&r.decided);
+        for recorded in plan.beforehand.iter().chain(unspent).filter(named).filter(stands) {
             let decided = dated(recorded);
             match found.iter_mut().find(|d| d.says_the_same(&decided)) {
                 Some(known) => known.since = known.since.clone().min(decided.since),

@@ -14,10 +14,10 @@ use super::{
     fence::close,
     gate::{gate, moved},
     given::{self, given},
-    latch::latch,
+    latch::{latch, late_stops},
     outputs::outputs,
     plan::{plan, same_for_this_stage},
-    record::record,
+    record::{record, written},
     remove,
     targets::watched,
     verify::unverified,
@@ -47,6 +47,9 @@ pub fn decide(s: &Snapshot<'_>, now: Timestamp) -> Verdict {
 /// What the newest plan demands, whichever release the stage should have.
 fn under_way(s: &Snapshot<'_>, now: Timestamp) -> Option<Verdict> {
     let plan = s.newest()?;
+    if let Some((plan, ledger)) = late_stops(s, now) {
+        return Some(written(s, plan, ledger, now));
+    }
     if let Some(latched) = latch(s, plan, now) {
         return Some(record(s, plan, latched, now));
     }

@@ -6,7 +6,12 @@ use jiff::{SignedDuration, Timestamp};
 use rstest::rstest;
 use serde_json::{Value, json};
 
-use super::{Snapshot, carry, decide, latch::latch, record::record, status};
+use super::{
+    Snapshot, carry, decide,
+    latch::{latch, late_stops},
+    record::record,
+    status,
+};
 use crate::{
     account::Accounts,
     api::{

@@ -207,6 +207,9 @@ fn stops(
     live: &LiveGate,
     now: Timestamp,
 ) -> Option<String> {
+    if !plan.opening_is_proven {
+        return Some("nothing proves that the controller wrote what it proposes".to_owned());
+    }
     let Some(stage) = &live.stage else { return Some("the Stage is gone".to_owned()) };
     if stage.uid().as_deref() != Some(s.uid.as_str()) || stage.metadata.deletion_timestamp.is_some() {
         return Some("the Stage is being deleted, or was made anew".to_owned());

@@ -37,6 +37,9 @@ pub(super) fn gate(s: &Snapshot<'_>, plan: &PlanView, now: Timestamp) -> Verdict
     if s.stage.spec.observes() {
         return observing(s, plan, expires, now);
     }
+    if !plan.opening_is_proven {
+        return not_as_written(s, plan);
+    }
     let tally = tally(plan, &s.gate, now);
     if !tally.passes() {
         if now >= expires {
@@ -106,6 +109,19 @@ fn observing(s: &Snapshot<'_>, plan: &PlanView, expires: Timestamp, now: Timesta
         .waiting_for("spec.mode")
         .watching(plan.proposal().stacks.iter().map(|p| watched(p, Pace::Slow)))
         .until(expires)
+}
+
+/// People approve what they read in a plan: where nothing proves that the controller wrote it, none of it runs.
+pub(super) fn not_as_written(s: &Snapshot<'_>, plan: &PlanView) -> Verdict {
+    let message = format!(
+        "nothing proves that the controller wrote what plan {} proposes: it was replaced while the admission policies were away, or the \
+         Secret stackgate-hmac is another one by now. Nothing of it runs, whoever approves it. Delete it, then it is planned anew: \
+         kubectl -n {} delete plan {}",
+        plan.name, s.namespace, plan.name
+    );
+    Verdict::rest(Phase::Stalled(Reason::PlanFailed), message)
+        .waiting_for("the plan to be deleted")
+        .watching(plan.proposal().stacks.iter().map(|p| watched(p, Pace::Slow)))
 }
 
 /// Why stacks that the plan takes over may no longer be: where nothing of a stack changes, the claim is all that there is, and

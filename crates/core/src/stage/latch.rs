@@ -5,7 +5,10 @@ use kube::ResourceExt;
 
 use super::{Snapshot, proof::Proof};
 use crate::{
-    api::{Action, CheckResult, Checked, CloseReason, Decided, DecisionSource, Identity, IdentityNeeded},
+    api::{
+        Action, CheckResult, Checked, CloseReason, Decided, DecisionSource, GATE_PREFIX, Identity,
+        IdentityNeeded,
+    },
     gate::{Annotation, Decision, InForceState, Ledger, Marks, PlanView, parse_annotation},
     verdict::Verdict,
     words::DecisionId,
@@ -86,10 +89,11 @@ pub(super) fn latch(s: &Snapshot<'_>, plan: &PlanView, now: Timestamp) -> Option
             new.push(revoke);
         }
     }
-    if plan.rejected().is_none() && new.iter().any(|d| d.action == Action::Reject) {
-        let stood = standing(s, plan, &on_stage, &on_plan);
-        new.extend(stood.into_iter().filter(|d| !new.iter().any(|n| n.says_the_same(d))).collect::<Vec<_>>());
-    }
+    let stood = if new.iter().any(|d| d.action == Action::Reject) {
+        standing(s, plan, &on_stage, &on_plan, &new)
+    } else {
+        Vec::new()
+    };
     let reports = reports(s, plan, &plan_uid, &on_plan, &mut proof);
     let spare = plan.spare(&new);
     let revokes = new.iter().filter(|d| d.action == Action::Revoke).count();
@@ -97,7 +101,8 @@ pub(super) fn latch(s: &Snapshot<'_>, plan: &PlanView, now: Timestamp) -> Option
     let (rejects, others): (Vec<_>, Vec<_>) = new.into_iter().partition(|d| d.action == Action::Reject);
     let rejects = rejects.into_iter().take(MAX_REJECTS.saturating_sub(recorded));
     let beforehand = beforehand(s, plan, &mut proof, now).into_iter().take(spare);
-    let decided: Vec<Decided> = rejects.chain(others).chain(beforehand).collect();
+    let at_once = AT_ONCE + stood.len();
+    let decided: Vec<Decided> = rejects.chain(stood).chain(others).chain(beforehand).collect();
     if decided.is_empty() && reports.is_empty() {
         let later = uncertain.into_iter().take(AT_ONCE.min(plan.room()));
         return proof.missing().map(|v| Latched::Uncertain(v, decisions(plan, later, now)));
@@ -108,7 +113,7 @@ pub(super) fn latch(s: &Snapshot<'_>, plan: &PlanView, now: Timestamp) -> Option
     if room == 0 {
         return None;
     }
-    let decided = decided.into_iter().take(AT_ONCE.min(room));
+    let decided = decided.into_iter().take(at_once.min(room));
     let ledger = decisions(plan, decided, now);
     let left = room.saturating_sub(ledger.len());
     let ledger = reports.into_iter().take(left).fold(ledger, |l, c| l.with(|e| e.checked = Some(c)));
@@ -117,14 +122,20 @@ pub(super) fn latch(s: &Snapshot<'_>, plan: &PlanView, now: Timestamp) -> Option
 
 /// The approvals of the release of a plan that is rejected now which no ledger holds. Written down as proven by nothing they
 /// never count; left out, they could not be told from those that are given after the reject.
-fn standing(s: &Snapshot<'_>, plan: &PlanView, on_stage: &Marks<'_>, on_plan: &Marks<'_>) -> Vec<Decided> {
+fn standing(
+    s: &Snapshot<'_>,
+    plan: &PlanView,
+    on_stage: &Marks<'_>,
+    on_plan: &Marks<'_>,
+    new: &[Decided],
+) -> Vec<Decided> {
     let sources = [(DecisionSource::Stage, on_stage), (DecisionSource::ChangePlan, on_plan)];
     let all = sources
         .into_iter()
         .flat_map(|(source, marks)| marks.decisions.iter().map(move |(_, _, decision)| (source, decision)));
     all.filter(|(_, d)| matches!(d.id, DecisionId::Release(_)))
         .map(|(source, d)| d.recorded(source, Identity::Unverified, plan.id()))
-        .filter(|d| !s.plans.iter().any(|p| p.has_recorded(d)))
+        .filter(|d| !s.plans.iter().any(|p| p.has_recorded(d)) && !new.iter().any(|n| n.says_the_same(d)))
         .collect()
 }
 
@@ -175,20 +186,60 @@ fn is_taken_back(plan: &PlanView, new: &[Decided], revoke: &Decided) -> bool {
     })
 }
 
+/// Stops on a plan that has made way: what was approved of its release or its change may stand in another one.
+pub(super) fn late_stops<'a>(s: &'a Snapshot<'_>, now: Timestamp) -> Option<(&'a PlanView, Ledger)> {
+    let made_way = s.plans.iter().skip(1).filter(|plan| carries_stops(plan));
+    made_way.into_iter().find_map(|plan| {
+        let marks = plan.marks(plan.plan.metadata.annotations.as_ref());
+        let uid = plan.plan.uid().unwrap_or_default();
+        let mut new: Vec<Decided> = Vec::new();
+        for (key, value, decision) in &marks.decisions {
+            let takes_back = decision.action == Action::Revoke && !plan.is_complete();
+            if decision.action != Action::Reject && !takes_back {
+                continue;
+            }
+            let identity = s.enforcement.identity(&decision.by, &uid, key, value);
+            let decided = decision.recorded(DecisionSource::ChangePlan, identity, plan.id());
+            let is_new = match decided.action {
+                Action::Revoke => !is_taken_back(plan, &new, &decided),
+                Action::Reject | Action::Approve | Action::Retry | Action::Override => {
+                    !is_known(plan, &decided) && !new.iter().any(|d| d.says_the_same(&decided))
+                }
+            };
+            let rejects = |d: &&Decided| d.action == Action::Reject;
+            let recorded = plan.decisions.iter().map(|r| &r.decided).chain(&new).filter(rejects).count();
+            let is_one_too_many = decided.action == Action::Reject && recorded >= MAX_REJECTS;
+            if is_new && !is_one_too_many && plan.refuses(&new, decided.action, &decided.by).is_none() {
+                new.push(decided);
+            }
+        }
+        if new.iter().any(|d| d.action == Action::Reject) {
+            let on_stage = plan.marks(s.stage.metadata.annotations.as_ref());
+            let stood = standing(s, plan, &on_stage, &marks, &new);
+            new.extend(stood);
+        }
+        let most = plan.room().max(usize::from(plan.rejected().is_none()));
+        let ledger = decisions(plan, new.into_iter().take(most), now);
+        (!ledger.is_empty() && ledger.fits()).then_some((&**plan, ledger))
+    })
+}
+
+/// Whether anything on a plan stops: most carry old approvals only.
+fn carries_stops(plan: &PlanView) -> bool {
+    let keys = plan.plan.metadata.annotations.iter().flatten().map(|(key, _)| key);
+    let mut said = keys.filter_map(|key| key.strip_prefix(GATE_PREFIX));
+    said.any(|word| word.starts_with("reject") || word.starts_with("revoke"))
+}
+
 /// Whether a decision means anything in the state that the plan is in.
 fn says_something_now(s: &Snapshot<'_>, plan: &PlanView, decision: &Decision, now: Timestamp) -> bool {
     let failed = plan.closed.as_ref().is_some_and(|c| c.reason == CloseReason::Failed);
-    // Further rejects change nothing; but until they are recorded, the admission policies keep them on the plan.
-    let rejected = decision.action == Action::Reject && plan.rejected().is_some();
-    if plan.closed.is_some() && !failed {
-        return rejected;
-    }
     let open = plan.closed.is_none() && !plan.is_complete() && !plan.is_claimed();
     match decision.action {
-        // Once it runs, only a reject still says something: what has not started stays so. Once it has failed, both say
-        // that a retry shall not carry an approval over.
-        Action::Reject => rejected || failed || (plan.closed.is_none() && !plan.is_complete()),
-        Action::Revoke => failed || open,
+        // Whatever has become of the plan: its release, or this very change, may come back. And until they are recorded, the
+        // admission policies keep rejects on the plan.
+        Action::Reject => true,
+        Action::Revoke => plan.closed.is_some() || open,
         Action::Retry => failed && is_told_apart(s),
         Action::Approve | Action::Override => {
             open && is_told_apart(s) && decision.until.is_none_or(|until| now < until)

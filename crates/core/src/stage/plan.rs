@@ -14,6 +14,7 @@ use super::{
     adopt::{self, is_taken_over},
     carry::{beforehand, retried},
     failure::UNSHOWN,
+    gate::not_as_written,
     given::{self, given},
     prepare::{assessed, missing_images, parameters, unpublished, wanted, wish, without_set},
     protect,
@@ -422,6 +423,9 @@ fn reopen(
     carry: Option<&Removals>,
     now: Timestamp,
 ) -> Verdict {
+    if !plan.opening_is_proven && !plan.is_complete() {
+        return not_as_written(s, plan);
+    }
     let nothing = BTreeSet::new();
     let mut entry = opened(s, release, carry.map_or(&nothing, |removals| &removals.gone), now);
     if carry.is_none() {

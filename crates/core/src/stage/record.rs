@@ -33,7 +33,8 @@ pub(super) fn record(s: &Snapshot<'_>, plan: &PlanView, latched: Latched, now: T
     }
 }
 
-fn written(s: &Snapshot<'_>, plan: &PlanView, ledger: Ledger, now: Timestamp) -> Verdict {
+/// Records decisions that lead to nothing else.
+pub(super) fn written(s: &Snapshot<'_>, plan: &PlanView, ledger: Ledger, now: Timestamp) -> Verdict {
     append(s.facts, &s.namespace, plan, ledger, Reason::AwaitingApproval, "recording a decision", now)
 }
 

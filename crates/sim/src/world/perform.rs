@@ -136,7 +136,11 @@ impl World {
                     Some(NewPlan { ledger, ..NewPlan::clone(new) })
                 });
                 let new = other.as_ref().unwrap_or(new);
-                let ledger = sealed(&new.ledger, SealedFor::new_plan(&new.namespace, &new.name), &key());
+                let ledger = sealed(
+                    &new.ledger,
+                    SealedFor::new_plan(&new.namespace, &new.name, &new.proposal),
+                    &key(),
+                );
                 let plan = self.cluster.open_plan(&NewPlan { ledger, ..NewPlan::clone(new) }, self.now)?;
                 new.ledger.iter().filter_map(|e| e.decided.as_ref()).for_each(|d| self.is_recorded(d));
                 self.happened.push(Happened::Appended(new.name.clone(), 0));
@@ -148,9 +152,10 @@ impl World {
                 }
                 let other = self.protocol.written(entries);
                 let there = self.cluster.plan(plan);
-                let place =
-                    there.as_deref().map_or_else(|| SealedFor::new_plan(NAMESPACE, plan), SealedFor::plan);
-                let entries = &sealed(other.as_ref().unwrap_or(entries), place, &key());
+                let entries = other.as_ref().unwrap_or(entries);
+                let entries = &there
+                    .as_deref()
+                    .map_or_else(|| entries.clone(), |p| sealed(entries, SealedFor::plan(p), &key()));
                 let from = there.as_ref().map_or(0, |p| p.spec.ledger.len());
                 let swap = self.protocol != Protocol::NoCompareAndSwap;
                 let stored = self.cluster.append(plan, resource_version, entries, swap)?;

@@ -222,7 +222,11 @@ pub(super) fn plan(id: &str, a1: &str, order: u64, ledger: &[Value]) -> ChangePl
 /// As the controller has written it.
 pub(super) fn seal(plan: &mut ChangePlan) {
     let name = plan.metadata.name.clone().unwrap();
-    plan.spec.ledger = sealed(&plan.spec.ledger, SealedFor::new_plan("shop", &name), &HmacKey::new(KEY));
+    plan.spec.ledger = sealed(
+        &plan.spec.ledger,
+        SealedFor::new_plan("shop", &name, &plan.spec.proposal),
+        &HmacKey::new(KEY),
+    );
 }
 
 /// A plan of the release that needs nothing done, so that it is carried out at minute 0.

@@ -107,6 +107,7 @@ fn another_value_ends_a_plan_that_waits() {
     let waits = |parameters: &Value| {
         let case = gives(parameters, None).with(|c| {
             c.plans[0].spec.ledger[0].opened.as_mut().unwrap().parameters = digest;
+            seal(&mut c.plans[0]);
         });
         case.decided(1).phase
     };

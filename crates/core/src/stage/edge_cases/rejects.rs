@@ -101,3 +101,103 @@ fn what_runs_already_rests_on_what_it_was_claimed_with() {
     let case = Case::new(&ledger).with(|c| c.plans.push(rejected(said("Reject", "bob"))));
     assert_eq!(case.seen().newest().unwrap().decisions.len(), 1);
 }
+
+#[test]
+fn each_reject_writes_down_what_stands_by_then() {
+    let case = Case::new(&[said("Reject", "bob"), closed("Rejected")])
+        .on_stage("gate.stackgate.dev/approve.late", &format!("{A1};by=alice"))
+        .on_plan("gate.stackgate.dev/reject.again", &format!("{C1};by=carol"));
+    let told = ["Reject carol Verified", "Approve alice Unverified under a1-1"];
+    assert_eq!(recorded(case.latched(at(9))), told);
+}
+
+/// A plan of the first release that has made way for one of another, with this annotation on it.
+fn made_way(ledger: &[Value], key: &str, value: &str) -> Case {
+    let mut old = plan(OTHER, A1, 0, ledger);
+    old.metadata.annotations = Some([(key.to_owned(), format!("{OTHER};by={value}"))].into());
+    Case::new(&[]).with(|c| {
+        c.plans = vec![plan(C1, NEXT_A1, 1, &[]), old];
+    })
+}
+
+#[rstest]
+#[case::a_reject("gate.stackgate.dev/reject", &[closed("Superseded")], &["Reject bob Verified"])]
+#[case::one_that_is_recorded("gate.stackgate.dev/reject", &[json!({ "decided": { "action": "Reject", "by": "bob",
+    "identity": "Verified", "source": "ChangePlan", "slot": "" } }), closed("Rejected")], &[])]
+#[case::of_what_has_failed("gate.stackgate.dev/reject", &[closed("Failed")], &["Reject bob Verified"])]
+#[case::of_what_has_run("gate.stackgate.dev/reject", &[claimed()], &["Reject bob Verified"])]
+#[case::a_revoke("gate.stackgate.dev/revoke", &[closed("Superseded")], &["Revoke bob Verified"])]
+#[case::an_approval("gate.stackgate.dev/approve", &[closed("Superseded")], &[])]
+fn what_stops_is_recorded_on_a_plan_that_has_made_way(
+    #[case] key: &str,
+    #[case] ledger: &[Value],
+    #[case] told: &[&str],
+) {
+    let case = made_way(ledger, key, "bob");
+    let s = case.seen();
+    let found = late_stops(&s, at(9)).map(|(plan, ledger)| (plan.order, ledger.entries()));
+    let decided: Vec<_> = found.iter().flat_map(|(_, e)| e).filter_map(|e| e.decided.as_ref()).collect();
+    assert_eq!(decided.iter().map(|d| super::case::told(d)).collect::<Vec<_>>(), told);
+    assert!(found.is_none_or(|(order, _)| order == 0));
+}
+
+#[test]
+fn a_reject_of_what_has_failed_stops_what_is_tried_again_with_its_approvals() {
+    let mut carried = said("Approve", "alice");
+    carried["decided"]["under"] = json!(OTHER);
+    let decided = |failed: &[Value]| {
+        let case = Case::new(&[carried.clone()]).with(|c| c.plans.push(plan(OTHER, A1, 0, failed)));
+        case.decided(9).phase
+    };
+    assert_eq!(decided(&[said("Approve", "alice"), closed("Failed")]), Phase::Working(Reason::Executing));
+    let rejected = [said("Approve", "alice"), closed("Failed"), said("Reject", "bob")];
+    assert_eq!(decided(&rejected), Phase::Waiting(Reason::AwaitingApproval));
+}
+
+#[rstest]
+#[case::the_same_release(A1)]
+#[case::with_other_values(NEXT_A1)]
+fn no_rule_lets_a_release_run_that_somebody_has_rejected(#[case] a1: &str) {
+    let decided = |others: &[ChangePlan], ledger: &[Value], rule: &str| {
+        let case = Case::new(ledger).with(|c| {
+            c.gate = json!({ "requireApproval": rule });
+            c.plans.extend_from_slice(others);
+        });
+        case.decided(9).phase
+    };
+    let rejected = plan(OTHER, a1, 0, &[said("Reject", "bob"), closed("Rejected")]);
+    for rule in ["OnRisk", "Never"] {
+        assert_eq!(decided(&[], &[], rule), Phase::Working(Reason::Executing));
+        assert_eq!(decided(&[rejected.clone()], &[], rule), Phase::Waiting(Reason::AwaitingApproval));
+        let signed = [said("Approve", "alice")];
+        assert_eq!(decided(&[rejected.clone()], &signed, rule), Phase::Working(Reason::Executing));
+        // Somebody has signed for it since.
+        let has_run =
+            plan(C3, a1, 0, &[said("Approve", "a"), said("Approve", "b"), claimed(), closed("Failed")]);
+        assert_eq!(decided(&[rejected.clone(), has_run], &[], rule), Phase::Working(Reason::Executing));
+    }
+}
+
+#[test]
+fn who_revokes_on_the_plan_that_keeps_an_approval_of_a_release_to_come_takes_it_back() {
+    let keeps = |ledger: &[Value]| plan(C1, NEXT_A1, 1, ledger);
+    let carried = |ledger: &[Value]| {
+        let case = Case::new(&[]).with(|c| c.plans = vec![keeps(ledger)]);
+        case.carried(A1).len()
+    };
+    assert_eq!(carried(&[beforehand("alice")]), 1);
+    assert_eq!(carried(&[beforehand("alice"), said("Revoke", "bob")]), 1);
+    assert_eq!(carried(&[beforehand("alice"), said("Revoke", "alice")]), 0);
+}
+
+#[test]
+fn what_nobody_knows_the_controller_to_have_proposed_does_not_run() {
+    let decided = |change: fn(&mut ChangePlan)| {
+        let case = Case::new(&[said("Approve", "alice")]).with(|c| change(&mut c.plans[0]));
+        case.decided(9)
+    };
+    assert_eq!(decided(|_| {}).phase, Phase::Working(Reason::Executing));
+    let other = decided(|p| p.spec.proposal.stacks[0].count.add = 0);
+    assert_eq!(other.phase, Phase::Stalled(Reason::PlanFailed));
+    assert!(other.message.contains("delete plan prod-"), "{}", other.message);
+}

@@ -188,6 +188,7 @@ fn what_reaches_beyond_the_account_is_looked_at_again_before_it_runs() {
         let case = Case::new(&[said("Approve", "alice"), claimed()]).looked().with(|c| {
             c.plans[0].spec.proposal.stacks[0].foreign_topics =
                 topics.iter().map(|t| (*t).to_owned()).collect();
+            seal(&mut c.plans[0]);
             c.facts.gate.as_mut().unwrap().live.accounts = accounts.to_vec();
         });
         let mut s = case.seen();

@@ -10,6 +10,7 @@ fn deferred() -> Case {
         for stack in &mut c.plans[0].spec.proposal.stacks {
             stack.plan = PlannedAs::Deferred;
         }
+        seal(&mut c.plans[0]);
     })
 }
 
