@@ -374,6 +374,8 @@ impl WantedChangeSet {
             template: digest,
             template_key,
             assets,
+            // The template names them by their tags.
+            images: _,
             parameters: values,
             tags: covered,
             capabilities: granted,
