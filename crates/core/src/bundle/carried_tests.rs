@@ -1,6 +1,6 @@
 //! Images that an assembly carries: where they are found, and that what they hold is part of what is approved.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use rstest::rstest;
 use serde_json::{Value, json};
@@ -53,6 +53,12 @@ fn with_layout(layers: &[&str]) -> Tree {
     tree
 }
 
+/// The stack Data, with an image of these layers, or one that the assembly does not carry.
+pub(crate) fn stack(layers: Option<&[&str]>) -> Arc<StackArtifact> {
+    let tree = layers.map_or_else(|| app(&loads(TAR)), |layers| with_tar(TAR, layers));
+    Arc::clone(&opened(tree).unwrap().stacks[0])
+}
+
 fn opened(tree: Tree) -> Result<CdkStage, BundleError> {
     Bundle::open(tree).unwrap().stage(Some("Prod")).cloned()
 }
@@ -100,6 +106,19 @@ fn an_image_that_cannot_be_copied_is_told() {
     file(&mut tree, TAR, b"no image".to_vec());
     let error = opened(tree).unwrap_err().to_string();
     assert!(error.starts_with("image asset Prod/Data/Image, asset.f00.tar: "), "{error}");
+}
+
+#[test]
+fn no_more_images_are_read_than_an_assembly_may_carry() {
+    let tars: Vec<String> = (0..501).map(|n| format!("{n:03}.tar")).collect();
+    let images: serde_json::Map<_, _> =
+        tars.iter().map(|tar| (tar.clone(), image_asset(&loads(tar)))).collect();
+    let mut tree = tree(app_with(DATA, |json| json["dockerImages"] = images.into()));
+    for tar in &tars {
+        file(&mut tree, tar, Files::saved(&["a"]).tar());
+    }
+    let error = opened(tree).unwrap_err().to_string();
+    assert!(error.contains("500.tar: the assembly carries more than 500 images"), "{error}");
 }
 
 #[test]

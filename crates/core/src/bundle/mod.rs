@@ -4,7 +4,7 @@ mod archive;
 mod asset_manifest;
 mod canon;
 #[cfg(test)]
-mod carried_tests;
+pub(crate) mod carried_tests;
 mod computed;
 mod defer;
 mod difference;

@@ -112,14 +112,15 @@ impl<F: Files> Reader<'_, F> {
         }
         let mut parts: Vec<ImageManifest> = Vec::new();
         for entry in entries {
+            if parts.iter().any(|known| known.digest.to_string() == entry.digest) {
+                continue;
+            }
             let (manifest, document) = self.manifest(entry)?;
             let Read::Image { config, layers } = document else {
                 return Err(media_type("an image of its index", &entry.media_type));
             };
             self.blobs_of(&config, &layers)?;
-            if parts.iter().all(|known| known.digest != manifest.digest) {
-                parts.push(manifest);
-            }
+            parts.push(manifest);
         }
         if parts.is_empty() {
             return Err(ImageError::NotOne { found: 0 });
@@ -145,7 +146,7 @@ impl<F: Files> Reader<'_, F> {
         for layer in layers {
             let what = &layer.media_type;
             if what.contains("foreign") || what.contains("nondistributable") {
-                return Err(ImageError::Elsewhere { what: cut(&layer.digest) });
+                return Err(ImageError::Elsewhere { what: digest_of(layer)?.to_string() });
             }
             if !LAYERS.contains(&what.as_str()) {
                 return Err(media_type("a layer", what));
@@ -164,7 +165,7 @@ impl<F: Files> Reader<'_, F> {
 
     /// The blob of a descriptor, if it is what the descriptor says.
     fn blob(&self, of: &Descriptor) -> Result<Blob, ImageError> {
-        let digest: Digest = of.digest.parse().map_err(|e| ImageError::malformed(&cut(&of.digest), e))?;
+        let digest = digest_of(of)?;
         if !of.urls.is_empty() {
             return Err(ImageError::Elsewhere { what: digest.to_string() });
         }
@@ -181,6 +182,10 @@ impl<F: Files> Reader<'_, F> {
         }
         Ok(blob)
     }
+}
+
+fn digest_of(descriptor: &Descriptor) -> Result<Digest, ImageError> {
+    descriptor.digest.parse().map_err(|e| ImageError::malformed("a descriptor", e))
 }
 
 fn path_of(digest: &Digest) -> String {

@@ -27,6 +27,9 @@ const MOST_LAYERS: usize = 128;
 /// The most images of an index: platforms, and what was attested of each.
 const MOST_PARTS: usize = 64;
 
+/// The most images of an assembly. Directories can link to one manifest, and each has it read.
+const MOST_IMAGES: usize = 500;
+
 /// A blob of an image, config or layer: a piece of a file of the assembly.
 #[derive(Clone)]
 pub struct Blob {
@@ -201,8 +204,11 @@ pub enum ImageError {
         why: String,
     },
     /// It is too large, or made of too much.
-    #[error("it has more than {0}")]
+    #[error("it has more than {0}: make it smaller, or have it pushed to its repository")]
     TooMuch(&'static str),
+    /// The assembly carries too many images.
+    #[error("the assembly carries more than 500 images: have the others pushed to their repositories")]
+    TooMany,
     /// The tar file is compressed.
     #[error(
         "the tar file is compressed: give the app what `docker save` writes, as it is; the assembly's archive is compressed as a whole"
@@ -221,11 +227,11 @@ pub(super) type Carried = BTreeMap<ImageSource, Result<Arc<CarriedImage>, ImageE
 
 /// Reads images from the files of an assembly.
 pub(super) fn read_all(tree: &Tree, sources: impl IntoIterator<Item = ImageSource>) -> Carried {
-    let read = |source: ImageSource| {
-        let image = read(tree, &source).map(Arc::new);
-        (source, image)
+    let read = |(n, source): (usize, ImageSource)| {
+        let image = if n < MOST_IMAGES { read(tree, &source) } else { Err(ImageError::TooMany) };
+        (source, image.map(Arc::new))
     };
-    sources.into_iter().map(read).collect()
+    sources.into_iter().enumerate().map(read).collect()
 }
 
 fn read(tree: &Tree, source: &ImageSource) -> Result<CarriedImage, ImageError> {
