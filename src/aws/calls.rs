@@ -28,7 +28,7 @@ macro_rules! operations {
             /// Whether it changes something in an account.
             #[must_use]
             pub fn changes(self) -> bool {
-                let reads = ["Assume", "Get", "Describe", "Detect", "List", "Head"];
+                let reads = ["Assume", "Batch", "Get", "Describe", "Detect", "List", "Head"];
                 !reads.iter().any(|verb| self.name().starts_with(verb))
             }
             /// The operation's name.
@@ -79,6 +79,18 @@ operations! {
     DescribeStackEvents = "cloudformation" "DescribeStackEvents",
     /// Looks for a container image.
     DescribeImages = "ecr" "DescribeImages",
+    /// Reads the manifest of a container image.
+    BatchGetImage = "ecr" "BatchGetImage",
+    /// Asks which blobs a repository holds.
+    BatchCheckLayerAvailability = "ecr" "BatchCheckLayerAvailability",
+    /// Begins to upload a blob.
+    InitiateLayerUpload = "ecr" "InitiateLayerUpload",
+    /// Uploads a part of a blob.
+    UploadLayerPart = "ecr" "UploadLayerPart",
+    /// Ends the upload of a blob.
+    CompleteLayerUpload = "ecr" "CompleteLayerUpload",
+    /// Puts the manifest of a container image into a repository.
+    PutImage = "ecr" "PutImage",
     /// Reads a parameter.
     GetParameter = "ssm" "GetParameter",
     /// Looks for an object.

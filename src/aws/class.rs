@@ -45,7 +45,7 @@ pub(super) fn class_of(code: Option<&str>, message: &str, status: u16) -> Class 
         | "UnauthorizedOperation"
         | "NotAuthorized"
         | "Forbidden" => K::Denied,
-        "AlreadyExistsException" => K::AlreadyExists,
+        "AlreadyExistsException" | "ImageTagAlreadyExistsException" => K::AlreadyExists,
         "ChangeSetNotFound"
         | "ChangeSetNotFoundException"
         | "StackNotFoundException"
@@ -59,6 +59,11 @@ pub(super) fn class_of(code: Option<&str>, message: &str, status: u16) -> Class 
         "InvalidChangeSetStatus"
         | "InvalidChangeSetStatusException"
         | "OperationInProgressException"
+        // An upload was begun by somebody else as well, or what was uploaded is gone: it begins again.
+        | "InvalidLayerPartException"
+        | "UploadNotFoundException"
+        | "LayersNotFoundException"
+        | "ReferencedImagesNotFoundException"
         | "TokenAlreadyExistsException"
         | "ConditionalRequestConflict"
         | "OperationAborted" => K::Conflict,
@@ -124,6 +129,8 @@ mod tests {
     #[case("PreconditionFailed", "", 412, Class::PreconditionFailed)]
     #[case("InternalFailure", "", 500, Class::Open)]
     #[case("ServiceUnavailable", "", 503, Class::Open)]
+    #[case("LayersNotFoundException", "", 400, Class::Refused(RefusalKind::Conflict))]
+    #[case("ImageTagAlreadyExistsException", "", 400, Class::Refused(RefusalKind::AlreadyExists))]
     #[case("SomethingNew", "", 400, Class::Refused(RefusalKind::Invalid))]
     fn codes_decide(#[case] code: &str, #[case] message: &str, #[case] status: u16, #[case] class: Class) {
         assert_eq!(class_of(Some(code), message, status), class);

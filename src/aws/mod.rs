@@ -16,6 +16,7 @@ mod perform;
 mod policy;
 mod property_values;
 mod publish;
+mod push;
 mod put;
 mod region;
 mod rhythm;

@@ -12,6 +12,7 @@ use stackgate_core::{
     },
     words::{ChangeSetArn, Env, StackId, StackKey, Uid},
 };
+use tokio::sync::Semaphore;
 
 use super::{
     class::Class,
@@ -109,19 +110,25 @@ pub fn asked(look: &Look) -> Asked<'_> {
     })
 }
 
+/// How many images are copied at once, by this process.
+const PUSHES: usize = 2;
+
 /// Performs effects in AWS.
 #[derive(Clone, Debug)]
 pub struct Aws {
     sessions: Arc<Sessions>,
     key: HmacKey,
     opened: Opened,
+    /// Turns of those that copy images: each holds a part of one in memory, three times over.
+    pushing: Arc<Semaphore>,
 }
 
 impl Aws {
     /// Performs through these sessions; `key` hides the values in change sets.
     #[must_use]
     pub fn new(sessions: Arc<Sessions>, key: HmacKey) -> Self {
-        Self { sessions, key, opened: Opened::default() }
+        let pushing = Arc::new(Semaphore::new(PUSHES));
+        Self { sessions, key, opened: Opened::default(), pushing }
     }
 
     /// Looks. Never [`Outcome::Unsure`]: no answer to a question is a refusal that passes.
@@ -159,6 +166,16 @@ impl Aws {
     /// Changes something, unless it is too late for that once a session is there. [`Outcome::Unsure`] when it may have been
     /// carried out without an answer.
     pub async fn mutate(&self, mutation: &Mutation, now: impl Fn() -> Timestamp) -> Outcome {
+        // Before the session, which would grow old meanwhile.
+        let _turn = match mutation {
+            Mutation::PushImage(_) => self.pushing.acquire().await.ok(),
+            Mutation::Publish(_)
+            | Mutation::CreateChangeSet(_)
+            | Mutation::Execute(..)
+            | Mutation::DeleteChangeSet(..)
+            | Mutation::Protect(..)
+            | Mutation::DeleteStack(..) => None,
+        };
         let access = access_of(mutation);
         let (session, clients) = match self.open(access, &access.env).await {
             Ok(opened) => opened,
@@ -197,6 +214,7 @@ impl Aws {
 async fn change(aws: &Clients, mutation: &Mutation) -> Result<Receipt, Failed> {
     match mutation {
         Mutation::Publish(upload) => aws.publish(upload).await?,
+        Mutation::PushImage(upload) => aws.push(upload).await?,
         Mutation::CreateChangeSet(wanted) => {
             let (arn, stack) = aws.create_change_set(wanted).await?;
             return Ok(Receipt::ChangeSet(arn, stack));
@@ -220,6 +238,7 @@ fn gone(deleted: Result<(), Failed>) -> Result<(), Failed> {
 fn access_of(mutation: &Mutation) -> &Access {
     match mutation {
         Mutation::Publish(upload) => &upload.access,
+        Mutation::PushImage(upload) => &upload.access,
         Mutation::CreateChangeSet(wanted) => &wanted.access,
         Mutation::Execute(_, _, access)
         | Mutation::DeleteChangeSet(_, _, access)

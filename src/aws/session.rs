@@ -48,6 +48,8 @@ pub(super) struct Clients {
     pub(super) ssm: aws_sdk_ssm::Client,
     /// Looks for images.
     pub(super) ecr: aws_sdk_ecr::Client,
+    /// Copies images; the SDK never repeats a call.
+    pub(super) ecr_write: aws_sdk_ecr::Client,
     /// Counts what they call.
     pub(super) calls: Calls,
     /// Time limits and caps.
@@ -120,6 +122,7 @@ impl Session {
             s3_write: s3(&changes),
             ssm: aws_sdk_ssm::Client::new(&reads),
             ecr: aws_sdk_ecr::Client::new(&reads),
+            ecr_write: aws_sdk_ecr::Client::new(&changes),
             calls: self.calls.clone(),
             settings: self.settings.clone(),
             no_hooks: AtomicBool::new(false),

@@ -7,6 +7,7 @@ mod change_sets;
 mod drift;
 mod property_values;
 mod publish;
+mod push;
 mod region;
 mod sessions;
 mod set_content;

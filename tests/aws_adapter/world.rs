@@ -184,11 +184,26 @@ fn toolkit() -> Value {
     let build = json!({"AWS": format!("arn:aws:iam::{BUILD}:root")});
     let service = json!({"Service": "cloudformation.amazonaws.com"});
     let deploy = ["cloudformation:*", "iam:PassRole", "ssm:GetParameter", "s3:GetObject*", "s3:List*"];
+    // Those that bootstrapping gives.
+    let push = [
+        "ecr:PutImage",
+        "ecr:InitiateLayerUpload",
+        "ecr:UploadLayerPart",
+        "ecr:CompleteLayerUpload",
+        "ecr:BatchCheckLayerAvailability",
+        "ecr:DescribeRepositories",
+        "ecr:DescribeImages",
+        "ecr:BatchGetImage",
+        "ecr:GetDownloadUrlForLayer",
+    ];
     json!({"Resources": {
         "Deploy": role(name(&names.deploy_role()), &build, &deploy),
         "Exec": role(name(&names.execution_role()), &service, &["*"]),
         "Publish": role(name(&names.file_publishing_role()), &build, &["s3:*"]),
         "Lookup": role(name(&names.lookup_role()), &build, &["cloudformation:Describe*", "cloudformation:Detect*", "s3:GetObject*"]),
+        "Push": role(name(&names.image_publishing_role()), &build, &push),
+        "Repository": {"Type": "AWS::ECR::Repository", "Properties": {
+            "RepositoryName": names.repository(), "ImageTagMutability": "IMMUTABLE"}},
         "Bucket": {"Type": "AWS::S3::Bucket", "Properties": {
             "BucketName": names.bucket().as_str(), "VersioningConfiguration": {"Status": "Enabled"}}},
         "Version": {"Type": "AWS::SSM::Parameter", "Properties": {

@@ -218,30 +218,6 @@ fn two_accounts_with_one_id_are_both_refused() -> Result<()> {
 }
 
 #[test]
-fn an_image_that_nobody_has_pushed_is_told_and_awaited() -> Result<()> {
-    let world = world()?;
-    let mut case = Case::new(world, "no-image")?;
-    let (account, tag) = (case.account.clone(), "0f4c1e8d");
-    let repository = format!("cdk-acme-container-assets-{account}-{REGION}");
-    let assets = case.assembly.path_of("DevStore", ".assets.json")?;
-    case.assembly.edit(&assets, |manifest| {
-        manifest["dockerImages"][tag] = json!({
-            "displayName": "Dev/Store/Worker", "source": { "directory": "asset.worker" },
-            "destinations": { "here": { "repositoryName": repository, "imageTag": tag,
-                "assumeRoleArn": format!("arn:${{AWS::Partition}}:iam::{account}:role/cdk-acme-image-publishing-role-{account}-{REGION}") } }
-        });
-    })?;
-    case.start(world)?;
-    case.shows(
-        world,
-        &stage("ImageMissing", "image Dev/Store/Worker is not in repository cdk-acme-container-assets-"),
-    )?;
-    let image = json!({ "repositoryName": repository, "imageTag": tag, "imageManifest": "{}" });
-    world.aws.call(&account, "ecr", "PutImage", &image)?;
-    case.waiting(world, None).map(drop)
-}
-
-#[test]
 fn a_bootstrap_beyond_what_the_account_allows_opens_no_plan() -> Result<()> {
     let world = world()?;
     let mut case = Case::new(world, "ceiling")?;

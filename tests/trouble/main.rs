@@ -3,6 +3,7 @@
 
 mod adopt;
 mod decisions;
+mod images;
 mod input;
 mod lost_calls;
 mod outputs;

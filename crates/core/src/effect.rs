@@ -11,7 +11,7 @@ use jiff::Timestamp;
 
 use crate::{
     api::{AwsAccount, ChangePlan, Freeze, LedgerEntry, PinnedSource, Proposal, S3Source, Stage},
-    bundle::{Bundle, FileAsset},
+    bundle::{Bundle, CarriedImage, FileAsset},
     change::{Baseline, Given, Hidden, ParameterValue, StackInput},
     stack::{ChangeSetKind, ChangeSetRow, Drift, FailedResource, SetContent, StackRow},
     words::{
@@ -276,6 +276,8 @@ pub struct NewPlan {
 pub enum Mutation {
     /// Puts an asset into the bucket unless the same entries lie there already.
     Publish(Box<Upload>),
+    /// Copies an image into its repository unless the same lies there already.
+    PushImage(Box<ImageUpload>),
     /// CreateChangeSet.
     CreateChangeSet(Box<WantedChangeSet>),
     /// ExecuteChangeSet, of one that a fresh look has confirmed.
@@ -296,9 +298,11 @@ impl Mutation {
     pub fn is_over(&self, now: Timestamp) -> bool {
         match self {
             Self::DeleteStack(_, id, _) | Self::Protect(_, id, ..) => id.is_over(now),
-            Self::Publish(_) | Self::CreateChangeSet(_) | Self::Execute(..) | Self::DeleteChangeSet(..) => {
-                false
-            }
+            Self::Publish(_)
+            | Self::PushImage(_)
+            | Self::CreateChangeSet(_)
+            | Self::Execute(..)
+            | Self::DeleteChangeSet(..) => false,
         }
     }
 }
@@ -313,6 +317,19 @@ pub struct Upload {
     /// The entries, and how they are packed.
     pub asset: FileAsset,
     /// How the bucket is reached.
+    pub access: Access,
+}
+
+/// An image to be copied.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ImageUpload {
+    /// Where it goes.
+    pub to: ImageRef,
+    /// The asset, as the assembly shows it.
+    pub asset: String,
+    /// The image.
+    pub image: Arc<CarriedImage>,
+    /// How the repository is reached.
     pub access: Access,
 }
 
@@ -374,6 +391,8 @@ impl WantedChangeSet {
             template: digest,
             template_key,
             assets,
+            // The template names them by their tags.
+            images: _,
             parameters: values,
             tags: covered,
             capabilities: granted,
@@ -552,7 +571,7 @@ pub enum RefusalKind {
     AlreadyExists,
     /// The object has changed since it was read (409), or the stack is in the wrong state.
     Conflict,
-    /// Something else lies under the key of an asset.
+    /// Something else lies under the key of an asset, or under the tag of an image.
     AssetKeyTaken,
     /// The call itself is wrong.
     Invalid,
@@ -607,6 +626,7 @@ impl Effect {
             },
             Self::Mutate(mutation) => match mutation {
                 Mutation::Publish(u) => format!("publish s3://{}/{}", u.bucket, u.key),
+                Mutation::PushImage(u) => format!("push image {} {}:{}", u.to.env, u.to.repository, u.to.tag),
                 Mutation::CreateChangeSet(w) => format!("create change set {} {}", w.key, w.name),
                 Mutation::Execute(k, arn, _) => format!("execute change set {k} {}", arn.get()),
                 Mutation::DeleteChangeSet(k, arn, _) => format!("delete change set {k} {arn}"),

@@ -66,6 +66,8 @@ pub struct Facts {
     pub gate: Option<SeenGate>,
     /// Assets that lie in their bucket: bucket, key and the digest of the entries.
     pub published: BTreeSet<(String, String, Digest)>,
+    /// Images that lie in their repository, with the digest of what was copied there.
+    pub pushed: BTreeSet<(ImageRef, Digest)>,
     /// When an accepted deletion of a stack was asked for.
     pub deleted: BTreeMap<StackId, Timestamp>,
     /// When an accepted execution was asked for.
@@ -400,6 +402,9 @@ impl Facts {
             Effect::Mutate(Mutation::Publish(u)) => {
                 self.published.insert((u.bucket.to_string(), u.key.clone(), u.asset.digest));
             }
+            Effect::Mutate(Mutation::PushImage(u)) => {
+                self.pushed.insert((u.to.clone(), u.image.digest()));
+            }
             Effect::Mutate(Mutation::CreateChangeSet(w)) => {
                 self.change_sets.remove(&(w.key.clone(), SetRef::Name(w.name.clone())));
             }
@@ -461,6 +466,7 @@ impl Facts {
                 self.change_sets.remove(&(w.key.clone(), SetRef::Name(w.name.clone())));
                 // Perhaps somebody has tidied the bucket: what lies there is looked at again.
                 self.published.clear();
+                self.pushed.clear();
             }
             Effect::Mutate(
                 Mutation::Execute(k, _, _)
@@ -474,7 +480,9 @@ impl Facts {
             Effect::Look(Look::Drift(_, stack, ..)) => {
                 self.detections.remove(stack);
             }
-            Effect::Mutate(Mutation::Publish(_)) | Effect::Look(_) | Effect::Record(_) => {}
+            Effect::Mutate(Mutation::Publish(_) | Mutation::PushImage(_))
+            | Effect::Look(_)
+            | Effect::Record(_) => {}
         }
     }
 

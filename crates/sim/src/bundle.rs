@@ -26,16 +26,20 @@ pub const QUALIFIER: &str = "acme";
 pub static RELEASES: LazyLock<Vec<Arc<Bundle>>> = LazyLock::new(|| {
     [(1, 1, "a"), (2, 2, "a"), (2, 2, "b"), (3, 3, "a"), (3, 4, "a")]
         .into_iter()
-        .map(|(version, dev, notes)| Arc::new(open(version, dev, notes, true)))
+        .map(|(version, dev, notes)| Arc::new(open(version, dev, notes, true, None)))
         .collect()
 });
 
 /// The third release without the second stack of Dev.
-pub static LEANER: LazyLock<Arc<Bundle>> = LazyLock::new(|| Arc::new(open(3, 3, "a", false)));
+pub static LEANER: LazyLock<Arc<Bundle>> = LazyLock::new(|| Arc::new(open(3, 3, "a", false, None)));
+
+/// The first release with an image that it carries, and with another one under the same tag.
+pub static CARRYING: LazyLock<[Arc<Bundle>; 2]> =
+    LazyLock::new(|| ["one", "another"].map(|image| Arc::new(open(1, 1, "a", true, Some(image)))));
 
 /// Every release.
 pub fn all() -> impl Iterator<Item = &'static Arc<Bundle>> {
-    RELEASES.iter().chain([&*LEANER])
+    RELEASES.iter().chain([&*LEANER]).chain(CARRYING.iter())
 }
 
 /// Every template of every release, by the digest of its bytes.
@@ -69,7 +73,7 @@ pub fn template_of(release: Digest, key: &StackKey) -> Option<Digest> {
 }
 
 #[expect(clippy::expect_used, reason = "the assemblies are constants of this file")]
-fn open(version: u32, dev: u32, notes: &str, dev_api: bool) -> Bundle {
+fn open(version: u32, dev: u32, notes: &str, dev_api: bool, image: Option<&str>) -> Bundle {
     let nested = |name: &str| {
         json!({"type": "cdk:cloud-assembly", "displayName": name,
                "properties": {"directoryName": format!("assembly-{name}"), "displayName": name}})
@@ -84,12 +88,38 @@ fn open(version: u32, dev: u32, notes: &str, dev_api: bool) -> Bundle {
         let v = if name == "Dev" { dev } else { version };
         stage(name, account, v, name != "Dev" || dev_api, &mut files);
     }
+    if let Some(text) = image {
+        carry(text, &mut files);
+    }
     let mut tree = Tree::default();
     for (name, text) in files {
         let path = TreePath::parse(&name).expect("a path");
         tree.insert(path, Node::File(File::new(text.into_bytes(), false))).expect("a new path");
     }
     Bundle::open(tree).expect("an assembly")
+}
+
+/// Gives a stack of Dev an image of one layer, as an OCI image layout.
+#[expect(clippy::expect_used, reason = "the assemblies are constants of this file")]
+fn carry(layer: &str, files: &mut Vec<(String, String)>) {
+    let (_, account) = STAGES[0];
+    let list =
+        files.iter_mut().find(|(name, _)| name == "assembly-Dev/DevStore.assets.json").expect("it is there");
+    let mut json: Value = serde_json::from_str(&list.1).expect("JSON");
+    json["dockerImages"] = json!({"image": {"source": {"directory": "../asset.image"}, "destinations": {"here": {
+        "repositoryName": format!("cdk-{QUALIFIER}-container-assets-{account}-{REGION}"), "imageTag": "image",
+        "assumeRoleArn": role(account, "image-publishing")}}}});
+    list.1 = json.to_string();
+    let mut blob = |media_type: &str, text: String| {
+        let (digest, size) = (Digest::of(&text), text.len());
+        files.push((format!("asset.image/blobs/sha256/{}", digest.hex()), text));
+        json!({"mediaType": format!("application/vnd.oci.image.{media_type}"), "digest": digest.to_string(), "size": size})
+    };
+    let (config, layer) = (blob("config.v1+json", "{}".to_owned()), blob("layer.v1.tar", layer.to_owned()));
+    let image = json!({"schemaVersion": 2, "config": config, "layers": [layer]});
+    let index = json!({"schemaVersion": 2, "manifests": [blob("manifest.v1+json", image.to_string())]});
+    files.push(("asset.image/index.json".to_owned(), index.to_string()));
+    files.push(("asset.image/oci-layout".to_owned(), json!({"imageLayoutVersion": "1.0.0"}).to_string()));
 }
 
 fn manifest(artifacts: &Value) -> String {

@@ -252,6 +252,12 @@ impl Run {
         Err("L1: no end in sight".to_owned())
     }
 
+    /// How many effects there were so far.
+    #[must_use]
+    pub fn effects(&self) -> u64 {
+        self.effects
+    }
+
     /// The world, to look at and to meddle with.
     pub fn world(&mut self) -> &mut World {
         &mut self.world

@@ -7,11 +7,11 @@ use std::{
 
 use stackgate_core::{
     bundle::{
-        AssetContent, Bundle, CdkStage, File, Node, Origins, StackArtifact, Tree, TreePath, canonical_json,
-        check_computed, defer, difference, parse_json,
+        AssetContent, Blob, Bundle, CdkStage, File, Node, Origins, StackArtifact, Tree, TreePath,
+        canonical_json, check_computed, defer, difference, parse_json,
     },
     risk::{Assessed, assess, nested_templates, side_by_side},
-    words::Qualifier,
+    words::{Digest, Qualifier},
 };
 
 /// The files of an assembly, without links; a name that is none, or is taken, is dropped.
@@ -76,6 +76,10 @@ fn taken(stage: &CdkStage) {
             assert_eq!(to.env, stack.env, "an asset of another environment");
             let first = *contents.entry((&to.bucket, &to.key)).or_insert(asset.digest);
             assert_eq!(first, asset.digest, "one key, one content");
+        }
+        for image in stack.assets.images.iter().filter_map(|image| image.carried.as_ref()) {
+            let whole = |blob: &Blob| Digest::of(blob.bytes()) == blob.digest();
+            assert!(image.blobs().iter().all(whole), "a blob is what its digest says");
         }
         read(stack);
     }

@@ -113,6 +113,7 @@ impl<'a> Toolkit<'a> {
             template: wanted.template,
             template_key: None,
             assets: std::collections::BTreeMap::new(),
+            images: std::collections::BTreeMap::new(),
             parameters: wanted
                 .parameters
                 .iter()

@@ -1,8 +1,10 @@
 //! The assets of a stack: files to publish, and images that have to be there.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::Arc};
 
-use super::{entries::AssetContent, path::TreePath, stack_artifact::TemplateObject, tree::File};
+use super::{
+    entries::AssetContent, image::CarriedImage, path::TreePath, stack_artifact::TemplateObject, tree::File,
+};
 use crate::words::{BucketName, Digest, Env, RoleArn};
 
 /// How a file asset becomes an object.
@@ -59,7 +61,7 @@ pub struct ImageDestination {
     pub role: Option<RoleArn>,
 }
 
-/// One image asset for one destination. Somebody else builds it and pushes it.
+/// One image asset for one destination. Unless the assembly carries it finished, somebody else builds and pushes it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ImageAsset {
     /// The asset's id in its manifest.
@@ -70,6 +72,8 @@ pub struct ImageAsset {
     pub directory: Option<TreePath>,
     /// Where it lies.
     pub destination: ImageDestination,
+    /// The image itself, where the assembly carries it finished.
+    pub carried: Option<Arc<CarriedImage>>,
 }
 
 /// What is published before a stack is deployed.

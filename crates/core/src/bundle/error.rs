@@ -2,6 +2,7 @@
 
 use super::{
     entries::ContentError,
+    image::ImageError,
     path::{BadPath, TreePath},
     template::TemplateError,
 };
@@ -156,6 +157,16 @@ pub enum BundleError {
         /// The key.
         key: String,
     },
+    /// Two different images would be pushed under one tag.
+    #[error("stack {stack} carries another image for tag {tag} of {repository} than a stack before it")]
+    TagTakenTwice {
+        /// The display name of the stack that comes second.
+        stack: String,
+        /// The repository.
+        repository: String,
+        /// The tag.
+        tag: String,
+    },
     /// The template that CloudFormation would read is not the one that the assembly shows.
     #[error(
         "stack {stack}: its template is to be read from s3://{bucket}/{key}, where {template} is not published: what runs \
@@ -197,6 +208,16 @@ pub enum BundleError {
         asset: String,
         /// What is wrong with it.
         source: ContentError,
+    },
+    /// The image of an asset lies in the assembly, and cannot be copied.
+    #[error("image asset {asset}, {path}: {source}")]
+    Image {
+        /// The asset, as the assembly shows it.
+        asset: String,
+        /// The directory or tar file that holds the image.
+        path: TreePath,
+        /// What is wrong with it.
+        source: ImageError,
     },
     /// A template cannot be read.
     #[error("template {path}: {source}")]

@@ -3,12 +3,15 @@
 mod archive;
 mod asset_manifest;
 mod canon;
+#[cfg(test)]
+pub(crate) mod carried_tests;
 mod computed;
 mod defer;
 mod difference;
 mod drawn_in;
 mod entries;
 mod error;
+mod image;
 mod intrinsic;
 mod json;
 mod links;
@@ -33,13 +36,14 @@ mod tree;
 mod zip;
 
 pub use archive::{ArchiveError, Caps};
-pub use asset_manifest::{FileAsset, FileDestination, ImageAsset, Packaging, StackAssets};
+pub use asset_manifest::{FileAsset, FileDestination, ImageAsset, ImageDestination, Packaging, StackAssets};
 pub use computed::{NotComputed, check_computed};
 pub use defer::defer;
 pub(crate) use difference::meaning;
 pub use difference::{DifferenceKind, ResourceDifference, difference};
 pub use entries::{AssetContent, ContentError, Entries};
 pub use error::BundleError;
+pub use image::{Blob, CarriedImage, ImageError, ImageManifest, ManifestKind};
 pub use json::{canonical as canonical_json, parse as parse_json};
 pub use manifest::MAX_SCHEMA_MAJOR;
 pub use origin::{OBJECT_LISTS, OBJECT_NAMES, Origin, Origins};

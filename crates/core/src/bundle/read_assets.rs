@@ -1,6 +1,6 @@
 //! Reads `<stack>.assets.json`.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -10,6 +10,7 @@ use super::{
     asset_manifest::{FileAsset, FileDestination, ImageAsset, ImageDestination, Packaging, StackAssets},
     entries::{AssetContent, ContentError, Entries},
     error::BundleError,
+    image::{CarriedImage, ImageSource, tarball},
     links::{self, Target},
     manifest::{Artifact, check_version, join, typed},
     path::TreePath,
@@ -54,7 +55,7 @@ pub(super) struct Source {
     pub(super) path: Option<String>,
     pub(super) directory: Option<String>,
     packaging: Option<String>,
-    executable: Option<Value>,
+    pub(super) executable: Option<Value>,
 }
 
 #[derive(Deserialize)]
@@ -114,12 +115,16 @@ impl<'a> AssetReader<'a> {
             self.add_file(&path, &id, asset)?;
         }
         for (id, asset) in manifest.docker_images {
-            refuse_executable(&path, &id, &asset.source)?;
+            // The command that loads a tar file is not run; it tells which file that is.
+            if asset.source.executable.as_ref().is_none_or(|command| tarball(command).is_none()) {
+                refuse_executable(&path, &id, &asset.source)?;
+            }
+            let carried = self.carried(&path, &id, &asset)?;
             let directory = match &asset.source.directory {
                 Some(directory) => Some(join(&path.parent(), directory, path.as_str())?),
                 None => None,
             };
-            self.add_image(&path, &id, asset, directory.as_ref())?;
+            self.add_image(&path, &id, asset, directory.as_ref(), carried.as_ref())?;
         }
         Ok(properties.requires_bootstrap_stack_version)
     }
@@ -130,6 +135,7 @@ impl<'a> AssetReader<'a> {
         id: &str,
         asset: RawAsset,
         directory: Option<&TreePath>,
+        carried: Option<&Arc<CarriedImage>>,
     ) -> Result<(), BundleError> {
         for destination in asset.destinations.values() {
             let raw: RawImageDestination = typed(path, destination)?;
@@ -152,9 +158,32 @@ impl<'a> AssetReader<'a> {
                     tag: raw.image_tag,
                     role,
                 },
+                carried: carried.cloned(),
             });
         }
         Ok(())
+    }
+
+    /// The image of an asset, where the assembly carries it.
+    fn carried(
+        &self,
+        path: &TreePath,
+        id: &str,
+        asset: &RawAsset,
+    ) -> Result<Option<Arc<CarriedImage>>, BundleError> {
+        let Some(source) = ImageSource::find(self.of.tree, &path.parent(), &asset.source) else {
+            return Ok(None);
+        };
+        match self.of.images.get(&source) {
+            Some(Ok(image)) => Ok(Some(Arc::clone(image))),
+            Some(Err(why)) => Err(BundleError::Image {
+                asset: asset.display_name.clone().unwrap_or_else(|| id.to_owned()),
+                path: source.path().clone(),
+                source: why.clone(),
+            }),
+            // All of them were read when the assembly was opened.
+            None => Ok(None),
+        }
     }
 
     fn add_file(&mut self, path: &TreePath, id: &str, asset: RawAsset) -> Result<(), BundleError> {

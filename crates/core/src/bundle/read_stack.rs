@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::{
     error::BundleError,
+    image::Carried,
     manifest::{Artifact, Manifest, join, read_json, typed},
     metadata,
     placeholders::{environment, resolve},
@@ -70,12 +71,13 @@ impl RoleOptions {
 /// Reads one stack with its template and assets.
 pub(super) fn read_stack(
     tree: &Tree,
+    images: &Carried,
     manifest: &Manifest,
     id: &str,
     artifact: &Artifact,
 ) -> Result<StackArtifact, BundleError> {
     let label = artifact.display_name.clone().unwrap_or_else(|| id.to_owned());
-    let of = Reader { tree, manifest, label: &label };
+    let of = Reader { tree, images, manifest, label: &label };
     let properties: StackProperties = typed(&manifest.path, &artifact.properties)?;
     let metadata = metadata::read(tree, manifest, artifact, &label)?;
     let env = environment(&label, artifact.environment.as_deref())?;
@@ -162,6 +164,7 @@ pub(super) fn read_stack(
 /// What is being read, for errors.
 pub(super) struct Reader<'a> {
     pub(super) tree: &'a Tree,
+    pub(super) images: &'a Carried,
     pub(super) manifest: &'a Manifest,
     pub(super) label: &'a str,
 }

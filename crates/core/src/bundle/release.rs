@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 use super::{
     canon::Canon,
     error::BundleError,
+    image::ImageSource,
     json,
     manifest::{Artifact, Manifest, join, read_json, typed},
     path::TreePath,
@@ -31,11 +32,12 @@ enum Part {
 /// The digest of the manifests (normalised), templates, asset manifests and asset files, and what else may be read of them.
 pub(super) fn digest(tree: &Tree, manifests: &[&Manifest]) -> Result<(Digest, Used), BundleError> {
     let mut parts = BTreeMap::new();
+    let mut images = BTreeSet::new();
     for manifest in manifests {
         let normalised = Digest::of(json::canonical(&normalised(&manifest.json)));
         parts.insert(manifest.path.clone(), Part::Manifest(normalised));
         for artifact in manifest.artifacts.values() {
-            add_artifact(tree, manifest, artifact, &mut parts)?;
+            add_artifact(tree, manifest, artifact, &mut parts, &mut images)?;
         }
     }
     let start = Canon::new("stackgate release v1").bytes(&(parts.len() as u64).to_be_bytes());
@@ -49,7 +51,7 @@ pub(super) fn digest(tree: &Tree, manifests: &[&Manifest]) -> Result<(Digest, Us
         }
     };
     let digest = parts.iter().fold(start, add).finish();
-    let mut used = Used::default();
+    let mut used = Used { images, ..Used::default() };
     for path in parts.into_keys() {
         used.directories.extend(path.asset_directory());
         used.files.insert(path);
@@ -68,6 +70,8 @@ pub(super) struct Used {
     files: BTreeSet<TreePath>,
     /// Links lead to anything in their own asset directory.
     directories: BTreeSet<TreePath>,
+    /// Where images lie.
+    pub(super) images: BTreeSet<ImageSource>,
 }
 
 impl Used {
@@ -81,6 +85,7 @@ fn add_artifact(
     manifest: &Manifest,
     artifact: &Artifact,
     parts: &mut BTreeMap<TreePath, Part>,
+    images: &mut BTreeSet<ImageSource>,
 ) -> Result<(), BundleError> {
     let named_by = manifest.path.as_str();
     match artifact.kind.as_str() {
@@ -101,6 +106,12 @@ fn add_artifact(
                     if let Ok(source) = path.parent().join(relative) {
                         add_path(tree, source, parts);
                     }
+                }
+            }
+            for asset in assets.docker_images.values() {
+                if let Some(image) = ImageSource::find(tree, &path.parent(), &asset.source) {
+                    add_path(tree, image.path().clone(), parts);
+                    images.insert(image);
                 }
             }
             add_path(tree, path, parts);

@@ -11,6 +11,7 @@ use super::{
     drawn_in::refuse_unpublished,
     entries::AssetContent,
     error::BundleError,
+    image::{self, Carried},
     manifest::{Artifact, Manifest, join},
     order::in_dependency_order,
     path::TreePath,
@@ -28,6 +29,8 @@ const NESTED: &str = "cdk:cloud-assembly";
 #[derive(Debug, Clone)]
 pub struct Bundle {
     tree: Tree,
+    /// The images that it carries, read once: what they hold is hashed.
+    images: Carried,
     root: Manifest,
     root_stage: OnceLock<Result<CdkStage, BundleError>>,
     nested: Vec<Nested>,
@@ -82,7 +85,8 @@ impl Bundle {
         let (release, used) = release::digest(&tree, &manifests)?;
         // The tree of constructs, other reports and whatever lies there besides may be most of it.
         tree.retain(|path| used.holds(path));
-        Ok(Self { tree, root, root_stage: OnceLock::new(), nested, objections, release })
+        let images = image::read_all(&tree, used.images);
+        Ok(Self { tree, images, root, root_stage: OnceLock::new(), nested, objections, release })
     }
 
     /// The digest of what the assembly deploys: the identity of the release.
@@ -118,13 +122,14 @@ impl Bundle {
     fn read_stage(&self, manifest: &Manifest, name: Option<&str>) -> Result<CdkStage, BundleError> {
         let mut stacks = Vec::new();
         for (id, artifact) in manifest.artifacts.iter().filter(|(_, a)| a.kind == STACK) {
-            stacks.push(read_stack(&self.tree, manifest, id, artifact)?);
+            stacks.push(read_stack(&self.tree, &self.images, manifest, id, artifact)?);
         }
         if stacks.is_empty() {
             return Err(self.no_such(name.unwrap_or_default()));
         }
         refuse_twins(&stacks)?;
         refuse_key_twins(&stacks)?;
+        refuse_tag_twins(&stacks)?;
         refuse_unpublished(&stacks)?;
         let mut stacks = in_dependency_order(stacks)?;
         // CloudFormation takes no template without resources. As with the CDK CLI, such a stack is not wanted.
@@ -246,6 +251,26 @@ fn refuse_key_twins(stacks: &[StackArtifact]) -> Result<(), BundleError> {
                     stack: stack.display_name.clone(),
                     bucket: bucket.clone(),
                     key: key.clone(),
+                });
+            }
+        }
+    }
+    Ok(())
+}
+
+/// As with keys: one tag has one image.
+fn refuse_tag_twins(stacks: &[StackArtifact]) -> Result<(), BundleError> {
+    let mut images = BTreeMap::new();
+    for stack in stacks {
+        for image in &stack.assets.images {
+            let Some(carried) = &image.carried else { continue };
+            let to = &image.destination;
+            let digest = carried.digest();
+            if *images.entry((&to.env, &to.repository, &to.tag)).or_insert(digest) != digest {
+                return Err(BundleError::TagTakenTwice {
+                    stack: stack.display_name.clone(),
+                    repository: to.repository.clone(),
+                    tag: to.tag.clone(),
                 });
             }
         }

@@ -25,6 +25,8 @@ pub struct StackInput {
     pub template_key: Option<String>,
     /// The assets: key in the bucket, and the digest of their entries.
     pub assets: BTreeMap<String, Digest>,
+    /// The images that the assembly carries: tag, and the digest of the manifest.
+    pub images: BTreeMap<String, Digest>,
     /// Parameter values.
     pub parameters: BTreeMap<String, ParameterValue>,
     /// Stack tags.
@@ -71,6 +73,7 @@ impl StackInput {
             template: artifact.template_file.digest(),
             template_key: Some(artifact.template_object.key.clone()),
             assets: artifact.assets.files.iter().map(|f| (f.destination.key.clone(), f.digest)).collect(),
+            images: carried_images(artifact).map(|(tag, digest)| (tag.to_owned(), digest)).collect(),
             parameters: values_for(artifact, given)
                 .into_iter()
                 .map(|(name, v)| {
@@ -96,6 +99,7 @@ impl StackInput {
             template,
             template_key,
             assets,
+            images,
             parameters,
             tags,
             capabilities,
@@ -119,12 +123,23 @@ impl StackInput {
             .maybe("role", role.as_ref().map(RoleArn::as_str))
             .maybe("terminationProtection", termination_protection.map(|b| if b { "true" } else { "false" }))
             .text("importExisting", if *import_existing { "true" } else { "false" });
-        match notification_arns {
+        let c = match notification_arns {
             None => c.text("notificationARNs", "leave"),
             Some(l) => c.list("notificationARNs", l.iter(), |c, v| c.text("arn", v)),
+        };
+        // An input without images is what it was before there were any.
+        if images.is_empty() {
+            return c.digest();
         }
-        .digest()
+        c.list("images", images.iter(), |c, (tag, d)| c.text("tag", tag).bytes("manifest", d.bytes()))
+            .digest()
     }
+}
+
+/// The images of a stack that the assembly carries, by tag.
+pub(super) fn carried_images(artifact: &StackArtifact) -> impl Iterator<Item = (&str, Digest)> {
+    let digest = |i: &crate::bundle::ImageAsset| i.carried.as_ref().map(|image| image.digest());
+    artifact.assets.images.iter().filter_map(move |i| Some((i.destination.tag.as_str(), digest(i)?)))
 }
 
 /// The values for the parameters that a stack declares: what the Stage gives, else what the assembly does. What neither gives keeps

@@ -43,6 +43,7 @@ mod tests {
                 template: Digest::of("template"),
                 template_key: key.map(str::to_owned),
                 assets: BTreeMap::new(),
+                images: BTreeMap::new(),
                 parameters: BTreeMap::new(),
                 tags: BTreeMap::new(),
                 capabilities: BTreeSet::new(),

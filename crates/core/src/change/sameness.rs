@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value};
 
-use super::Canonical;
+use super::{Canonical, input::carried_images};
 use crate::{
     api::PlannedAs,
     bundle::{AssetContent, FileAsset, StackArtifact, canonical_json, parse_json},
@@ -182,11 +182,12 @@ impl StageNames {
                 "terminationProtection",
                 stack.termination_protection.map(|b| if b { "true" } else { "false" }),
             );
-        match &stack.notification_arns {
+        let c = match &stack.notification_arns {
             None => c.text("notificationARNs", "leave"),
             Some(l) => c.list("notificationARNs", l.iter(), |c, arn| c.text("arn", &names.text(arn))),
-        }
-        .digest()
+        };
+        let images: BTreeSet<Digest> = carried_images(stack).map(|(_, digest)| digest).collect();
+        if images.is_empty() { c.digest() } else { c.list("images", images.iter(), digests).digest() }
     }
 
     fn change(&self, change: &Change) -> Change {

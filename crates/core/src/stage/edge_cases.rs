@@ -30,6 +30,7 @@ use crate::{
 
 mod case;
 mod checks;
+mod images;
 mod messages;
 mod parameters;
 mod pins;

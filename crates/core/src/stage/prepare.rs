@@ -1,6 +1,6 @@
 //! What planning one stack needs besides its change set: assets, the template difference, the call itself.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::Arc};
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -10,7 +10,9 @@ use crate::{
     bundle::{DifferenceKind, ImageAsset, Origins, ResourceDifference, Template, difference},
     change::{Baseline, CAPABILITIES, Hidden, create_token, deferred_leaf},
     drive::{Prepared, Wish},
-    effect::{Access, Effect, ImageRef, Look, Mutation, Seen, TemplateSource, Upload, WantedChangeSet},
+    effect::{
+        Access, Effect, ImageRef, ImageUpload, Look, Mutation, Seen, TemplateSource, Upload, WantedChangeSet,
+    },
     risk::{Assessed, Assessment, assess, deployed_templates, is_unpinned, nested_templates, side_by_side},
     stack::{Change, ChangeSetKind, SetContent, StackRow},
     verdict::{Need, Step, ask},
@@ -54,27 +56,38 @@ pub(super) fn unpublished(s: &Snapshot<'_>, t: &Target, now: Timestamp) -> Vec<N
 /// How long an image is believed not to be there.
 const NO_IMAGE_FRESH: SignedDuration = SignedDuration::from_secs(30);
 
-/// The images that are not known to lie in the repository. Nobody here builds one.
+/// The images that are not known to lie in the repository. Those that the assembly carries are copied there; the others somebody else
+/// builds and pushes.
 pub(super) fn missing_images(s: &Snapshot<'_>, t: &Target, now: Timestamp) -> Vec<Need> {
     let need = |image: &ImageAsset| {
         let at = &image.destination;
         let tagged = ImageRef { env: at.env.clone(), repository: t.names.repository(), tag: at.tag.clone() };
+        let what = image.display_name.as_ref().unwrap_or(&image.id);
+        if let Some(carried) = &image.carried {
+            if s.facts.pushed.contains(&(tagged.clone(), carried.digest())) {
+                return None;
+            }
+            let upload = ImageUpload {
+                to: tagged,
+                asset: what.clone(),
+                image: Arc::clone(carried),
+                access: t.pushing.clone(),
+            };
+            return Some(ask(s.facts, Effect::Mutate(Mutation::PushImage(Box::new(upload))), now));
+        }
         let look = || ask(s.facts, Effect::Look(Look::Image(tagged.clone(), t.images.clone())), now);
         match s.facts.images.get(&tagged) {
             // Tags of a bootstrapped repository are immutable.
             Some(Seen::Present((), _)) => None,
-            Some(Seen::Absent(seen)) if now.duration_since(*seen) < NO_IMAGE_FRESH => {
-                let what = image.display_name.as_deref().unwrap_or(&image.id);
-                Some(Need::Stuck(
-                    Reason::ImageMissing,
-                    format!(
-                        "stack {}: image {what} is not in repository {} of {} with tag {}: build it and push it there, as `npx \
-                         cdk-assets publish` does with the asset manifest in cdk.out",
-                        t.key.name, tagged.repository, tagged.env, tagged.tag
-                    ),
-                    seen.saturating_add(NO_IMAGE_FRESH).ok(),
-                ))
-            }
+            Some(Seen::Absent(seen)) if now.duration_since(*seen) < NO_IMAGE_FRESH => Some(Need::Stuck(
+                Reason::ImageMissing,
+                format!(
+                    "stack {}: image {what} is not in repository {} of {} with tag {}: build it and push it there, as `npx \
+                         cdk-assets publish` does with the asset manifest in cdk.out, or have the assembly carry it (docs/images.md)",
+                    t.key.name, tagged.repository, tagged.env, tagged.tag
+                ),
+                seen.saturating_add(NO_IMAGE_FRESH).ok(),
+            )),
             Some(Seen::Absent(_) | Seen::Unknown) | None => Some(look()),
         }
     };

@@ -36,6 +36,8 @@ pub(super) struct Target {
     pub names: ToolkitNames,
     /// How CloudFormation is called.
     pub access: Access,
+    /// How images are copied.
+    pub pushing: Access,
     /// How assets are uploaded.
     pub publishing: Access,
     /// How images are looked for.
@@ -192,7 +194,7 @@ pub(super) fn reaches_too_far(
 }
 
 /// Puts together what is allowed.
-fn make(
+pub(super) fn make(
     s: &Snapshot<'_>,
     artifact: &Arc<StackArtifact>,
     given: &Given,
@@ -212,6 +214,7 @@ fn make(
     Target {
         access: deploy_access(&names, &s.uid, stack_names),
         publishing: assets(names.file_publishing_role()),
+        pushing: assets(names.image_publishing_role()),
         // A look, so not with the role that pushes.
         images: assets(names.lookup_role()),
         digest: input.digest(),

@@ -63,6 +63,11 @@ fn inputs() -> Mutants<StackInput> {
             |f| f.remove("c0de.zip"),
             |f| f.insert("c0de.zip".to_owned(), digest("other code")),
         ],
+        images: [
+            |f| f.insert("f00".to_owned(), digest("image")),
+            |f| f.insert("f00".to_owned(), digest("other image")),
+            |f| f.insert("ba5".to_owned(), digest("image")),
+        ],
         parameters: [
             |f| f.insert("Size".to_owned(), ParameterValue::Plain("4".to_owned())),
             |f| f.insert("Size".to_owned(), ParameterValue::of("Size", "3", true, &hmac())),

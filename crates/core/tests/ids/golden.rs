@@ -25,6 +25,13 @@ fn the_input_of_a_stack() {
 }
 
 #[test]
+fn the_input_of_a_stack_with_an_image() {
+    let mut input = input();
+    input.images.insert("f00".to_owned(), digest("image"));
+    is(&input.digest().hex(), "b5117f7fc92520923bd1be90d17ca5bf42030ce881cd0265ad8e9f90536ada08");
+}
+
+#[test]
 fn a1() {
     let inputs = BTreeMap::from([(key("Prod-Api"), input().digest()), (key("Prod-Store"), digest("store"))]);
     is(&release_id(&uid(), &inputs), "a1-af52ffcaca38f0c7242cb972783a447d1a5e4802");

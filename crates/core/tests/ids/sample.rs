@@ -43,6 +43,7 @@ pub fn input() -> StackInput {
         template: digest("template"),
         template_key: Some("t.json".to_owned()),
         assets: BTreeMap::from([("c0de.zip".to_owned(), digest("code")), ("t.json".to_owned(), digest("t"))]),
+        images: BTreeMap::new(),
         parameters: BTreeMap::from([
             ("Size".to_owned(), ParameterValue::of("Size", "3", false, &hmac())),
             ("Token".to_owned(), ParameterValue::of("Token", "hunter2", true, &hmac())),

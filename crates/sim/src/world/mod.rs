@@ -16,6 +16,7 @@ use jiff::Timestamp;
 use stackgate_core::{
     bundle::Bundle,
     change::HmacKey,
+    effect::ImageRef,
     stack::SetContent,
     words::{AccountId, ChangeSetArn, ChangeSetName, Digest, StackKey},
 };
@@ -47,6 +48,8 @@ pub struct World {
     pub cloud: Cloud,
     /// The digests of the objects in the asset buckets, by bucket and key.
     pub assets: BTreeMap<String, Digest>,
+    /// Images in repositories: the digests of their manifests.
+    pub images: BTreeMap<ImageRef, Digest>,
     /// The versions of the source object, oldest first.
     pub source: Vec<Arc<Bundle>>,
     /// Chance.
@@ -108,6 +111,7 @@ impl World {
             cluster: Cluster::default(),
             cloud: Cloud::default(),
             assets: BTreeMap::new(),
+            images: BTreeMap::new(),
             source: Vec::new(),
             luck,
             protocol,

@@ -90,6 +90,7 @@ impl World {
                 Fact::Bundle(self.bundle(source).ok_or_else(|| format!("there is no {source:?}")))
             }
             Look::Outputs(..) => Fact::Outputs(BTreeMap::new()),
+            // What no assembly carries, somebody has pushed.
             Look::Image(..) => Fact::Image(true),
             Look::Values(_) => Fact::Values(None),
             Look::ReleaseId { source, stage, cdk_stage, given, .. } => {
@@ -230,6 +231,15 @@ impl World {
                     Ok(Receipt::Done)
                 } else {
                     Err(refusal(RefusalKind::AssetKeyTaken, "something else lies there"))
+                }
+            }
+            Mutation::PushImage(upload) => {
+                let digest = upload.image.digest();
+                let there = self.images.entry(upload.to.clone()).or_insert(digest);
+                if *there == digest {
+                    Ok(Receipt::Done)
+                } else {
+                    Err(refusal(RefusalKind::AssetKeyTaken, "another image lies there"))
                 }
             }
             Mutation::CreateChangeSet(wanted) => self.create(wanted),

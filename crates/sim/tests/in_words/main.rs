@@ -9,6 +9,7 @@
 
 mod adoption;
 mod drift;
+mod images;
 mod observing;
 mod rejects;
 mod removal;

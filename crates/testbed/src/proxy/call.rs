@@ -99,8 +99,18 @@ impl Call {
     /// Whether it changes something in AWS. A session (`AssumeRole…`) does not count as a change.
     #[must_use]
     pub fn is_mutating(&self) -> bool {
-        let reads =
-            ["Get", "List", "Describe", "Head", "Assume", "Validate", "Estimate", "Detect", "BatchGet"];
+        let reads = [
+            "Get",
+            "List",
+            "Describe",
+            "Head",
+            "Assume",
+            "Validate",
+            "Estimate",
+            "Detect",
+            "BatchGet",
+            "BatchCheck",
+        ];
         let http_reads = ["GET", "HEAD", "OPTIONS"];
         !reads.iter().any(|verb| self.operation.starts_with(verb))
             && !http_reads.contains(&self.operation.as_str())

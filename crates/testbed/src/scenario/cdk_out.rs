@@ -106,6 +106,11 @@ impl CdkOut {
         Ok(())
     }
 
+    /// Adds a file, or puts it in the place of another.
+    pub fn add(&mut self, path: &str, bytes: Vec<u8>) {
+        self.0.insert(path.to_owned(), bytes);
+    }
+
     /// Takes a file out.
     ///
     /// # Errors

@@ -5,6 +5,7 @@
 mod case;
 mod cdk_out;
 mod decision;
+mod image;
 mod object;
 mod seed;
 mod stacks;
@@ -18,6 +19,7 @@ mod world;
 pub use case::{BUILD_ACCOUNT, Case, Expected, shared};
 pub use cdk_out::CdkOut;
 pub use decision::{Waiting, kubectl_line};
+pub use image::{SavedImage, image_asset};
 pub use object::{Condition, Kind, Object};
 pub use seed::{WAY_IN, bucket, controller_user, let_in, way_in};
 pub use stacks::StackLine;
