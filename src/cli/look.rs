@@ -225,8 +225,9 @@ fn no_plan(stage: &Stage) -> Fail {
     Fail::new(format!("Stage {} has no plan: {why}", stage.name_any()))
 }
 
-/// A plan, with the doubts of the controller: it alone can tell which entries of a ledger it has written.
+/// A plan as the controller sees it: it alone can tell which entries of a ledger it has written, and what the rejects of others mean.
 fn seen(plan: Arc<ChangePlan>) -> Option<PlanView> {
-    let unproven = plan.status.iter().flat_map(|s| s.unproven.iter().copied()).collect();
-    Some(PlanView::new(plan)?.doubting(unproven))
+    let status = plan.status.clone().unwrap_or_default();
+    let view = PlanView::new(plan)?.doubting(status.unproven.into_iter().collect());
+    Some(view.without(&status.taken_back, status.release_rejected))
 }

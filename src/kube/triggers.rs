@@ -164,7 +164,7 @@ fn with_plans(stores: &Stores, stage: &Stage) -> Vec<Key> {
 }
 
 impl Trigger for ChangePlan {
-    /// Itself, the object that it is for, and the Stages directly downstream: they read the ledger. Its status is for
+    /// Itself, the object that it is for with its open plans, and the Stages directly downstream: they read the ledger. Its status is for
     /// people alone.
     fn woken(change: Change<'_, Self>, stores: &Stores) -> BTreeSet<Key> {
         let mut keys: BTreeSet<Key> = own(Kind::ChangePlan, change).collect();
@@ -180,6 +180,9 @@ impl Trigger for ChangePlan {
                 keys.extend(
                     downstream.directly(stage).map(|name| Key::namespaced(Kind::Stage, &namespace, name)),
                 );
+                // A reject on one plan means something to those that wait.
+                let others = stores.open_plans(&namespace, stage);
+                keys.extend(others.iter().map(|p| Key::of(Kind::ChangePlan, &**p)));
                 keys.insert(Key::namespaced(Kind::Stage, namespace, stage));
             }
         }

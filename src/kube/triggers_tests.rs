@@ -192,6 +192,28 @@ fn a_plan_wakes_its_owner_and_the_next_stages() {
 }
 
 #[test]
+fn a_plan_wakes_those_of_its_stage_that_wait() {
+    let mut w = shop();
+    let digest = format!("sha256:{}", "0".repeat(64));
+    let mut waits = plan("shop", "dev-1", (LABEL_STAGE, "dev"));
+    waits.spec.proposal.stacks = vec![
+        serde_json::from_value(json!({
+            "account": "111111111111", "region": "eu-west-1", "stackName": "Dev-Store", "qualifier": "acme",
+            "artifact": "Store", "plan": "Prepared", "input": digest, "leaf": digest,
+            "count": { "add": 1, "modify": 0, "remove": 0, "replace": 0, "maybeReplace": 0 }
+        }))
+        .unwrap(),
+    ];
+    let opened = json!({ "seq": 0, "time": "2026-11-24T00:00:00Z", "opened": { "order": 1 } });
+    waits.spec.ledger = vec![serde_json::from_value(opened).unwrap()];
+    w.writers.plans.apply_watcher_event(&Event::Apply(waits));
+    w.writers.plans.apply_watcher_event(&Event::Apply(plan("shop", "dev-2", (LABEL_STAGE, "dev"))));
+    let p = plan("shop", "dev-0", (LABEL_STAGE, "dev"));
+    let all = woken(&w, Some(&p), Some(&respecified(&p)));
+    assert_eq!(all, ["Stage shop/dev", "Stage shop/test", "ChangePlan shop/dev-0", "ChangePlan shop/dev-1"]);
+}
+
+#[test]
 fn plans_are_found_by_label_in_their_namespace_and_in_order() {
     let mut w = world();
     for p in [

@@ -151,6 +151,14 @@ impl Controller {
             let plans = view.seen.0.keys().filter(|k| matches!(k, ObjectKey::Plan(_)));
             plans.for_each(|k| due(k.clone()));
         }
+        if spec && let Some(Object::Plan(changed)) = view.seen.0.get(key) {
+            // A reject of one means something to the others of its Stage.
+            let of_its_stage = |o: &Object| match o {
+                Object::Plan(p) => p.spec.proposal.name == changed.spec.proposal.name,
+                _ => false,
+            };
+            view.seen.0.iter().filter(|(_, o)| of_its_stage(o)).for_each(|(k, _)| due(k.clone()));
+        }
         let stages = view.seen.0.iter().filter_map(|(k, o)| match o {
             Object::Stage(s) => Some((k, s)),
             _ => None,

@@ -168,12 +168,7 @@ impl Protocol {
                 let plan = Arc::make_mut(plan);
                 plan.spec.ledger.iter_mut().for_each(|e| self.misread_entry(e));
                 // What it misreads it takes for its own.
-                let name = plan.metadata.name.clone().unwrap_or_default();
-                plan.spec.ledger = sealed(
-                    &plan.spec.ledger,
-                    SealedFor::new_plan(NAMESPACE, &name, &plan.spec.proposal),
-                    &key(),
-                );
+                plan.spec.ledger = sealed(&plan.spec.ledger, SealedFor::plan(plan), &key());
             }
             _ => {}
         }
@@ -328,9 +323,13 @@ fn strip(annotations: Option<&mut std::collections::BTreeMap<String, String>>, r
 
 fn forget_rejections(plan: &mut Arc<ChangePlan>) {
     let Some(closed) = plan.spec.ledger.iter().rposition(|e| e.closed.is_some()) else { return };
-    for entry in Arc::make_mut(plan).spec.ledger.iter_mut().take(closed) {
+    let plan = Arc::make_mut(plan);
+    for entry in plan.spec.ledger.iter_mut().take(closed) {
         entry.decided.take_if(|d| d.action == Action::Reject);
     }
+    // It would take them for new.
+    let rejects = format!("{GATE_PREFIX}reject");
+    plan.metadata.annotations.iter_mut().for_each(|list| list.retain(|key, _| !key.starts_with(&rejects)));
 }
 
 /// What runs still rests on them; once that is over, they are forgotten.

@@ -41,6 +41,8 @@ pub(super) fn may(desk: &Desk, action: Action, sight: &Sight, by: &str) -> Resul
         (Action::Reject, state) if state.is_open() => Ok(()),
         // What has not started stays so.
         (Action::Reject, State::Executing | State::Failing) => Ok(()),
+        // The release, or this very change, may come back.
+        (Action::Reject, State::Failed | State::Superseded | State::Withdrawn | State::Expired) => Ok(()),
         (Action::Retry, State::Failed) => match &sight.newer {
             None => Ok(()),
             Some(newer) => {

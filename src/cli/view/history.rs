@@ -83,12 +83,14 @@ fn past(view: &PlanView, state: State) -> Past {
     let p = view.proposal();
     // An approval of a release that is not planned yet is only kept here: it shows on the plan of that release.
     let is_kept = |e: &&LedgerEntry| view.beforehand.iter().any(|r| r.place == e.seq);
-    let decided = view.plan.spec.ledger.iter().filter(|e| !is_kept(e)).filter_map(|e| {
+    let entries = view.plan.spec.ledger.iter().zip(0_u32..).filter(|(e, _)| !is_kept(e));
+    let decided = entries.filter_map(|(e, place)| {
         let d = e.decided.as_ref()?;
         Some(Said {
             action: d.action,
             by: d.who().into(),
-            identity: d.identity,
+            // The ledger says it, and the controller doubts it.
+            identity: if view.unproven.contains(&place) { Identity::Unverified } else { d.identity },
             time: d.since.as_ref().map_or(e.time.0, |t| t.0),
         })
     });

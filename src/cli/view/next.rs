@@ -43,7 +43,10 @@ pub(super) fn next(s: &Seen<'_>, state: State, count: Option<&Tally>) -> Vec<Nex
                 never,
             ]
         }
-        State::Frozen => vec![ours("start it in spite of that", &["override", plan, "--reason", "…"])],
+        State::Frozen => vec![
+            ours("start it in spite of that", &["override", plan, "--reason", "…"]),
+            ours("never let it run", &["reject", plan, "--reason", "…"]),
+        ],
         State::Failed => vec![ours("try it again", &["retry", plan])],
         State::Expired => {
             let (name, at) = (s.view.plan.spec.proposal.name.as_str(), s.now.to_string());

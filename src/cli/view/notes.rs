@@ -16,6 +16,9 @@ pub(super) fn notes(s: &Seen<'_>, state: State, gate: Option<&InForce>) -> Vec<T
     if !state.is_open() {
         return notes.iter().map(Into::into).collect();
     }
+    if !s.view.opening_is_proven {
+        notes.push("nothing proves that the controller wrote what it proposes: nothing of it runs, whoever approves it".to_owned());
+    }
     let unused = &s.view.proposal().unused_parameters;
     if !unused.is_empty() {
         notes.push(format!("spec.parameters that no stack of the release declares: {}", unused.join(", ")));

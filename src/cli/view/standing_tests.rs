@@ -5,7 +5,7 @@ use std::sync::Arc;
 use rstest::rstest;
 use serde_json::{Value, json};
 use stackgate_core::{
-    api::{ChangePlan, RiskClass},
+    api::{ChangePlan, Identity, RiskClass},
     freeze::Held,
 };
 
@@ -99,6 +99,17 @@ fn an_approval_of_another_release_is_none_of_a_plan_of_before() {
     let past = history([&view], |_| State::Succeeded);
     let said: Vec<&str> = past.items[0].decided.iter().map(|d| d.by.as_str()).collect();
     assert_eq!(said, ["alice"]);
+}
+
+#[test]
+fn what_the_controller_doubts_is_doubted_in_the_history_too() {
+    let said = decided("2026-11-20T08:30:00Z", "Approve", "alice", "Verified", &[]);
+    let ledger = [opened("2026-11-20T08:00:00Z", 6, &release("1.4.2", 'a')), said];
+    let known = |unproven: &[u32]| {
+        let view = plan(&proposal(), &ledger, json!({})).doubting(unproven.iter().copied().collect());
+        history([&view], |_| State::Succeeded).items[0].decided[0].identity
+    };
+    assert_eq!((known(&[]), known(&[1])), (Identity::Verified, Identity::Unverified));
 }
 
 #[test]

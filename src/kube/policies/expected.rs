@@ -77,7 +77,7 @@ impl Expected {
             todo.push("helm upgrade puts them back");
         }
         if all.len() > before {
-            todo.push("delete what the chart does not install");
+            todo.push("delete those that helm get manifest does not show, or start the controller with all digests of the chart");
         }
         let more = all.len().saturating_sub(NAMED);
         all.truncate(NAMED);
@@ -116,11 +116,12 @@ mod tests {
         );
         assert!(differs(&[("P/a", "x"), ("P/b", "2")]).contains("installs: P/a is changed. What"));
         assert!(differs(&[("P/a", "1"), ("P/b", "2"), ("P/c", "3")]).ends_with(
-            "installs: P/c is none of the chart's. What to do: delete what the chart does not install"
+            "installs: P/c is none of the chart's. What to do: delete those that helm get manifest does not show, or start the controller with \
+             all digests of the chart"
         ));
         assert!(differs(&[("P/c", "3")]).ends_with(
             "P/a is missing; P/b is missing; P/c is none of the chart's. What to do: helm upgrade puts them back; \
-             delete what the chart does not install"
+             delete those that helm get manifest does not show, or start the controller with all digests of the chart"
         ));
         let many: Vec<String> = (0..99).map(|n| format!("P/x{n}")).collect();
         let many: Vec<(&str, &str)> = many.iter().map(|name| (name.as_str(), "")).collect();

@@ -99,3 +99,20 @@ pub(crate) fn take_back_rejected(plans: &mut [Arc<PlanView>]) {
         }
     }
 }
+
+impl PlanView {
+    /// The places of the approvals that rejects have taken back, of all that the plan itself says.
+    #[must_use]
+    pub fn taken_back_from(&self, whole: &Self) -> Vec<u32> {
+        let stands = |r: &&Recorded| self.decisions.iter().any(|d| d.place == r.place);
+        whole.decisions.iter().filter(|r| !stands(r)).map(|r| r.place).collect()
+    }
+
+    /// The same as the controller sees it, which knows of all plans.
+    #[must_use]
+    pub fn without(mut self, taken_back: &[u32], release_rejected: bool) -> Self {
+        self.decisions.retain(|r| !taken_back.contains(&r.place));
+        self.release_rejected = release_rejected;
+        self
+    }
+}

@@ -52,7 +52,8 @@ pub fn gated(
         return None;
     }
     let all = views(cluster.plans_of_stage(namespace, &proposal.name), None, &proposal.uid, reader);
-    let this = all.into_iter().find(|v| Arc::ptr_eq(&v.plan, plan));
+    // What is over stays as it was.
+    let this = all.into_iter().find(|v| Arc::ptr_eq(&v.plan, plan) && v.closed.is_none());
     let view = this.or_else(|| reader.read(plan))?;
     let accounts = Accounts::new(cluster.accounts());
     let gate = in_force(&stage, accounts.named(&stage.spec.accounts));
@@ -85,11 +86,14 @@ pub fn status(
         observed_generation: plan.metadata.generation,
         conditions: list.build(),
         unproven: view.unproven.iter().copied().collect(),
+        taken_back: reader.read(plan).map(|whole| view.taken_back_from(&whole)).unwrap_or_default(),
+        release_rejected: view.release_rejected,
         state: Some(state.to_owned()),
         release: view.release.as_ref().map(|r| r.name.clone()),
         approvals: tally
             .as_ref()
-            .filter(|t| t.by_rule.is_none())
+            // Nobody was asked where a rule let it through, or where there was nothing to run.
+            .filter(|t| t.by_rule.is_none() && !(view.is_complete() && !view.is_claimed()))
             .map(|t| format!("{}/{}", t.had(), t.needed)),
         needs: tally.as_ref().filter(|_| waits).map(Tally::missing).filter(|m| !m.is_empty()),
         expires_time: expires.map(whole_seconds),

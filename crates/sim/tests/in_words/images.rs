@@ -38,7 +38,7 @@ fn an_image_is_copied_whatever_happens_on_the_way() {
     let mut calm = Run::new(&first_release(1));
     releases(&mut calm, 0);
     for (n, fault) in (0..calm.effects()).flat_map(|n| faults.map(|fault| (n, fault))) {
-        let mut run = Run::new(&Setting { strike: Some((n, fault)), ..first_release(1) });
+        let mut run = Run::new(&Setting { strikes: vec![(n, fault)], ..first_release(1) });
         releases(&mut run, 0);
         assert_eq!(copied(&mut run), [image(0)], "{fault:?} at effect {n}");
         let plan = newest(run.world(), DEV).expect("a plan");

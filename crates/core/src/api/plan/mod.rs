@@ -96,10 +96,18 @@ pub struct ChangePlanStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 128))]
     pub risk: Option<String>,
-    /// The places of ledger entries (decisions, reports, claims) that nothing proves the controller to have written.
+    /// The places of ledger entries (openings, decisions, reports, claims) that nothing proves the controller to have written. Of an
+    /// opening: nothing of the plan runs.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 1024))]
     pub unproven: Vec<u32>,
+    /// The places of approvals that a reject has taken back: of the release, or of the change that they came from.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 1024))]
+    pub taken_back: Vec<u32>,
+    /// Whether its release was rejected as another change: no rule lets it run.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub release_rejected: bool,
     /// Annotations that look like decisions and are none, each with the reason; at most 8.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 8), inner(length(max = 512)))]
