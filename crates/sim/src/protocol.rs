@@ -13,7 +13,7 @@ use stackgate_core::{
     words::{DecisionId, StackKey},
 };
 
-use crate::world::{Cloud, NAMESPACE, Object, Objects, key, said::number_in};
+use crate::world::{Cloud, Object, Objects, key, said::number_in};
 
 /// What the controllers do.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
