@@ -15,6 +15,7 @@ use crate::{
         Effect, Fact, Held, ImageRef, LiveGate, Look, Mutation, Outcome, OutputsRecord, PlanVersion, Receipt,
         Record, Refusal, RefusalKind, Seen, SetRef, SourceSeen, ValueKind, ValueSource,
     },
+    hush,
     stack::{ChangeSetRow, Drift, FailedResource, SetContent, SetState, StackRow},
     words::{ChangeSetArn, ChangeSetName, Digest, Env, ReleaseId, StackId, StackKey},
 };
@@ -182,17 +183,12 @@ impl Facts {
         }
     }
 
-    /// The text without the values that Secrets hold for the object. What is shorter than 4 bytes stays: a text without it could
-    /// not be read, and it is no secret.
+    /// The text without what it shares with the values that Secrets hold for the object: parts of them, and what they look like
+    /// encoded, too.
     #[must_use]
     pub fn hush(&self, text: String) -> String {
         let all = self.secrets(|_| true).chain(&self.former_secrets).map(Hidden::reveal);
-        // The longest first: one value may hold another.
-        let mut all: Vec<&str> = all.filter(|secret| secret.len() >= 4).collect();
-        all.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
-        all.into_iter().fold(text, |text, secret| {
-            if text.contains(secret) { text.replace(secret, "(hidden)") } else { text }
-        })
+        hush::hush(text, all)
     }
 
     /// The values that these Secrets hold, as far as they were read.
