@@ -8,6 +8,9 @@ use base64::{
     engine::general_purpose::{STANDARD, URL_SAFE},
 };
 
+/// Stands for words of CloudFormation in which secret values could not be looked for.
+pub(crate) const UNSHOWN: &str = "what CloudFormation says is not shown, since it may hold values of parameters that are secret and not known here";
+
 /// So many characters in a row tell of a value; fewer are in other words, too.
 const WINDOW: usize = 6;
 /// A value of fewer bytes stays: a text without it could not be read, and it is no secret.

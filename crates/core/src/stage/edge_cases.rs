@@ -32,6 +32,7 @@ mod rejects;
 mod seen;
 mod stops;
 mod together;
+mod unknown_values;
 
 use self::case::*;
 
