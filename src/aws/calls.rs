@@ -185,7 +185,9 @@ impl Calls {
             }
             Err(error) => {
                 let failed = Failed::of(name, &error);
-                tracing::debug!(operation = name, account, region, failed = %failed.message(), "AWS call failed");
+                // Not its words: they may hold secrets, which are taken out of them later.
+                let (code, request_id) = (failed.code(), error.request_id());
+                tracing::debug!(operation = name, account, region, code, request_id, "AWS call failed");
                 (failed.outcome(), Err(failed))
             }
         };

@@ -38,6 +38,7 @@ impl Clients {
             notification_arns,
             import_existing,
             token,
+            quiet: _,
             access: _,
         } = wanted;
         let call = self

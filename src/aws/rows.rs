@@ -64,6 +64,7 @@ mod tests {
             updated: Timestamp::UNIX_EPOCH,
             exports: BTreeSet::new(),
             parameters: BTreeSet::new(),
+            masked: BTreeSet::new(),
             protected: false,
             drift: None,
             role: None,

@@ -1,8 +1,11 @@
 //! Stacks: read by name, read page by page, deleted; and their templates.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
-use aws_sdk_cloudformation::types::{ChangeSetStatus as SdkSetStatus, Stack, TemplateStage};
+use aws_sdk_cloudformation::types::{ChangeSetStatus as SdkSetStatus, Parameter, Stack, TemplateStage};
 use stackgate_core::{
     change::Hidden,
     effect::RefusalKind,
@@ -18,6 +21,17 @@ use super::{
     parse::{status, timestamp},
     session::Clients,
 };
+
+/// The names of these parameters of a stack.
+fn names(stack: &Stack, of: impl Fn(&Parameter) -> bool) -> BTreeSet<String> {
+    let these = stack.parameters().iter().filter(|p| of(p));
+    these.filter_map(Parameter::parameter_key).map(str::to_owned).collect()
+}
+
+/// Whether CloudFormation shows asterisks in place of its value, as of a `NoEcho` parameter.
+fn is_masked(parameter: &Parameter) -> bool {
+    parameter.parameter_value().is_some_and(|v| !v.is_empty() && v.chars().all(|c| c == '*'))
+}
 
 /// A page of the stacks of a region.
 pub(super) struct StackPage {
@@ -96,12 +110,8 @@ impl Clients {
             status: status(stack.stack_status().map(|s| s.as_str()), id.as_str())?,
             updated: timestamp(updated)?,
             exports: stack.outputs().iter().filter_map(|o| o.export_name()).map(str::to_owned).collect(),
-            parameters: stack
-                .parameters()
-                .iter()
-                .filter_map(|p| p.parameter_key())
-                .map(str::to_owned)
-                .collect(),
+            parameters: names(stack, |_| true),
+            masked: names(stack, is_masked),
             protected: stack.enable_termination_protection().unwrap_or_default(),
             role: stack.role_arn().map(str::to_owned),
             drift: drift_of(stack),

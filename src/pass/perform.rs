@@ -12,7 +12,7 @@ use stackgate_core::{
     effect::{Access, Effect, Fact, NewPlan, Outcome, Receipt, Record, Refusal, RefusalKind},
     facts::Facts,
     gate::{SealedFor, sealed},
-    stack::{ChangeSetRow, FailedResource, StackStatus},
+    stack::StackStatus,
     words::DecisionId,
 };
 use tracing::{debug, info, warn};
@@ -40,25 +40,10 @@ pub(super) async fn perform_all(cx: &Context, effects: Vec<Effect>, facts: &mut 
         .buffer_unordered(PARALLEL);
     while let Some((effect, outcome, started)) = done.next().await {
         let now = cx.clock.now();
-        let outcome = hushed(outcome, facts);
+        let outcome = facts.hushed(&effect, outcome);
         log(&effect, &outcome, started, now);
         tell(cx, &effect, &outcome).await;
         facts.note(&effect, outcome, started, now);
-    }
-}
-
-/// What AWS says may repeat what it was given: values from Secrets go no further.
-fn hushed(outcome: Outcome, facts: &Facts) -> Outcome {
-    match outcome {
-        Outcome::Refused(r) => Outcome::Refused(Refusal { message: facts.hush(r.message), ..r }),
-        Outcome::Unsure(why) => Outcome::Unsure(facts.hush(why)),
-        Outcome::Learnt(Fact::ChangeSet(Some(row))) => {
-            Outcome::Learnt(Fact::ChangeSet(Some(ChangeSetRow { reason: facts.hush(row.reason), ..row })))
-        }
-        Outcome::Learnt(Fact::Failure(Some(f))) => {
-            Outcome::Learnt(Fact::Failure(Some(FailedResource { reason: facts.hush(f.reason), ..f })))
-        }
-        Outcome::Learnt(_) | Outcome::Accepted(_) => outcome,
     }
 }
 

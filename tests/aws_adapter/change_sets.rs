@@ -35,6 +35,7 @@ fn wanted(kind: ChangeSetKind, template: &Value) -> WantedChangeSet {
         notification_arns: None,
         import_existing: false,
         token: stackgate_core::change::create_token(&name),
+        quiet: false,
         access: deploy(),
         name,
     }

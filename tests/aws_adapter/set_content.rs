@@ -40,6 +40,7 @@ async fn create(world: &World, template: &Value, access: Access) -> ChangeSetArn
         notification_arns: None,
         import_existing: false,
         token: create_token(&name),
+        quiet: false,
         access,
         name,
     };

@@ -360,6 +360,8 @@ pub struct WantedChangeSet {
     pub import_existing: bool,
     /// The idempotency token.
     pub token: String,
+    /// Whether an answer to it may repeat a secret value that is not known here, so that its words are not shown.
+    pub quiet: bool,
     /// How the account is reached.
     pub access: Access,
 }
@@ -383,6 +385,8 @@ impl WantedChangeSet {
             role,
             notification_arns,
             import_existing,
+            // Of the answer, not of the call.
+            quiet: _,
             // Who calls makes no difference to what CloudFormation does.
             access: _,
         } = self;

@@ -16,6 +16,7 @@ pub mod effect;
 pub mod facts;
 pub mod freeze;
 pub mod gate;
+mod hush;
 pub mod plan;
 pub mod risk;
 pub mod stack;

@@ -335,6 +335,7 @@ impl Controller {
         world.pass(later);
         let facts = self.memory.entry(object.clone()).or_default();
         let before = facts.gate.clone();
+        let outcome = facts.hushed(effect, outcome);
         facts.note(effect, outcome, started, world.now);
         world.protocol.misremember(before, facts, world.now);
         true

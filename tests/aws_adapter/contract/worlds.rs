@@ -175,6 +175,7 @@ fn wanted(stack: &StackKey, kind: ChangeSetKind, name: Name, body: Body, token: 
         notification_arns: None,
         import_existing: false,
         token: format!("{}-{token}", stack.name),
+        quiet: false,
         access: deploy(),
     }
 }

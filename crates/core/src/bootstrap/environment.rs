@@ -236,7 +236,7 @@ impl<'a> Toolkit<'a> {
                 ),
             });
         }
-        let prepared = wish.change_set(row, |kind, name| self.wanted_change_set(kind, name), now)?;
+        let prepared = wish.change_set(row, false, |kind, name| self.wanted_change_set(kind, name), now)?;
         let set = prepared
             .set
             .ok_or_else(|| Need::stuck(Reason::PlanFailed, "the bootstrap template makes nothing"))?;
@@ -262,6 +262,8 @@ impl<'a> Toolkit<'a> {
             notification_arns: None,
             import_existing: true,
             token: create_token(&name),
+            // The values stand in the Bootstrap.
+            quiet: false,
             name,
             access: self.access.clone(),
         };

@@ -8,6 +8,7 @@ use crate::{
     change::{Baseline, HmacKey, change_set_name, leaf, unchanged_leaf, warnings_of},
     effect::{Access, Effect, Look, Mutation, Seen, SetRef, baseline_of},
     facts::{Facts, Looked},
+    hush::UNSHOWN,
     stack::{Change, ChangeSetKind, ChangeSetRow, Preparation, SetContent, SetState, StackRow, preparation},
     verdict::{Need, Step, ask, look_again_at},
     words::{ChangeSetName, Digest, StackKey, Uid},
@@ -153,10 +154,11 @@ impl<'a> Wish<'a> {
         }
     }
 
-    /// Makes the change set, waits for it, reads it.
+    /// Makes the change set, waits for it, reads it. `quiet`: why it failed is not told in CloudFormation's words.
     pub fn change_set(
         &self,
         row: Option<&StackRow>,
+        quiet: bool,
         make: impl FnOnce(ChangeSetKind, ChangeSetName) -> Mutation,
         now: Timestamp,
     ) -> Step<Prepared> {
@@ -225,7 +227,15 @@ impl<'a> Wish<'a> {
             }
             SetState::Failed => Err(stuck(
                 Reason::PlanFailed,
-                format!("change set {} of stack {key} failed: {}", found.name, found.reason),
+                if quiet {
+                    format!(
+                        "change set {} of stack {key} failed: {UNSHOWN}; who may can see it: aws cloudformation describe-change-set \
+                         --region {} --change-set-name {}",
+                        found.name, key.env.region, found.arn
+                    )
+                } else {
+                    format!("change set {} of stack {key} failed: {}", found.name, found.reason)
+                },
             )),
             SetState::Executing => Err(Need::Wait(
                 Reason::StackBusy,

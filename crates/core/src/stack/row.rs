@@ -25,6 +25,8 @@ pub struct StackRow {
     pub exports: BTreeSet<String>,
     /// The names of its parameters.
     pub parameters: BTreeSet<String>,
+    /// Those of them whose values CloudFormation shows to nobody: their template says `NoEcho`.
+    pub masked: BTreeSet<String>,
     /// Whether it is protected against deletion.
     pub protected: bool,
     /// The ARN of the role that CloudFormation acts with on it, whoever calls, as AWS writes it: a stack of others may have

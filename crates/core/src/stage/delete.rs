@@ -8,10 +8,9 @@ use kube::ResourceExt;
 
 use super::{
     Snapshot,
-    failure::UNSHOWN,
     fence::fenced,
     gate::told,
-    given::secrets_are_known,
+    given::{keeps_unknown_value, secrets_are_known},
     live::live_since_version,
     remove::left_over,
     targets::{access_to, allowed},
@@ -23,6 +22,7 @@ use crate::{
     effect::{Confirmed, Effect, LiveGate, Look, Mutation, Record},
     freeze::{self, Touched},
     gate::{PlanView, in_force},
+    hush::UNSHOWN,
     stack::{Removal, removal},
     verdict::{Need, Phase, Step, Verdict, ask, fold},
     words::{AccountId, StackKey},
@@ -150,7 +150,8 @@ fn deleted(
             return Err(in_progress(s.facts, key, &access, Reason::Deleting, what, now));
         }
         (Removal::Failed, Some(at)) if now < at.saturating_add(TRY_AGAIN).unwrap_or(at) => {
-            let why = if secrets_are_known(s, s.newest(), now)? {
+            let known = secrets_are_known(s, s.newest(), now)? && !keeps_unknown_value(s, key, Some(row));
+            let why = if known {
                 why_failed(s.facts, key, &row.id, &access, now)?.unwrap_or_default()
             } else {
                 UNSHOWN.to_owned()

@@ -5,12 +5,14 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{
     Snapshot,
+    given::keeps_unknown_value,
     targets::{access_to_look, allowed},
 };
 use crate::{
     api::{ConditionType, PlannedAs, ProposedStack, Reason},
     effect::{Effect, Look, Next, Seen},
     gate::{PlanView, owned_key},
+    hush::UNSHOWN,
     stack::{Drift, DriftStatus, DriftedResource, StackRow, StackStatus},
     verdict::{Need, Phase, Verdict, ask, look_again_at},
     words::StackId,
@@ -107,10 +109,14 @@ pub(super) fn drifted(s: &Snapshot<'_>, now: Timestamp) -> Option<Drifted> {
             Some((DriftStatus::Unknown | DriftStatus::NotChecked, _)) | None => {
                 let told = match (stack.found(), step(s, stack, now)) {
                     (_, Some(Need::Stuck(reason, message, _))) => Some((reason, message)),
-                    (Some(Drift::Failed(why)), _) => Some((
-                        Reason::DriftUnknown,
-                        format!("drift of stack {key} cannot be detected: {why}"),
-                    )),
+                    (Some(Drift::Failed(why)), _) => {
+                        let unknown = keeps_unknown_value(s, &key, Some(stack.row));
+                        let why = if unknown { UNSHOWN } else { why };
+                        Some((
+                            Reason::DriftUnknown,
+                            format!("drift of stack {key} cannot be detected: {why}"),
+                        ))
+                    }
                     (Some(Drift::Detected { .. }), _) => {
                         let why = format!("CloudFormation cannot tell the drift of stack {key}");
                         Some((Reason::DriftUnknown, why))

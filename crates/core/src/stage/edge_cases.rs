@@ -38,6 +38,7 @@ mod rejects;
 mod seen;
 mod stops;
 mod together;
+mod unknown_values;
 
 use self::case::*;
 

@@ -11,7 +11,7 @@ use super::{
     failure::{failure_text, told},
     fence::{baseline, close, found},
     gate::{freezes, told as told_of_freeze},
-    given::secrets_known,
+    given::{may_be_told, repeats_unknown_value, secrets_known},
     live::live_since_recorded,
     prepare::{assessed, parameters, wanted, wish, without_set},
     protect::protect,
@@ -28,6 +28,7 @@ use crate::{
     drive::{Prepared, Progress, Running, in_progress},
     effect::{Confirmed, Effect, LiveGate, Look, Mutation, Pace, baseline_of},
     gate::{InForceState, PlanView, in_force, tally},
+    hush::UNSHOWN,
     plan::append,
     stack::{Change, Preparation, StackRow, preparation},
     verdict::{Need, Step, Verdict, ask, fold},
@@ -296,13 +297,16 @@ fn claim_later(
     if announced.leaf != stack.leaf {
         return stop(format!("stack {key} was changed by somebody else after the approval"));
     }
+    let known = may_be_told(s, t, row, now);
+    let said = |words: &String| if known { s.facts.hush(words.clone()) } else { UNSHOWN.to_owned() };
     // What a stop has deleted is not made again, else it would stop and be deleted for ever.
     let name = change_set_name(&s.uid, &stack.input, &baseline_of(row));
     if let Some(why) = s.facts.discarded.get(&(key.clone(), name)) {
-        return stop(format!("the change set of stack {key} cannot be used: {why}"));
+        return stop(format!("the change set of stack {key} cannot be used: {}", said(why)));
     }
+    let quiet = repeats_unknown_value(s, t, row);
     let prepared = parameters(t, row)
-        .and_then(|p| wish.change_set(row, |kind, name| wanted(s, t, p, kind, name), now))
+        .and_then(|p| wish.change_set(row, !known, |kind, name| wanted(s, t, p, quiet, kind, name), now))
         .map_err(stop_or_need)?;
     if let Some(why) = other_than_carried(s, plan, stack, &prepared) {
         return stop(why);
@@ -315,8 +319,7 @@ fn claim_later(
     }
     // Nobody could see what validations and hooks say before there was a change set.
     if let Some(warning) = prepared.warnings.first() {
-        let warning = s.facts.hush(warning.clone());
-        return stop(format!("the change set of stack {key} comes with a warning: {warning}"));
+        return stop(format!("the change set of stack {key} comes with a warning: {}", said(warning)));
     }
     let risks = assessed(s, t, &prepared, now).map_err(stop_or_need)?.risks;
     if let Some(risk) = risks.iter().find(|r| !is_announced(plan, r)) {

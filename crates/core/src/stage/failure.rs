@@ -4,19 +4,18 @@ use jiff::Timestamp;
 
 use super::{
     Snapshot,
-    given::secrets_are_known,
+    given::{declares_unknown_value, keeps_unknown_value, secrets_are_known},
     targets::{Target, targets},
 };
 use crate::{
     api::{ProposedStack, Settled, SettledAs},
     change::events_url,
     gate::PlanView,
+    hush::UNSHOWN,
     stack::{FailedResource, StackStatus},
     verdict::{Need, Step},
 };
 
-/// Stands for words of CloudFormation in which values of Secrets could not be looked for.
-pub(super) const UNSHOWN: &str = "what CloudFormation says is not shown, since it may hold values of parameters that are secret and not known here";
 /// The most characters of CloudFormation's own words.
 const REASON: usize = 500;
 
@@ -50,7 +49,10 @@ pub(super) fn told(
     }
     let why = match s.facts.failures.get(&settled.stack_id) {
         Some(_) if !secrets_are_known(s, Some(plan), now)? => UNSHOWN.to_owned(),
-        Some(Some(_)) if keeps_hidden_value(s, plan, stack, now)? => UNSHOWN.to_owned(),
+        Some(_) if keeps_unknown_value(s, &stack.key(), s.seen_row(&stack.key())) => UNSHOWN.to_owned(),
+        Some(Some(_)) if target(s, plan, stack, now)?.is_some_and(|t| declares_unknown_value(s, &t)) => {
+            UNSHOWN.to_owned()
+        }
         Some(Some(failed)) => describe(failed, construct_path(s, plan, stack, failed, now)?.as_deref()),
         Some(None) | None => settled.message.clone().unwrap_or_else(|| "no event says why".to_owned()),
     };
@@ -67,19 +69,6 @@ fn construct_path(
 ) -> Step<Option<String>> {
     // It is told without, rather than not at all.
     Ok(target(s, plan, stack, now)?.and_then(|t| path_in(&t, &failed.logical_id)))
-}
-
-/// Whether the stack keeps a value for a `NoEcho` parameter that somebody has given it before: nobody here knows it.
-fn keeps_hidden_value(
-    s: &Snapshot<'_>,
-    plan: &PlanView,
-    stack: &ProposedStack,
-    now: Timestamp,
-) -> Step<bool> {
-    let Some(t) = target(s, plan, stack, now)? else { return Ok(false) };
-    let mut parameters = t.artifact.template.parameters.iter();
-    Ok(stack.baseline_stack_id.is_some()
-        && parameters.any(|(name, p)| p.no_echo && !t.values.contains_key(name)))
 }
 
 /// What the release wants of a stack, where that can be told.

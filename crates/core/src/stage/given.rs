@@ -4,14 +4,15 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::Snapshot;
+use super::{Snapshot, targets::Target};
 use crate::{
     api::{LABEL_PARAMETERS, Parameter, Reason, ValueFrom},
     change::{Given, GivenValue, Hidden},
     effect::{Effect, Held, Look, Seen, ValueKind, ValueSource},
     gate::PlanView,
+    stack::StackRow,
     verdict::{Need, Step, ask},
-    words::Digest,
+    words::{Digest, StackKey},
 };
 
 /// How long what a ConfigMap or Secret holds is believed.
@@ -58,6 +59,66 @@ pub(super) fn secrets_are_known(s: &Snapshot<'_>, plan: Option<&PlanView>, now: 
     let last = before().filter(|p| p.is_complete()).map(|p| p.order).max().unwrap_or_default();
     let mut all = plan.into_iter().chain(before().filter(|p| p.order >= last));
     Ok(all.all(|p| !p.secrets || p.parameters == read))
+}
+
+/// What every CDK template has. The stack keeps it, and it is the name of an SSM parameter.
+const BOOTSTRAP_VERSION: &str = "BootstrapVersion";
+
+/// Whether CloudFormation may repeat a secret value of this stack that is not known here, however it is asked: the new template
+/// hides one that no Secret of the Stage gives, or the stack has one.
+pub(super) fn repeats_unknown_value(s: &Snapshot<'_>, t: &Target, row: Option<&StackRow>) -> bool {
+    declares_unknown_value(s, t) || keeps_unknown_value(s, &t.key, row)
+}
+
+/// Whether what is planned of a stack can be told in CloudFormation's words: neither what it has nor what it would get is unknown here.
+pub(super) fn may_be_told(s: &Snapshot<'_>, t: &Target, row: Option<&StackRow>, now: Timestamp) -> bool {
+    !repeats_unknown_value(s, t, row) && secrets_are_known(s, None, now).unwrap_or(false)
+}
+
+/// Whether the release declares a `NoEcho` parameter that no Secret of the Stage gives: its value would be found nowhere.
+pub(super) fn declares_unknown_value(s: &Snapshot<'_>, t: &Target) -> bool {
+    let read = last_read(s);
+    let mut declared = t.artifact.template.parameters.iter();
+    declared.any(|(name, p)| p.no_echo && !is_from_secret(&read, &t.key, name))
+}
+
+/// Whether a stack has a value that is secret and that nobody here knows: of a parameter that CloudFormation masks; or of any that is
+/// given no longer, where a Secret has given values that are not those of now.
+pub(super) fn keeps_unknown_value(s: &Snapshot<'_>, key: &StackKey, row: Option<&StackRow>) -> bool {
+    let Some(row) = row.filter(|row| row.exists()) else { return false };
+    let read = last_read(s);
+    let kept = |name: &&String| *name != BOOTSTRAP_VERSION && read.value(&key.name, name).is_none();
+    row.masked.iter().any(|name| !is_from_secret(&read, key, name))
+        || (row.parameters.iter().any(|name| kept(&name)) && fed_otherwise(s, &read))
+}
+
+fn is_from_secret(read: &Given, key: &StackKey, name: &str) -> bool {
+    read.value(&key.name, name).is_some_and(|value| value.secret)
+}
+
+/// Whether any opening of a plan rested on values of Secrets that are not those of now.
+fn fed_otherwise(s: &Snapshot<'_>, read: &Given) -> bool {
+    let read = digest(s, read);
+    let opened = s.plans.iter().flat_map(|p| &p.plan.spec.ledger).filter_map(|entry| entry.opened.as_ref());
+    opened.filter(|o| o.secrets).any(|o| o.parameters != read)
+}
+
+/// The values as they were read last, however long ago, as far as they were: these can be taken out of a text.
+fn last_read(s: &Snapshot<'_>) -> Given {
+    let read = |p: &Parameter| {
+        if let Some(text) = &p.value {
+            return Some(GivenValue { text: Hidden::new(text.as_str()), secret: false });
+        }
+        let (source, key) = source(s, p.value_from.as_ref()?)?;
+        match s.facts.values.get(&source)? {
+            Seen::Present(held, _) => {
+                let text = held.values.get(&key)?.clone();
+                Some(GivenValue { text, secret: source.kind == ValueKind::Secret })
+            }
+            Seen::Absent(_) | Seen::Unknown => None,
+        }
+    };
+    s.stage.spec.parameters.iter().filter_map(|p| Some((p.name.clone(), read(p)?))).collect()
 }
 
 /// When the values have to be read again, if any lies elsewhere and nothing else is known to come first.

@@ -13,7 +13,6 @@ use super::{
     Snapshot,
     adopt::{self, is_taken_over},
     carry::{beforehand, retried},
-    failure::UNSHOWN,
     gate::not_as_written,
     given::{self, given},
     prepare::{assessed, missing_images, parameters, unpublished, wanted, wish, without_set},
@@ -34,6 +33,7 @@ use crate::{
     drive::Prepared,
     effect::{Effect, NewPlan, Record, baseline_of},
     gate::{Ledger, PlanView, owned_key},
+    hush::UNSHOWN,
     plan::{append, by_rule},
     risk::Assessment,
     stack::StackRow,
@@ -128,8 +128,11 @@ fn plan_targets(s: &Snapshot<'_>, release: &ReleaseRef, targets: &Targets, now: 
         } else if deferred_stacks.contains(&t.key) {
             without_set(s, t, PlannedAs::Deferred, baseline_of(row), now)
         } else {
-            parameters(t, row)
-                .and_then(|p| wish.change_set(row, |kind, name| wanted(s, t, p, kind, name), now))
+            let (quiet, known) =
+                (given::repeats_unknown_value(s, t, row), given::may_be_told(s, t, row, now));
+            parameters(t, row).and_then(|p| {
+                wish.change_set(row, !known, |kind, name| wanted(s, t, p, quiet, kind, name), now)
+            })
         };
         match stack {
             Ok(p) => prepared.push((t, p)),
@@ -354,7 +357,7 @@ fn proposed(
     };
     let (changes, unlisted) = shown_changes(&p.changes, &risks.code_only);
     // Validations and hooks may repeat the values that they object to.
-    let known = p.warnings.is_empty() || given::secrets_are_known(s, None, now).unwrap_or(false);
+    let known = p.warnings.is_empty() || given::may_be_told(s, t, s.seen_row(&t.key), now);
     let said = |warning: &String| if known { s.facts.hush(warning.clone()) } else { UNSHOWN.to_owned() };
     ProposedStack {
         account: t.key.env.account.clone(),

@@ -229,11 +229,12 @@ pub(super) fn parameters(t: &Target, row: Option<&StackRow>) -> Step<Vec<(String
     Ok(list)
 }
 
-/// The call that makes the change set, with these parameters.
+/// The call that makes the change set, with these parameters. `quiet`: what an answer says is not shown.
 pub(super) fn wanted(
     s: &Snapshot<'_>,
     t: &Target,
     parameters: Vec<(String, Option<Hidden>)>,
+    quiet: bool,
     kind: ChangeSetKind,
     name: ChangeSetName,
 ) -> Mutation {
@@ -249,6 +250,7 @@ pub(super) fn wanted(
         notification_arns: t.artifact.notification_arns.clone(),
         import_existing: false,
         token: create_token(&name),
+        quiet,
         name,
         access: t.access.clone(),
     };

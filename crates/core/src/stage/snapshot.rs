@@ -169,6 +169,14 @@ impl Snapshot<'_> {
         self.facts.stacks.get(key).unwrap_or(&Seen::Unknown)
     }
 
+    /// The row of a stack, where one was seen.
+    pub(super) fn seen_row(&self, key: &StackKey) -> Option<&StackRow> {
+        match self.row(key) {
+            Seen::Present(row, _) => Some(row),
+            Seen::Absent(_) | Seen::Unknown => None,
+        }
+    }
+
     /// What has been seen of a stack since then. Another leader may have changed it meanwhile: what was seen before tells nothing of
     /// what it left.
     pub(super) fn row_since(&self, key: &StackKey, time: Timestamp) -> &Seen<StackRow> {

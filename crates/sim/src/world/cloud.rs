@@ -112,6 +112,7 @@ impl Stack {
             updated: self.updated,
             exports,
             parameters: std::collections::BTreeSet::new(),
+            masked: std::collections::BTreeSet::new(),
             protected: self.protected,
             role: None,
             drift: self.drift,

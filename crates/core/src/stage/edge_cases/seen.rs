@@ -18,6 +18,7 @@ fn before() -> StackRow {
         updated: at(0),
         exports: BTreeSet::new(),
         parameters: BTreeSet::new(),
+        masked: BTreeSet::new(),
         protected: false,
         drift: None,
         role: None,

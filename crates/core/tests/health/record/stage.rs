@@ -100,6 +100,7 @@ fn row(drift: DriftStatus) -> StackRow {
         updated: "2026-11-23T00:00:00Z".parse().unwrap(),
         exports: BTreeSet::new(),
         parameters: BTreeSet::new(),
+        masked: BTreeSet::new(),
         protected: false,
         role: None,
         drift: Some((drift, now())),
