@@ -16,7 +16,8 @@ fn pair(faults: &[Fault], effects: u64, number: u64) -> [(u64, Fault); 2] {
     let kinds = faults.len() as u64;
     let (first, rest) = (number % kinds, number / kinds);
     let (second, places) = (rest % kinds, rest / kinds);
-    let at = |n: u64| faults[usize::try_from(n).expect("one of a few")];
+    let at =
+        |n: u64| usize::try_from(n).ok().and_then(|n| faults.get(n)).copied().unwrap_or(Fault::CrashAfter);
     [(places / effects, at(first)), (places % effects, at(second))]
 }
 

@@ -93,7 +93,7 @@ pub fn status(
         approvals: tally
             .as_ref()
             // Nobody was asked where a rule let it through, or where there was nothing to run.
-            .filter(|t| t.by_rule.is_none() && !(view.is_complete() && !view.is_claimed()))
+            .filter(|t| t.by_rule.is_none() && (view.is_claimed() || !view.is_complete()))
             .map(|t| format!("{}/{}", t.had(), t.needed)),
         needs: tally.as_ref().filter(|_| waits).map(Tally::missing).filter(|m| !m.is_empty()),
         expires_time: expires.map(whole_seconds),

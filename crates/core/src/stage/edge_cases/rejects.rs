@@ -168,9 +168,15 @@ fn no_rule_lets_a_release_run_that_somebody_has_rejected(#[case] a1: &str) {
     let rejected = plan(OTHER, a1, 0, &[said("Reject", "bob"), closed("Rejected")]);
     for rule in ["OnRisk", "Never"] {
         assert_eq!(decided(&[], &[], rule), Phase::Working(Reason::Executing));
-        assert_eq!(decided(&[rejected.clone()], &[], rule), Phase::Waiting(Reason::AwaitingApproval));
+        assert_eq!(
+            decided(std::slice::from_ref(&rejected), &[], rule),
+            Phase::Waiting(Reason::AwaitingApproval)
+        );
         let signed = [said("Approve", "alice")];
-        assert_eq!(decided(&[rejected.clone()], &signed, rule), Phase::Working(Reason::Executing));
+        assert_eq!(
+            decided(std::slice::from_ref(&rejected), &signed, rule),
+            Phase::Working(Reason::Executing)
+        );
         // Somebody has signed for it since.
         let has_run =
             plan(C3, a1, 0, &[said("Approve", "a"), said("Approve", "b"), claimed(), closed("Failed")]);

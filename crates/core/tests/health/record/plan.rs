@@ -29,12 +29,7 @@ fn shown(
 ) -> Recorded {
     let mut plan: ChangePlan = serde_json::from_value(object.clone()).unwrap();
     // As the controller writes it. What it seals with is nothing to be kept here.
-    let namespace = plan.metadata.namespace.clone().unwrap_or_default();
-    plan.spec.ledger = sealed(
-        &plan.spec.ledger,
-        SealedFor::new_plan(&namespace, name, &plan.spec.proposal),
-        &installation().key,
-    );
+    plan.spec.ledger = sealed(&plan.spec.ledger, SealedFor::plan(&plan), &installation().key);
     let plan = Arc::new(plan);
     let cluster = Cluster {
         stage: stage.map(|s| Arc::new(serde_json::from_value(s).unwrap())),
