@@ -10,7 +10,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// A defect counts as found when the invariant that it breaks says so; that it also hinders progress does not count.
 fn found(protocol: Protocol, invariant: &str) {
-    for from in (0..6_000).step_by(8) {
+    for from in (0..20_000).step_by(8) {
         let tally = many(from, from + 8, |seed| harsh(seed, protocol));
         if let Some((seed, violation)) = tally.failures.iter().find(|(_, v)| v.starts_with(invariant)) {
             println!("{protocol:?}: seed {seed}: {violation}");
@@ -18,7 +18,7 @@ fn found(protocol: Protocol, invariant: &str) {
             return;
         }
     }
-    panic!("{protocol:?} was not found in 6,000 schedules");
+    panic!("{protocol:?} was not found in 20,000 schedules");
 }
 
 #[test]
