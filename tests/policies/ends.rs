@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::{Value, json};
-use stackgate_testbed::User::{Admin, Alice, Bob};
+use stackgate_testbed::User::{Admin, Alice, Bob, Controller};
 
 use crate::{
     call::{Call, all, plan, stage},
@@ -59,6 +59,29 @@ pub async fn plans_follow_every_way_of_deletion(world: &World) -> Result<()> {
     // Nobody writes it any more; whoever runs the cluster may tidy.
     Call::delete(Admin, plan("parent")).for_good().send(world).await?;
     gone(world, plan("parent")).await
+}
+
+/// A plan of which the controller says that it has not written what it proposes may be deleted, until it has run; one in which it doubts a
+/// decision may not.
+pub async fn a_plan_that_is_not_as_it_was_written_may_go(world: &World) -> Result<()> {
+    let uid = world.uid(stage("prod")).await?;
+    let (name, says) = ("prod-replaced", "change plans are the record");
+    let mut made = objects::plan(name, "Stage", "prod", &uid, &id('c', '6'));
+    made["spec"]["ledger"] = json!([objects::opened(0), objects::decided(1, "Approve", "", "alice", None)]);
+    world.make_plan(made).await?;
+    for (unproven, state, goes) in [
+        (json!([1]), "AwaitingApproval", false),
+        (json!([0, 1]), "Succeeded", false),
+        (json!([0, 1]), "AwaitingApproval", true),
+    ] {
+        let status = json!({ "status": { "unproven": unproven, "state": state } });
+        Call::merge(Controller, format!("{}/status", plan(name)), status).for_good().send(world).await?;
+        match Call::delete(Admin, plan(name)).for_good().send(world).await {
+            Ok(_) => ensure!(goes, "it was deleted as {state} with {unproven}"),
+            Err(error) => ensure!(!goes && error.to_string().contains(says), "{error}"),
+        }
+    }
+    gone(world, plan(name)).await
 }
 
 /// A namespace is deleted and finishes, whatever its plans carry.

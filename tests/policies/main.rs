@@ -95,6 +95,7 @@ async fn what_nobody_can_get_around() -> Result<()> {
     ends::the_types_are_right(&world).await?;
     ends::plans_go_with_their_stage(&world).await?;
     ends::plans_follow_every_way_of_deletion(&world).await?;
+    ends::a_plan_that_is_not_as_it_was_written_may_go(&world).await?;
     ends::a_namespace_ends(&world).await?;
     release::an_upgrade_changes_kinds_and_an_uninstall_leaves_them(&world).await
 }
