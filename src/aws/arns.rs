@@ -26,10 +26,8 @@ pub(super) fn word<T: std::str::FromStr>(text: Option<&str>, what: &str) -> Resu
 where
     T::Err: std::fmt::Display,
 {
-    let text = text.ok_or_else(|| Failed::ours(RefusalKind::Invalid, format!("AWS sent no {what}")))?;
-    text.parse().map_err(|e| {
-        Failed::ours(RefusalKind::Invalid, format!("AWS sent a {what} that cannot be read: {e}"))
-    })
+    let text = text.ok_or_else(|| Failed::unread(format!("AWS sent no {what}")))?;
+    text.parse().map_err(|e| Failed::unread(format!("AWS sent a {what} that cannot be read: {e}")))
 }
 
 fn place(arn: &str, account: &AccountId, region: &str, env: &Env) -> Result<(), Failed> {

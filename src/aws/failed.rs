@@ -62,6 +62,11 @@ impl Failed {
         Self { class: Class::Refused(kind), code: None, status: None, message: cut(&message.into()) }
     }
 
+    /// An answer that cannot be read: it does not tell whether anything was carried out.
+    pub(super) fn unread(message: impl Into<String>) -> Self {
+        Self { class: Class::Open, code: None, status: None, message: cut(&message.into()) }
+    }
+
     pub(super) fn class(&self) -> Class {
         self.class
     }

@@ -222,6 +222,26 @@ async fn throttling_and_faults_are_told_apart() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_answer_that_is_cut_off_is_none() {
+    let world = World::start().await;
+    let cut = |operation: &str, body: &str| {
+        let fault = Fault::ReplaceReply { status: 200, body: body.to_owned() };
+        Rule::on("cloudformation", operation, fault)
+    };
+    world
+        .proxy
+        .rule(cut("CreateChangeSet", "<CreateChangeSetResponse><CreateChangeSetResult><Id>arn:aws:cloud"));
+    let wanted = wanted(ChangeSetKind::Create, &template("1"));
+    let created = world.mutate(Mutation::CreateChangeSet(Box::new(wanted.clone()))).await;
+    assert!(matches!(created, Outcome::Unsure(_)), "{created:?}");
+    assert!(set(&world, SetRef::Name(wanted.name)).await.is_some(), "it was carried out");
+    let half = "<DescribeStacksResponse><DescribeStacksResult><Stacks><member><StackName>Dev-Shop</StackName><StackSta";
+    world.proxy.rule(cut("DescribeStacks", half).always());
+    let look = world.look(Look::Stack(key(STACK), deploy())).await;
+    assert!(matches!(look, Outcome::Refused(_) | Outcome::Unsure(_)), "{look:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_failed_operation_names_its_first_failure() {
     let world = World::start().await;
     let broken = json!({"Resources": {

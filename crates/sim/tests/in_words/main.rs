@@ -30,7 +30,7 @@ use stackgate_sim::{
     run::{Gates, Run},
     scenario::first_release,
     world::{
-        ObjectKey,
+        Object, ObjectKey,
         said::{Note, Word, Writer},
     },
 };
@@ -165,6 +165,26 @@ fn what_somebody_else_writes_into_the_ledger_opens_no_gate() {
     run.world().cluster.append(&plan.name, &version, &forged, true).unwrap();
     run.alone(SignedDuration::from_mins(5)).unwrap();
     assert_eq!(state(&mut run), "AwaitingApproval");
+}
+
+#[test]
+fn a_status_that_somebody_falsifies_is_derived_anew() {
+    let (mut run, plan) = waiting();
+    let before = status(&mut run);
+    change_stage(&mut run, |stage| {
+        let status = stage.status.as_mut().expect("a status");
+        (status.state, status.pending) = (Some("UpToDate".to_owned()), None);
+        status.conditions.clear();
+    });
+    let mut forged = newest(run.world(), DEV).expect("a plan").plan;
+    Arc::make_mut(&mut forged).status = None;
+    run.world().cluster.put(Object::Plan(forged));
+    run.alone(SignedDuration::from_mins(5)).unwrap();
+    let after = status(&mut run);
+    assert_eq!((after.state, after.pending), (before.state, before.pending));
+    assert_eq!(after.conditions.len(), before.conditions.len());
+    let shown = run.world().cluster.plan(&plan.name).and_then(|p| p.status.clone()).expect("a status");
+    assert_eq!(shown.state.as_deref(), Some("AwaitingApproval"));
 }
 
 #[test]
