@@ -38,6 +38,10 @@ fn server_side(kubectl: &Kubectl, git: &Git) -> Result<String> {
     said(kubectl, &["apply", "--server-side", "--force-conflicts", &manager, "-f", "-"], git)
 }
 
+/// How often a difference has to show: the controller may write the status between the two reads of `kubectl diff`, and Argo CD
+/// compares no status.
+const LASTS: usize = 4;
+
 /// Whether Argo CD would see a difference, and self-heal with it.
 fn out_of_sync(kubectl: &Kubectl, git: &Git, server_side: bool) -> Result<bool> {
     let manager = format!("--field-manager={WRITER}");
@@ -46,9 +50,15 @@ fn out_of_sync(kubectl: &Kubectl, git: &Git, server_side: bool) -> Result<bool> 
     } else {
         &["diff", &manager, "-f", "-"]
     };
-    let output = kubectl.output(args, &git.text())?;
-    ensure!(output.ok || output.stderr.contains("exit status 1"), "kubectl diff: {}", output.stderr);
-    Ok(!output.ok)
+    for _ in 0..LASTS {
+        let output = kubectl.output(args, &git.text())?;
+        if output.ok {
+            return Ok(false);
+        }
+        let is_difference = output.stderr.trim().is_empty() || output.stderr.contains("exit status 1");
+        ensure!(is_difference, "kubectl diff: {}", output.stderr);
+    }
+    Ok(true)
 }
 
 #[test]
