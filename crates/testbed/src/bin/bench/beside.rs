@@ -8,7 +8,7 @@ use std::{
 use anyhow::{Context, Result, ensure};
 use serde_json::json;
 use stackgate_testbed::{
-    Proxy,
+    Proxy, fresh_dir,
     scenario::{Case, CdkOut, DEV, Kind, LONG, SHOP, Tally, Target, World, corpus, deploy_with},
 };
 
@@ -21,7 +21,7 @@ const EVERY: Duration = Duration::from_millis(100);
 
 /// Lines about both.
 pub fn lines(world: &World) -> Result<Vec<String>> {
-    let theirs = Proxy::start(&world.dir, &world.emulator)?;
+    let theirs = Proxy::start(&fresh_dir("by-cdk")?, &world.emulator)?;
     let target =
         Target { endpoint: theirs.endpoint(), trust: theirs.bundle().to_owned(), keys: world.keys.clone() };
     let mut lines = Vec::new();
@@ -59,6 +59,13 @@ fn sixty(world: &World, target: &Target) -> Result<String> {
     let begun = Instant::now();
     with_us(world, &Case { assembly: assembly.replaced(DEV, &ours.account), ..ours.clone() })?;
     let by_us = begun.elapsed();
+    let of = Tally::of(&world.proxy.recorded());
+    let executed = of
+        .stacks
+        .iter()
+        .filter(|((account, _), calls)| *account == ours.account && calls.contains_key("ExecuteChangeSet"));
+    let executed = executed.filter(|((_, stack), _)| !stack.starts_with("CDKToolkit")).count();
+    ensure!(executed == 60, "{executed} of 60 stacks were deployed");
     let begun = Instant::now();
     deploy_with(target, &assembly.replaced(DEV, &cdk.account), "**", &["--concurrency", "10"])?;
     let by_cdk = begun.elapsed();
@@ -73,7 +80,7 @@ fn sixty(world: &World, target: &Target) -> Result<String> {
 fn prepared(world: &World, name: &str) -> Result<Case> {
     let mut case = Case::new(world, name)?;
     // One name for each: the cases of several durations live side by side.
-    let name = format!("{name}-{}", case.account.trim_start_matches(['4', '0']));
+    let name = format!("{name}-{}", case.account.get(9..).unwrap_or_default());
     for object in [&mut case.aws_account, &mut case.bootstrap, &mut case.cloud_assembly, &mut case.stage] {
         object["metadata"]["name"] = json!(name);
     }
