@@ -3,7 +3,7 @@
 use std::{
     collections::BTreeMap,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, LazyLock, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
 };
@@ -31,25 +31,33 @@ pub struct Session {
     clients: Mutex<BTreeMap<Region, Arc<Clients>>>,
 }
 
+/// A client that is built when it is used first: a session uses one or two of them, and there are some for each Stage.
+type Lazy<C> = LazyLock<C, Box<dyn FnOnce() -> C + Send>>;
+
+fn lazy<C>(config: &SdkConfig, build: impl FnOnce(&SdkConfig) -> C + Send + 'static) -> Lazy<C> {
+    let config = config.clone();
+    LazyLock::new(Box::new(move || build(&config)))
+}
+
 /// The clients of one region, each built once.
 #[derive(Debug)]
 pub(super) struct Clients {
     /// Account and region.
     pub(super) env: Env,
     /// Reads; the SDK may repeat a call.
-    pub(super) read: aws_sdk_cloudformation::Client,
+    pub(super) read: Lazy<aws_sdk_cloudformation::Client>,
     /// Changes; the SDK never repeats a call.
-    pub(super) change: aws_sdk_cloudformation::Client,
+    pub(super) change: Lazy<aws_sdk_cloudformation::Client>,
     /// Reads objects.
-    pub(super) s3: aws_sdk_s3::Client,
+    pub(super) s3: Lazy<aws_sdk_s3::Client>,
     /// Writes objects; the SDK never repeats a call.
-    pub(super) s3_write: aws_sdk_s3::Client,
+    pub(super) s3_write: Lazy<aws_sdk_s3::Client>,
     /// Reads parameters.
-    pub(super) ssm: aws_sdk_ssm::Client,
+    pub(super) ssm: Lazy<aws_sdk_ssm::Client>,
     /// Looks for images.
-    pub(super) ecr: aws_sdk_ecr::Client,
+    pub(super) ecr: Lazy<aws_sdk_ecr::Client>,
     /// Copies images; the SDK never repeats a call.
-    pub(super) ecr_write: aws_sdk_ecr::Client,
+    pub(super) ecr_write: Lazy<aws_sdk_ecr::Client>,
     /// Counts what they call.
     pub(super) calls: Calls,
     /// Time limits and caps.
@@ -111,18 +119,20 @@ impl Session {
         let (reads, changes) = (at(reading()), at(changing()));
         let s3 = |config: &SdkConfig| {
             let path_style = self.settings.uses_path_style(config);
-            let config = aws_sdk_s3::config::Builder::from(config).force_path_style(path_style).build();
-            aws_sdk_s3::Client::from_conf(config)
+            lazy(config, move |config| {
+                let config = aws_sdk_s3::config::Builder::from(config).force_path_style(path_style).build();
+                aws_sdk_s3::Client::from_conf(config)
+            })
         };
         Clients {
             env: Env { account: self.account.clone(), region: region.clone() },
-            read: aws_sdk_cloudformation::Client::new(&reads),
-            change: aws_sdk_cloudformation::Client::new(&changes),
+            read: lazy(&reads, aws_sdk_cloudformation::Client::new),
+            change: lazy(&changes, aws_sdk_cloudformation::Client::new),
             s3: s3(&reads),
             s3_write: s3(&changes),
-            ssm: aws_sdk_ssm::Client::new(&reads),
-            ecr: aws_sdk_ecr::Client::new(&reads),
-            ecr_write: aws_sdk_ecr::Client::new(&changes),
+            ssm: lazy(&reads, aws_sdk_ssm::Client::new),
+            ecr: lazy(&reads, aws_sdk_ecr::Client::new),
+            ecr_write: lazy(&changes, aws_sdk_ecr::Client::new),
             calls: self.calls.clone(),
             settings: self.settings.clone(),
             no_hooks: AtomicBool::new(false),
