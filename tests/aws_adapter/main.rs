@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::wildcard_enum_match_arm)]
 
 mod change_sets;
+mod contract;
 mod drift;
 mod property_values;
 mod publish;

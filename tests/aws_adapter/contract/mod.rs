@@ -13,7 +13,10 @@ async fn differences(clause: &Clause, cloud: &mut impl Cloud) -> Vec<String> {
     for (n, line) in clause.lines.iter().enumerate() {
         let told = cloud.play(&line.step, line.reply_of_aws()).await;
         if !line.allows(&told) {
-            found.push(format!("{}, line {n}, {:?}: says {told:?}, not {:?}", clause.name, line.step, line.says));
+            found.push(format!(
+                "{}, line {n}, {:?}: says {told:?}, not {:?}",
+                clause.name, line.step, line.says
+            ));
         }
     }
     found
@@ -33,16 +36,22 @@ async fn the_emulator_keeps_it_but_for_what_is_listed() {
     let mut emulated = Emulated::start().await;
     let mut found = Vec::new();
     for clause in clauses() {
-        emulated.begin(false).await;
+        emulated.begin();
         for (n, line) in clause.lines.iter().enumerate() {
             let told = emulated.play(&line.step, None).await;
             let as_aws = line.allows(&told);
             match &line.emulator {
                 None if !as_aws => {
-                    found.push(format!("{}, line {n}, {:?}: says {told:?}, not {:?}", clause.name, line.step, line.says));
+                    found.push(format!(
+                        "{}, line {n}, {:?}: says {told:?}, not {:?}",
+                        clause.name, line.step, line.says
+                    ));
                 }
                 Some(other) if told != other.says => {
-                    found.push(format!("{}, line {n}: the list says {:?}, the emulator {told:?}", clause.name, other.says));
+                    found.push(format!(
+                        "{}, line {n}: the list says {:?}, the emulator {told:?}",
+                        clause.name, other.says
+                    ));
                 }
                 None | Some(_) => {}
             }
@@ -56,8 +65,9 @@ async fn the_adapter_keeps_it_with_the_replies_of_aws() {
     let mut emulated = Emulated::start().await;
     let mut found = Vec::new();
     for clause in clauses().into_iter().filter(|c| c.lines.iter().any(|l| l.reply_of_aws().is_some())) {
-        emulated.begin(true).await;
-        let upto = clause.lines.iter().take_while(|l| l.emulator.is_none() || l.reply_of_aws().is_some()).count();
+        emulated.begin();
+        let upto =
+            clause.lines.iter().take_while(|l| l.emulator.is_none() || l.reply_of_aws().is_some()).count();
         let clause = Clause { lines: clause.lines.into_iter().take(upto).collect(), ..clause };
         found.extend(differences(&clause, &mut emulated).await);
     }

@@ -67,7 +67,9 @@ impl Known {
             Step::Protect(on) => {
                 Effect::Mutate(Mutation::Protect(self.key.clone(), confirmed(id()), on, deploy()))
             }
-            Step::Delete => Effect::Mutate(Mutation::DeleteStack(self.key.clone(), confirmed(id()), deploy())),
+            Step::Delete => {
+                Effect::Mutate(Mutation::DeleteStack(self.key.clone(), confirmed(id()), deploy()))
+            }
             Step::Settle => return None,
             Step::Stack => Effect::Look(Look::Stack(self.key.clone(), deploy())),
             Step::Set(name) => {
@@ -84,10 +86,13 @@ impl Known {
     fn told(&mut self, step: &Step, outcome: Outcome) -> String {
         match outcome {
             Outcome::Learnt(Fact::Stack(row)) => self.row(row),
-            Outcome::Learnt(Fact::ChangeSet(set)) => set.map_or_else(|| "absent".to_owned(), |s| change_set(&s)),
+            Outcome::Learnt(Fact::ChangeSet(set)) => {
+                set.map_or_else(|| "absent".to_owned(), |s| change_set(&s))
+            }
             Outcome::Learnt(Fact::Template(text)) => {
                 let is = |body| text.as_deref() == Some(template(body).as_str());
-                let found = [(Body::First, "first"), (Body::Second, "second")].into_iter().find(|(b, _)| is(*b));
+                let found =
+                    [(Body::First, "first"), (Body::Second, "second")].into_iter().find(|(b, _)| is(*b));
                 found.map_or("another", |(_, name)| name).to_owned()
             }
             Outcome::Learnt(Fact::Failure(failed)) => {
@@ -145,9 +150,7 @@ fn arn(of: &str) -> String {
 }
 
 fn template(body: Body) -> String {
-    let parameter = |value: &str| {
-        serde_json::json!({"Type": "AWS::SSM::Parameter", "Properties": {"Type": "String", "Value": value}})
-    };
+    let parameter = |value: &str| serde_json::json!({"Type": "AWS::SSM::Parameter", "Properties": {"Type": "String", "Value": value}});
     let resources = match body {
         Body::First => serde_json::json!({"Bucket": parameter("1")}),
         Body::Second => serde_json::json!({"Bucket": parameter("2")}),
@@ -183,7 +186,8 @@ fn wanted(stack: &StackKey, kind: ChangeSetKind, name: Name, body: Body, token: 
 fn upload(key: &str, text: &str) -> Upload {
     let names = names();
     let content = AssetContent::File(File::new(text.as_bytes().to_vec(), false));
-    let destination = FileDestination { env: env(DEV), bucket: names.bucket(), key: key.to_owned(), role: None };
+    let destination =
+        FileDestination { env: env(DEV), bucket: names.bucket(), key: key.to_owned(), role: None };
     let asset = FileAsset {
         id: "a".to_owned(),
         display_name: None,
@@ -193,7 +197,12 @@ fn upload(key: &str, text: &str) -> Upload {
         digest: content.digest(),
         content,
     };
-    Upload { bucket: names.bucket(), key: key.to_owned(), asset, access: access(DEV, &[names.file_publishing_role()]) }
+    Upload {
+        bucket: names.bucket(),
+        key: key.to_owned(),
+        asset,
+        access: access(DEV, &[names.file_publishing_role()]),
+    }
 }
 
 /// The simulator's CloudFormation, in which nothing fails by itself.
@@ -239,18 +248,16 @@ pub(super) struct Emulated {
     world: World,
     known: Known,
     clauses: usize,
-    as_aws: bool,
 }
 
 impl Emulated {
     pub(super) async fn start() -> Self {
-        Self { world: World::start().await, known: Known::new("Dev-C0"), clauses: 0, as_aws: false }
+        Self { world: World::start().await, known: Known::new("Dev-C0"), clauses: 0 }
     }
 
     /// Another clause, on a stack of its own.
-    pub(super) async fn begin(&mut self, as_aws: bool) {
+    pub(super) fn begin(&mut self) {
         self.clauses += 1;
-        self.as_aws = as_aws;
         self.known = Known::new(&format!("Dev-C{}", self.clauses));
     }
 
@@ -280,7 +287,11 @@ impl Cloud for Emulated {
                 "<ErrorResponse><Error><Type>Sender</Type><Code>{code}</Code><Message>{message}</Message></Error>\
                  <RequestId>r</RequestId></ErrorResponse>"
             );
-            self.world.proxy.rule(Rule::on("cloudformation", "CreateChangeSet", Fault::Answer { status: 400, body }));
+            self.world.proxy.rule(Rule::on(
+                "cloudformation",
+                "CreateChangeSet",
+                Fault::Answer { status: 400, body },
+            ));
         }
         let outcome = match effect {
             Effect::Look(look) => self.world.look(look).await,
