@@ -9,15 +9,13 @@ use anyhow::{Context, Result, ensure};
 use serde_json::json;
 use stackgate_testbed::{
     Proxy, fresh_dir,
-    scenario::{Case, CdkOut, DEV, Kind, LONG, SHOP, Tally, Target, World, corpus, deploy_with},
+    scenario::{Case, CdkOut, DEV, LONG, SHOP, Tally, Target, World, corpus, deploy_with},
 };
 
 /// How long a stack is held while it is made.
 const HELD: [Duration; 3] = [Duration::from_secs(0), Duration::from_secs(10), Duration::from_secs(30)];
 /// The stack that is held.
 const STACK: &str = "Dev-Store";
-/// Between two looks for the handle that lets it go.
-const EVERY: Duration = Duration::from_millis(100);
 
 /// Lines about both.
 pub fn lines(world: &World) -> Result<Vec<String>> {
@@ -100,9 +98,7 @@ fn prepared(world: &World, name: &str) -> Result<Case> {
 fn with_us(world: &World, case: &Case) -> Result<()> {
     case.start(world)?;
     let digest = case.digest(world, None)?;
-    world.until((Kind::Stage, SHOP, &case.name), "it has deployed the release", 4 * LONG, |stage| {
-        (stage.text("/status/deployed/digest") == digest && stage.is("Ready", None)).then_some(())
-    })
+    world.deployed(SHOP, &case.name, &digest, 4 * LONG).map(drop)
 }
 
 /// The example with its first stack alone, which waits for somebody.
@@ -131,18 +127,15 @@ fn let_go(world: &World, account: &str, held: Duration) -> Result<()> {
     if held.is_zero() {
         return Ok(());
     }
-    let begun = Instant::now();
-    let handle = loop {
-        ensure!(begun.elapsed() < LONG, "no stack is held in {account}");
-        thread::sleep(EVERY);
+    let handle = world.until_some(&format!("a stack is held in {account}"), LONG, || {
         let asked = json!({ "StackName": STACK, "LogicalResourceId": "Handle" });
-        let Ok(reply) = world.aws.call(account, "cloudformation", "DescribeStackResource", &asked) else {
-            continue;
+        // The stack may not be there yet.
+        let reply = world.aws.call(account, "cloudformation", "DescribeStackResource", &asked).ok();
+        let url = |reply: serde_json::Value| {
+            reply["StackResourceDetail"]["PhysicalResourceId"].as_str().map(str::to_owned)
         };
-        if let Some(url) = reply["StackResourceDetail"]["PhysicalResourceId"].as_str() {
-            break url.to_owned();
-        }
-    };
-    thread::sleep(held);
+        Ok(reply.and_then(url))
+    })?;
+    thread::sleep(held); // how long the stack takes is what is measured
     world.aws.signal(&handle).with_context(|| format!("letting {STACK} in {account} go"))
 }
