@@ -14,7 +14,10 @@ use crate::{
     words::Uid,
 };
 
+mod beside;
 mod status;
+
+pub(crate) use beside::{owned_by, stray};
 
 pub use status::{Gated, gated, status};
 
@@ -40,7 +43,7 @@ pub(crate) fn views(
         .filter(|p| p.spec.proposal.uid == *uid && p.metadata.deletion_timestamp.is_none())
         .filter_map(|p| reader.read(&p))
         .collect();
-    list.sort_by(|a, b| (b.order, &b.name).cmp(&(a.order, &a.name)));
+    beside::newest_first(&mut list);
     take_back_rejected(&mut list);
     list
 }

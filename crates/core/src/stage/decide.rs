@@ -29,6 +29,7 @@ use crate::{
     },
     effect::{Pace, Seen},
     gate::{PlanView, owned_key},
+    plan::stray,
     stack::StackStatus,
     verdict::{Need, Phase, Verdict, fold},
 };
@@ -53,11 +54,16 @@ fn under_way(s: &Snapshot<'_>, now: Timestamp) -> Option<Verdict> {
     if let Some(latched) = latch(s, plan, now) {
         return Some(record(s, plan, latched, now));
     }
-    if plan.closed.is_some() || plan.is_complete() {
-        return None;
-    }
-    if plan.is_claimed() {
+    let is_over = plan.closed.is_some() || plan.is_complete();
+    if plan.is_claimed() && !is_over {
         return Some(execute(s, plan, now));
+    }
+    if let Some(stray) = stray(&s.plans) {
+        let why = format!("plan {} was opened beside it", plan.name);
+        return Some(close(s, stray, CloseReason::Superseded, &why, false, now));
+    }
+    if is_over {
+        return None;
     }
     plan.rejected()
         .map(|d| close(s, plan, CloseReason::Rejected, &format!("rejected {}", d.told()), true, now))

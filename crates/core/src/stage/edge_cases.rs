@@ -28,6 +28,7 @@ use crate::{
     words::{Digest, StackKey},
 };
 
+mod beside;
 mod case;
 mod checks;
 mod images;

@@ -83,7 +83,7 @@ pub(super) fn fenced(
     now: Timestamp,
 ) -> Step<()> {
     let key = stack.key();
-    if stack.is_left_alone() || plan.settled.contains_key(&key) {
+    if stack.is_left_alone() || plan.settled.contains_key(&key) || is_wanted_beside(s, plan, stack) {
         return Ok(());
     }
     let access = access_to(s, stack);
@@ -123,6 +123,15 @@ pub(super) fn fenced(
         },
     }
     if tidy { tidied(s, plan, stack, now) } else { Ok(()) }
+}
+
+/// Whether the newest plan, opened beside this one, goes on with the very same change set.
+fn is_wanted_beside(s: &Snapshot<'_>, plan: &PlanView, stack: &ProposedStack) -> bool {
+    let newest = s.newest().filter(|n| n.name != plan.name && n.closed.is_none() && !n.is_complete());
+    let same = |n: &ProposedStack| {
+        n.key() == stack.key() && n.input == stack.input && baseline(n) == baseline(stack)
+    };
+    newest.is_some_and(|n| n.proposal().stacks.iter().any(same))
 }
 
 /// Nobody deletes or unprotects the stack for this plan any more: whoever was about to has seen by now what the plan holds, and a

@@ -430,10 +430,7 @@ fn reopen(
         return not_as_written(s, plan);
     }
     let nothing = BTreeSet::new();
-    let mut entry = opened(s, release, carry.map_or(&nothing, |removals| &removals.gone), now);
-    if carry.is_none() {
-        entry.owned = plan.owned_now();
-    }
+    let entry = opened(s, release, carry.map_or(&nothing, |removals| &removals.gone), now);
     let ledger = plan.ledger(now).with(|e| e.opened = Some(entry));
     let ledger = decisions
         .into_iter()

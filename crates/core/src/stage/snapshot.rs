@@ -17,8 +17,8 @@ use crate::{
     cluster::{ClusterView, Installation},
     effect::Seen,
     facts::Facts,
-    gate::{Enforcement, InForce, PlanReader, PlanView, in_force, owned_key},
-    plan::views,
+    gate::{Enforcement, InForce, PlanReader, PlanView, in_force},
+    plan::{owned_by, views},
     stack::StackRow,
     words::{Digest, StackKey, Uid},
 };
@@ -96,7 +96,7 @@ pub fn observe<'a>(
         .collect();
     let plans = views(cluster.plans_of_stage(namespace, name), Some(facts), &uid, &installation.plans);
     Some(Snapshot {
-        taken: taken(cluster, &uid, plans.first().map(Arc::as_ref), facts, &installation.plans),
+        taken: taken(cluster, &uid, &plans, facts, &installation.plans),
         plans,
         assembly: cluster.assembly(namespace, &stage.spec.assembly_ref.name),
         gate: in_force(&stage, accounts.named(&stage.spec.accounts)),
@@ -118,15 +118,15 @@ pub fn observe<'a>(
 fn taken(
     cluster: &impl ClusterView,
     me: &Uid,
-    newest: Option<&PlanView>,
+    plans: &[Arc<PlanView>],
     facts: &Facts,
     reader: &PlanReader,
 ) -> BTreeMap<StackKey, String> {
-    let ours: Vec<OwnedStack> = newest.map(PlanView::owned_now).unwrap_or_default();
+    let ours = owned_by(plans);
     let mut taken = BTreeMap::new();
     for (stack, seen) in &facts.stacks {
         let Seen::Present(row, _) = seen else { continue };
-        if !row.exists() || ours.iter().any(|o| o.stack_id == row.id) {
+        if !row.exists() || ours.values().any(|o| o.stack_id == row.id) {
             continue;
         }
         // A Stage has many plans, and is asked once.
@@ -142,7 +142,7 @@ fn taken(
                 continue;
             }
             let theirs = views(cluster.plans_of_stage(&namespace, &name), None, &uid, reader);
-            if theirs.first().is_some_and(|p| p.owned_now().iter().any(|o| o.stack_id == row.id)) {
+            if owned_by(&theirs).values().any(|o| o.stack_id == row.id) {
                 taken.insert(stack.clone(), format!("{namespace}/{name}"));
             }
         }
@@ -160,7 +160,7 @@ impl Snapshot<'_> {
     /// The stacks that are ours.
     #[must_use]
     pub fn owned(&self) -> BTreeMap<StackKey, OwnedStack> {
-        self.newest().map(PlanView::owned_now).into_iter().flatten().map(|o| (owned_key(&o), o)).collect()
+        owned_by(&self.plans)
     }
 
     /// What was last seen of a stack.

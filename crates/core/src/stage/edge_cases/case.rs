@@ -252,6 +252,26 @@ pub(super) fn claimed() -> Value {
     json!({ "claimed": { "stacks": [] } })
 }
 
+/// The StackId of the stack of a plan.
+pub(super) const ID: &str = "arn:aws:cloudformation:eu-west-1:333333333333:stack/Store/1";
+
+/// A claim of the stack of a plan.
+pub(super) fn claim() -> Value {
+    let digest = Digest::of("x").to_string();
+    json!({ "claimed": { "stacks": [{
+        "account": "333333333333", "region": "eu-west-1", "stackName": "Store", "stackID": ID,
+        "changeSetARN": "arn:aws:cloudformation:eu-west-1:333333333333:changeSet/a/1", "leaf": digest, "input": digest
+    }] } })
+}
+
+/// How that came out.
+pub(super) fn succeeded() -> Value {
+    json!({ "settled": {
+        "account": "333333333333", "region": "eu-west-1", "stackName": "Store", "stackID": ID, "outcome": "Succeeded",
+        "status": "CREATE_COMPLETE", "updatedTime": "2026-11-24T00:02:00.000000Z"
+    } })
+}
+
 pub(super) fn closed(reason: &str) -> Value {
     json!({ "closed": { "reason": reason, "message": "x" } })
 }

@@ -125,7 +125,7 @@ fn made_way(ledger: &[Value], key: &str, value: &str) -> Case {
 #[case::one_that_is_recorded("gate.stackgate.dev/reject", &[json!({ "decided": { "action": "Reject", "by": "bob",
     "identity": "Verified", "source": "ChangePlan", "slot": "" } }), closed("Rejected")], &[])]
 #[case::of_what_has_failed("gate.stackgate.dev/reject", &[closed("Failed")], &["Reject bob Verified"])]
-#[case::of_what_has_run("gate.stackgate.dev/reject", &[claimed()], &["Reject bob Verified"])]
+#[case::of_what_has_run("gate.stackgate.dev/reject", &[claim(), succeeded()], &["Reject bob Verified"])]
 #[case::a_revoke("gate.stackgate.dev/revoke", &[closed("Superseded")], &["Revoke bob Verified"])]
 #[case::an_approval("gate.stackgate.dev/approve", &[closed("Superseded")], &[])]
 fn what_stops_is_recorded_on_a_plan_that_has_made_way(

@@ -8,8 +8,6 @@ use crate::{
     stack::{StackRow, StackStatus},
 };
 
-const ID: &str = "arn:aws:cloudformation:eu-west-1:333333333333:stack/Store/1";
-
 /// The stack as it was at minute 0, before what the plan did to it at minute 2.
 fn before() -> StackRow {
     StackRow {
@@ -28,20 +26,7 @@ fn before() -> StackRow {
 
 /// A plan that was carried out: opened in minute 0, settled in minute 3.
 fn carried_out() -> Case {
-    let digest = Digest::of("x").to_string();
-    let stack =
-        json!({ "account": "333333333333", "region": "eu-west-1", "stackName": "Store", "stackID": ID });
-    let mut claim = stack.clone();
-    claim["changeSetARN"] = json!("arn:aws:cloudformation:eu-west-1:333333333333:changeSet/a/1");
-    (claim["leaf"], claim["input"]) = (json!(digest), json!(digest));
-    let mut settled = stack;
-    (settled["outcome"], settled["status"]) = (json!("Succeeded"), json!("UPDATE_COMPLETE"));
-    settled["updatedTime"] = json!("2026-11-24T00:02:00.000000Z");
-    Case::new(&[
-        said("Approve", "alice"),
-        json!({ "claimed": { "stacks": [claim] } }),
-        json!({ "settled": settled }),
-    ])
+    Case::new(&[said("Approve", "alice"), claim(), succeeded()])
 }
 
 /// Whether the Stage is ready, and what comes next, where this was seen in that minute.

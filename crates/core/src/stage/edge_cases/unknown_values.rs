@@ -20,7 +20,6 @@ use crate::{
 const SECRET: &str = "TOPSECRETVALUE-8731";
 const REFUSED: &str = "ValidationError: Parameter 'Pw' value 'TOPSECRETVALUE-8731' is not a valid Number";
 const BUCKET: &str = "cdk-acme-assets-333333333333-eu-west-1";
-const ID: &str = "arn:aws:cloudformation:eu-west-1:333333333333:stack/Store/1";
 
 /// The release: one stack with these parameters, and the one that every CDK template has.
 fn bundle(parameters: &Value) -> Bundle {
