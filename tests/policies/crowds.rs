@@ -83,6 +83,7 @@ async fn planned(world: &World, name: &str, digit: char) -> Result<String> {
 pub async fn nobody_takes_the_room_of_another(world: &World) -> Result<()> {
     let name = "prod-crowded";
     let whole = planned(world, name, '0').await?;
+    world.carried_out(name).await?;
     let value = |round: usize| format!("{whole};by=alice;reason={round}");
     let set = async |who: User, action: &str, n: usize, value: &str| {
         let one = decide(&format!("{action}.{n}"), value);
@@ -94,7 +95,7 @@ pub async fn nobody_takes_the_room_of_another(world: &World) -> Result<()> {
         }
     }
     for n in 0..40 {
-        set(Robot, "check", n, &format!("{whole};result=passed")).await;
+        set(Robot, "check", n, &format!("{whole};result=passed;by={}", Robot.name())).await;
     }
     has_room(world, name, &whole, Erin, ERIN).await?;
     let approve = Call::merge(Erin, plan(name), decide("approve", &format!("{whole};by={ERIN}")));
@@ -132,6 +133,7 @@ pub async fn nobody_takes_the_room_of_another(world: &World) -> Result<()> {
 pub async fn nor_do_many(world: &World) -> Result<()> {
     let name = "prod-mobbed";
     let whole = planned(world, name, 'e').await?;
+    world.carried_out(name).await?;
     let names = ["1", "2", "3", "4"].map(name_of_256);
     let padded = |by: &str, attributes: &str| {
         let head = format!("{whole}{attributes};by={by};reason=");

@@ -144,15 +144,25 @@ fn many() -> Vec<Attempt> {
 }
 
 fn reports() -> Vec<Attempt> {
-    let whole = id('c', '1');
+    let whole = id('c', 'd');
     let own = format!("by={}", Robot.name());
-    let report = |value: &str| Call::merge(Robot, plan("prod-waits"), decide("check.smoke", value));
+    let report = |value: &str| Call::merge(Robot, plan("prod-done"), decide("check.smoke", value));
     let is = |name, value: &str| attack(name, report(value), POLICY, REPORT);
     vec![
         honest("a check that passed", report(&format!("{whole};result=passed;{own}"))),
         honest(
             "a check that failed",
             report(&format!("{whole};result=failed;reason=503 from /health;{own}")),
+        ),
+        attack(
+            "a check of what is not deployed yet",
+            Call::merge(
+                Robot,
+                plan("prod-waits"),
+                decide("check.smoke", &format!("{};result=passed;{own}", id('c', '1'))),
+            ),
+            POLICY,
+            "report when its status.state is Succeeded",
         ),
         is("a check without result", &whole),
         is("a check that is unsure", &format!("{whole};result=maybe")),

@@ -41,8 +41,8 @@ pub fn unsigned() -> Vec<Attempt> {
             "an unsigned report",
             Call::merge(
                 Robot,
-                plan("prod-waits"),
-                decide("check.smoke", &format!("{};result=passed", id('c', '1'))),
+                plan("prod-done"),
+                decide("check.smoke", &format!("{};result=passed", id('c', 'd'))),
             ),
             POLICY,
             "append ;by=system:serviceaccount:shop:ci to the report",
@@ -107,8 +107,8 @@ fn programs() -> Vec<Attempt> {
     let report = |who, by: &str| {
         Call::merge(
             who,
-            plan("prod-waits"),
-            decide("check.smoke", &format!("{};result=passed{by}", id('c', '1'))),
+            plan("prod-done"),
+            decide("check.smoke", &format!("{};result=passed{by}", id('c', 'd'))),
         )
     };
     vec![
@@ -125,10 +125,10 @@ fn programs() -> Vec<Attempt> {
             "a program decides and reports in one request",
             Call::merge(
                 Robot,
-                plan("prod-waits"),
+                plan("prod-done"),
                 json!({ "metadata": { "annotations": {
-                    gate("check.smoke"): format!("{};result=passed", id('c', '1')),
-                    gate("approve"): format!("{};{own}", id('c', '1')),
+                    gate("check.smoke"): format!("{};result=passed", id('c', 'd')),
+                    gate("approve"): format!("{};{own}", id('c', 'd')),
                 } } }),
             ),
             POLICY,

@@ -44,10 +44,10 @@ pub async fn people_are_signed_for(world: &World) -> Result<()> {
         (Erin, waits(), "approve", whole.clone(), format!("{whole};by=erin%3B50%25@corp")),
         (
             Robot,
-            waits(),
+            plan("prod-done"),
             "check.smoke",
-            format!("{whole};result=passed"),
-            format!("{whole};result=passed;by={}", Robot.name()),
+            format!("{};result=passed", id('c', 'd')),
+            format!("{};result=passed;by={}", id('c', 'd'), Robot.name()),
         ),
     ] {
         let found = stored(world, who, path, action, &value)

@@ -15,7 +15,7 @@ use stackgate_testbed::{Chart, Cluster, Kubectl, User, fresh_dir};
 
 use crate::{
     attempts::denial,
-    call::{Call, all, stage, system_plan},
+    call::{Call, all, plan, stage, system_plan},
     objects::{self, decided, gate, id, opened},
     probes::probes,
 };
@@ -232,6 +232,9 @@ impl World {
         ]);
         self.make_plan(plan).await?;
 
+        self.make_plan(objects::plan("prod-done", "Stage", "prod", &prod, &id('c', 'd'))).await?;
+        self.carried_out("prod-done").await?;
+
         self.make_plan(objects::plan("dev-waits", "Stage", "dev", &dev, &id('c', '4'))).await?;
         let plan = objects::plan("acme-waits", "Bootstrap", "acme", &acme, &id('b', '6'));
         let path = system_plan("").trim_end_matches('/').to_owned();
@@ -242,6 +245,13 @@ impl World {
     /// Makes a plan in namespace `shop`, as the controller.
     pub async fn make_plan(&self, plan: Value) -> Result<Value> {
         Call::create(User::Controller, all("changeplans"), plan).for_good().send(self).await
+    }
+
+    /// Says of a plan in namespace `shop`, as the controller, that it was carried out.
+    pub async fn carried_out(&self, name: &str) -> Result<()> {
+        let status = json!({ "status": { "state": "Succeeded" } });
+        let says = Call::merge(User::Controller, format!("{}/status", plan(name)), status);
+        says.for_good().send(self).await.map(drop)
     }
 
     /// The UID of an object.
