@@ -12,7 +12,8 @@ use crate::{
 /// What is under way comes first, whatever was opened meanwhile, then the plan that was opened last. Of two that were opened as the
 /// same one, that which was claimed.
 pub(super) fn newest_first(plans: &mut [Arc<PlanView>]) {
-    let is_under_way = |p: &PlanView| p.is_claimed() && p.closed.is_none() && !p.is_complete();
+    let is_under_way =
+        |p: &PlanView| p.is_claimed() && p.claim_is_proven && p.closed.is_none() && !p.is_complete();
     plans.sort_by_cached_key(|p| Reverse((is_under_way(p), p.order, p.is_claimed(), p.name.clone())));
 }
 
@@ -24,7 +25,8 @@ pub(crate) fn owned_by(plans: &[Arc<PlanView>]) -> BTreeMap<StackKey, OwnedStack
     let mut owned: BTreeMap<StackKey, OwnedStack> =
         newest.owned_now().into_iter().map(|o| (owned_key(&o), o)).collect();
     let unseen = |p: &&Arc<PlanView>| {
-        p.is_claimed() && (p.order == newest.order || p.claimed_time > newest.opened_time)
+        let is_late = p.order == newest.order || p.claimed_time > newest.opened_time;
+        p.is_claimed() && is_late && p.unproven.is_empty()
     };
     for plan in others.iter().filter(unseen) {
         for stack in plan.owned_now() {

@@ -7,7 +7,7 @@ use rstest::rstest;
 use serde_json::{Value, json};
 
 use super::{
-    Snapshot, carry, decide,
+    Snapshot, carry, decide, execute,
     latch::{latch, late_stops},
     record::record,
     status,

@@ -201,7 +201,8 @@ fn looks_at_change_set(need: &Need) -> bool {
     matches!(need, Need::Do(effect) if matches!(**effect, Effect::Look(Look::ChangeSet(..))))
 }
 
-fn stops(
+/// Why nothing of a claimed plan may start on this stack any more, where that is so.
+pub(super) fn stops(
     s: &Snapshot<'_>,
     plan: &PlanView,
     stack: &ProposedStack,
@@ -210,6 +211,11 @@ fn stops(
 ) -> Option<String> {
     if !plan.opening_is_proven {
         return Some("nothing proves that the controller wrote what it proposes".to_owned());
+    }
+    if let Some(claim) = plan.claims.get(&stack.key()).filter(|_| stack.plan == PlannedAs::Prepared)
+        && (claim.leaf, claim.input) != (stack.leaf, stack.input)
+    {
+        return Some(format!("what was claimed of stack {} is not what the plan shows", stack.key()));
     }
     let Some(stage) = &live.stage else { return Some("the Stage is gone".to_owned()) };
     if stage.uid().as_deref() != Some(s.uid.as_str()) || stage.metadata.deletion_timestamp.is_some() {

@@ -9,11 +9,11 @@ use super::{
 };
 use crate::{
     api::{
-        Action, ConditionType, Conditions, DecisionSource, DeployedRelease, PendingChange, PlannedAs, Reason,
-        StageStatus,
+        Action, ConditionType, Conditions, DecisionSource, DeployedRelease, Identity, PendingChange,
+        PlannedAs, Reason, StageStatus,
     },
     effect::Seen,
-    gate::{Annotation, InForceState, PlanView, parse_annotation},
+    gate::{Annotation, Decision, InForceState, PlanView, parse_annotation},
     plan::{change_text, risk_text},
     verdict::{Phase, Verdict},
     words::DecisionId,
@@ -87,16 +87,22 @@ pub fn status(s: &Snapshot<'_>, v: &Verdict, now: Timestamp) -> StageStatus {
     }
 }
 
-/// What cannot be read, and what names a change that there never was. An old id is none of these: git may go on carrying it.
+/// What cannot be read, what names a change that there never was, and what a reject has taken back. An old id is none of these: git may go on carrying it.
 fn ignored(s: &Snapshot<'_>, now: Timestamp) -> Vec<String> {
     let never = |id: &DecisionId| match id {
         DecisionId::Change(id) => s.plans.iter().all(|p| p.id() != id),
         DecisionId::Release(_) => false,
     };
-    let unreadable = |(key, value): (&String, &String)| match parse_annotation(key, value)? {
+    let unheeded = |(key, value): (&String, &String)| match parse_annotation(key, value)? {
         Err(why) => Some(format!("{key}: {why}")),
         Ok(Annotation::Decision(d)) if d.action == Action::Approve => {
-            never(&d.id).then(|| format!("{key}: this stage has no plan with the id {}", d.id))
+            if never(&d.id) {
+                return Some(format!("{key}: this stage has no plan with the id {}", d.id));
+            }
+            let plan = rejected_over(s, &d)?;
+            Some(format!(
+                "{key}: the reject on plan {plan} has taken it back; approve again, in another slot"
+            ))
         }
         Ok(Annotation::Decision(_) | Annotation::Report(_)) => {
             Some(format!("{key}: only approve counts here, the rest on the plan"))
@@ -107,11 +113,21 @@ fn ignored(s: &Snapshot<'_>, now: Timestamp) -> Vec<String> {
     let unheard = s.newest().map(|p| p.unheard(on_stage, DecisionSource::Stage, now)).unwrap_or_default();
     let unheard = unheard.into_iter().map(|(key, why)| format!("{key}: {why}"));
     annotations
-        .filter_map(unreadable)
+        .filter_map(unheeded)
         .chain(unheard)
         .take(8)
         .map(|text| text.chars().take(512).collect())
         .collect()
+}
+
+/// The plan whose reject has taken back this approval of the release that the Stage is about to deploy.
+fn rejected_over<'a>(s: &'a Snapshot<'_>, approval: &Decision) -> Option<&'a str> {
+    let DecisionId::Release(a1) = &approval.id else { return None };
+    let newest = s.newest().filter(|p| !p.is_complete() && p.proposal().a1.as_ref() == Some(a1))?;
+    let decided = approval.recorded(DecisionSource::Stage, Identity::Unverified, newest.id());
+    let of_this = s.plans.iter().filter(|p| p.proposal().a1.as_ref() == Some(a1));
+    let mut rejected = of_this.filter(|p| p.rejected().is_some() && p.has_recorded(&decided));
+    rejected.next().map(|p| p.name.as_str())
 }
 
 /// Whether a stack is known not to have what this plan deployed: a later change failed half-way, or it is

@@ -55,8 +55,15 @@ fn what_stood_on_the_stage_before_the_reject_is_not_taken_for_new() {
     let case = Case::new(&[]).with(|c| c.plans.push(rejected(said("Reject", "bob"))));
     let same = case.on_stage(APPROVE, &format!("{A1};by=alice"));
     assert_eq!(same.recorded(9), [""; 0]);
+    let ignored = |case: &Case| status(&case.seen(), &case.decided(9), at(9)).ignored;
+    let told = format!(
+        "{APPROVE}: the reject on plan prod-{} has taken it back; approve again, in another slot",
+        &OTHER[3..]
+    );
+    assert_eq!(ignored(&same), [told.clone()]);
     let anew = same.on_stage("gate.stackgate.dev/approve.anew", &format!("{A1};by=alice"));
     assert_eq!(anew.recorded(9), ["Approve alice Verified under a1-1"]);
+    assert_eq!(ignored(&anew), [told]);
 }
 
 // What is not recorded by then could not be told from what is written later.

@@ -211,3 +211,21 @@ fn what_reaches_beyond_the_account_is_looked_at_again_before_it_runs() {
     assert!(stops(json!(["ForeignTopics"]), &topic, true).unwrap().contains("TrustedAccount"));
     assert_eq!(stops(json!(["ForeignTopics", "TrustedAccount"]), &topic, true), None);
 }
+
+#[test]
+fn a_claim_of_another_change_set_than_the_plan_shows_does_not_run() {
+    let stopped = |field: &str| {
+        let mut claim = claim();
+        if !field.is_empty() {
+            claim["claimed"]["stacks"][0][field] = json!(Digest::of("forged").to_string());
+        }
+        let case = Case::new(&[said("Approve", "alice"), claim]).looked();
+        let s = case.seen();
+        let plan = s.newest().unwrap();
+        execute::stops(&s, plan, &plan.proposal().stacks[0], &case.live().live, at(9)).unwrap_or_default()
+    };
+    for field in ["leaf", "input"] {
+        assert!(stopped(field).contains("is not what the plan shows"), "{}", stopped(field));
+    }
+    assert!(!stopped("").contains("is not what the plan shows"));
+}
