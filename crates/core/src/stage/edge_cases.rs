@@ -7,7 +7,7 @@ use rstest::rstest;
 use serde_json::{Value, json};
 
 use super::{
-    Snapshot, carry, decide, execute,
+    Snapshot, carry, decide, execute, gate,
     latch::{latch, late_stops},
     record::record,
     status,

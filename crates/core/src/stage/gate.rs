@@ -113,14 +113,20 @@ fn observing(s: &Snapshot<'_>, plan: &PlanView, expires: Timestamp, now: Timesta
 
 /// People approve what they read in a plan: where nothing proves that the controller wrote it, none of it runs.
 pub(super) fn not_as_written(s: &Snapshot<'_>, plan: &PlanView) -> Verdict {
+    // Nobody may delete what has run, or was rejected.
+    let (todo, awaited) = if plan.is_claimed() || plan.rejected().is_some() {
+        ("It is kept for the record: make a new release".to_owned(), "a new release")
+    } else {
+        let delete = format!("kubectl -n {} delete plan {}", s.namespace, plan.name);
+        (format!("Delete it, then it is planned anew: {delete}"), "the plan to be deleted")
+    };
     let message = format!(
         "nothing proves that the controller wrote what plan {} proposes: it was replaced while the admission policies were away, or the \
-         Secret stackgate-hmac is another one by now. Nothing of it runs, whoever approves it. Delete it, then it is planned anew: \
-         kubectl -n {} delete plan {}",
-        plan.name, s.namespace, plan.name
+         Secret stackgate-hmac is another one by now. Nothing of it runs, whoever approves it. {todo}",
+        plan.name
     );
     Verdict::rest(Phase::Stalled(Reason::PlanFailed), message)
-        .waiting_for("the plan to be deleted")
+        .waiting_for(awaited)
         .watching(plan.proposal().stacks.iter().map(|p| watched(p, Pace::Slow)))
 }
 

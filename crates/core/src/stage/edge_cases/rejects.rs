@@ -213,4 +213,8 @@ fn what_nobody_knows_the_controller_to_have_proposed_does_not_run() {
     let other = decided(|p| p.spec.proposal.stacks[0].count.add = 0);
     assert_eq!(other.phase, Phase::Stalled(Reason::PlanFailed));
     assert!(other.message.contains("delete plan prod-"), "{}", other.message);
+    let ran = [said("Approve", "alice"), claim(), closed("Failed")];
+    let case = Case::new(&ran).with(|c| c.plans[0].spec.proposal.stacks[0].count.add = 0);
+    let s = case.seen();
+    assert!(gate::not_as_written(&s, s.newest().unwrap()).message.ends_with("make a new release"));
 }
