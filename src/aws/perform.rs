@@ -191,7 +191,7 @@ impl Aws {
         }
     }
 
-    async fn open(&self, access: &Access, env: &Env) -> Result<(Arc<Session>, Arc<Clients>), Outcome> {
+    async fn open(&self, access: &Access, env: &Env) -> Result<(Arc<Session>, Clients), Outcome> {
         let session = self.sessions.get(access).await.map_err(Outcome::Refused)?;
         // An effect that names another account than its access does is a mistake that must not reach AWS.
         if *session.account() != env.account {

@@ -1,11 +1,8 @@
 //! A session in one account, with its clients.
 
 use std::{
-    collections::BTreeMap,
-    sync::{
-        Arc, LazyLock, Mutex, PoisonError,
-        atomic::{AtomicBool, Ordering},
-    },
+    collections::BTreeSet,
+    sync::{Arc, LazyLock, Mutex, PoisonError},
 };
 
 use aws_config::SdkConfig;
@@ -20,7 +17,8 @@ use super::{
 /// A session with less than this left is replaced before it is used again.
 const RENEW_BEFORE: SignedDuration = SignedDuration::from_mins(10);
 
-/// A session whose account has been verified.
+/// A session whose account has been verified. There are some for each Stage, for an hour each: it keeps no clients, which are many
+/// times its size. Connections are shared by all.
 #[derive(Debug)]
 pub struct Session {
     account: AccountId,
@@ -28,10 +26,24 @@ pub struct Session {
     config: SdkConfig,
     settings: Settings,
     calls: Calls,
-    clients: Mutex<BTreeMap<Region, Arc<Clients>>>,
+    without_hooks: WithoutHooks,
 }
 
-/// A client that is built when it is used first: a session uses one or two of them, and there are some for each Stage.
+/// The regions whose service has said that it does not know ListHookResults.
+#[derive(Clone, Debug, Default)]
+pub(super) struct WithoutHooks(Arc<Mutex<BTreeSet<Region>>>);
+
+impl WithoutHooks {
+    fn contains(&self, region: &Region) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).contains(region)
+    }
+
+    fn insert(&self, region: &Region) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(region.clone());
+    }
+}
+
+/// A client that is built when it is used first: an effect uses one or two of them.
 type Lazy<C> = LazyLock<C, Box<dyn FnOnce() -> C + Send>>;
 
 fn lazy<C>(config: &SdkConfig, build: impl FnOnce(&SdkConfig) -> C + Send + 'static) -> Lazy<C> {
@@ -39,7 +51,7 @@ fn lazy<C>(config: &SdkConfig, build: impl FnOnce(&SdkConfig) -> C + Send + 'sta
     LazyLock::new(Box::new(move || build(&config)))
 }
 
-/// The clients of one region, each built once.
+/// The clients of one region, for one effect or one poll.
 #[derive(Debug)]
 pub(super) struct Clients {
     /// Account and region.
@@ -62,19 +74,18 @@ pub(super) struct Clients {
     pub(super) calls: Calls,
     /// Time limits and caps.
     pub(super) settings: Settings,
-    /// Whether the service has said that it does not know ListHookResults.
-    no_hooks: AtomicBool,
+    without_hooks: WithoutHooks,
 }
 
 impl Clients {
     /// Whether hooks may have results here, as far as is known.
     pub(super) fn has_hooks(&self) -> bool {
-        !self.no_hooks.load(Ordering::Relaxed)
+        !self.without_hooks.contains(&self.env.region)
     }
 
     /// Remembers that the service knows no hook results.
-    pub(super) fn without_hooks(&self) {
-        self.no_hooks.store(true, Ordering::Relaxed);
+    pub(super) fn has_no_hooks(&self) {
+        self.without_hooks.insert(&self.env.region);
     }
 }
 
@@ -85,8 +96,9 @@ impl Session {
         config: SdkConfig,
         settings: Settings,
         calls: Calls,
+        without_hooks: WithoutHooks,
     ) -> Self {
-        Self { account, expires, config, settings, calls, clients: Mutex::default() }
+        Self { account, expires, config, settings, calls, without_hooks }
     }
 
     /// The account that AWS says the session is in.
@@ -102,13 +114,7 @@ impl Session {
     }
 
     /// The clients of a region.
-    pub(super) fn clients(&self, region: &Region) -> Arc<Clients> {
-        // Nothing that holds the lock can panic half-way: a poisoned map is a whole map.
-        let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
-        clients.entry(region.clone()).or_insert_with(|| Arc::new(self.build(region))).clone()
-    }
-
-    fn build(&self, region: &Region) -> Clients {
+    pub(super) fn clients(&self, region: &Region) -> Clients {
         let at = |retry| {
             self.config
                 .to_builder()
@@ -135,7 +141,7 @@ impl Session {
             ecr_write: lazy(&changes, aws_sdk_ecr::Client::new),
             calls: self.calls.clone(),
             settings: self.settings.clone(),
-            no_hooks: AtomicBool::new(false),
+            without_hooks: self.without_hooks.clone(),
         }
     }
 }

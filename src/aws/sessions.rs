@@ -21,7 +21,7 @@ use super::{
     failed::Failed,
     parse::timestamp,
     policy::session_policy,
-    session::Session,
+    session::{Session, WithoutHooks},
     settings::{Settings, reading},
 };
 
@@ -48,6 +48,7 @@ pub struct Sessions {
     base: SdkConfig,
     settings: Settings,
     calls: Calls,
+    without_hooks: WithoutHooks,
     slots: Mutex<HashMap<SessionKey, Slot>>,
 }
 
@@ -56,7 +57,7 @@ impl Sessions {
     #[must_use]
     pub fn new(base: SdkConfig, settings: Settings, calls: Calls) -> Self {
         let base = base.to_builder().timeout_config(settings.timeouts()).retry_config(reading()).build();
-        Self { base, settings, calls, slots: Mutex::default() }
+        Self { base, settings, calls, without_hooks: WithoutHooks::default(), slots: Mutex::default() }
     }
 
     /// The session for this access: the cached one, or a new one where it has less than 10 minutes left.
@@ -125,7 +126,7 @@ impl Sessions {
         }
         let (credentials, expires) = credentials(reply.credentials(), last)?;
         let config = with(&config, credentials);
-        Ok(Session::new(account, expires, config, self.settings.clone(), self.calls.clone()))
+        Ok(self.session(account, expires, config))
     }
 
     async fn open_base(&self, key: &SessionKey, env: &Env) -> Result<Session, Failed> {
@@ -144,7 +145,12 @@ impl Sessions {
         }
         // Base credentials renew themselves; only what is known of their account runs out.
         let expires = Timestamp::now().saturating_add(BASE_FOR).unwrap_or(Timestamp::MAX);
-        Ok(Session::new(account, expires, config, self.settings.clone(), self.calls.clone()))
+        Ok(self.session(account, expires, config))
+    }
+
+    fn session(&self, account: AccountId, expires: Timestamp, config: SdkConfig) -> Session {
+        let (settings, calls) = (self.settings.clone(), self.calls.clone());
+        Session::new(account, expires, config, settings, calls, self.without_hooks.clone())
     }
 
     async fn assume(

@@ -72,7 +72,7 @@ impl Clients {
                 .send();
             let reply = match self.calls.make(Operation::ListHookResults, &self.env, call).await {
                 Err(failed) if failed.is_unknown_operation() => {
-                    self.without_hooks();
+                    self.has_no_hooks();
                     return Ok(Vec::new());
                 }
                 other => other?,
