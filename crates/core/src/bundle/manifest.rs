@@ -48,22 +48,38 @@ pub(super) struct Manifest {
     pub(super) path: TreePath,
     /// Artifacts by id.
     pub(super) artifacts: BTreeMap<String, Artifact>,
-    /// All of it.
-    pub(super) json: Value,
 }
 
 impl Manifest {
     pub(super) fn read(tree: &Tree, dir: &TreePath, named_by: &str) -> Result<Self, BundleError> {
+        let (path, json) = Self::json(tree, dir, named_by)?;
+        Self::of(dir, path, json)
+    }
+
+    /// All of it, and where it stands.
+    pub(super) fn json(
+        tree: &Tree,
+        dir: &TreePath,
+        named_by: &str,
+    ) -> Result<(TreePath, Value), BundleError> {
         let path = join(dir, "manifest.json", named_by)?;
         let (_, json) = read_json(tree, &path, named_by)?;
         check_version(&path, &json)?;
-        let raw: Raw = typed(&path, &json)?;
+        Ok((path, json))
+    }
+
+    pub(super) fn of(dir: &TreePath, path: TreePath, json: Value) -> Result<Self, BundleError> {
+        let raw: Raw = serde_json::from_value(json).map_err(|e| malformed(&path, &e))?;
         if !raw.missing.is_empty() {
             let key = |m: &Value| m.get("key").and_then(Value::as_str).unwrap_or("(unnamed)").to_owned();
             return Err(BundleError::MissingContext { path, keys: raw.missing.iter().map(key).collect() });
         }
-        Ok(Self { dir: dir.clone(), path, artifacts: raw.artifacts, json })
+        Ok(Self { dir: dir.clone(), path, artifacts: raw.artifacts })
     }
+}
+
+fn malformed(path: &TreePath, why: &serde_json::Error) -> BundleError {
+    BundleError::Malformed { path: path.clone(), why: why.to_string() }
 }
 
 /// A path of a manifest, relative to its directory; it may climb (`../asset.<hash>`), but not out of the assembly.
@@ -87,7 +103,7 @@ pub(super) fn read_json<'a>(
 
 /// The JSON as a type.
 pub(super) fn typed<T: DeserializeOwned>(path: &TreePath, json: &Value) -> Result<T, BundleError> {
-    T::deserialize(json).map_err(|e| BundleError::Malformed { path: path.clone(), why: e.to_string() })
+    T::deserialize(json).map_err(|e| malformed(path, &e))
 }
 
 /// Refuses a schema that is newer than what is read; before anything else, since all else may have changed.

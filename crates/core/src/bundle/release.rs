@@ -29,43 +29,51 @@ enum Part {
     Absent,
 }
 
-/// The digest of the manifests (normalised), templates, asset manifests and asset files, and what else may be read of them.
-pub(super) fn digest(tree: &Tree, manifests: &[&Manifest]) -> Result<(Digest, Used), BundleError> {
-    let mut parts = BTreeMap::new();
-    let mut images = BTreeSet::new();
-    for manifest in manifests {
-        let normalised = Digest::of(json::canonical(&normalised(&manifest.json)));
-        parts.insert(manifest.path.clone(), Part::Manifest(normalised));
+/// What the manifests of a release name, put together one by one: none of them is kept.
+#[derive(Default)]
+pub(super) struct Release {
+    parts: BTreeMap<TreePath, Part>,
+    images: BTreeSet<ImageSource>,
+    /// What else may be read of them.
+    notes: BTreeSet<TreePath>,
+}
+
+impl Release {
+    /// Reads a manifest and adds what it names.
+    pub(super) fn read(&mut self, tree: &Tree, dir: &TreePath, by: &str) -> Result<Manifest, BundleError> {
+        let (path, json) = Manifest::json(tree, dir, by)?;
+        let normalised = Digest::of(json::canonical(&normalised(&json)));
+        let manifest = Manifest::of(dir, path, json)?;
+        self.parts.insert(manifest.path.clone(), Part::Manifest(normalised));
         for artifact in manifest.artifacts.values() {
-            add_artifact(tree, manifest, artifact, &mut parts, &mut images)?;
+            add_artifact(tree, &manifest, artifact, &mut self.parts, &mut self.images)?;
+            let notes = artifact.additional_metadata_file.as_deref();
+            // One that leads out of the assembly is refused when its stack is read.
+            self.notes.extend(notes.and_then(|file| join(&manifest.dir, file, manifest.path.as_str()).ok()));
         }
+        Ok(manifest)
     }
-    let start = Canon::new("stackgate release v1").bytes(&(parts.len() as u64).to_be_bytes());
-    let add = |canon: Canon, (path, part): (&TreePath, &Part)| {
-        let canon = canon.text(path.as_str());
-        match part {
-            Part::Manifest(digest) => canon.text("manifest").digest(*digest),
-            Part::File(executable, digest) => canon.text("file").flag(*executable).digest(*digest),
-            Part::Link(target) => canon.text("link").text(target),
-            Part::Absent => canon.text("absent"),
-        }
-    };
-    let digest = parts.iter().fold(start, add).finish();
-    let mut used = Used { images, ..Used::default() };
-    for path in parts.into_keys() {
-        used.directories.extend(path.asset_directory());
-        used.files.insert(path);
+
+    /// The digest of the manifests (normalised), templates, asset manifests and asset files, and what else may be read of them.
+    pub(super) fn finish(self) -> (Digest, Used) {
+        let Self { parts, images, notes } = self;
+        let start = Canon::new("stackgate release v1").bytes(&(parts.len() as u64).to_be_bytes());
+        let add = |canon: Canon, (path, part): (&TreePath, &Part)| {
+            let canon = canon.text(path.as_str());
+            match part {
+                Part::Manifest(digest) => canon.text("manifest").digest(*digest),
+                Part::File(executable, digest) => canon.text("file").flag(*executable).digest(*digest),
+                Part::Link(target) => canon.text("link").text(target),
+                Part::Absent => canon.text("absent"),
+            }
+        };
+        let digest = parts.iter().fold(start, add).finish();
+        let directories = parts.keys().filter_map(TreePath::asset_directory).collect();
+        (digest, Used { files: parts.into_keys().chain(notes).collect(), directories, images })
     }
-    for manifest in manifests {
-        let files = manifest.artifacts.values().filter_map(|a| a.additional_metadata_file.as_deref());
-        // One that leads out of the assembly is refused when its stack is read.
-        used.files.extend(files.filter_map(|file| join(&manifest.dir, file, manifest.path.as_str()).ok()));
-    }
-    Ok((digest, used))
 }
 
 /// What is read of an assembly after its manifests.
-#[derive(Default)]
 pub(super) struct Used {
     files: BTreeSet<TreePath>,
     /// Links lead to anything in their own asset directory.

@@ -16,7 +16,7 @@ use super::{
     order::in_dependency_order,
     path::TreePath,
     read_stack::{STACK, read_stack},
-    release,
+    release::Release,
     report::{self, Objection},
     stack_artifact::StackArtifact,
     tree::Tree,
@@ -24,14 +24,15 @@ use super::{
 use crate::words::Digest;
 
 const NESTED: &str = "cdk:cloud-assembly";
+/// What names the manifest at the root.
+const ARCHIVE: &str = "the archive";
 
-/// A cloud assembly: its manifests are read and checked, its stacks are read when a CDK Stage is asked for.
+/// A cloud assembly: its manifests are read and checked, and not kept; the stacks of a CDK Stage are read when it is asked for.
 #[derive(Debug, Clone)]
 pub struct Bundle {
     tree: Tree,
     /// The images that it carries, read once: what they hold is hashed.
     images: Carried,
-    root: Manifest,
     root_stage: OnceLock<Result<CdkStage, BundleError>>,
     nested: Vec<Nested>,
     /// What validations object to, in any of its stacks.
@@ -47,7 +48,8 @@ struct Nested {
     display_name: Option<String>,
     /// The chain of CDK Stages, such as `Outer/Inner`.
     display_path: String,
-    manifest: Manifest,
+    /// Where its manifest stands.
+    dir: TreePath,
     stage: OnceLock<Result<CdkStage, BundleError>>,
 }
 
@@ -65,12 +67,13 @@ impl Bundle {
     /// [`BundleError`] when a manifest is missing, malformed or too new, when context is missing, or when a report says
     /// that the synthesis failed.
     pub fn open(mut tree: Tree) -> Result<Self, BundleError> {
-        let root = Manifest::read(&tree, &TreePath::root(), "the archive")?;
+        let mut release = Release::default();
+        let root = release.read(&tree, &TreePath::root(), ARCHIVE)?;
         let mut objections = report::read(&tree, &root.dir)?;
         let mut nested = Vec::new();
-        collect(&tree, &root, None, &mut nested, &mut BTreeSet::new())?;
-        for manifest in nested.iter().map(|n: &Nested| &n.manifest) {
-            objections.extend(report::read(&tree, &manifest.dir)?);
+        collect(&tree, &root, None, &mut release, &mut nested, &mut BTreeSet::new())?;
+        for stage in &nested {
+            objections.extend(report::read(&tree, &stage.dir)?);
         }
         nested.sort_by(|a, b| a.display_path.cmp(&b.display_path));
         let mut ids = BTreeSet::new();
@@ -80,13 +83,11 @@ impl Bundle {
                 why: format!("{} is there twice", twin.id),
             });
         }
-        let manifests: Vec<&Manifest> =
-            std::iter::once(&root).chain(nested.iter().map(|n| &n.manifest)).collect();
-        let (release, used) = release::digest(&tree, &manifests)?;
+        let (release, used) = release.finish();
         // The tree of constructs, other reports and whatever lies there besides may be most of it.
         tree.retain(|path| used.holds(path));
         let images = image::read_all(&tree, used.images);
-        Ok(Self { tree, images, root, root_stage: OnceLock::new(), nested, objections, release })
+        Ok(Self { tree, images, root_stage: OnceLock::new(), nested, objections, release })
     }
 
     /// The digest of what the assembly deploys: the identity of the release.
@@ -112,11 +113,15 @@ impl Bundle {
     /// # Errors
     /// [`BundleError`] when there is no such CDK Stage, or when one of its stacks cannot be deployed as it is.
     pub fn stage(&self, name: Option<&str>) -> Result<&CdkStage, BundleError> {
-        let (manifest, slot) = match name {
-            None => (&self.root, &self.root_stage),
-            Some(name) => self.find(name).map(|n| (&n.manifest, &n.stage))?,
+        let read = |dir: &TreePath, by: &str| self.read_stage(&Manifest::read(&self.tree, dir, by)?, name);
+        let stage = match name {
+            None => self.root_stage.get_or_init(|| read(&TreePath::root(), ARCHIVE)),
+            Some(name) => {
+                let nested = self.find(name)?;
+                nested.stage.get_or_init(|| read(&nested.dir, &nested.id))
+            }
         };
-        slot.get_or_init(|| self.read_stage(manifest, name)).as_ref().map_err(Clone::clone)
+        stage.as_ref().map_err(Clone::clone)
     }
 
     fn read_stage(&self, manifest: &Manifest, name: Option<&str>) -> Result<CdkStage, BundleError> {
@@ -182,6 +187,7 @@ fn collect(
     tree: &Tree,
     parent: &Manifest,
     outer: Option<(&str, &str)>,
+    release: &mut Release,
     into: &mut Vec<Nested>,
     seen: &mut BTreeSet<TreePath>,
 ) -> Result<(), BundleError> {
@@ -192,7 +198,7 @@ fn collect(
             let why = format!("{id}: another artifact has the same directoryName");
             return Err(BundleError::Malformed { path: parent.path.clone(), why });
         }
-        let manifest = Manifest::read(tree, &directory, id)?;
+        let manifest = release.read(tree, &directory, id)?;
         let display_path = match outer {
             None => id.strip_prefix("assembly-").unwrap_or(id).to_owned(),
             Some((outer_id, outer_path)) => {
@@ -200,12 +206,13 @@ fn collect(
                 format!("{outer_path}/{own}")
             }
         };
-        collect(tree, &manifest, Some((id, &display_path)), into, seen)?;
+        collect(tree, &manifest, Some((id, &display_path)), release, into, seen)?;
         let display_name = artifact
             .display_name
             .clone()
             .or_else(|| artifact.properties.get("displayName").and_then(Value::as_str).map(str::to_owned));
-        into.push(Nested { id: id.clone(), display_name, display_path, manifest, stage: OnceLock::new() });
+        let dir = manifest.dir;
+        into.push(Nested { id: id.clone(), display_name, display_path, dir, stage: OnceLock::new() });
     }
     Ok(())
 }
