@@ -60,7 +60,7 @@ fn what_stood_on_the_stage_before_the_reject_is_not_taken_for_new() {
         "{APPROVE}: the reject on plan prod-{} has taken it back; approve again, in another slot",
         &OTHER[3..]
     );
-    assert_eq!(ignored(&same), [told.clone()]);
+    assert_eq!(ignored(&same), std::slice::from_ref(&told));
     let anew = same.on_stage("gate.stackgate.dev/approve.anew", &format!("{A1};by=alice"));
     assert_eq!(anew.recorded(9), ["Approve alice Verified under a1-1"]);
     assert_eq!(ignored(&anew), [told]);
