@@ -110,11 +110,16 @@ impl PlanView {
     /// Reads a plan. `None`: its ledger does not begin with an opening, so it is none of ours.
     #[must_use]
     pub fn new(plan: Arc<ChangePlan>) -> Option<Self> {
+        Self::leaving_out(&plan, &BTreeSet::new())
+    }
+
+    /// The same without the entries at these places.
+    pub(super) fn leaving_out(plan: &Arc<ChangePlan>, places: &BTreeSet<u32>) -> Option<Self> {
         let first = plan.spec.ledger.first()?;
         first.opened.as_ref()?;
         let mut view = Self {
             name: plan.metadata.name.clone()?,
-            plan: Arc::clone(&plan),
+            plan: Arc::clone(plan),
             order: 0,
             release: None,
             cdk_stage: None,
@@ -137,7 +142,7 @@ impl PlanView {
             settled_time: first.time.0,
             closed: None,
         };
-        for (entry, place) in plan.spec.ledger.iter().zip(0_u32..) {
+        for (entry, place) in plan.spec.ledger.iter().zip(0_u32..).filter(|(_, at)| !places.contains(at)) {
             view.take(entry, place);
         }
         Some(view)
@@ -475,7 +480,8 @@ impl PlanView {
     /// When it was carried out in full and every one of these checks had passed; `None`: that is not so.
     #[must_use]
     pub fn verified_time(&self, checks: &[Check], needed: IdentityNeeded) -> Option<Timestamp> {
-        if !self.is_complete() {
+        // What nothing proves the controller to have deployed is no release for others.
+        if !self.is_complete() || !self.opening_is_proven {
             return None;
         }
         checks.iter().try_fold(self.settled_time, |latest, check| {

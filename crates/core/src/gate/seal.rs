@@ -48,21 +48,25 @@ impl<'a> SealedFor<'a> {
     }
 }
 
-/// The entries as they are written to this plan. Sealed is what says who decided or reported, when the plan was claimed, and, with the
-/// opening, all that it proposes: people approve what they read there.
+/// The entries as they are written to this plan. With the opening all that it proposes is sealed: people approve what they read there.
 #[must_use]
 pub fn sealed(entries: &[LedgerEntry], plan: SealedFor<'_>, key: &HmacKey) -> Vec<LedgerEntry> {
-    entries
-        .iter()
-        .map(|entry| {
-            let seal = is_sealed(entry).then(|| seal(entry, plan, key)).flatten();
-            LedgerEntry { seal, ..entry.clone() }
-        })
-        .collect()
+    entries.iter().map(|entry| LedgerEntry { seal: seal(entry, plan, key), ..entry.clone() }).collect()
 }
 
-fn is_sealed(entry: &LedgerEntry) -> bool {
-    entry.opened.is_some() || entry.decided.is_some() || entry.checked.is_some() || entry.claimed.is_some()
+/// What somebody else has written into a ledger that says what the plan is for, or how it stands: the places of it, of those that nothing
+/// proves. Only where the controller has opened the plan by the key that it has: with another one, it may have written all of it.
+fn forged(ledger: &[LedgerEntry], unproven: &BTreeSet<u32>) -> BTreeSet<u32> {
+    let mut is_ours = false;
+    let mut forged = BTreeSet::new();
+    for (entry, place) in ledger.iter().zip(0_u32..) {
+        if !unproven.contains(&place) {
+            is_ours |= entry.opened.is_some();
+        } else if is_ours && entry.decided.is_none() && entry.checked.is_none() {
+            forged.insert(place);
+        }
+    }
+    forged
 }
 
 /// Over the place of the entry and all that it says, as JSON: the form in which the API server keeps it.
@@ -74,7 +78,7 @@ fn seal(entry: &LedgerEntry, plan: SealedFor<'_>, key: &HmacKey) -> Option<Diges
         Some(_) => serde_json::to_vec(proposal).ok()?,
         None => Vec::new(),
     };
-    Some(key.sign(&[b"ledger v3", namespace.as_bytes(), name.as_bytes(), uid.as_bytes(), &text, &proposed]))
+    Some(key.sign(&[b"ledger v4", namespace.as_bytes(), name.as_bytes(), uid.as_bytes(), &text, &proposed]))
 }
 
 impl PlanView {
@@ -98,14 +102,18 @@ impl PlanView {
             entry.seal.is_some() && entry.seq == place && (is(there) || (is_first(entry) && is(made)))
         };
         let ledger = self.plan.spec.ledger.iter().zip(0_u32..);
-        ledger.filter(|(e, place)| is_sealed(e) && !holds(e, *place)).map(|(_, place)| place).collect()
+        ledger.filter(|(e, place)| !holds(e, *place)).map(|(_, place)| place).collect()
     }
 
-    /// The same, where nothing proves who wrote the entries at these places.
+    /// The same, where nothing proves who wrote the entries at these places. What was forged says nothing.
     #[must_use]
     pub fn doubting(mut self, unproven: BTreeSet<u32>) -> Self {
         if unproven.is_empty() {
             return self;
+        }
+        let forged = forged(&self.plan.spec.ledger, &unproven);
+        if let Some(view) = Self::leaving_out(&self.plan, &forged).filter(|_| !forged.is_empty()) {
+            self = view;
         }
         let doubt = |recorded: &mut Recorded| {
             if unproven.contains(&recorded.place) {
@@ -113,7 +121,8 @@ impl PlanView {
             }
         };
         self.decisions.iter_mut().chain(&mut self.beforehand).for_each(doubt);
-        let places = || self.plan.spec.ledger.iter().zip(0_u32..);
+        let all = || self.plan.spec.ledger.iter().zip(0_u32..);
+        let places = || all().filter(|(_, place)| !forged.contains(place));
         let said = |name: &str| {
             let is = |e: &LedgerEntry| e.checked.as_ref().is_some_and(|c| c.name == name);
             places().filter(|(e, _)| is(e)).last().map(|(_, place)| place)

@@ -81,7 +81,11 @@ pub(crate) fn take_back_rejected(plans: &mut [Arc<PlanView>]) {
     // After a reject somebody has signed for whatever was claimed.
     let let_run: BTreeSet<Digest> = plans
         .iter()
-        .filter(|p| p.is_claimed() && rejected.release(p).is_some_and(|last| p.claimed_time > last))
+        .filter(|p| {
+            p.is_claimed()
+                && p.claim_is_proven
+                && rejected.release(p).is_some_and(|last| p.claimed_time > last)
+        })
         .filter_map(|p| Some(p.release.as_ref()?.digest))
         .collect();
     for plan in plans {

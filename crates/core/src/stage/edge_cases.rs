@@ -31,6 +31,7 @@ use crate::{
 mod beside;
 mod case;
 mod checks;
+mod forged;
 mod images;
 mod messages;
 mod parameters;

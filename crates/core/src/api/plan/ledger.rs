@@ -38,7 +38,7 @@ pub struct LedgerEntry {
     /// The plan will not run (any more), its change sets are gone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub closed: Option<Closed>,
-    /// Proves that the controller wrote it, where it says who decided or reported, or claims: a keyed hash.
+    /// Proves that the controller wrote it: a keyed hash.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub seal: Option<Digest>,
 }

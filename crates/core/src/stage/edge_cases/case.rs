@@ -235,6 +235,7 @@ pub(super) fn carried_out(id: &str, order: u64) -> ChangePlan {
     for stack in &mut plan.spec.proposal.stacks {
         stack.plan = PlannedAs::Unchanged;
     }
+    seal(&mut plan);
     plan
 }
 

@@ -1,0 +1,78 @@
+//! What somebody has written into a ledger while the admission policies were away counts no more once they are back.
+
+use super::*;
+use crate::api::ReleaseRef;
+
+/// The same plan with entries that somebody else has appended.
+fn forged(mut plan: ChangePlan, entries: &[Value]) -> ChangePlan {
+    for entry in entries {
+        let mut entry = entry.clone();
+        let seq = plan.spec.ledger.len();
+        entry["seq"] = json!(seq);
+        entry["time"] = json!(at(i64::try_from(seq).unwrap()).to_string());
+        plan.spec.ledger.push(serde_json::from_value(entry).unwrap());
+    }
+    plan
+}
+
+fn read(plan: ChangePlan) -> PlanView {
+    PlanView::new(Arc::new(plan)).unwrap().proven_by(&HmacKey::new(KEY))
+}
+
+/// An opening for another release.
+fn opening(order: u64) -> Value {
+    let mut release = release();
+    release["digest"] = json!(Digest::of("never approved").to_string());
+    json!({ "opened": { "order": order, "release": release } })
+}
+
+#[test]
+fn an_opening_for_another_release_chooses_nothing_downstream() {
+    let releases = |plan: ChangePlan| {
+        let view = read(plan);
+        view.verified_time(&[], crate::api::IdentityNeeded::Verified).map(|_| view.release.unwrap().digest)
+    };
+    let ours: ReleaseRef = serde_json::from_value(release()).unwrap();
+    assert_eq!(releases(carried_out(C1, 1)), Some(ours.digest));
+    let more = [opening(1), claim(), succeeded()];
+    assert_eq!(releases(forged(carried_out(C1, 1), &more)), Some(ours.digest));
+    assert_eq!(releases(forged(carried_out(C1, 1), &more[..1])), Some(ours.digest));
+}
+
+#[test]
+fn where_all_is_by_another_key_nothing_is_on_offer_and_the_stacks_stay_ours() {
+    let plan = plan(C1, A1, 1, &[said("Approve", "alice"), claim(), succeeded()]);
+    let view = PlanView::new(Arc::new(plan)).unwrap().proven_by(&HmacKey::new([8; 32]));
+    assert!(view.is_complete());
+    assert_eq!(view.verified_time(&[], crate::api::IdentityNeeded::Any), None);
+    assert_eq!(view.owned_now().len(), 1);
+}
+
+#[rstest]
+#[case::a_stack_that_is_claimed(claim())]
+#[case::an_outcome(succeeded())]
+#[case::an_end(closed("Failed"))]
+fn a_plan_stands_as_the_controller_has_written_it(#[case] entry: Value) {
+    let waits = plan(C1, A1, 1, &[]);
+    let case = Case::new(&[]).with(|c| c.plans = vec![forged(waits, &[entry])]);
+    let s = case.seen();
+    let view = s.newest().unwrap();
+    assert_eq!((view.is_claimed(), view.is_complete(), view.closed.is_some()), (false, false, false));
+    assert!(s.owned().is_empty());
+    assert_eq!(case.decided(9).phase, Phase::Waiting(Reason::AwaitingApproval));
+    assert_eq!(view.unproven.len(), 1);
+}
+
+/// What a rule does with the release of a plan that was rejected, where somebody has written into that.
+#[rstest]
+#[case::nothing(&[])]
+#[case::a_claim(&[json!({ "claimed": { "stacks": [] } })])]
+#[case::an_opening_for_another_release(&[opening(0)])]
+fn no_rule_lets_a_rejected_release_run_whatever_is_written_into_its_plan(#[case] entries: &[Value]) {
+    let rejected = plan(OTHER, A1, 0, &[said("Reject", "bob"), closed("Rejected")]);
+    let case = Case::new(&[]).with(|c| {
+        c.gate = json!({ "requireApproval": "Never" });
+        c.plans = vec![plan(C3, NEXT_A1, 1, &[]), forged(rejected, entries)];
+    });
+    assert_eq!(case.decided(9).phase, Phase::Waiting(Reason::AwaitingApproval));
+}
