@@ -64,6 +64,8 @@ struct Active {
     steps: u32,
     queue: VecDeque<Effect>,
     status: Option<Object>,
+    /// Whether, when that was decided, a watch had not shown yet what is there.
+    behind: bool,
     /// When it was decided what to do.
     decided: Timestamp,
 }
@@ -215,7 +217,7 @@ impl Controller {
                     self.active = Some(active);
                 }
             } else if let Some(object) = active.status.take() {
-                self.write_status(world, object, fault);
+                self.write_status(world, object, active.behind, fault);
             } else if active.steps >= self.budget {
                 // Budget spent: let others run.
                 self.due.insert(active.object, world.now);
@@ -236,7 +238,14 @@ impl Controller {
         self.catch_up(world, &object);
         self.decide(
             world,
-            Active { object, steps: 0, queue: VecDeque::new(), status: None, decided: world.now },
+            Active {
+                object,
+                steps: 0,
+                queue: VecDeque::new(),
+                status: None,
+                behind: false,
+                decided: world.now,
+            },
             installation,
         );
         true
@@ -291,6 +300,8 @@ impl Controller {
                 }
                 if let Some(object) = status {
                     active.status = Some(object);
+                    let late = world.cluster.views.get(place).into_iter().flat_map(|v| v.late.keys());
+                    active.behind = late.into_iter().any(|key| *key != active.object);
                     self.active = Some(active);
                 }
             }
@@ -345,6 +356,7 @@ impl Controller {
         &mut self,
         world: &mut World,
         object: Object,
+        behind: bool,
         fault: &mut dyn FnMut(&mut World) -> Option<Fault>,
     ) {
         let fault = fault(world);
@@ -364,7 +376,7 @@ impl Controller {
             Ok(()) => {
                 world.writes += 1;
                 if let ObjectKey::Stage(name) = &key {
-                    world.happened.push(Happened::StageStatus(name.clone()));
+                    world.happened.push(Happened::StageStatus(name.clone(), behind));
                 }
             }
             // The watch will bring the newer object; a look soon after is cheap.

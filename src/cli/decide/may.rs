@@ -42,7 +42,15 @@ pub(super) fn may(desk: &Desk, action: Action, sight: &Sight, by: &str) -> Resul
         // What has not started stays so.
         (Action::Reject, State::Executing | State::Failing) => Ok(()),
         // The release, or this very change, may come back.
-        (Action::Reject, State::Failed | State::Superseded | State::Withdrawn | State::Expired) => Ok(()),
+        (
+            Action::Reject,
+            State::Failed
+            | State::Superseded
+            | State::Withdrawn
+            | State::Expired
+            | State::Succeeded
+            | State::Unproven,
+        ) => Ok(()),
         (Action::Retry, State::Failed) => match &sight.newer {
             None => Ok(()),
             Some(newer) => {
@@ -58,6 +66,10 @@ pub(super) fn may(desk: &Desk, action: Action, sight: &Sight, by: &str) -> Resul
         },
         (_, State::Executing | State::Failing) => no(&format!("runs already ({})", report.message), ""),
         (_, State::Succeeded) => no("was carried out already", ""),
+        (_, State::Unproven) => {
+            let todo = report.next.first().map(|n| format!("; {}: {}", n.what, n.command));
+            no("cannot run", &format!(": {}{}", report.message, todo.unwrap_or_default()))
+        }
         (_, State::Rejected) => {
             no(&format!("is {}", report.message), ": a reject is final, so make a new release")
         }

@@ -14,11 +14,14 @@ use crate::cli::{
     desk::Desk,
     fail::Fail,
     look::Sight,
-    view::{GOOD, WARN},
+    view::{GOOD, State, WARN},
 };
 
 /// How long it is waited where nobody says otherwise.
 const PATIENCE: SignedDuration = SignedDuration::from_secs(10);
+/// What a reject does besides what it stops.
+const AFTERWARDS: &str = "What has ended stays as it is. Should its release or this change come back, also by a retry or a rule, it waits for \
+                          approvals that are given after this.\n";
 /// How often it is looked.
 const EVERY: Duration = Duration::from_millis(300);
 
@@ -88,6 +91,9 @@ fn told(desk: &Desk, now: &Sight, order: &Order<'_>, decided: &Decided) -> Resul
         Identity::System => "recorded".to_owned(),
     };
     desk.say(&format!("{proven}: {}: {}\n", now.report.state.as_str(), now.report.message))?;
+    if order.wish.action == Action::Reject && now.report.state != State::Rejected {
+        desk.say(AFTERWARDS)?;
+    }
     let missing = now.report.approvals.as_ref().filter(|_| order.wish.action == Action::Approve);
     for class in missing.map(|a| a.acks_missing.as_slice()).unwrap_or_default() {
         desk.say(&format!(

@@ -145,6 +145,9 @@ fn message(s: &Seen<'_>, standing: &Standing) -> Text {
                 "has what it needs and waits: spec.suspend holds its Stage".into()
             }
         },
+        State::Unproven => {
+            "nothing proves that the controller wrote what it proposes: nothing of it runs, whoever approves it".into()
+        }
         State::Executing => "stacks are changing".into(),
         State::Failing => "a stack failed; the rest is not started".into(),
         State::Succeeded => "carried out".into(),

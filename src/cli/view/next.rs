@@ -54,6 +54,10 @@ pub(super) fn next(s: &Seen<'_>, state: State, count: Option<&Tally>) -> Vec<Nex
             let args = ["annotate", "--overwrite", "cdkstage", name, request.as_str()];
             vec![Next { what: "plan it again", command: s.invoked.kubectl(namespace, &args) }]
         }
+        State::Unproven => {
+            let delete = s.invoked.kubectl(namespace, &["delete", "plan", plan]);
+            vec![Next { what: "have it planned anew, as an administrator", command: delete }]
+        }
         State::Superseded | State::Withdrawn => {
             s.newer.map(|newer| ours("read the newer one", &["plan", newer])).into_iter().collect()
         }

@@ -3,6 +3,7 @@
 use stackgate_core::{
     api::{Action, Decided, DecisionSource, Identity, IdentityNeeded},
     gate::InForce,
+    stage::TAKEN_BACK,
 };
 
 use super::{Seen, State, Text, standing::unenforced};
@@ -13,11 +14,15 @@ pub(super) fn notes(s: &Seen<'_>, state: State, gate: Option<&InForce>) -> Vec<T
     if let Some(newer) = s.newer {
         notes.push(format!("plan {newer} is newer"));
     }
+    let forged = s.view.forged().len();
+    if forged > 0 {
+        let entries = if forged == 1 { "an entry" } else { "entries" };
+        notes.push(format!(
+            "somebody has written {entries} into its ledger: what is shown here leaves that out"
+        ));
+    }
     if !state.is_open() {
         return notes.iter().map(Into::into).collect();
-    }
-    if !s.view.opening_is_proven {
-        notes.push("nothing proves that the controller wrote what it proposes: nothing of it runs, whoever approves it".to_owned());
     }
     let unused = &s.view.proposal().unused_parameters;
     if !unused.is_empty() {
@@ -42,11 +47,14 @@ pub(super) fn notes(s: &Seen<'_>, state: State, gate: Option<&InForce>) -> Vec<T
     {
         let marks = s.view.marks(annotations);
         let unheard = s.view.unheard(annotations, source, s.now);
+        let taken_back = taken_back(s, source);
+        notes.extend(taken_back.iter().map(|(key, why)| format!("{key} on {place} does not count: {why}")));
         notes.extend(unheard.iter().map(|(key, why)| format!("{key} on {place} does not count: {why}")));
         for (key, _, decision) in &marks.decisions {
             let decided: Decided = decision.recorded(source, Identity::Unverified, s.view.id());
             let counts = source == DecisionSource::ChangePlan || decision.action == Action::Approve;
-            let is_heard = !unheard.iter().any(|(unheard, _)| unheard == key);
+            let is_heard = !unheard.iter().any(|(unheard, _)| unheard == key)
+                && !taken_back.iter().any(|(back, _)| back == key);
             if counts && is_heard && !s.view.has_recorded(&decided) {
                 notes.push(format!("{key} stands on {place} and is not recorded yet"));
             }
@@ -57,4 +65,11 @@ pub(super) fn notes(s: &Seen<'_>, state: State, gate: Option<&InForce>) -> Vec<T
         }
     }
     notes.iter().map(Into::into).collect()
+}
+
+/// The approvals on the Stage that a reject has taken back, as the controller says, which knows of all plans.
+fn taken_back<'a>(s: &Seen<'a>, source: DecisionSource) -> Vec<(&'a str, &'a str)> {
+    let status = s.stage.filter(|_| source == DecisionSource::Stage).and_then(|stage| stage.status.as_ref());
+    let said = status.into_iter().flat_map(|status| &status.ignored);
+    said.filter_map(|line| line.split_once(": ")).filter(|(_, why)| why.starts_with(TAKEN_BACK)).collect()
 }

@@ -23,6 +23,8 @@ pub enum State {
     Suspended,
     /// It has what it needs, and nothing proves now who decided.
     PoliciesNotInForce,
+    /// Nothing proves that the controller wrote what it proposes: nothing of it runs.
+    Unproven,
     /// Stacks are changing.
     Executing,
     /// A stack has failed, what has not started stays so.
@@ -71,6 +73,7 @@ impl State {
         }
         match (tally, brake) {
             (None, _) => Self::Pending,
+            (Some(_), _) if !view.opening_is_proven => Self::Unproven,
             (Some(_), Some(Brake::Observing)) => Self::Observing,
             (Some(t), _) if !t.passes() => Self::AwaitingApproval,
             (Some(_), Some(Brake::Suspended)) => Self::Suspended,
@@ -90,6 +93,7 @@ impl State {
             Self::Frozen => "Frozen",
             Self::Suspended => "Suspended",
             Self::PoliciesNotInForce => "PoliciesNotInForce",
+            Self::Unproven => "Unproven",
             Self::Executing => "Executing",
             Self::Failing => "Failing",
             Self::Succeeded => "Succeeded",
@@ -113,7 +117,8 @@ impl State {
             | Self::Suspended
             | Self::PoliciesNotInForce
             | Self::Pending => true,
-            Self::Executing
+            Self::Unproven
+            | Self::Executing
             | Self::Failing
             | Self::Succeeded
             | Self::Rejected

@@ -33,7 +33,7 @@ pub fn of_state(state: State) -> Style {
         | State::PoliciesNotInForce
         | State::Pending
         | State::Executing => WARN,
-        State::Failing | State::Rejected | State::Failed => BAD,
+        State::Failing | State::Rejected | State::Failed | State::Unproven => BAD,
         State::Superseded | State::Withdrawn | State::Expired => FAINT,
     }
 }

@@ -105,6 +105,12 @@ impl PlanView {
         ledger.filter(|(e, place)| !holds(e, *place)).map(|(_, place)| place).collect()
     }
 
+    /// The places of what somebody else has written into the ledger, and what therefore says nothing here.
+    #[must_use]
+    pub fn forged(&self) -> BTreeSet<u32> {
+        forged(&self.plan.spec.ledger, &self.unproven)
+    }
+
     /// The same, where nothing proves who wrote the entries at these places. What was forged says nothing.
     #[must_use]
     pub fn doubting(mut self, unproven: BTreeSet<u32>) -> Self {

@@ -167,6 +167,15 @@ fn before_the_gate<'a>(
         let what = if view.proposal().bootstrap.is_some() { "bootstrapping" } else { "its Stage is gone" };
         return ("Pending", list.with(ConditionType::Waiting, true, Reason::Planning, what));
     };
+    if !view.opening_is_proven {
+        let namespace = plan.metadata.namespace.as_deref().unwrap_or_default();
+        let what = format!(
+            "nothing proves that the controller wrote what it proposes, so nothing of it runs, whoever approves it; an administrator \
+             deletes it, and it is planned anew: kubectl -n {namespace} delete plan {}",
+            view.name
+        );
+        return ("Unproven", list.with(ConditionType::Stalled, true, Reason::PlanFailed, what));
+    }
     if gated.observed {
         let what = "it shows what would happen; with spec.mode: Observe of its Stage nothing runs";
         return ("Observing", list.with(ConditionType::Waiting, true, Reason::Observing, what));

@@ -174,8 +174,12 @@ fn after_closing(
                 SettledAs::Succeeded | SettledAs::Failed | SettledAs::Gone => Reason::RollbackFailed,
             });
             let what = newest.failed().next().map_or_else(|| closed.message.clone(), failure_text);
+            let rejected = newest.rejected().map(|d| {
+                format!("; since it was rejected {}, what is tried again waits for new approvals", d.told())
+            });
             let message = format!(
-                "{what}; mend the cause, then make a new release, or try this one again: kubectl -n {} annotate plan {} {GATE_PREFIX}retry{}={}",
+                "{what}{}; mend the cause, then make a new release, or try this one again: kubectl -n {} annotate plan {} {GATE_PREFIX}retry{}={}",
+                rejected.unwrap_or_default(),
                 s.namespace,
                 newest.name,
                 newest.next_slot(Action::Retry),

@@ -118,7 +118,7 @@ pub(super) fn not_as_written(s: &Snapshot<'_>, plan: &PlanView) -> Verdict {
         ("It is kept for the record: make a new release".to_owned(), "a new release")
     } else {
         let delete = format!("kubectl -n {} delete plan {}", s.namespace, plan.name);
-        (format!("Delete it, then it is planned anew: {delete}"), "the plan to be deleted")
+        (format!("An administrator deletes it, and it is planned anew: {delete}"), "the plan to be deleted")
     };
     let message = format!(
         "nothing proves that the controller wrote what plan {} proposes: it was replaced while the admission policies were away, or the \

@@ -33,4 +33,4 @@ mod verify;
 
 pub use decide::decide;
 pub use snapshot::{Snapshot, observe};
-pub use status::status;
+pub use status::{TAKEN_BACK, status};

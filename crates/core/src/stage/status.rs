@@ -19,6 +19,9 @@ use crate::{
     words::DecisionId,
 };
 
+/// Begins what `status.ignored` says of an approval that a reject has taken back; the plan follows.
+pub const TAKEN_BACK: &str = "taken back by the reject on plan ";
+
 /// What the object shows.
 #[must_use]
 pub fn status(s: &Snapshot<'_>, v: &Verdict, now: Timestamp) -> StageStatus {
@@ -100,9 +103,7 @@ fn ignored(s: &Snapshot<'_>, now: Timestamp) -> Vec<String> {
                 return Some(format!("{key}: this stage has no plan with the id {}", d.id));
             }
             let plan = rejected_over(s, &d)?;
-            Some(format!(
-                "{key}: the reject on plan {plan} has taken it back; approve again, in another slot"
-            ))
+            Some(format!("{key}: {TAKEN_BACK}{plan}; approve again, in another slot"))
         }
         Ok(Annotation::Decision(_) | Annotation::Report(_)) => {
             Some(format!("{key}: only approve counts here, the rest on the plan"))

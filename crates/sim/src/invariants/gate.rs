@@ -420,7 +420,14 @@ fn last_reject(world: &World, a1: &str) -> Option<Timestamp> {
             _ => false,
         })
     };
-    let rejects = world.said.iter().filter(|s| s.word == Word::Decides(Action::Reject));
+    // What another controller has just recorded on another plan is known once it is seen: a claim does not look for it there.
+    let several = world.cluster.views.len() > 1;
+    let is_new = |s: &crate::world::said::Said| {
+        let late = || world.cluster.views.iter().any(|v| v.late.contains_key(&s.on));
+        let just = |at: Timestamp| world.now.duration_since(at) < SignedDuration::from_secs(5);
+        several && (late() || s.recorded.is_some_and(just))
+    };
+    let rejects = world.said.iter().filter(|s| s.word == Word::Decides(Action::Reject) && !is_new(s));
     rejects.filter(|s| s.recorded.is_some() && of_this(&s.id)).filter_map(|s| s.recorded).max()
 }
 

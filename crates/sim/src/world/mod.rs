@@ -97,8 +97,8 @@ pub enum Happened {
     Appended(String, usize),
     /// Somebody looked at the gate, live.
     Looked(Timestamp),
-    /// The status of a Stage was written.
-    StageStatus(String),
+    /// The status of a Stage was written; whether its writer had not seen by then all that was there.
+    StageStatus(String, bool),
 }
 
 impl World {

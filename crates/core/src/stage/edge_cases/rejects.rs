@@ -57,7 +57,7 @@ fn what_stood_on_the_stage_before_the_reject_is_not_taken_for_new() {
     assert_eq!(same.recorded(9), [""; 0]);
     let ignored = |case: &Case| status(&case.seen(), &case.decided(9), at(9)).ignored;
     let told = format!(
-        "{APPROVE}: the reject on plan prod-{} has taken it back; approve again, in another slot",
+        "{APPROVE}: taken back by the reject on plan prod-{}; approve again, in another slot",
         &OTHER[3..]
     );
     assert_eq!(ignored(&same), std::slice::from_ref(&told));
@@ -212,7 +212,7 @@ fn what_nobody_knows_the_controller_to_have_proposed_does_not_run() {
     assert_eq!(decided(|_| {}).phase, Phase::Working(Reason::Executing));
     let other = decided(|p| p.spec.proposal.stacks[0].count.add = 0);
     assert_eq!(other.phase, Phase::Stalled(Reason::PlanFailed));
-    assert!(other.message.contains("delete plan prod-"), "{}", other.message);
+    assert!(other.message.contains("An administrator deletes it"), "{}", other.message);
     let ran = [said("Approve", "alice"), claim(), closed("Failed")];
     let case = Case::new(&ran).with(|c| c.plans[0].spec.proposal.stacks[0].count.add = 0);
     let s = case.seen();
