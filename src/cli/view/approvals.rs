@@ -17,14 +17,16 @@ const BEFOREHAND_TTL: SignedDuration = SignedDuration::from_hours(24);
 
 /// The count, as it is shown.
 pub(super) fn approvals(view: &PlanView, tally: &Tally, state: State) -> Approvals {
+    // What was claimed had all that its gate wanted then, whatever it wants by now.
+    let then = view.claimed;
     Approvals {
-        passes: tally.passes(),
+        passes: then || tally.passes(),
         rule: tally.by_rule.or_else(|| rule_of_then(view).filter(|_| !state.is_open())).map(Into::into),
         had: tally.had(),
-        needed: tally.needed,
+        needed: view.claimed_with.unwrap_or(tally.needed),
         by: tally.counted.iter().map(|by| user_name(by).into()).collect(),
-        acks_missing: tally.acks_missing.clone(),
-        missing: tally.missing().into(),
+        acks_missing: if then { Vec::new() } else { tally.acks_missing.clone() },
+        missing: if then { String::new() } else { tally.missing() }.into(),
         not_counted: tally.not_counted.iter().map(Into::into).collect(),
         overridden: tally.overridden,
     }

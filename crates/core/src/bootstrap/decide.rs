@@ -97,7 +97,7 @@ fn next(
             if plan.decisions.is_empty() {
                 ledger = ledger.with(|e| e.decided = Some(by_rule("no toolkit stack was there")));
             }
-            ledger = ledger.with(|e| e.claimed = Some(Claimed { stacks: claims }));
+            ledger = ledger.with(|e| e.claimed = Some(Claimed { stacks: claims, approvals: None }));
         }
         let namespace = &s.installation.namespace;
         return append(s.facts, namespace, plan, ledger, Reason::Executing, "recording", now);

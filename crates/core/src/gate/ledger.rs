@@ -90,6 +90,8 @@ pub struct PlanView {
     pub claims: BTreeMap<StackKey, ClaimedStack>,
     /// When it was claimed first since then, cut to whole seconds; the gate was open at that time.
     pub claimed_time: Timestamp,
+    /// How many approvals the gate wanted then.
+    pub claimed_with: Option<u32>,
     /// Whether that is so, as far as is known: else somebody else may have claimed it.
     pub claim_is_proven: bool,
     /// Whether it is known, as far as anybody has looked, that the controller has opened it last, and proposes what it says.
@@ -134,6 +136,7 @@ impl PlanView {
             claimed: false,
             claims: BTreeMap::new(),
             claimed_time: first.time.0,
+            claimed_with: None,
             claim_is_proven: true,
             opening_is_proven: true,
             release_rejected: false,
@@ -163,6 +166,7 @@ impl PlanView {
             self.secrets = opened.secrets;
             self.owned.clone_from(&opened.owned);
             self.claimed = false;
+            self.claimed_with = None;
             self.claim_is_proven = true;
             self.claims.clear();
             self.settled.clear();
@@ -185,10 +189,11 @@ impl PlanView {
         if let Some(checked) = &entry.checked {
             self.checks.insert(checked.name.clone(), (checked.clone(), entry.time.0));
         }
-        if let Some(Claimed { stacks }) = &entry.claimed {
+        if let Some(Claimed { stacks, approvals }) = &entry.claimed {
             if !self.claimed {
                 self.checks.clear();
                 self.claimed_time = entry.time.0;
+                self.claimed_with = *approvals;
             }
             self.claimed = true;
             for claim in stacks {

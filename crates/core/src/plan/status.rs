@@ -94,7 +94,8 @@ pub fn status(
             .as_ref()
             // Nobody was asked where a rule let it through, or where there was nothing to run.
             .filter(|t| t.by_rule.is_none() && (view.is_claimed() || !view.is_complete()))
-            .map(|t| format!("{}/{}", t.had(), t.needed)),
+            // Its gate may be another one by now.
+            .map(|t| format!("{}/{}", t.had(), view.claimed_with.unwrap_or(t.needed))),
         needs: tally.as_ref().filter(|_| waits).map(Tally::missing).filter(|m| !m.is_empty()),
         expires_time: expires.map(whole_seconds),
         change: (!is_bootstrap).then(|| change_text(&view.proposal().stacks)),

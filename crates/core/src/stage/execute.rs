@@ -51,7 +51,7 @@ pub(super) fn execute(s: &Snapshot<'_>, plan: &PlanView, now: Timestamp) -> Verd
     if !settled.is_empty() || !claims.is_empty() {
         let mut ledger = settled.into_iter().fold(plan.ledger(now), |l, x| l.with(|e| e.settled = Some(x)));
         if !claims.is_empty() {
-            ledger = ledger.with(|e| e.claimed = Some(Claimed { stacks: claims }));
+            ledger = ledger.with(|e| e.claimed = Some(Claimed { stacks: claims, approvals: None }));
         }
         return append(
             s.facts,

@@ -87,7 +87,8 @@ pub(super) fn gate(s: &Snapshot<'_>, plan: &PlanView, now: Timestamp) -> Verdict
     if let Some(rule) = tally.by_rule {
         ledger = ledger.with(|e| e.decided = Some(by_rule(rule)));
     }
-    let ledger = ledger.with(|e| e.claimed = Some(Claimed { stacks: claims }));
+    let approvals = tally.by_rule.is_none().then_some(tally.needed);
+    let ledger = ledger.with(|e| e.claimed = Some(Claimed { stacks: claims, approvals }));
     append(s.facts, &s.namespace, plan, ledger, Reason::Executing, "claiming the stacks", now)
 }
 

@@ -280,6 +280,9 @@ pub struct Claimed {
     #[serde(default)]
     #[schemars(length(max = 256))]
     pub stacks: Vec<ClaimedStack>,
+    /// How many approvals the gate wanted then; absent where it wanted none, and for what is claimed in the course of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub approvals: Option<u32>,
 }
 
 /// One stack that may run, and the only change set that may.

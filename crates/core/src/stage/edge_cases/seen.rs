@@ -39,6 +39,15 @@ fn told(case: Case, seen: Seen<StackRow>) -> (bool, Phase) {
 }
 
 #[test]
+fn what_has_run_is_shown_with_the_approvals_that_its_gate_wanted_then() {
+    let mut claim = claim();
+    claim["claimed"]["approvals"] = json!(1);
+    let ran = Case::new(&[said("Approve", "alice"), claim, succeeded()]);
+    let case = ran.with(|c| c.gate = json!({ "approvals": 3 }));
+    assert_eq!(plan_status(&case.seen(), at(9)).approvals.as_deref(), Some("1/1"));
+}
+
+#[test]
 fn what_was_seen_before_a_plan_was_settled_is_no_change_by_somebody_else() {
     let deployed = (true, Phase::Done(Reason::Deployed));
     assert_eq!(told(carried_out(), Seen::Present(before(), at(1))), deployed);
