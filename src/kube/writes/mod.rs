@@ -31,7 +31,7 @@ use stackgate_core::{
 };
 
 pub use self::hmac_key::{HMAC_SECRET, HmacKeyError};
-use self::outcome::{answered, refused, when_reading, when_writing};
+use self::outcome::{answered, passes, refused, when_reading, when_writing};
 use super::{
     client::Clients,
     policies::{Signing, fingerprint},
@@ -150,8 +150,13 @@ impl Writes {
         let freezes: Api<Freeze> = Api::all(self.client.clone());
         let everything = ListParams::default();
         let policies = async {
-            let (signing, namespace) = self.policies.as_ref()?;
-            answered(fingerprint(&self.client, namespace, *signing)).await.ok()
+            let Some((signing, namespace)) = &self.policies else { return Ok(None) };
+            match answered(fingerprint(&self.client, namespace, *signing)).await {
+                Ok(found) => Ok(Some(found)),
+                // Nobody has looked: that must not cost a plan its approvals.
+                Err(error) if passes(&error) => Err(error),
+                Err(_) => Ok(None),
+            }
         };
         let plans: Api<ChangePlan> = self.namespaced(namespace);
         let (stage, accounts, freezes, plan, policies) = tokio::join!(
@@ -161,8 +166,8 @@ impl Writes {
             answered(plans.get_metadata_opt(plan)),
             policies,
         );
-        match (stage, accounts, freezes, plan) {
-            (Ok(stage), Ok(accounts), Ok(freezes), Ok(plan)) => {
+        match (stage, accounts, freezes, plan, policies) {
+            (Ok(stage), Ok(accounts), Ok(freezes), Ok(plan), Ok(policies)) => {
                 Outcome::Learnt(Fact::LiveGate(Box::new(LiveGate {
                     stage,
                     accounts: accounts.into_iter().flatten().collect(),
@@ -174,9 +179,11 @@ impl Writes {
                     policies,
                 })))
             }
-            (Err(error), _, _, _) | (_, Err(error), _, _) | (_, _, Err(error), _) | (_, _, _, Err(error)) => {
-                when_reading(error)
-            }
+            (Err(error), ..)
+            | (_, Err(error), ..)
+            | (_, _, Err(error), ..)
+            | (_, _, _, Err(error), _)
+            | (.., Err(error)) => when_reading(error),
         }
     }
 

@@ -42,6 +42,19 @@ pub(super) fn when_reading(error: CallError) -> Outcome {
     refused(kind, text(error))
 }
 
+/// Whether a read failed for a reason that passes by itself.
+pub(super) fn passes(error: &CallError) -> bool {
+    match error {
+        CallError::Client(kube::Error::Api(status)) => match meaning(status) {
+            Meaning::Refused(kind) => kind == RefusalKind::Throttled,
+            Meaning::Unclear => true,
+        },
+        CallError::Client(kube::Error::SerdeError(_)) => false,
+        CallError::Client(e) => !never_sent(e),
+        CallError::NoReply => true,
+    }
+}
+
 /// What a failed write means: only a definite answer says that nothing happened.
 pub(super) fn when_writing(error: CallError) -> Outcome {
     match &error {
@@ -143,6 +156,18 @@ mod tests {
             other => panic!("{other:?}"),
         };
         assert_eq!(found, expected);
+    }
+
+    #[rstest]
+    #[case::forbidden(api(403, "Forbidden"), false)]
+    #[case::not_found(api(404, "NotFound"), false)]
+    #[case::garbled(garbled(), false)]
+    #[case::too_many(api(429, "TooManyRequests"), true)]
+    #[case::internal(api(500, "InternalError"), true)]
+    #[case::no_reply(no_reply(), true)]
+    #[case::connection_lost(connection_lost(), true)]
+    fn what_passes_by_itself_is_tried_again(#[case] error: CallError, #[case] expected: bool) {
+        assert_eq!(passes(&error), expected);
     }
 
     #[rstest]
