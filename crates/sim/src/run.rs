@@ -189,6 +189,12 @@ impl Run {
         }
     }
 
+    /// Ends it: what it leaves, for another kind of run to go on with, and who has watched.
+    #[must_use]
+    pub fn end(self) -> (World, Judge) {
+        (self.world, self.judge)
+    }
+
     fn all(&mut self) -> Result<Report, Violation> {
         while self.ticks < self.setting.clears_after {
             self.step()?;

@@ -178,6 +178,11 @@ pub(super) fn gate_stands(
         let what = format!("a reject has just been written on plan {}", plan.name);
         return Err(Need::Wait(Reason::Executing, what, again));
     }
+    if is_forgotten(plan, live) {
+        let again = now.saturating_add(SignedDuration::from_secs(5)).ok();
+        let what = format!("the API server does not hold what was recorded of plan {}", plan.name);
+        return Err(Need::Wait(Reason::Executing, what, again));
+    }
     // After a restart nobody has tried the policies yet: that is no reason to withdraw what was claimed before.
     if s.enforcement.state == InForceState::Unknown && s.gate.identity.value == IdentityNeeded::Verified {
         let again = now.saturating_add(SignedDuration::from_secs(5)).ok();
@@ -188,6 +193,16 @@ pub(super) fn gate_stands(
         ));
     }
     Ok(stops(s, plan, stack, live, now))
+}
+
+/// Whether the plan is gone, or was put back to what it was before the claim: nothing may begin on what we remember alone. The watch
+/// will show the same, or our memory of it ends.
+fn is_forgotten(plan: &PlanView, live: &LiveGate) -> bool {
+    let number = |version: &str| version.parse::<u128>().ok();
+    live.plan.as_ref().is_none_or(|there| {
+        let (there, known) = (number(&there.resource_version), number(&plan.resource_version()));
+        there.zip(known).is_some_and(|(there, known)| there < known)
+    })
 }
 
 /// Whether somebody has rejected the plan, and the watch does not show it yet.

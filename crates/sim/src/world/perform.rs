@@ -7,7 +7,7 @@ use kube::ResourceExt;
 use stackgate_core::{
     api::{Action, ChangePlan, CloseReason, Decided, LedgerEntry, PinnedSource},
     bundle::{AssetContent, Bundle, Template},
-    change::coming,
+    change::{Hidden, coming},
     cluster::ClusterView,
     effect::{
         Effect, Fact, LiveGate, LivePlan, Look, Mutation, NewPlan, Outcome, Receipt, Record, Refusal,
@@ -89,7 +89,10 @@ impl World {
             Look::Bundle(source, _) => {
                 Fact::Bundle(self.bundle(source).ok_or_else(|| format!("there is no {source:?}")))
             }
-            Look::Outputs(..) => Fact::Outputs(BTreeMap::new()),
+            Look::Outputs(key, id, ..) => {
+                let stack = self.cloud.stacks.get(key).filter(|s| s.id == *id);
+                Fact::Outputs(stack.and_then(|s| s.deployed.as_ref()).map(outputs).unwrap_or_default())
+            }
             // What no assembly carries, somebody has pushed.
             Look::Image(..) => Fact::Image(true),
             Look::Values(_) => Fact::Values(None),
@@ -143,8 +146,7 @@ impl World {
                     &key(),
                 );
                 let plan = self.cluster.open_plan(&NewPlan { ledger, ..NewPlan::clone(new) }, self.now)?;
-                new.ledger.iter().filter_map(|e| e.decided.as_ref()).for_each(|d| self.is_recorded(d));
-                self.happened.push(Happened::Appended(new.name.clone(), 0));
+                self.recorded(&plan, 0);
                 Ok(Receipt::Plan(Box::new(Arc::unwrap_or_clone(plan))))
             }
             Record::Ledger { plan, resource_version, entries, .. } => {
@@ -160,17 +162,7 @@ impl World {
                 let from = there.as_ref().map_or(0, |p| p.spec.ledger.len());
                 let swap = self.protocol != Protocol::NoCompareAndSwap;
                 let stored = self.cluster.append(plan, resource_version, entries, swap)?;
-                entries.iter().filter_map(|e| e.decided.as_ref()).for_each(|d| self.is_recorded(d));
-                for settled in entries.iter().filter_map(|e| e.settled.as_ref()) {
-                    self.cloud.unrecorded.remove(&settled.key());
-                }
-                if entries.iter().any(|e| e.closed.is_some()) {
-                    let keys = stored.spec.proposal.stacks.iter().map(|s| s.key());
-                    keys.for_each(|key| {
-                        self.cloud.unrecorded.remove(&key);
-                    });
-                }
-                self.happened.push(Happened::Appended(plan.clone(), from));
+                self.recorded(&stored, from);
                 Ok(Receipt::Plan(Box::new(Arc::unwrap_or_clone(stored))))
             }
             Record::Outputs(_) => Ok(Receipt::Done),
@@ -179,6 +171,22 @@ impl World {
                 Ok(Receipt::Done)
             }
         }
+    }
+
+    /// Takes note of what a plan's ledger holds from this place on.
+    pub fn recorded(&mut self, plan: &ChangePlan, from: usize) {
+        let entries = plan.spec.ledger.get(from..).unwrap_or_default();
+        entries.iter().filter_map(|e| e.decided.as_ref()).for_each(|d| self.is_recorded(d));
+        for settled in entries.iter().filter_map(|e| e.settled.as_ref()) {
+            self.cloud.unrecorded.remove(&settled.key());
+        }
+        if entries.iter().any(|e| e.closed.is_some()) {
+            let keys = plan.spec.proposal.stacks.iter().map(|s| s.key());
+            keys.for_each(|key| {
+                self.cloud.unrecorded.remove(&key);
+            });
+        }
+        self.happened.push(Happened::Appended(plan.name_any(), from));
     }
 
     /// The mutant whose retry carries approvals over whatever else has changed.
@@ -212,7 +220,6 @@ impl World {
         let Some(plan) = self.cluster.plan(plan) else { return Receipt::Done };
         let mut plan = Arc::unwrap_or_clone(plan);
         plan.spec.ledger.extend(entries.iter().cloned());
-        plan.metadata.resource_version = Some((self.cluster.version + 1_000_000).to_string());
         Receipt::Plan(Box::new(plan))
     }
 
@@ -342,6 +349,13 @@ impl World {
         self.happened.push(Happened::SetMade(wanted.key.clone()));
         Ok(Receipt::ChangeSet(arn, id))
     }
+}
+
+/// What a stack puts out: something that tells what is deployed.
+fn outputs(deployed: &Deployed) -> BTreeMap<String, Hidden> {
+    let named = deployed.template.json.get("Outputs").and_then(|o| o.as_object());
+    let keys = named.into_iter().flat_map(|o| o.keys());
+    keys.map(|key| (key.clone(), Hidden::new(format!("{key} of {}", deployed.digest.short(12))))).collect()
 }
 
 fn refusal(kind: RefusalKind, message: &str) -> Refusal {

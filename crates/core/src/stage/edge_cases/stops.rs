@@ -140,10 +140,17 @@ fn who_decides_while_nothing_proves_it_is_told_before() {
 
 /// What executing a claimed plan finds, where a look at the API server shows this annotation and the watch does not.
 fn before_executing(value: &str) -> Result<Option<String>, String> {
-    let case = Case::new(&[said("Approve", "alice"), claimed()]).looked().with(|c| {
-        let live = c.facts.gate.as_mut().unwrap().live.plan.as_mut().unwrap();
-        live.annotations.insert(REJECT.to_owned(), value.to_owned());
-    });
+    before_executing_with(|live| {
+        live.as_mut().unwrap().annotations.insert(REJECT.to_owned(), value.to_owned());
+    })
+}
+
+/// What executing a claimed plan finds, where a look at the API server shows the plan like that.
+fn before_executing_with(plan: impl FnOnce(&mut Option<LivePlan>)) -> Result<Option<String>, String> {
+    let case = Case::new(&[said("Approve", "alice"), claimed()])
+        .with(|c| c.plans[0].metadata.resource_version = Some("7".to_owned()))
+        .looked()
+        .with(|c| plan(&mut c.facts.gate.as_mut().unwrap().live.plan));
     let s = case.seen();
     let plan = s.newest().unwrap();
     let stack = &plan.proposal().stacks[0];
@@ -155,6 +162,20 @@ fn a_reject_that_the_watch_does_not_show_yet_is_waited_for() {
     let waits = before_executing(&format!("{C1};by=bob")).unwrap_err();
     assert!(waits.contains("a reject has just been written"), "{waits}");
     assert!(before_executing(&format!("{OTHER};by=bob")).is_ok(), "of another plan");
+}
+
+#[test]
+fn nothing_begins_where_the_api_server_does_not_hold_the_claim() {
+    let shows = |version: Option<&str>| {
+        before_executing_with(|live| {
+            *live = version.map(|v| LivePlan { resource_version: v.to_owned(), ..LivePlan::default() });
+        })
+    };
+    assert!(shows(Some("7")).is_ok() && shows(Some("10")).is_ok());
+    for forgotten in [None, Some("6")] {
+        let waits = shows(forgotten).unwrap_err();
+        assert!(waits.contains("does not hold what was recorded"), "{waits}");
+    }
 }
 
 #[rstest]
