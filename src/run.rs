@@ -12,7 +12,7 @@ use tokio::{
 use tracing::{info, warn};
 
 use crate::{
-    aws::{Aws, Calls, Paces, Regions, RowCache, Sessions, Settings},
+    aws::{Aws, Calls, Live, Paces, Regions, RowCache, Sessions, Settings},
     cli::RunArgs,
     clock::{SharedClock, SystemClock},
     kube::{
@@ -147,8 +147,7 @@ async fn work(s: Started, shutdown: &Shutdown) -> Result<()> {
         rows,
         writes,
         events,
-        aws: Aws::new(sessions, key.clone()),
-        regions,
+        cloud: Box::new(Live { aws: Aws::new(sessions, key.clone()), regions }),
         bundles: pass::Bundles::default(),
         memory,
         installation: Installation::new(args.namespace, key),

@@ -1,11 +1,13 @@
 //! AWS, in our words: the only part that names the SDK.
 //!
-//! [`Sessions`] reach accounts, [`Aws`] performs effects in them, [`Regions`] poll what is being waited for.
+//! [`Sessions`] reach accounts, [`Aws`] performs effects in them, [`Regions`] poll what is being waited for; a pass sees these two as one
+//! [`Cloud`].
 
 mod arns;
 mod calls;
 mod change_sets;
 mod class;
+mod cloud;
 mod create;
 mod drift;
 mod failed;
@@ -31,6 +33,7 @@ mod toolkit;
 mod warnings;
 
 pub use calls::{CallOutcome, Calls, Operation};
+pub use cloud::{Cloud, Live};
 pub use create::template_url;
 pub use perform::{Asked, Aws, AwsLook, asked};
 pub use policy::{POLICY_LIMIT, session_policy};

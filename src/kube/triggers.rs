@@ -17,7 +17,7 @@ use crate::queue::{Key, Kind};
 
 /// How an object was and how it is; one of the two is there.
 #[derive(Debug)]
-pub(super) struct Change<'a, K> {
+pub struct Change<'a, K> {
     /// As it was; absent: it is new.
     pub before: Option<&'a K>,
     /// As it is; absent: it is gone.
@@ -51,7 +51,7 @@ fn comparable(meta: &ObjectMeta) -> ObjectMeta {
 }
 
 /// A kind whose changes wake passes. The stores show the state after the change.
-pub(super) trait Trigger: Resource + Sized {
+pub trait Trigger: Resource + Sized {
     /// The keys to wake.
     fn woken(change: Change<'_, Self>, stores: &Stores) -> BTreeSet<Key>;
 }

@@ -65,8 +65,8 @@ impl Stores {
         }
     }
 
-    /// Brings the store up to date and says what that wakes.
-    fn take_in<K: Watched>(
+    /// Brings the store of `writer` up to date and says what that wakes.
+    pub fn take_in<K: Watched>(
         &self,
         event: Event<DeserializeGuard<K>>,
         writer: &mut Writer<K>,
@@ -109,7 +109,7 @@ impl Stores {
 }
 
 /// What a kind needs to be watched.
-trait Watched:
+pub trait Watched:
     Trigger + Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + Sync + 'static
 {
 }

@@ -10,7 +10,7 @@ mod subject;
 
 use std::sync::Arc;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use stackgate_core::{
     api::ChangePlan,
     cluster::{ClusterView, Installation},
@@ -22,11 +22,14 @@ use tracing::Instrument;
 use self::subject::{Decision, decide};
 pub use self::{bundles::Bundles, memory::Memory};
 use crate::{
-    aws::{Aws, Regions, RowCache},
+    aws::{Cloud, RowCache},
     clock::SharedClock,
     kube::{events::Events, stores::Stores, writes::Writes},
     queue::{Key, Kind},
 };
+
+/// How soon a status is derived again that met a conflict.
+const SOON: SignedDuration = SignedDuration::from_secs(5);
 
 /// Everything that a pass works with.
 pub struct Context {
@@ -38,10 +41,8 @@ pub struct Context {
     pub writes: Writes,
     /// Tells people.
     pub events: Events,
-    /// Reads and changes AWS.
-    pub aws: Aws,
-    /// Polls AWS.
-    pub regions: Regions,
+    /// Reads, changes and polls AWS.
+    pub cloud: Box<dyn Cloud>,
     /// The assemblies that objects work on.
     pub bundles: Bundles,
     /// What is remembered of each object.
@@ -78,17 +79,18 @@ async fn run(cx: Arc<Context>, key: Key) -> Result<Option<Timestamp>, PassError>
     for stack in cx.memory.watched(&key) {
         facts.learn_stack(&stack, cx.rows.get(&stack));
     }
-    facts.watch_shows(&plans_of(&cx, &key));
+    facts.watch_shows(&plans_of(&cx, &key), cx.clock.now());
     for _ in 0..cx.steps.max(1) {
         let now = cx.clock.now();
         let Some(Decision { next, show, note, phase }) = decide(&cx, &key, &facts, now) else {
             cx.memory.forget(&key);
-            cx.regions.forget(&key.to_string());
+            cx.cloud.forget(&key.to_string());
             return Ok(None);
         };
         match next {
             Next::Do(effects) => perform::perform_all(&cx, effects, &mut facts).await,
-            Next::Wait(wake) => {
+            Next::Wait(mut wake) => {
+                wake.at = wake.at.into_iter().chain(facts.watch_is_due()).min();
                 match phase {
                     Some(Phase::Done(_)) => facts.rest(true),
                     Some(Phase::Waiting(_) | Phase::Stalled(_)) => facts.rest(false),
@@ -96,8 +98,12 @@ async fn run(cx: Arc<Context>, key: Key) -> Result<Option<Timestamp>, PassError>
                 }
                 let watched = cx.memory.put(&key, facts, &wake);
                 watch_regions(&cx, &key, watched);
-                if let Some(show) = show {
-                    shown::show(&cx, show, note).await?;
+                if let Some(show) = show
+                    && !shown::show(&cx, show, note).await?
+                {
+                    // An answer alone is no news: what people see must not rest on the watch having some.
+                    let soon = now.saturating_add(SOON).unwrap_or(now);
+                    return Ok(Some(wake.at.map_or(soon, |at| at.min(soon))));
                 }
                 return Ok(wake.at);
             }
@@ -119,8 +125,8 @@ fn plans_of(cx: &Context, key: &Key) -> Vec<Arc<ChangePlan>> {
 /// Says to the polls what the object waits for now, environment by environment.
 fn watch_regions(cx: &Context, key: &Key, by_access: memory::ByAccess) {
     let owner = key.to_string();
-    cx.regions.forget(&owner);
+    cx.cloud.forget(&owner);
     for (access, keys) in by_access {
-        cx.regions.want(&owner, access, keys);
+        cx.cloud.want(&owner, access, keys);
     }
 }

@@ -65,18 +65,18 @@ async fn perform(cx: &Context, effect: &Effect, plans: &Plans) -> Outcome {
                 }
                 other => other,
             },
-            Asked::Aws(look) => cx.aws.look(&look).await,
+            Asked::Aws(look) => cx.cloud.look(&look).await,
             Asked::LiveGate { namespace, stage, accounts, plan } => {
                 cx.writes.live_gate(namespace, stage, accounts, plan).await
             }
         },
         Effect::Record(record) => self::record(cx, record, plans).await,
-        Effect::Mutate(mutation) => cx.aws.mutate(mutation, || cx.clock.now()).await,
+        Effect::Mutate(mutation) => cx.cloud.mutate(mutation, &|| cx.clock.now()).await,
     }
 }
 
 async fn bundle(cx: &Context, source: &PinnedS3, access: &Access) -> Outcome {
-    let fetch = async { cx.aws.look(&AwsLook::Bundle(source, access)).await };
+    let fetch = async { cx.cloud.look(&AwsLook::Bundle(source, access)).await };
     cx.bundles.get(source, access, cx.clock.now(), fetch).await
 }
 

@@ -57,8 +57,8 @@ impl Note {
     }
 }
 
-/// Writes the status and tells. A newer version of the object wins: it wakes a pass of its own.
-pub(super) async fn show(cx: &Context, show: Show, note: Option<Note>) -> Result<(), PassError> {
+/// Writes the status and tells. A newer version of the object wins: it wakes a pass of its own. `false`: so it is said to be.
+pub(super) async fn show(cx: &Context, show: Show, note: Option<Note>) -> Result<bool, PassError> {
     let (outcome, reference) = match show {
         Show::Account(o, s) => (cx.writes.cluster_status(&*o, &s).await, o.object_ref(&())),
         Show::Bootstrap(o, s) => (cx.writes.cluster_status(&*o, &s).await, o.object_ref(&())),
@@ -72,9 +72,10 @@ pub(super) async fn show(cx: &Context, show: Show, note: Option<Note>) -> Result
             if let Some(note) = note {
                 tell(cx, &reference, &note).await;
             }
-            Ok(())
+            Ok(true)
         }
-        Outcome::Refused(r) if r.kind == RefusalKind::Conflict || r.kind == RefusalKind::NotFound => Ok(()),
+        Outcome::Refused(r) if r.kind == RefusalKind::NotFound => Ok(true),
+        Outcome::Refused(r) if r.kind == RefusalKind::Conflict => Ok(false),
         Outcome::Refused(r) => Err(PassError::Status(r.message)),
         Outcome::Unsure(why) => Err(PassError::Status(why)),
     }

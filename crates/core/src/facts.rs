@@ -20,6 +20,9 @@ use crate::{
     words::{ChangeSetArn, ChangeSetName, Digest, Env, ReleaseId, StackId, StackKey},
 };
 
+/// How long a watch may be behind our own writes.
+pub const CATCHES_UP: SignedDuration = SignedDuration::from_secs(60);
+
 /// The volatile memory of one object.
 #[derive(Clone, Debug, Default)]
 pub struct Facts {
@@ -77,6 +80,8 @@ pub struct Facts {
     pub finalizer_written: Option<String>,
     /// Plans as our own writes left them; the watch may be behind.
     pub plans: BTreeMap<String, Arc<ChangePlan>>,
+    /// When those writes were made.
+    pub plans_written: BTreeMap<String, Timestamp>,
     /// Those of them that the watch has shown in an older version, by name and UID.
     pub plans_shown: BTreeSet<(String, String)>,
     /// What was refused, by [`Effect::attempt`].
@@ -290,10 +295,14 @@ impl Facts {
     }
 
     /// Takes in the plans that the watch shows. Our own writes are remembered until it has caught up with them: what it has
-    /// shown once and shows no longer was deleted.
-    pub fn watch_shows(&mut self, watched: &[Arc<ChangePlan>]) {
-        let shown = &mut self.plans_shown;
+    /// shown once and shows no longer was deleted; and what it has not shown by [`CATCHES_UP`] is not there any more, since somebody has
+    /// put the API server back to an older revision. (Whoever forgets too early is where a restart would be.)
+    pub fn watch_shows(&mut self, watched: &[Arc<ChangePlan>], now: Timestamp) {
+        let (shown, written) = (&mut self.plans_shown, &self.plans_written);
         self.plans.retain(|name, ours| {
+            if written.get(name).is_none_or(|at| now.duration_since(*at) >= CATCHES_UP) {
+                return false;
+            }
             let uid = ours.metadata.uid.clone().unwrap_or_default();
             let id = (name.clone(), uid);
             let same = |w: &&Arc<ChangePlan>| {
@@ -309,9 +318,16 @@ impl Facts {
             }
         });
         let plans = &self.plans;
+        self.plans_written.retain(|name, _| plans.contains_key(name));
         shown.retain(|(name, uid)| {
             plans.get(name).is_some_and(|p| p.metadata.uid.as_deref().unwrap_or_default() == uid)
         });
+    }
+
+    /// When the watch has to have caught up with our own writes.
+    #[must_use]
+    pub fn watch_is_due(&self) -> Option<Timestamp> {
+        self.plans_written.values().min()?.checked_add(CATCHES_UP).ok()
     }
 
     /// Takes in what came of an effect that began at `started` and ended at `now`.
@@ -466,6 +482,7 @@ impl Facts {
                 if let Receipt::Plan(plan) = receipt
                     && let Some(name) = plan.metadata.name.clone()
                 {
+                    self.plans_written.insert(name.clone(), now);
                     self.plans.insert(name, Arc::from(plan));
                 }
             }
@@ -561,6 +578,7 @@ impl Facts {
             RefusalKind::NotFound => {
                 if let Effect::Record(Record::Ledger { plan, .. }) = effect {
                     self.plans.remove(plan);
+                    self.plans_written.remove(plan);
                 }
                 self.forget_target(effect);
             }
@@ -607,5 +625,30 @@ mod tests {
             let refused = Refused { refusal: Refusal { kind, message: String::new() }, at, times };
             assert_eq!(refused.retry_at().duration_since(at).as_secs(), seconds);
         }
+    }
+
+    #[test]
+    fn a_plan_that_the_watch_never_shows_is_not_believed_in_for_ever() {
+        let plan = |version: &str| {
+            let spec = serde_json::json!({"apiVersion": "stackgate.dev/v1alpha1", "kind": "ChangePlan",
+                "metadata": {"name": "prod-0", "uid": "u", "resourceVersion": version},
+                "spec": {"ledger": [], "proposal": {"kind": "Stage", "name": "prod", "uid": "u", "operation": "Deploy",
+                    "id": format!("c1-{}", "0".repeat(40))}}});
+            serde_json::from_value::<ChangePlan>(spec).unwrap()
+        };
+        let ledger = Effect::Record(Record::Ledger {
+            namespace: "shop".to_owned(),
+            plan: "prod-0".to_owned(),
+            resource_version: "6".to_owned(),
+            entries: Vec::new(),
+        });
+        let at = |s| Timestamp::UNIX_EPOCH + SignedDuration::from_secs(s);
+        let mut facts = Facts::default();
+        facts.note(&ledger, Outcome::Accepted(Receipt::Plan(Box::new(plan("7")))), at(0), at(1));
+        let behind = [Arc::new(plan("5"))];
+        facts.watch_shows(&behind, at(60));
+        assert_eq!((facts.plans.len(), facts.watch_is_due()), (1, Some(at(61))));
+        facts.watch_shows(&behind, at(61));
+        assert_eq!((facts.plans.len(), facts.watch_is_due()), (0, None));
     }
 }

@@ -258,7 +258,7 @@ impl Controller {
             facts.learn_stack(key, self.rows.get(key).cloned().unwrap_or_default());
         }
         if let (ObjectKey::Stage(name), Some(view)) = (object, world.cluster.views.get(self.place)) {
-            facts.watch_shows(&view.seen.plans_of_stage(NAMESPACE, name));
+            facts.watch_shows(&view.seen.plans_of_stage(NAMESPACE, name), world.now);
         }
     }
 
@@ -288,7 +288,8 @@ impl Controller {
                 let status =
                     status.map(|object| as_read(object, world.cluster.views.get(place), &active.object));
                 world.tell(|| format!("[{place}] {:?}: waits: {why}", active.object));
-                if let Some(at) = wake.at {
+                let due = self.memory.get(&active.object).and_then(Facts::watch_is_due);
+                if let Some(at) = wake.at.into_iter().chain(due).min() {
                     self.due.insert(active.object.clone(), at.max(world.now));
                 }
                 self.watched.insert(active.object.clone(), wake.stacks);
