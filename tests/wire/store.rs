@@ -101,8 +101,9 @@ fn store(ground: &mut Ground, old: &Object, object: Object, status: bool) {
     {
         ground.world.recorded(&new, old.spec.ledger.len());
     }
-    if let Some(ObjectKey::Stage(name)) = stage.filter(|_| status) {
-        ground.world.happened.push(Happened::StageStatus(name));
+    if let Some(key @ ObjectKey::Stage(_)) = stage.filter(|_| status) {
+        let behind = ground.world.cluster.views[0].late.keys().any(|late| *late != key);
+        ground.world.happened.push(Happened::StageStatus(name(&key).to_owned(), behind));
     }
 }
 
