@@ -90,6 +90,7 @@ pub async fn every_command_in_the_guide_works(w: &Arc<World>) -> Result<()> {
     let dev = w.stage("dev", json!({})).await?;
     ran(w, &dev, 1, '5', "Succeeded").await?;
     ran(w, &dev, 2, '6', "Succeeded").await?;
+    w.plan_status(&plan_name(&dev, '6'), &json!({ "state": "Succeeded" })).await?;
     let deployed = json!({ "name": "6", "digest": format!("sha256:{}", "6".repeat(64)), "plan": plan_name(&dev, '6'), "time": crate::world::now() });
     w.stage_status("dev", json!({ "state": "UpToDate", "deployed": deployed })).await?;
 

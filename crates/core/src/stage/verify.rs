@@ -16,13 +16,13 @@ const TIMEOUT: SignedDuration = SignedDuration::from_hours(1);
 pub(super) fn unverified(s: &Snapshot<'_>, plan: &PlanView, now: Timestamp) -> Option<Verdict> {
     let checks = &s.stage.spec.checks;
     let mut awaited: Vec<&Check> = Vec::new();
-    let mut failed: Vec<String> = Vec::new();
+    let mut failed: Vec<(&str, String)> = Vec::new();
     let mut deadline: Option<Timestamp> = None;
     for check in checks {
         match plan.check(&check.name, s.gate.identity.value) {
             Some((report, _)) if report.result == CheckResult::Failed => {
                 let why = report.reason.as_deref().map(|r| format!(": {r}")).unwrap_or_default();
-                failed.push(format!("check {} failed{why}", check.name));
+                failed.push((&check.name, format!("check {} failed{why}", check.name)));
             }
             Some(_) => {}
             None => {
@@ -30,11 +30,12 @@ pub(super) fn unverified(s: &Snapshot<'_>, plan: &PlanView, now: Timestamp) -> O
                 let end = plan.settled_time.saturating_add(timeout).unwrap_or(Timestamp::MAX);
                 if now >= end {
                     let name = &check.name;
-                    failed.push(if plan.checks.contains_key(name) {
+                    let why = if plan.checks.contains_key(name) {
                         format!("check {name} has reported, and nothing proves who did")
                     } else {
                         format!("check {name} has not reported since {}", plan.settled_time)
-                    });
+                    };
+                    failed.push((name, why));
                 } else {
                     awaited.push(check);
                     deadline = Some(deadline.map_or(end, |d| d.min(end)));
@@ -51,10 +52,11 @@ pub(super) fn unverified(s: &Snapshot<'_>, plan: &PlanView, now: Timestamp) -> O
         )
     };
     if !failed.is_empty() {
-        let names = checks.iter().map(|c| c.name.as_str()).collect::<Vec<_>>().join(", ");
+        let (names, why): (Vec<&str>, Vec<String>) = failed.into_iter().unzip();
         let message = format!(
-            "the stacks are deployed, but {}; stages downstream do not get the release. A later report of {names} counts instead, or a new release",
-            failed.join("; ")
+            "the stacks are deployed, but {}; stages downstream do not get the release. A later report of {} counts instead, or a new release",
+            why.join("; "),
+            names.join(", ")
         );
         return Some(
             Verdict::rest(Phase::Stalled(Reason::CheckFailed), message)
