@@ -243,6 +243,9 @@ impl Protocol {
             if let Some(gate) = &mut facts.gate {
                 gate.at = now;
                 gate.after = newest.max().unwrap_or_else(|| gate.after.clone());
+                if let Some(plan) = &mut gate.live.plan {
+                    plan.resource_version.clone_from(&gate.after.resource_version);
+                }
             }
         }
         if let Some(gate) = &mut facts.gate {

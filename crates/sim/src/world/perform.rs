@@ -219,7 +219,7 @@ impl World {
     fn only_remembered(&self, plan: &str, entries: &[LedgerEntry]) -> Receipt {
         let Some(plan) = self.cluster.plan(plan) else { return Receipt::Done };
         let mut plan = Arc::unwrap_or_clone(plan);
-        plan.spec.ledger.extend(entries.iter().cloned());
+        plan.spec.ledger.extend(sealed(entries, SealedFor::plan(&plan), &key()));
         Receipt::Plan(Box::new(plan))
     }
 
