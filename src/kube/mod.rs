@@ -9,3 +9,5 @@ pub mod stores;
 mod triggers;
 mod watch;
 pub mod writes;
+
+pub use watch::Watched;

@@ -118,9 +118,7 @@ impl Stores {
     /// The plans of a Stage that somebody may still have to decide on.
     #[must_use]
     pub fn open_plans(&self, namespace: &str, stage: &str) -> Vec<Arc<ChangePlan>> {
-        let open = |p: &Arc<ChangePlan>| {
-            PlanView::new(Arc::clone(p)).is_some_and(|v| v.closed.is_none() && !v.is_complete())
-        };
+        let open = |p: &Arc<ChangePlan>| PlanView::new(Arc::clone(p)).is_some_and(|v| !v.is_over());
         self.plans_of_stage(namespace, stage).into_iter().filter(open).collect()
     }
 

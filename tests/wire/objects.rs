@@ -6,22 +6,10 @@ use kube::Resource;
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 use stackgate::queue::Kind;
-use stackgate_sim::world::{Object, ObjectKey};
-
-/// The same for each of our kinds.
-#[macro_export]
-macro_rules! each_kind {
-    ($object:expr, $o:ident => $e:expr) => {
-        match $object {
-            Object::Account($o) => $e,
-            Object::Bootstrap($o) => $e,
-            Object::Assembly($o) => $e,
-            Object::Stage($o) => $e,
-            Object::Plan($o) => $e,
-            Object::Freeze($o) => $e,
-        }
-    };
-}
+use stackgate_sim::{
+    each_kind,
+    world::{Object, ObjectKey},
+};
 
 /// The kinds by what paths call them, and whether they lie in namespaces.
 pub const PLURALS: [(&str, Kind, bool); 6] = [

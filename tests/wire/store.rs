@@ -148,7 +148,7 @@ fn counted(object: Object, differs: bool) -> Object {
     }
     let mut object = object;
     if differs {
-        crate::each_kind!(&mut object, o => add(o));
+        stackgate_sim::each_kind!(&mut object, o => add(o));
     }
     object
 }

@@ -2,19 +2,19 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
-    fmt::Debug,
     sync::Arc,
 };
 
 use jiff::{SignedDuration, Timestamp};
 use kube::{
-    Resource,
     core::DeserializeGuard,
     runtime::{reflector::store::Writer, watcher::Event},
 };
-use serde::de::DeserializeOwned;
 use stackgate::{
-    kube::stores::{Stores, Writers},
+    kube::{
+        Watched,
+        stores::{Stores, Writers},
+    },
     queue::{Key, Kind},
 };
 use stackgate_sim::world::{Object, ObjectKey};
@@ -188,33 +188,11 @@ impl Shown {
     }
 }
 
-fn feed<K>(stores: &Stores, writer: &mut Writer<K>, event: Event<DeserializeGuard<K>>) -> BTreeSet<Key>
-where
-    K: Taken + Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + Sync + 'static,
-{
-    K::taken(stores, writer, event)
+fn feed<K: Watched>(
+    stores: &Stores,
+    writer: &mut Writer<K>,
+    event: Event<DeserializeGuard<K>>,
+) -> BTreeSet<Key> {
+    let store = writer.as_reader();
+    stores.take_in(event, writer, &store)
 }
-
-/// A kind of ours, whose events the stores take in.
-pub trait Taken: Sized + Resource<DynamicType = ()> + Clone + 'static {
-    /// Takes an event in.
-    fn taken(
-        stores: &Stores,
-        writer: &mut Writer<Self>,
-        event: Event<DeserializeGuard<Self>>,
-    ) -> BTreeSet<Key>;
-}
-
-macro_rules! taken {
-    ($($kind:ty),*) => {
-        $(impl Taken for $kind {
-            fn taken(stores: &Stores, writer: &mut Writer<Self>, event: Event<DeserializeGuard<Self>>) -> BTreeSet<Key> {
-                let store = writer.as_reader();
-                stores.take_in(event, writer, &store)
-            }
-        })*
-    };
-}
-
-use stackgate_core::api::{AwsAccount, Bootstrap, ChangePlan, CloudAssembly, Freeze, Stage};
-taken!(AwsAccount, Bootstrap, CloudAssembly, Stage, ChangePlan, Freeze);

@@ -59,13 +59,10 @@ impl Expected {
     #[must_use]
     pub fn differs(&self, found: &Installed) -> Option<String> {
         let mut all: Vec<String> = Vec::new();
-        let (mut missing, mut changed) = (false, false);
+        let mut changed = false;
         for (name, content) in &self.0 {
             match found.contents.get(name) {
-                None => {
-                    missing = true;
-                    all.push(format!("{name} is missing"));
-                }
+                None => all.push(format!("{name} is missing")),
                 Some(other) if other != content => {
                     changed = true;
                     all.push(format!("{name} is changed"));
@@ -83,7 +80,7 @@ impl Expected {
         if changed {
             // Helm and kubectl apply merge: a field that the chart does not name stays as somebody has set it.
             todo.push("delete what is changed, then helm upgrade, which alone keeps fields that were added");
-        } else if missing {
+        } else if before > 0 {
             todo.push("helm upgrade puts them back");
         }
         if all.len() > before {

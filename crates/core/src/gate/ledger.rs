@@ -341,6 +341,12 @@ impl PlanView {
                 .all(|s| (s.is_left_alone() && (self.claimed || !s.adopted)) || self.has_succeeded(&s.key()))
     }
 
+    /// Whether nothing more comes of it: it was carried out, or closed.
+    #[must_use]
+    pub fn is_over(&self) -> bool {
+        self.closed.is_some() || self.is_complete()
+    }
+
     /// Whether running it would do nothing to any stack but take it over.
     #[must_use]
     pub fn changes_nothing(&self) -> bool {

@@ -119,7 +119,7 @@ impl PlanView {
     ) -> Vec<(&'a str, String)> {
         // A Stage may go on carrying what is over: git does.
         let over = self.closed.is_some() && source == DecisionSource::ChangePlan;
-        if !over && (self.closed.is_some() || self.is_complete() || self.is_claimed()) {
+        if !over && (self.is_over() || self.is_claimed()) {
             return Vec::new();
         }
         let marks = self.marks(annotations);

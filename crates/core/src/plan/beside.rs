@@ -12,8 +12,7 @@ use crate::{
 /// What is under way comes first, whatever was opened meanwhile, then the plan that was opened last. Of two that were opened as the
 /// same one, that which was claimed.
 pub(super) fn newest_first(plans: &mut [Arc<PlanView>]) {
-    let is_under_way =
-        |p: &PlanView| p.is_claimed() && p.claim_is_proven && p.closed.is_none() && !p.is_complete();
+    let is_under_way = |p: &PlanView| p.is_claimed() && p.claim_is_proven && !p.is_over();
     plans.sort_by_cached_key(|p| Reverse((is_under_way(p), p.order, p.is_claimed(), p.name.clone())));
 }
 
@@ -46,5 +45,5 @@ pub(crate) fn owned_by(plans: &[Arc<PlanView>]) -> BTreeMap<StackKey, OwnedStack
 #[must_use]
 pub(crate) fn stray(plans: &[Arc<PlanView>]) -> Option<&PlanView> {
     let mut others = plans.iter().skip(1).map(Arc::as_ref);
-    others.find(|p| p.closed.is_none() && !p.is_claimed() && !p.is_complete())
+    others.find(|p| !p.is_over() && !p.is_claimed())
 }

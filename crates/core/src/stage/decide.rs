@@ -54,15 +54,14 @@ fn under_way(s: &Snapshot<'_>, now: Timestamp) -> Option<Verdict> {
     if let Some(latched) = latch(s, plan, now) {
         return Some(record(s, plan, latched, now));
     }
-    let is_over = plan.closed.is_some() || plan.is_complete();
-    if plan.is_claimed() && !is_over {
+    if plan.is_claimed() && !plan.is_over() {
         return Some(execute(s, plan, now));
     }
     if let Some(stray) = stray(&s.plans) {
         let why = format!("plan {} was opened beside it", plan.name);
         return Some(close(s, stray, CloseReason::Superseded, &why, false, now));
     }
-    if is_over {
+    if plan.is_over() {
         return None;
     }
     plan.rejected()

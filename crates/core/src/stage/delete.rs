@@ -44,7 +44,7 @@ pub(super) fn delete(s: &Snapshot<'_>, now: Timestamp) -> Option<Verdict> {
     let deadline = since.saturating_add(TIDY_WITHIN).unwrap_or(since);
     let needs: Vec<Need> = s
         .newest()
-        .filter(|p| p.closed.is_none() && !p.is_complete())
+        .filter(|p| !p.is_over())
         .into_iter()
         .flat_map(|p| p.proposal().stacks.iter().filter_map(|stack| fenced(s, p, stack, true, now).err()))
         .collect();

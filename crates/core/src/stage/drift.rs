@@ -190,7 +190,7 @@ impl Resting<'_> {
 
 /// The stacks that can be asked about; none while a plan runs.
 fn stacks<'a>(s: &'a Snapshot<'a>) -> Vec<Resting<'a>> {
-    let runs = |p: &&PlanView| p.is_claimed() && p.closed.is_none() && !p.is_complete();
+    let runs = |p: &&PlanView| p.is_claimed() && !p.is_over();
     let Some(newest) = s.newest().filter(|p| s.stage.spec.drift_detection.is_some() && !runs(p)) else {
         return Vec::new();
     };

@@ -127,7 +127,7 @@ pub(super) fn fenced(
 
 /// Whether the newest plan, opened beside this one, goes on with the very same change set.
 fn is_wanted_beside(s: &Snapshot<'_>, plan: &PlanView, stack: &ProposedStack) -> bool {
-    let newest = s.newest().filter(|n| n.name != plan.name && n.closed.is_none() && !n.is_complete());
+    let newest = s.newest().filter(|n| n.name != plan.name && !n.is_over());
     let same = |n: &ProposedStack| {
         n.key() == stack.key() && n.input == stack.input && baseline(n) == baseline(stack)
     };

@@ -32,7 +32,7 @@ pub(super) enum Latched {
 
 /// Looks for what the ledger does not hold yet.
 pub(super) fn latch(s: &Snapshot<'_>, plan: &PlanView, now: Timestamp) -> Option<Latched> {
-    if plan.rejected().is_some() && plan.closed.is_none() && !plan.is_complete() {
+    if plan.rejected().is_some() && !plan.is_over() {
         // Stopping comes first: who goes on writing annotations does not put it off.
         return None;
     }
@@ -234,7 +234,7 @@ fn carries_stops(plan: &PlanView) -> bool {
 /// Whether a decision means anything in the state that the plan is in.
 fn says_something_now(s: &Snapshot<'_>, plan: &PlanView, decision: &Decision, now: Timestamp) -> bool {
     let failed = plan.closed.as_ref().is_some_and(|c| c.reason == CloseReason::Failed);
-    let open = plan.closed.is_none() && !plan.is_complete() && !plan.is_claimed();
+    let open = !plan.is_over() && !plan.is_claimed();
     match decision.action {
         // Whatever has become of the plan: its release, or this very change, may come back. And until they are recorded, the
         // admission policies keep rejects on the plan.

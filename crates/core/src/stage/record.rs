@@ -50,8 +50,7 @@ enum Then {
 
 /// What is decided once they are in the ledger. Anything but a claim waits until they are.
 fn allowed(s: &Snapshot<'_>, plan: &PlanView, ledger: &Ledger, now: Timestamp) -> Then {
-    let open =
-        plan.closed.is_none() && !plan.is_complete() && !plan.is_claimed() && plan.rejected().is_none();
+    let open = !plan.is_over() && !plan.is_claimed() && plan.rejected().is_none();
     if !open || ledger.is_empty() || !ledger.only_allows() {
         return Then::Nothing;
     }

@@ -90,7 +90,8 @@ pub fn status(s: &Snapshot<'_>, v: &Verdict, now: Timestamp) -> StageStatus {
     }
 }
 
-/// What cannot be read, what names a change that there never was, and what a reject has taken back. An old id is none of these: git may go on carrying it.
+/// What cannot be read, what names a change that there never was, and what a reject has taken back. An old id is none of these: git may
+/// go on carrying it.
 fn ignored(s: &Snapshot<'_>, now: Timestamp) -> Vec<String> {
     let never = |id: &DecisionId| match id {
         DecisionId::Change(id) => s.plans.iter().all(|p| p.id() != id),

@@ -133,15 +133,17 @@ pub struct Cluster {
     pub broken: Vec<String>,
 }
 
-macro_rules! meta {
+/// The same for each of our kinds.
+#[macro_export]
+macro_rules! each_kind {
     ($object:expr, $o:ident => $e:expr) => {
         match $object {
-            Object::Account($o) => $e,
-            Object::Bootstrap($o) => $e,
-            Object::Assembly($o) => $e,
-            Object::Stage($o) => $e,
-            Object::Plan($o) => $e,
-            Object::Freeze($o) => $e,
+            $crate::world::Object::Account($o) => $e,
+            $crate::world::Object::Bootstrap($o) => $e,
+            $crate::world::Object::Assembly($o) => $e,
+            $crate::world::Object::Stage($o) => $e,
+            $crate::world::Object::Plan($o) => $e,
+            $crate::world::Object::Freeze($o) => $e,
         }
     };
 }
@@ -163,24 +165,24 @@ impl Object {
     /// Its resourceVersion.
     #[must_use]
     pub fn version(&self) -> String {
-        meta!(self, o => o.resource_version().unwrap_or_default())
+        each_kind!(self, o => o.resource_version().unwrap_or_default())
     }
 
     /// Its annotations.
     #[must_use]
     pub fn annotations(&self) -> &BTreeMap<String, String> {
-        meta!(self, o => o.annotations())
+        each_kind!(self, o => o.annotations())
     }
 
     /// Its generation, where it is counted.
     fn generation(&self) -> Option<i64> {
-        meta!(self, o => o.meta().generation)
+        each_kind!(self, o => o.meta().generation)
     }
 
     /// Its UID.
     #[must_use]
     pub fn uid(&self) -> &str {
-        meta!(self, o => o.meta().uid.as_deref().unwrap_or_default())
+        each_kind!(self, o => o.meta().uid.as_deref().unwrap_or_default())
     }
 
     /// Changes its annotations; `None` removes one.
@@ -192,7 +194,7 @@ impl Object {
                 None => list.remove(key),
             };
         }
-        meta!(self, o => set(o, key, value));
+        each_kind!(self, o => set(o, key, value));
     }
 }
 
@@ -201,7 +203,7 @@ impl Cluster {
     pub fn put(&mut self, mut object: Object) {
         self.version += 1;
         let version = self.version.to_string();
-        meta!(&mut object, o => Arc::make_mut(o).meta_mut().resource_version = Some(version));
+        each_kind!(&mut object, o => Arc::make_mut(o).meta_mut().resource_version = Some(version));
         let key = object.key();
         for view in &mut self.views {
             view.late.entry(key.clone()).or_default().push_back(Some(object.clone()));
