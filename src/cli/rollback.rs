@@ -10,7 +10,7 @@ use super::{
     args::{KubeArgs, reason},
     desk::{Desk, Person, is_yes},
     fail::Fail,
-    past::{before, past, pick, tried},
+    past::{Past, before, past, pick, tried},
     view::{Text, at},
 };
 use crate::kube::session::{CallError, Denied, managers_of_spec};
@@ -59,7 +59,7 @@ pub async fn rollback(args: RollbackArgs, person: &mut impl Person) -> Result<()
     }
     if !args.yes {
         if !person.is_there() {
-            return Err(Fail::new("nothing was changed: there is no terminal to ask at; add --yes"));
+            return Err(unattended(&desk, &args, pin.as_ref()));
         }
         if !is_yes(&person.ask(&format!("Change spec.pin of Stage {}? [y/N] ", args.stage))?) {
             return Err(Fail::new("nothing was changed: you did not say yes"));
@@ -76,12 +76,35 @@ pub async fn rollback(args: RollbackArgs, person: &mut impl Person) -> Result<()
     })
 }
 
+/// What has to be typed where nobody can be asked, with the release by its digest: what was shown is what is meant.
+fn unattended(desk: &Desk, args: &RollbackArgs, pin: Option<&Pin>) -> Fail {
+    let mut line = vec!["rollback", args.stage.as_str()];
+    match pin {
+        Some(pin) => line.extend(["--to", pin.digest.as_str()]),
+        None => line.push("--unpin"),
+    }
+    if let Some(reason) = &args.reason {
+        line.extend(["--reason", reason.as_str()]);
+    }
+    if args.force {
+        line.push("--force");
+    }
+    line.push("--yes");
+    let command = desk.invoked.ours(desk.session.namespace(), &line);
+    Fail::new(format!(
+        "nothing was changed: there is no terminal to ask at; if that is what you want: {command}"
+    ))
+}
+
 async fn chosen(desk: &Desk, stage: &Arc<Stage>, args: &RollbackArgs) -> Result<Pin, Fail> {
     let plans = desk.plans_of(stage).await?;
     let past = past(&plans);
     let list = || {
-        let names: Vec<String> =
-            past.iter().map(|p| format!("{} ({})", p.release.name, p.release.digest.short(12))).collect();
+        let named = |p: &Past<'_>| {
+            let digits = p.release.digest.short(12);
+            if p.release.name == digits { digits } else { format!("{} ({digits})", p.release.name) }
+        };
+        let names: Vec<String> = past.iter().map(named).collect();
         if names.is_empty() {
             "it has deployed none yet".to_owned()
         } else {

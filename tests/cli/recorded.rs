@@ -10,6 +10,7 @@ use tokio::time::sleep;
 
 use crate::{
     recorder,
+    turning_back::claimed,
     world::{World, id},
 };
 
@@ -68,7 +69,15 @@ pub async fn what_is_recorded_is_told(w: &Arc<World>) -> Result<()> {
     said.refused(&["does not count", "ApprovalsEnforced"])?;
     ensure!(said.out.contains("recorded, unverified"), "{said:?}");
     let out = w.run(User::Alice, &["reject", &plan, "--yes", "--reason", "no"])?.fine()?;
-    ensure!(out.contains("Rejected"), "{out}");
+    ensure!(out.contains("Rejected") && !out.contains("come back"), "{out}");
+    let stage = w.stage("running", json!({})).await?;
+    let plan = w.plan(&stage, 1, '4', &[]).await?;
+    w.append(&plan, claimed()).await?;
+    let out = w.run(User::Alice, &["reject", &plan, "--yes", "--reason", "no"])?.fine()?;
+    ensure!(
+        out.contains("What CloudFormation has begun goes on to its end") && !out.contains("has ended"),
+        "{out}"
+    );
     recorder.abort();
     Ok(())
 }

@@ -15,7 +15,8 @@ fn settled(outcome: &str) -> Value {
     } })
 }
 
-fn claimed() -> Value {
+/// An entry by which that plan's stack is being changed.
+pub fn claimed() -> Value {
     json!({ "claimed": { "stacks": [{
         "account": "333333333333", "region": "ap-southeast-2", "stackName": "Store",
         "stackID": "arn:aws:cloudformation:ap-southeast-2:333333333333:stack/Store/1",
@@ -45,7 +46,8 @@ pub async fn a_stage_goes_back_and_follows_again(w: &World) -> Result<()> {
         .refused(&["no release to go back to", "has deployed none yet"])?;
     ran(w, &stage, 1, '1', "Succeeded").await?;
     ran(w, &stage, 2, '2', "Succeeded").await?;
-    w.run(User::Carol, &["rollback", "back"])?.refused(&["no terminal", "--yes"])?;
+    let full = format!("rollback back --to {} --reason 'it leaks' --yes", digest('1'));
+    w.run(User::Carol, &["rollback", "back", "--reason", "it leaks"])?.refused(&["no terminal", &full])?;
     let out = w.run(User::Carol, &["rollback", "back", "--yes", "--reason", "INC-7"])?.fine()?;
     ensure!(out.contains("Stage back: 1.2 → 1.1") && out.contains("stands before the gate"), "{out}");
     ensure!(pin(w, "back").await? == Some((digest('1'), Some("INC-7".to_owned()))));

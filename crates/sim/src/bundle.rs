@@ -30,6 +30,9 @@ pub static RELEASES: LazyLock<Vec<Arc<Bundle>>> = LazyLock::new(|| {
         .collect()
 });
 
+/// The update without the second stack of Dev.
+pub static LEAN_UPDATE: LazyLock<Arc<Bundle>> = LazyLock::new(|| Arc::new(open(2, 2, "a", false, None)));
+
 /// The third release without the second stack of Dev.
 pub static LEANER: LazyLock<Arc<Bundle>> = LazyLock::new(|| Arc::new(open(3, 3, "a", false, None)));
 
@@ -39,7 +42,7 @@ pub static CARRYING: LazyLock<[Arc<Bundle>; 2]> =
 
 /// Every release.
 pub fn all() -> impl Iterator<Item = &'static Arc<Bundle>> {
-    RELEASES.iter().chain([&*LEANER]).chain(CARRYING.iter())
+    RELEASES.iter().chain([&*LEAN_UPDATE, &*LEANER]).chain(CARRYING.iter())
 }
 
 /// Every template of every release, by the digest of its bytes.

@@ -343,7 +343,8 @@ impl Run {
         if self.world.source.is_empty() || self.world.luck.random.chance(releases) {
             let place = self.world.luck.random.place(3);
             let lean = self.setting.removes && self.world.luck.random.chance(400);
-            if let Some(bundle) = if lean { Some(&*bundle::LEANER) } else { bundle::RELEASES.get(place) } {
+            if let Some(bundle) = if lean { Some(&*bundle::LEAN_UPDATE) } else { bundle::RELEASES.get(place) }
+            {
                 self.world.tell(|| format!("  [people] release {}", bundle.release().short(12)));
                 self.world.source.push(Arc::clone(bundle));
             }

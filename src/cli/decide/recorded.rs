@@ -20,8 +20,8 @@ use crate::cli::{
 /// How long it is waited where nobody says otherwise.
 const PATIENCE: SignedDuration = SignedDuration::from_secs(10);
 /// What a reject does besides what it stops.
-const AFTERWARDS: &str = "What has ended stays as it is. Should its release or this change come back, also by a retry or a rule, it waits for \
-                          approvals that are given after this.\n";
+const AFTERWARDS: &str = "Should its release or this change come back, also by a retry or a rule, it waits for approvals that are given \
+                          after this.\n";
 /// How often it is looked.
 const EVERY: Duration = Duration::from_millis(300);
 
@@ -91,8 +91,10 @@ fn told(desk: &Desk, now: &Sight, order: &Order<'_>, decided: &Decided) -> Resul
         Identity::System => "recorded".to_owned(),
     };
     desk.say(&format!("{proven}: {}: {}\n", now.report.state.as_str(), now.report.message))?;
-    if order.wish.action == Action::Reject && now.report.state != State::Rejected {
-        desk.say(AFTERWARDS)?;
+    if order.wish.action == Action::Reject
+        && let Some(stays) = stays(now.report.state)
+    {
+        desk.say(&format!("{stays} {AFTERWARDS}"))?;
     }
     let missing = now.report.approvals.as_ref().filter(|_| order.wish.action == Action::Approve);
     for class in missing.map(|a| a.acks_missing.as_slice()).unwrap_or_default() {
@@ -116,6 +118,29 @@ fn told(desk: &Desk, now: &Sight, order: &Order<'_>, decided: &Decided) -> Resul
          sign {} again when the policies are in force",
         order.wish.action.as_str()
     )))
+}
+
+/// What a reject leaves as it is; `None`: it stops all of it.
+fn stays(state: State) -> Option<&'static str> {
+    match state {
+        State::Executing | State::Failing => {
+            Some("What CloudFormation has begun goes on to its end, and no other stack is begun.")
+        }
+        State::Succeeded
+        | State::Superseded
+        | State::Withdrawn
+        | State::Failed
+        | State::Expired
+        | State::Unproven => Some("What has ended stays as it is."),
+        State::Rejected
+        | State::AwaitingApproval
+        | State::Observing
+        | State::Approved
+        | State::Frozen
+        | State::Suspended
+        | State::PoliciesNotInForce
+        | State::Pending => None,
+    }
 }
 
 fn not_yet(desk: &Desk, shown: &Sight, was_asked_for: bool) -> Result<(), Fail> {

@@ -39,8 +39,10 @@ fn rule_of_then(view: &PlanView) -> Option<&str> {
     view.decisions.iter().find(by_rule)?.decided.reason.as_deref()
 }
 
-/// The decisions that no execution has used up.
+/// The decisions that no execution has used up. Where nothing comes after they last no time; those of a failed plan may go over
+/// to what is tried again.
 pub(super) fn decisions(view: &PlanView, gate: Option<&InForce>) -> Vec<DecisionShown> {
+    let gate = gate.filter(|_| !view.is_complete() && view.rejected().is_none());
     view.decisions.iter().map(|r| decision(r, gate)).collect()
 }
 

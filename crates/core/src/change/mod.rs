@@ -22,7 +22,7 @@ pub use ids::{
 pub use input::{CAPABILITIES, ParameterValue, StackInput, coming, values_for};
 pub use proof::HmacKey;
 pub use sameness::StageNames;
-pub use summary::{count_changes, risk_classes, shown_changes};
+pub use summary::{count_changes, listed_changes, risk_classes, shorten};
 pub use warning::{normalised, shown_warnings, unseen_nested, warnings_of};
 
 #[cfg(test)]

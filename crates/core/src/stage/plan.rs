@@ -27,7 +27,7 @@ use crate::{
     },
     bundle::{StackArtifact, defer},
     change::{
-        Baseline, Given, StageNames, c1, compare, console_url, count_changes, noted, shown_changes,
+        Baseline, Given, StageNames, c1, compare, console_url, count_changes, listed_changes, noted, shorten,
         shown_warnings, taken_over,
     },
     drive::Prepared,
@@ -302,6 +302,7 @@ fn open(
         bootstrap: None,
     };
     proposal.compared = compared(s, &proposal, release);
+    shorten(&mut proposal.stacks);
     NewPlan {
         namespace: s.namespace.clone(),
         name,
@@ -355,7 +356,6 @@ fn proposed(
         Baseline::None => (None, None),
         Baseline::Stack(id, at) => (Some(id.clone()), Some(MicroTime(*at))),
     };
-    let (changes, unlisted) = shown_changes(&p.changes, &risks.code_only);
     // Validations and hooks may repeat the values that they object to.
     let known = p.warnings.is_empty() || given::may_be_told(s, t, s.seen_row(&t.key), now);
     let said = |warning: &String| if known { s.facts.hush(warning.clone()) } else { UNSHOWN.to_owned() };
@@ -390,8 +390,8 @@ fn proposed(
                 .chain(sorted(planned.warnings()).into_iter().map(|warning| s.facts.hush(warning))),
         ),
         count: count_changes(&p.changes, &risks.code_only),
-        changes,
-        unlisted,
+        changes: listed_changes(&p.changes, &risks.code_only),
+        unlisted: 0,
     }
 }
 

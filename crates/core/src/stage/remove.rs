@@ -17,7 +17,7 @@ use super::{
 use crate::{
     api::{OwnedStack, PlannedAs, ProposedStack, Reason, Risk, RiskClass, Settled, SettledAs},
     bundle::{Origins, StackArtifact, Template, difference},
-    change::{Baseline, count_changes, removed_leaf, shown_changes},
+    change::{Baseline, count_changes, listed_changes, removed_leaf},
     drive::{Progress, fresh_row, in_progress, why_failed},
     effect::{Access, Confirmed, Effect, Look, Mutation, Seen, baseline_of},
     gate::PlanView,
@@ -224,7 +224,6 @@ fn proposed(
     });
     let leaf = removed_leaf(key, &baseline_of(Some(row)), &diff);
     let changes: Vec<Change> = diff.into_iter().map(announced).collect();
-    let (shown, unlisted) = shown_changes(&changes, &BTreeSet::new());
     let stack = ProposedStack {
         account: key.env.account.clone(),
         region: key.env.region.clone(),
@@ -246,8 +245,8 @@ fn proposed(
         console_url: None,
         warnings: Vec::new(),
         count: count_changes(&changes, &BTreeSet::new()),
-        changes: shown,
-        unlisted,
+        changes: listed_changes(&changes, &BTreeSet::new()),
+        unlisted: 0,
     };
     let nested = old.resources.iter().filter(|(_, r)| r.resource_type == "AWS::CloudFormation::Stack");
     let unlisted = nested.map(|(id, r)| Risk {

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use stackgate_core::{
     api::{ChangeCount, Operation, PlannedAs, Proposal, ProposalKind, ProposedStack, ResourceChange},
     bundle::{Bundle, File, Node, StackArtifact, Tree, TreePath},
-    change::{StageNames, compare, count_changes, shown_changes},
+    change::{StageNames, compare, count_changes, listed_changes},
     stack::Change,
     words::{ChangeId, Digest, Qualifier},
 };
@@ -182,7 +182,6 @@ impl Place {
             let path = s.display_name.split('/').next_back().unwrap_or_default();
             let list = changes.iter().find(|(p, _)| *p == path).map(|(_, c)| c.clone()).unwrap_or_default();
             let plan = if list.is_empty() { PlannedAs::Unchanged } else { PlannedAs::Prepared };
-            let (shown, unlisted) = shown_changes(&list, &BTreeSet::new());
             ProposedStack {
                 account: s.env.account.clone(),
                 region: s.env.region.clone(),
@@ -204,8 +203,8 @@ impl Place {
                 console_url: None,
                 warnings: Vec::new(),
                 count: count_changes(&list, &BTreeSet::new()),
-                changes: shown,
-                unlisted,
+                changes: listed_changes(&list, &BTreeSet::new()),
+                unlisted: 0,
             }
         };
         Proposal {

@@ -15,7 +15,7 @@ use stackgate_core::{
 
 use super::Violation;
 use crate::world::{
-    NAMESPACE, Object, ObjectKey, World,
+    NAMESPACE, Object, ObjectKey, Objects, World,
     said::{Word, Writer},
 };
 
@@ -312,7 +312,10 @@ impl Claim {
         let overridden = demanded(world, &self.stage).is_some_and(|d| self.is_overridden(&d));
         for (name, meant) in world.freezes.iter().filter(|_| !overridden) {
             let holds = self.accounts.iter().any(|a| meant.holds(a, self.operation, decided));
-            if holds && seen(&ObjectKey::Freeze(name.clone())) {
+            let key = ObjectKey::Freeze(name.clone());
+            // One that was made again under its name is another one.
+            let uid = |objects: &Objects| objects.0.get(&key).map(|o| o.uid().to_owned());
+            if holds && uid(&view.seen) == uid(&world.cluster.objects) && seen(&key) {
                 return Err(format!("I2: {} was claimed under {name}", self.stage));
             }
         }

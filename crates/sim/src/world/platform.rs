@@ -130,7 +130,8 @@ impl World {
                 allow: if meant.allows_rollback { vec![Operation::Rollback] } else { Vec::new() },
             },
         );
-        freeze.metadata.uid = Some(name.clone());
+        let old = self.cluster.objects.0.get(&ObjectKey::Freeze(name.clone())).map(|o| o.uid().to_owned());
+        freeze.metadata.uid = Some(old.unwrap_or_else(|| format!("{name}-{}", self.cluster.version)));
         self.freezes.insert(name, meant);
         self.cluster.put(Object::Freeze(Arc::new(freeze)));
     }
