@@ -33,7 +33,7 @@ pub struct Facts {
     /// What change sets hold, by ARN: under the same ARN it never changes, and is asked once. Never by name: a change set
     /// that is made again may hold something else.
     pub contents: BTreeMap<ChangeSetArn, SetContent>,
-    /// Change sets that were found empty and were deleted: nothing differs.
+    /// Change sets that were found empty and whose deletion was asked for: nothing differs.
     pub empty: BTreeSet<(StackKey, ChangeSetName)>,
     /// Change sets that were deleted though they could have been kept, and why: they cannot be used. Holds until the next
     /// record, which says what follows from it.
@@ -556,11 +556,15 @@ impl Facts {
                 self.pushed.clear();
             }
             Effect::Mutate(
-                Mutation::Execute(k, _, _)
-                | Mutation::DeleteChangeSet(k, _, _)
-                | Mutation::DeleteStack(k, _, _)
+                Mutation::Execute(k, ..)
+                | Mutation::DeleteChangeSet(k, ..)
+                | Mutation::DeleteStack(k, ..)
                 | Mutation::Protect(k, ..),
             ) => {
+                // Whether it has gone or not, it was empty: else it would be made and deleted as often as a reply is lost.
+                if let Effect::Mutate(Mutation::DeleteChangeSet(_, arn, _)) = effect {
+                    self.empty.extend(self.found_empty(k, arn));
+                }
                 self.stacks.remove(k);
                 self.change_sets.retain(|(key, _), _| key != k);
             }
@@ -571,6 +575,16 @@ impl Facts {
             | Effect::Look(_)
             | Effect::Record(_) => {}
         }
+    }
+
+    /// The name of a change set in which a look has found nothing.
+    fn found_empty(&self, stack: &StackKey, arn: &ChangeSetArn) -> Option<(StackKey, ChangeSetName)> {
+        self.change_sets.iter().find_map(|((key, _), looked)| match &looked.seen {
+            Seen::Present(row, _) if key == stack && row.arn == *arn && row.state() == SetState::Empty => {
+                Some((key.clone(), row.name.clone()))
+            }
+            Seen::Present(..) | Seen::Absent(_) | Seen::Unknown => None,
+        })
     }
 
     fn forget_what_a_refusal_contradicts(&mut self, effect: &Effect, kind: RefusalKind) {

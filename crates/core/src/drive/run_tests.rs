@@ -1,7 +1,14 @@
 use rstest::rstest;
 
 use super::*;
-use crate::{effect::Outcome, stack::ChangeSetStatus, words::Digest};
+use crate::{
+    api::PlannedAs,
+    change::{HmacKey, change_set_name},
+    drive::Wish,
+    effect::{Fact, Outcome, Refusal, RefusalKind, baseline_of},
+    stack::ChangeSetStatus,
+    words::{Digest, Uid},
+};
 
 const STACK: &str = "arn:aws:cloudformation:ap-southeast-2:111111111111:stack/Dev-Store";
 
@@ -14,6 +21,25 @@ fn key() -> StackKey {
         "env": { "account": "111111111111", "region": "ap-southeast-2" }, "name": "Dev-Store"
     }))
     .unwrap()
+}
+
+fn access() -> Access {
+    Access { env: key().env, roles: Vec::new(), session_name: String::new(), scope: None }
+}
+
+fn row(id: &str, updated: i64) -> StackRow {
+    StackRow {
+        id: id.parse().unwrap(),
+        status: StackStatus::CreateComplete,
+        updated: at(updated),
+        exports: std::collections::BTreeSet::new(),
+        parameters: std::collections::BTreeSet::new(),
+        masked: std::collections::BTreeSet::new(),
+        protected: false,
+        drift: None,
+        role: None,
+        change_sets: None,
+    }
 }
 
 fn set(execution: ExecutionStatus) -> ChangeSetRow {
@@ -42,7 +68,7 @@ fn after(seconds: i64, stack: Seen<StackRow>, execution: ExecutionStatus) -> Pro
     facts.stacks.insert(key.clone(), stack);
     let looked = Looked { seen: Seen::Present(set.clone(), now), times: 1 };
     facts.change_sets.insert((key.clone(), SetRef::Arn(set.arn)), looked);
-    let access = Access { env: key.env.clone(), roles: Vec::new(), session_name: String::new(), scope: None };
+    let access = access();
     let running = Running {
         facts: &facts,
         key: &key,
@@ -55,19 +81,7 @@ fn after(seconds: i64, stack: Seen<StackRow>, execution: ExecutionStatus) -> Pro
 }
 
 fn somebody_elses(updated: i64, seconds: i64) -> Seen<StackRow> {
-    let row = StackRow {
-        id: format!("{STACK}/another").parse().unwrap(),
-        status: StackStatus::CreateComplete,
-        updated: at(updated),
-        exports: std::collections::BTreeSet::new(),
-        parameters: std::collections::BTreeSet::new(),
-        masked: std::collections::BTreeSet::new(),
-        protected: false,
-        drift: None,
-        role: None,
-        change_sets: None,
-    };
-    Seen::Present(row, at(seconds))
+    Seen::Present(row(&format!("{STACK}/another"), updated), at(seconds))
 }
 
 #[rstest]
@@ -90,19 +104,8 @@ fn unprotected(lost: u32) -> Progress {
     let (key, set, now) = (key(), set(ExecutionStatus::ExecuteComplete), at(10));
     let claim = ClaimedStack::of(&key, &set, Digest::of("leaf"), Digest::of("input"));
     let mut facts = Facts::default();
-    let row = StackRow {
-        id: set.stack_id.clone(),
-        status: StackStatus::CreateComplete,
-        updated: at(5),
-        exports: std::collections::BTreeSet::new(),
-        parameters: std::collections::BTreeSet::new(),
-        masked: std::collections::BTreeSet::new(),
-        protected: false,
-        drift: None,
-        role: None,
-        change_sets: None,
-    };
-    let access = Access { env: key.env.clone(), roles: Vec::new(), session_name: String::new(), scope: None };
+    let row = row(set.stack_id.as_str(), 5);
+    let access = access();
     let id = Confirmed::by_look(row.id.clone(), now, now).unwrap();
     let effect = Effect::Mutate(Mutation::Protect(key.clone(), id, true, access.clone()));
     for _ in 0..lost {
@@ -133,4 +136,34 @@ fn a_stack_that_cannot_be_protected_is_told_and_holds_nothing_up() {
     let progress = unprotected(TRIES);
     let told = |x: &Settled| x.message.as_ref().is_some_and(|m| m.contains("could not be set"));
     assert!(matches!(&progress, Progress::Settle(x) if told(x)), "{progress:?}");
+}
+
+#[rstest]
+#[case::it_was_carried_out_and_the_reply_lost(Outcome::Unsure("the connection was closed".to_owned()))]
+#[case::somebody_was_quicker(Outcome::Refused(Refusal { kind: RefusalKind::NotFound, message: String::new() }))]
+fn an_empty_change_set_is_not_made_again_whatever_becomes_of_its_deletion(#[case] outcome: Outcome) {
+    let (key, access, input) = (key(), access(), Digest::of("input"));
+    let row = row(&format!("{STACK}/ours"), -90);
+    let proof = HmacKey::new([7; 32]);
+    let owner: Uid = "0000".parse().unwrap();
+    let name = change_set_name(&owner, &input, &baseline_of(Some(&row)));
+    let empty = ChangeSetRow {
+        name: name.clone(),
+        status: ChangeSetStatus::Failed,
+        empty: true,
+        description: proof.description("Stage", name.as_str(), &input),
+        ..set(ExecutionStatus::Unavailable)
+    };
+    let (by_name, arn) = (SetRef::Name(name), empty.arn.clone());
+    let mut facts = Facts::default();
+    let look = Effect::Look(Look::ChangeSet(key.clone(), by_name, access.clone()));
+    facts.note(&look, Outcome::Learnt(Fact::ChangeSet(Some(empty))), at(0), at(0));
+    let delete = Effect::Mutate(Mutation::DeleteChangeSet(key.clone(), arn, access.clone()));
+    facts.note(&delete, outcome, at(1), at(1));
+    facts.note(&look, Outcome::Learnt(Fact::ChangeSet(None)), at(5), at(5));
+    let wish =
+        Wish { facts: &facts, proof: &proof, owner: &owner, key: &key, input: &input, access: &access };
+    let made = |_, _| panic!("it is made again");
+    let found = wish.change_set(Some(&row), false, made, at(6)).unwrap();
+    assert_eq!(found.plan, PlannedAs::Unchanged);
 }
