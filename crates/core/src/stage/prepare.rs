@@ -46,7 +46,7 @@ pub(super) fn unpublished(s: &Snapshot<'_>, t: &Target, now: Timestamp) -> Vec<N
                 bucket: t.names.bucket(),
                 key: f.destination.key.clone(),
                 asset: f.clone(),
-                access: t.publishing.clone(),
+                access: t.publishing(),
             };
             ask(s.facts, Effect::Mutate(Mutation::Publish(Box::new(upload))), now)
         })
@@ -71,11 +71,11 @@ pub(super) fn missing_images(s: &Snapshot<'_>, t: &Target, now: Timestamp) -> Ve
                 to: tagged,
                 asset: what.clone(),
                 image: Arc::clone(carried),
-                access: t.pushing.clone(),
+                access: t.pushing(),
             };
             return Some(ask(s.facts, Effect::Mutate(Mutation::PushImage(Box::new(upload))), now));
         }
-        let look = || ask(s.facts, Effect::Look(Look::Image(tagged.clone(), t.images.clone())), now);
+        let look = || ask(s.facts, Effect::Look(Look::Image(tagged.clone(), t.images())), now);
         match s.facts.images.get(&tagged) {
             // Tags of a bootstrapped repository are immutable.
             Some(Seen::Present((), _)) => None,

@@ -17,7 +17,7 @@ use crate::{
     change::{Given, Hidden, StackInput, release_id, values_for},
     effect::{Access, Effect, Look, POLL_SESSION, Pace, Scope, Seen, Watched, session_name},
     verdict::{Need, Step, ask},
-    words::{Digest, Qualifier, ReleaseId, StackKey, ToolkitNames, Uid},
+    words::{Digest, Qualifier, ReleaseId, RoleArn, StackKey, ToolkitNames, Uid},
 };
 
 /// How old a look at the bootstrap version may be.
@@ -36,18 +36,33 @@ pub(super) struct Target {
     pub names: ToolkitNames,
     /// How CloudFormation is called.
     pub access: Access,
-    /// How images are copied.
-    pub pushing: Access,
-    /// How assets are uploaded.
-    pub publishing: Access,
-    /// How images are looked for.
-    pub images: Access,
     /// Everything that goes into the change-set call.
     pub input: StackInput,
     /// The digest of it.
     pub digest: Digest,
     /// Values for its parameters.
     pub values: BTreeMap<String, Hidden>,
+}
+
+impl Target {
+    /// How assets are uploaded.
+    pub fn publishing(&self) -> Access {
+        self.with_role(self.names.file_publishing_role())
+    }
+
+    /// How images are copied.
+    pub fn pushing(&self) -> Access {
+        self.with_role(self.names.image_publishing_role())
+    }
+
+    /// How images are looked for: not with the role that pushes.
+    pub fn images(&self) -> Access {
+        self.with_role(self.names.lookup_role())
+    }
+
+    fn with_role(&self, role: RoleArn) -> Access {
+        Access { roles: vec![role], scope: None, ..self.access.clone() }
+    }
 }
 
 /// A release, as this stage would deploy it.
@@ -203,20 +218,10 @@ pub(super) fn make(
     stack_names: Vec<String>,
 ) -> Target {
     let names = ToolkitNames { qualifier, env: key.env.clone() };
-    let assets = |role| Access {
-        env: key.env.clone(),
-        roles: vec![role],
-        session_name: session_name(&s.uid),
-        scope: None,
-    };
     let input = StackInput::of(artifact, &names, given, &s.installation.key);
     let values = values_for(artifact, given).into_iter().map(|(name, v)| (name.clone(), v.text)).collect();
     Target {
         access: deploy_access(&names, &s.uid, stack_names),
-        publishing: assets(names.file_publishing_role()),
-        pushing: assets(names.image_publishing_role()),
-        // A look, so not with the role that pushes.
-        images: assets(names.lookup_role()),
         digest: input.digest(),
         input,
         values,
