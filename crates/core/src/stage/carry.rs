@@ -49,11 +49,15 @@ fn is_told_as_before(old: &ProposedStack, x: &Planned<'_>) -> bool {
 }
 
 fn is_equal(s: &Snapshot<'_>, plan: &PlanView, old: &ProposedStack, t: &Target, p: &Prepared) -> bool {
+    match plan.settled.get(&t.key).map(|x| x.outcome) {
+        // Were it to be done again, somebody else would have undone it: also where that is the same change.
+        Some(SettledAs::Succeeded) => return p.plan == PlannedAs::Unchanged,
+        // Somebody has deleted it meanwhile, and may have meant it.
+        Some(SettledAs::Gone) => return false,
+        Some(SettledAs::RolledBack | SettledAs::Failed) | None => {}
+    }
     match p.plan {
-        PlannedAs::Unchanged => {
-            old.plan == PlannedAs::Unchanged
-                || plan.settled.get(&t.key).is_some_and(|x| x.outcome == SettledAs::Succeeded)
-        }
+        PlannedAs::Unchanged => old.plan == PlannedAs::Unchanged,
         PlannedAs::Removed => false,
         PlannedAs::Deferred => old.plan == PlannedAs::Deferred && old.leaf == p.leaf,
         // The stack was new, and is so again.

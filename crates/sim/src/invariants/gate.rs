@@ -190,7 +190,7 @@ impl Claim {
         no_reject_stands(world, &name, &id)?;
         let mut voices = Vec::new();
         let mut used = Vec::new();
-        let mut rests_on_retry = false;
+        let mut carried_over = Vec::new();
         for decided in plan.spec.ledger.iter().take(place).filter_map(|e| e.decided.as_ref()) {
             if decided.identity == Identity::System {
                 continue;
@@ -213,7 +213,6 @@ impl Claim {
             }
             if decided.action == Action::Approve {
                 used.push(number);
-                rests_on_retry |= spent.contains_key(&number) && !is_spent;
             }
             if is_spent && decided.action != Action::Revoke {
                 continue;
@@ -221,6 +220,9 @@ impl Claim {
             let beforehand = a1.as_ref() == Some(&said.id);
             if beforehand && said.recorded <= last_reject(world, said.id.as_str()) {
                 continue;
+            }
+            if spent.contains_key(&number) && !is_spent {
+                carried_over.push(voices.len());
             }
             voices.push(Voice {
                 action: decided.action,
@@ -235,7 +237,6 @@ impl Claim {
         }
         spent.extend(used.into_iter().map(|n| (n, name.clone())));
         let stacks = &proposal.stacks;
-        let retries = opening.retries.as_ref().filter(|_| rests_on_retry);
         let claimed = plan.spec.ledger.get(place).and_then(|e| e.claimed.as_ref());
         let mut claim = Self {
             stage: proposal.name.clone(),
@@ -246,13 +247,29 @@ impl Claim {
             accounts: stacks.iter().map(|s| s.account.clone()).collect(),
             operation: proposal.operation,
             sets: claimed.into_iter().flat_map(|c| &c.stacks).map(|s| s.change_set_arn.clone()).collect(),
-            retries: retries.map(|(_, others)| others.clone()),
+            retries: None,
             stood: false,
             why: String::new(),
         };
+        if !carried_over.is_empty() && !claim.without(&carried_over).is_enough(world) {
+            claim.retries = opening.retries.as_ref().map(|(_, others)| others.clone());
+        }
         claim.look(world, world.now);
         claim.knew_better(world)?;
         Ok(claim)
+    }
+
+    /// The same without these voices.
+    fn without(&self, places: &[usize]) -> Self {
+        let others = self.voices.iter().enumerate().filter(|(place, _)| !places.contains(place));
+        Self { voices: others.map(|(_, voice)| voice.clone()).collect(), ..self.clone() }
+    }
+
+    /// Whether those who have decided are enough, apart from what else may hold it up.
+    fn is_enough(&self, world: &World) -> bool {
+        demanded(world, &self.stage).is_some_and(|demand| {
+            self.passes_by_rule(&demand) || self.count(&demand, self.is_overridden(&demand)).is_ok()
+        })
     }
 
     /// Looks whether all is well now.

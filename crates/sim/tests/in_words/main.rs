@@ -291,6 +291,31 @@ fn a_retry_carries_no_approval_over_to_other_values() {
 }
 
 #[test]
+fn a_retry_carries_no_approval_over_to_what_others_have_deleted_since() {
+    let (mut run, first) = waiting();
+    let [store, api] = [0, 1].map(|n| first.proposal().stacks[n].key());
+    approve(&mut run, &first);
+    let is_made = |run: &mut Run| run.world().cloud.stacks.get(&store).is_some_and(|s| s.deployed.is_some());
+    while !is_made(&mut run) {
+        run.alone(SignedDuration::from_millis(1)).unwrap();
+    }
+    run.world().luck.weather.fails = 1000;
+    run.alone(SignedDuration::from_mins(5)).unwrap();
+    run.world().luck.weather.fails = 0;
+    assert_eq!(state(&mut run), "RolledBack");
+    assert!(run.world().cloud.stacks[&api].deployed.is_none());
+    run.world().delete_by_hand(&store);
+    sign(&mut run, &first, Action::Retry, "");
+    run.alone(SignedDuration::from_mins(10)).unwrap();
+    // It would be the same change again; but whoever deleted it had a reason that nobody has read yet.
+    assert_eq!(state(&mut run), "AwaitingApproval");
+    let again = newest(run.world(), DEV).expect("a plan");
+    approve(&mut run, &again);
+    run.alone(SignedDuration::from_mins(5)).unwrap();
+    assert_eq!(state(&mut run), "UpToDate");
+}
+
+#[test]
 fn going_forward_again_is_no_roll_back() {
     let (mut run, first) = deployed();
     let deploy = |run: &mut Run, place: usize| {
