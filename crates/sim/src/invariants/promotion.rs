@@ -43,7 +43,10 @@ impl Promotion {
         if is_complete && (entry.settled.is_some() || entry.opened.is_some()) {
             let opened = plan.spec.ledger.iter().rev().find_map(|e| e.opened.as_ref());
             if let Some(release) = opened.and_then(|o| o.release.as_ref()) {
-                let new = Deployment { release: release.digest, at: entry.time.0, reports: Vec::new() };
+                // A plan that does nothing and comes back shows what is there, and was there all the time: so its checks did.
+                let stayed = list.iter().rfind(|(n, _)| *n == name && entry.opened.is_some());
+                let reports = stayed.map(|(_, d)| d.reports.clone()).unwrap_or_default();
+                let new = Deployment { release: release.digest, at: entry.time.0, reports };
                 list.push((name, new));
             }
         }
