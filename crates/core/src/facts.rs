@@ -577,6 +577,13 @@ impl Facts {
         }
     }
 
+    /// Whether a change set of that name was there and was deleted by us.
+    #[must_use]
+    pub fn has_withdrawn(&self, stack: &StackKey, name: &ChangeSetName) -> bool {
+        let set = (stack.clone(), name.clone());
+        self.discarded.contains_key(&set) || self.empty.contains(&set)
+    }
+
     /// The name of a change set in which a look has found nothing.
     fn found_empty(&self, stack: &StackKey, arn: &ChangeSetArn) -> Option<(StackKey, ChangeSetName)> {
         self.change_sets.iter().find_map(|((key, _), looked)| match &looked.seen {

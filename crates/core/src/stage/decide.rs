@@ -209,7 +209,7 @@ fn after_closing(
 }
 
 /// What has changed since we last left the stacks, as far as anybody has seen.
-fn moved_since(s: &Snapshot<'_>, newest: &PlanView) -> Option<String> {
+pub(super) fn moved_since(s: &Snapshot<'_>, newest: &PlanView) -> Option<String> {
     let owned = newest.owned_now();
     newest.proposal().stacks.iter().find_map(|p| {
         let key = p.key();

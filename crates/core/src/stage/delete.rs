@@ -8,18 +8,22 @@ use kube::ResourceExt;
 
 use super::{
     Snapshot,
-    fence::fenced,
+    candidate::{Candidate, candidate},
+    decide::moved_since,
+    fence::{Found, fenced, prepared, tidied},
     gate::told,
     given::{keeps_unknown_value, secrets_are_known},
     live::live_since_version,
+    prepare::wish,
     remove::left_over,
-    targets::{access_to, allowed},
+    targets::{Target, access_to, allowed, targets},
 };
 use crate::{
     account::Accounts,
-    api::{FINALIZER, Freeze, Leftover, Operation, OwnedStack, ProposedStack, Reason},
+    api::{FINALIZER, Freeze, Leftover, Operation, OwnedStack, ProposedStack, Reason, Stage},
+    change::change_set_name,
     drive::{fresh_row, in_progress, why_failed},
-    effect::{Confirmed, Effect, LiveGate, Look, Mutation, Record},
+    effect::{Confirmed, Effect, LiveGate, Look, Mutation, Record, SetRef, baseline_of},
     freeze::{self, Touched},
     gate::{PlanView, in_force},
     hush::UNSHOWN,
@@ -47,6 +51,7 @@ pub(super) fn delete(s: &Snapshot<'_>, now: Timestamp) -> Option<Verdict> {
         .filter(|p| !p.is_over())
         .into_iter()
         .flat_map(|p| p.proposal().stacks.iter().filter_map(|stack| fenced(s, p, stack, true, now).err()))
+        .chain(unplanned(s, now))
         .collect();
     if !needs.is_empty() && now < deadline {
         return Some(fold(needs, Reason::Deleting, "deleting unexecuted change sets").until(deadline));
@@ -69,6 +74,38 @@ pub(super) fn delete(s: &Snapshot<'_>, now: Timestamp) -> Option<Verdict> {
     }
     let go = finalizer(s, false);
     Some(fold(vec![ask(s.facts, go, now)], Reason::Deleting, "letting go; what stacks are left are retained"))
+}
+
+/// What takes away the change sets that were being prepared for a plan which is not there yet.
+fn unplanned(s: &Snapshot<'_>, now: Timestamp) -> Vec<Need> {
+    let Ok(Candidate { release, .. }) = candidate(s, now) else { return Vec::new() };
+    let is_planned = |p: &PlanView| {
+        !p.is_over() || (p.is_for(&release, s.stage.spec.cdk_stage.as_deref()) && moved_since(s, p).is_none())
+    };
+    if s.newest().is_some_and(is_planned) {
+        return Vec::new();
+    }
+    match targets(s, &release, now) {
+        Ok(targets) => targets.list.iter().filter_map(|t| withdrawn(s, t, now).err()).collect(),
+        Err(need @ Need::Do(_)) => vec![need],
+        // It could not have been planned either.
+        Err(Need::Wait(..) | Need::Stuck(..)) => Vec::new(),
+    }
+}
+
+/// Nothing is there of a change set that was prepared, nor of a stack that was nothing but its place.
+fn withdrawn(s: &Snapshot<'_>, t: &Target, now: Timestamp) -> Step<()> {
+    let (key, access) = (&t.key, &t.access);
+    let row = wish(s, t).fresh_row(now)?;
+    let name = change_set_name(&s.uid, &t.digest, &baseline_of(row));
+    match prepared(s, key, &SetRef::Name(name.clone()), &t.digest, access, now)? {
+        Found::Unexecuted(set) => {
+            let delete = Mutation::DeleteChangeSet(key.clone(), set.arn.clone(), access.clone());
+            Err(ask(s.facts, Effect::Mutate(delete), now))
+        }
+        Found::NoneOfOurs => tidied(s, key, access, None, &name, now),
+        Found::Executed => Ok(()),
+    }
 }
 
 /// What holds deletions up: `spec.suspend`, a Freeze.
@@ -171,11 +208,17 @@ fn deleted(
     }
     let live = live_since_version(s, newest, now)?;
     let there = Accounts::new(live.accounts.iter().cloned().map(Arc::new).collect());
-    let stands = live.stage.as_ref().is_some_and(|stage| {
+    let is_this = |stage: &&Stage| stage.uid().as_deref() == Some(s.uid.as_str());
+    let stage = live.stage.as_ref().filter(is_this);
+    if stage.is_some_and(|stage| stage.metadata.deletion_timestamp.is_none()) {
+        // The look came just before the deletion; it counts for a few seconds.
+        let again = now.saturating_add(SignedDuration::from_secs(1)).ok();
+        let what = format!("making sure that stack {key} is to be deleted");
+        return Err(Need::Wait(Reason::Deleting, what, again));
+    }
+    let stands = stage.is_some_and(|stage| {
         let gate = in_force(stage, there.named(&stage.spec.accounts));
-        stage.uid().as_deref() == Some(s.uid.as_str())
-            && stage.metadata.deletion_timestamp.is_some()
-            && gate.deletion_policy.value == Leftover::Delete
+        gate.deletion_policy.value == Leftover::Delete
             && !stage.spec.observes()
             && allowed(stage, &s.namespace, &there, key, &told.qualifier).is_ok()
             && held(s, newest, Some((live, &there)), now).is_none()

@@ -11,9 +11,9 @@ use crate::{
     facts::Looked,
     gate::PlanView,
     plan::append,
-    stack::{Removal, SetState, StackStatus, removal},
+    stack::{ChangeSetRow, Removal, SetState, StackStatus, removal},
     verdict::{Need, Step, Verdict, ask, fold, look_again_at},
-    words::StackKey,
+    words::{ChangeSetName, Digest, StackId, StackKey},
 };
 
 /// How long after the last entry of a plan nobody acts on an older one: longer than a look counts, and clocks differ.
@@ -91,38 +91,68 @@ pub(super) fn fenced(
     if matches!(stack.plan, PlannedAs::Removed | PlannedAs::Unchanged) {
         return drained(s, plan, &key, &access, now);
     }
-    let set = set_of(s, plan, stack);
+    match prepared(s, &key, &set_of(s, plan, stack), &stack.input, &access, now)? {
+        Found::Unexecuted(row) => {
+            let delete = Mutation::DeleteChangeSet(key.clone(), row.arn.clone(), access.clone());
+            return Err(ask(s.facts, Effect::Mutate(delete), now));
+        }
+        // It runs or ran: there is nothing left to fence.
+        Found::Executed => return Ok(()),
+        Found::NoneOfOurs => {}
+    }
+    if !tidy || baseline(stack) != Baseline::None {
+        return Ok(());
+    }
+    let name = change_set_name(&s.uid, &stack.input, &Baseline::None);
+    let recorded = plan.claims.get(&key).map(|c| &c.stack_id).or(stack.review_stack_id.as_ref());
+    tidied(s, &key, &access, recorded, &name, now)
+}
+
+/// What there is of a change set that we prepare.
+pub(super) enum Found<'a> {
+    /// None, or one of our name without our proof: whoever made that keeps it, it is not what was approved.
+    NoneOfOurs,
+    /// It is there, and nobody has executed it.
+    Unexecuted(&'a ChangeSetRow),
+    /// It runs, or ran.
+    Executed,
+}
+
+/// Looks for a change set that we prepare for this input.
+pub(super) fn prepared<'a>(
+    s: &Snapshot<'a>,
+    key: &StackKey,
+    set: &SetRef,
+    input: &Digest,
+    access: &Access,
+    now: Timestamp,
+) -> Step<Found<'a>> {
     let look = || Effect::Look(Look::ChangeSet(key.clone(), set.clone(), access.clone()));
     match s.facts.change_sets.get(&(key.clone(), set.clone())) {
-        Some(Looked { seen: Seen::Absent(at), .. }) if now.duration_since(*at) <= FRESH => {}
-        None | Some(Looked { seen: Seen::Unknown | Seen::Absent(_), .. }) => {
-            return Err(ask(s.facts, look(), now));
+        Some(Looked { seen: Seen::Absent(at), .. }) if now.duration_since(*at) <= FRESH => {
+            Ok(Found::NoneOfOurs)
         }
+        None | Some(Looked { seen: Seen::Unknown | Seen::Absent(_), .. }) => Err(ask(s.facts, look(), now)),
         Some(Looked { seen: Seen::Present(row, at), times }) => match row.state() {
             SetState::Ready
             | SetState::Empty
             | SetState::Failed
             | SetState::Obsolete
             | SetState::Preparing => {
-                // Whoever made one of our name without our proof keeps it: it is not what was approved.
-                if s.installation.key.proves(&row.description, row.name.as_str(), &stack.input) {
-                    let delete = Mutation::DeleteChangeSet(key.clone(), row.arn.clone(), access.clone());
-                    return Err(ask(s.facts, Effect::Mutate(delete), now));
-                }
+                let is_ours = s.installation.key.proves(&row.description, row.name.as_str(), input);
+                Ok(if is_ours { Found::Unexecuted(row) } else { Found::NoneOfOurs })
             }
             SetState::Gone => {
                 let again = look_again_at(*at, *times);
-                return Err(if now >= again {
+                Err(if now >= again {
                     ask(s.facts, look(), now)
                 } else {
                     Need::Wait(Reason::Withdrawing, format!("change set {} is going", row.name), Some(again))
-                });
+                })
             }
-            // It runs or ran: there is nothing left to fence.
-            SetState::Executing | SetState::Executed => return Ok(()),
+            SetState::Executing | SetState::Executed => Ok(Found::Executed),
         },
     }
-    if tidy { tidied(s, plan, stack, now) } else { Ok(()) }
 }
 
 /// Whether the newest plan, opened beside this one, goes on with the very same change set.
@@ -155,20 +185,33 @@ fn drained(s: &Snapshot<'_>, plan: &PlanView, key: &StackKey, access: &Access, n
     }
 }
 
-/// A stack that never came to be, and that our plan recorded, is gone.
-fn tidied(s: &Snapshot<'_>, plan: &PlanView, stack: &ProposedStack, now: Timestamp) -> Step<()> {
-    let key = stack.key();
-    let recorded = plan.claims.get(&key).map(|c| &c.stack_id).or(stack.review_stack_id.as_ref());
-    let Some(recorded) = recorded.filter(|_| baseline(stack) == Baseline::None) else { return Ok(()) };
-    let access = access_to(s, stack);
+/// A stack that never came to be is gone, if our plan recorded it, or a change set of ours with that name stood in it.
+pub(super) fn tidied(
+    s: &Snapshot<'_>,
+    key: &StackKey,
+    access: &Access,
+    recorded: Option<&StackId>,
+    set: &ChangeSetName,
+    now: Timestamp,
+) -> Step<()> {
+    let has_withdrawn = s.facts.has_withdrawn(key, set);
+    if recorded.is_none() && !has_withdrawn {
+        return Ok(());
+    }
     let look = || Effect::Look(Look::Stack(key.clone(), access.clone()));
-    match s.row(&key) {
+    match s.row(key) {
         Seen::Unknown => Err(ask(s.facts, look(), now)),
         Seen::Absent(_) => Ok(()),
-        Seen::Present(row, _) if row.status != StackStatus::ReviewInProgress || row.id != *recorded => Ok(()),
+        Seen::Present(row, _)
+            if row.status != StackStatus::ReviewInProgress
+                || !(has_withdrawn || recorded == Some(&row.id)) =>
+        {
+            Ok(())
+        }
         Seen::Present(row, at) => match (row.change_sets, Confirmed::by_look(row.id.clone(), *at, now)) {
             (Some(0), Some(id)) => {
-                Err(ask(s.facts, Effect::Mutate(Mutation::DeleteStack(key, id, access)), now))
+                let delete = Mutation::DeleteStack(key.clone(), id, access.clone());
+                Err(ask(s.facts, Effect::Mutate(delete), now))
             }
             // Somebody else has a change set there.
             (Some(1..), Some(_)) => Ok(()),

@@ -8,6 +8,7 @@
 )]
 
 mod adoption;
+mod deleted;
 mod drift;
 mod images;
 mod observing;
