@@ -6,12 +6,14 @@ use serde_json::Value;
 
 use super::{
     facts::{Facts, is_flag, plain},
+    guard_values::is_hollow,
+    guards::guarding,
     pair::properties,
     rules::Rule,
     switches::switches,
     text::{is_intrinsic, items},
 };
-use crate::bundle::Resource;
+use crate::{api::RiskClass, bundle::Resource};
 
 /// All that makes one side of a resource reachable.
 #[derive(Default)]
@@ -32,6 +34,8 @@ const BLOCK: &str = "public access is no longer blocked";
 pub(super) const NO_AUTH: &str = "takes requests without authentication";
 const LEAVES: &str = "leaves a network or what filters its traffic";
 const FILTER: &str = "removes or changes what filters traffic";
+/// The block of a cluster that names none.
+const EVERYBODY: &str = "everybody";
 const DEFINITION: &str = "what it exposes is defined elsewhere";
 
 /// Types that are a way for traffic as a whole: to make one or to change it opens one. A star stands for any end.
@@ -127,15 +131,16 @@ pub(super) fn exposure(resource: Option<&Resource>) -> Exposure {
     public_access_block(properties, facts);
     gateway(kind, properties, facts);
     for name in ["WebACLId", "VPCOptions", "VpcConfig", "VPCConfig", "NetworkConfiguration"] {
-        if properties.pointer(&format!("/{name}")).is_some() {
+        if !is_hollow(properties.get(name)) {
             facts.guards.insert((LEAVES, name.to_owned()));
         }
     }
     signers(properties, "", facts);
-    if properties.pointer("/DistributionConfig/WebACLId").is_some() {
+    if !is_hollow(properties.pointer("/DistributionConfig/WebACLId")) {
         facts.guards.insert((LEAVES, "WebACLId".to_owned()));
     }
     security_group(kind, properties, &mut found);
+    found.facts.properties.extend(guarding(kind, properties, RiskClass::Network));
     found
 }
 
@@ -187,6 +192,16 @@ fn public_access_block(properties: &Value, facts: &mut Facts) {
     }
 }
 
+/// Where the definition of an API stands, and the endpoint that it has without a domain.
+fn definition(properties: &Value, facts: &mut Facts) {
+    if is_flag(properties.get("DisableExecuteApiEndpoint"), true) {
+        facts.guards.insert((INTERNET, "DisableExecuteApiEndpoint".to_owned()));
+    }
+    for name in ["Body", "BodyS3Location", "DefinitionBody", "DefinitionUri"] {
+        facts.open_each(properties, name, DEFINITION);
+    }
+}
+
 fn gateway(kind: &str, properties: &Value, facts: &mut Facts) {
     if kind == "AWS::SecretsManager::ResourcePolicy" && is_flag(properties.get("BlockPublicPolicy"), true) {
         facts.guards.insert((BLOCK, "BlockPublicPolicy".to_owned()));
@@ -205,13 +220,9 @@ fn gateway(kind: &str, properties: &Value, facts: &mut Facts) {
                 facts.opens.insert((INTERNET, what));
                 facts.properties.insert("EndpointConfiguration".to_owned());
             }
-            if is_flag(properties.get("DisableExecuteApiEndpoint"), true) {
-                facts.guards.insert((INTERNET, "DisableExecuteApiEndpoint".to_owned()));
-            }
-            for name in ["Body", "BodyS3Location", "DefinitionBody", "DefinitionUri"] {
-                facts.open_each(properties, name, DEFINITION);
-            }
+            definition(properties, facts);
         }
+        "AWS::ApiGatewayV2::Api" | "AWS::Serverless::HttpApi" => definition(properties, facts),
         "AWS::ApiGateway::Method" => {
             let auth = properties.get("AuthorizationType").and_then(Value::as_str).unwrap_or("NONE");
             // The preflight of browsers carries no credentials, and answers from a mock.
@@ -226,11 +237,12 @@ fn gateway(kind: &str, properties: &Value, facts: &mut Facts) {
             }
         }
         "AWS::EKS::Cluster" => {
-            for block in
-                properties.pointer("/ResourcesVpcConfig/PublicAccessCidrs").map(items).unwrap_or_default()
-            {
-                facts.opens.insert((INTERNET, plain(block)));
-                facts.properties.insert("ResourcesVpcConfig".to_owned());
+            let of = |name: &str| properties.get("ResourcesVpcConfig").and_then(|config| config.get(name));
+            let blocks = of("PublicAccessCidrs").map(items).unwrap_or_default();
+            facts.properties.extend(blocks.first().map(|_| "ResourcesVpcConfig".to_owned()));
+            facts.opens.extend(blocks.iter().map(|block| (INTERNET, plain(block))));
+            if blocks.is_empty() && !is_flag(of("EndpointPublicAccess"), false) {
+                facts.opens.insert((INTERNET, EVERYBODY.to_owned()));
             }
         }
         _ => {}

@@ -7,7 +7,7 @@ pub(super) const LOGIN: &str = "lets somebody log in";
 pub(super) const SHARES: &str = "grants access";
 
 /// Types that are a grant as a whole: to make one or to change it is a broadening.
-pub(super) const WHOLE: [(&str, &str); 41] = [
+const WHOLE: [(&str, &str); 46] = [
     ("AWS::IAM::AccessKey", LOGIN),
     ("AWS::IAM::OIDCProvider", LOGIN),
     ("AWS::IAM::SAMLProvider", LOGIN),
@@ -49,7 +49,53 @@ pub(super) const WHOLE: [(&str, &str); 41] = [
     ("AWS::ApiGatewayV2::Authorizer", LOGIN),
     ("AWS::AppSync::ApiKey", LOGIN),
     ("AWS::Transfer::User", SHARES),
+    ("AWS::MemoryDB::ACL", SHARES),
+    ("AWS::Oam::Link", SHARES),
+    ("AWS::Cloud9::EnvironmentEC2", SHARES),
+    ("AWS::IoT::Certificate", LOGIN),
+    ("AWS::IoT::CACertificate", LOGIN),
 ];
+
+/// Ends of types whose resources are a grant or a login as a whole, whatever the service.
+const WHOLE_BY_NAME: [(&str, &str); 16] = [
+    ("Permission", SHARES),
+    ("Permissions", SHARES),
+    ("Grant", SHARES),
+    ("Grants", SHARES),
+    ("UserToGroupAttachment", SHARES),
+    ("PrincipalAssociation", SHARES),
+    ("PrincipalAttachment", SHARES),
+    ("Membership", SHARES),
+    ("Member", SHARES),
+    ("SecurityProfile", SHARES),
+    ("Authorization", SHARES),
+    ("Authorizer", LOGIN),
+    ("IdentityProvider", LOGIN),
+    ("ApiKey", LOGIN),
+    ("UsagePlanKey", LOGIN),
+    ("AccessKey", LOGIN),
+];
+
+/// Types that end like that and are read statement by statement, or principal by principal.
+const READ: [&str; 4] =
+    ["AWS::IAM::", "AWS::Lambda::Permission", "AWS::Lambda::LayerVersionPermission", "AWS::Events::"];
+
+/// Why a resource of this type is a grant as a whole.
+pub(super) fn whole(resource_type: &str) -> Option<&'static str> {
+    let listed = WHOLE.iter().find(|(prefix, _)| resource_type.starts_with(prefix));
+    listed.map(|(_, cause)| *cause).or_else(|| whole_by_name(resource_type))
+}
+
+fn whole_by_name(resource_type: &str) -> Option<&'static str> {
+    if !resource_type.starts_with("AWS::") || READ.iter().any(|start| resource_type.starts_with(start)) {
+        return None;
+    }
+    let word = last_word(resource_type);
+    if matches!(word, "User" | "UserPoolUser") {
+        return Some(LOGIN);
+    }
+    WHOLE_BY_NAME.iter().find(|(end, _)| word.ends_with(end)).map(|(_, cause)| *cause)
+}
 
 /// Flags that keep people out as long as they are on.
 pub(super) const GUARDS: [(&str, &str, &str); 4] = [
@@ -78,7 +124,7 @@ pub(super) fn is_about_permissions(resource_type: &str) -> bool {
         || resource_type == "AWS::Lambda::Url"
         || (word.ends_with("Policy") && !matches!(word, "ScalingPolicy" | "LifecyclePolicy" | "CachePolicy"))
         || word.ends_with("Permission")
-        || WHOLE.iter().any(|(prefix, _)| resource_type.starts_with(prefix))
+        || whole(resource_type).is_some()
 }
 
 /// Whether a resource of this type takes all that it holds with it when it goes: nobody is left who could use it.

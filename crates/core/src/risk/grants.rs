@@ -9,12 +9,13 @@ use serde_json::{Map, Value, json};
 use super::{
     document::{Documents, documents},
     facts::{Facts, is_flag, last_word, plain},
-    grant_types::{GUARDS, LIMITING, LOGIN, PRINCIPAL, SHARES, WHOLE, is_about_permissions},
+    grant_types::{GUARDS, LIMITING, LOGIN, PRINCIPAL, SHARES, is_about_permissions, whole},
+    guards::guarding,
     reference::{Reference, references},
     statement::{Effect, Entry, read},
     text::{Text, is_intrinsic, items},
 };
-use crate::bundle::Resource;
+use crate::{api::RiskClass, bundle::Resource};
 
 /// All that one side of a resource grants.
 #[derive(Default)]
@@ -70,10 +71,8 @@ pub(super) fn grants(resource: Option<&Resource>, ours: &dyn Fn(&str) -> bool) -
     if is_policy && (!unknown || kind == "AWS::Organizations::Policy") {
         applies_to(kind, object, &found.properties, effects, &mut facts);
     }
-    for (prefix, cause) in WHOLE {
-        if kind.starts_with(prefix) {
-            facts.open_whole(properties, cause);
-        }
+    if let Some(cause) = whole(kind) {
+        facts.open_whole(properties, cause);
     }
     for (limited, name) in LIMITING {
         if kind == limited && object.contains_key(name) {
@@ -121,6 +120,7 @@ pub(super) fn grants(resource: Option<&Resource>, ours: &dyn Fn(&str) -> bool) -
         }
     }
     facts.properties.extend(found.properties);
+    facts.properties.extend(guarding(kind, properties, RiskClass::Iam));
     let mut roles = Facts::default();
     if !kind.starts_with("AWS::IAM::") {
         for (name, value) in object {

@@ -7,6 +7,8 @@
 //! The CDK CLI (2.1148.1) asks on "broadening" changes of IAM statements and security group rules. What it lets pass is listed,
 //! each with a test, in `tests/holes.rs`.
 
+mod absent;
+mod behaviours;
 mod cidr;
 mod code;
 mod cover;
@@ -17,6 +19,9 @@ mod facts;
 mod finding;
 mod grant_types;
 mod grants;
+mod guard_names;
+mod guard_values;
+mod guards;
 mod iam;
 mod lifecycle;
 mod moved;
@@ -158,15 +163,20 @@ impl Found {
         // A resource of another type is another resource: nothing of the old one counts for the new one.
         let other_type =
             pair.old.zip(pair.new).is_some_and(|(old, new)| old.resource_type != new.resource_type);
+        let (old, new) = (pair.old.map(absent::with_values), pair.new.map(absent::with_values));
+        let pair = Pair { old: old.as_deref(), new: new.as_deref(), changes: pair.changes.clone(), ..*pair };
         let halves = if other_type {
             vec![
-                Pair { new: None, changes: Vec::new(), ..*pair },
-                Pair { old: None, changes: pair.changes.clone(), ..*pair },
+                Pair { new: None, changes: Vec::new(), ..pair },
+                Pair { old: None, changes: pair.changes.clone(), ..pair },
             ]
         } else {
-            vec![Pair { changes: pair.changes.clone(), ..*pair }]
+            vec![pair]
         };
         for half in &halves {
+            for class in [RiskClass::Iam, RiskClass::Network] {
+                self.risks.tell(class, about, guards::loosened(half.before(), half.after(), class));
+            }
             self.risks.tell(RiskClass::Iam, about, iam::iam(half, moved, made));
             let policies = grants::attached(pair::properties(half.before()), pair::properties(half.after()));
             self.risks.name(RiskClass::Iam, about, grants::ATTACHES, policies);

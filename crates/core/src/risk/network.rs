@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use super::{
-    exposure::{Exposure, exposure},
+    behaviours::takes_more_unsigned,
+    exposure::{Exposure, NO_AUTH, exposure},
     finding::Causes,
     moved::Moved,
     pair::{Pair, properties},
@@ -37,6 +38,11 @@ pub(super) fn network(pair: &Pair<'_>, moved: &Moved) -> Causes {
     let (before, after) = (exposure(pair.before()), exposure(pair.after()));
     if pair.after().is_some() || is_filter(&before) {
         causes.extend(after.facts.more_than(&before.facts).into_iter().map(|c| (c, BTreeSet::new())));
+    }
+    if pair.resource_type() == "AWS::CloudFront::Distribution"
+        && takes_more_unsigned(properties(pair.before()), properties(pair.after()))
+    {
+        causes.entry(NO_AUTH).or_default();
     }
     if let Some(more) = uncovered(&after.rules, &before.rules) {
         causes.entry(RULE).or_default().extend(more);

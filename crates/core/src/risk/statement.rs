@@ -47,6 +47,9 @@ pub(super) enum Entry {
     Unreadable(String),
 }
 
+/// The version of a policy that names none, as JSON ("IAM JSON policy elements: Version").
+const DEFAULT_VERSION: &str = "\"2008-10-17\"";
+
 /// The most actions that are told of a statement.
 const TOLD: usize = 3;
 
@@ -101,7 +104,7 @@ fn shown(text: &Text) -> String {
 
 /// Reads the statements of a policy document.
 pub(super) fn read_document(document: &Map<String, Value>) -> Vec<Entry> {
-    let version = document.get("Version").map(canonical_json).unwrap_or_default();
+    let version = document.get("Version").map_or_else(|| DEFAULT_VERSION.to_owned(), canonical_json);
     let mut entries: Vec<Entry> = document
         .get("Statement")
         .map(items)
@@ -145,9 +148,12 @@ fn statement(object: &Map<String, Value>, version: &str) -> Option<Statement> {
         "Deny" => Effect::Deny,
         _ => return None,
     };
-    let plain = |value: &Value| items(value).into_iter().map(|v| (String::new(), Text::of(v))).collect();
-    let lower =
-        |value: &Value| items(value).into_iter().map(|v| (String::new(), Text::of(v).lower())).collect();
+    let plain = |value: &Value| {
+        items(value).into_iter().map(|v| (String::new(), Text::of(v).with_variables())).collect()
+    };
+    let lower = |value: &Value| {
+        items(value).into_iter().map(|v| (String::new(), Text::of(v).with_variables().lower())).collect()
+    };
     let mut statement = Statement {
         effect,
         principal: part(object, "Principal", "NotPrincipal", principals)?,

@@ -36,7 +36,7 @@ const fn switch(
     Switch { kind, name, safe, absent, cause }
 }
 
-const SWITCHES: [Switch; 20] = [
+const SWITCHES: [Switch; 24] = [
     switch("", "MapPublicIpOnLaunch", &["false"], true, ADDRESS),
     switch("", "AssociatePublicIpAddress", &["false"], true, ADDRESS),
     switch("", "AssignPublicIp", &["disabled", "false"], true, ADDRESS),
@@ -68,6 +68,10 @@ const SWITCHES: [Switch; 20] = [
         PUBLIC_ACL,
     ),
     switch("AWS::DMS::ReplicationInstance", "PubliclyAccessible", &["false"], false, INTERNET),
+    switch("AWS::AppRunner::Service", "IsPubliclyAccessible", &["false"], false, INTERNET),
+    switch("AWS::CodeBuild::Project", "Visibility", &["private"], true, INTERNET),
+    switch("AWS::CodePipeline::Webhook", "Authentication", &["github_hmac", "ip"], false, NO_AUTH),
+    switch("AWS::BedrockAgentCore::Gateway", "AuthorizerType", &["aws_iam", "custom_jwt"], false, NO_AUTH),
     switch("AWS::AmazonMQ::Broker", "PubliclyAccessible", &["false"], false, INTERNET),
 ];
 
@@ -127,7 +131,7 @@ fn is_safe(value: &Value, safe: &[&str]) -> bool {
 }
 
 /// Properties that list the security groups of something.
-fn is_groups(name: &str) -> bool {
+pub(super) fn is_groups(name: &str) -> bool {
     [
         "SecurityGroupIds",
         "SecurityGroups",

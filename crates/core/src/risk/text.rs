@@ -60,9 +60,45 @@ impl Text {
         self.0 == [Piece::Any]
     }
 
+    /// With each variable of a policy as a token: nobody knows before a request what it stands for.
+    ///
+    /// "IAM policy elements: Variables and tags", special characters: `${*}`, `${?}` and `${$}` are the characters themselves, and
+    /// no wildcards.
+    pub(super) fn with_variables(self) -> Self {
+        let mut pieces = Vec::with_capacity(self.0.len());
+        let mut rest = self.0.as_slice();
+        while let Some((first, after)) = rest.split_first() {
+            let inside = match after.split_first() {
+                Some((Piece::Char('{'), inside)) if *first == Piece::Char('$') => Some(inside),
+                _ => None,
+            };
+            let end = inside.and_then(|inside| inside.iter().position(|p| *p == Piece::Char('}')));
+            if let Some((name, after)) =
+                inside.zip(end).and_then(|(inside, end)| inside.split_at_checked(end))
+            {
+                pieces.push(Piece::Token(Self(name.to_vec()).as_variable()));
+                rest = after.get(1..).unwrap_or_default();
+            } else {
+                pieces.push(first.clone());
+                rest = after;
+            }
+        }
+        Self(pieces)
+    }
+
+    fn as_variable(&self) -> String {
+        let tokens = self.0.iter().filter_map(|p| match p {
+            Piece::Token(text) => Some(text.as_str()),
+            Piece::Char(_) | Piece::One | Piece::Any => None,
+        });
+        let tokens: Vec<&str> = tokens.collect();
+        format!("${{{}}}{}", self.with_tokens_as('~'), tokens.join(""))
+    }
+
     /// Whether it holds a variable of a policy, or what looks like one.
     pub(super) fn has_variable(&self) -> bool {
         self.0.windows(2).any(|pair| pair == [Piece::Char('$'), Piece::Char('{')])
+            || self.0.iter().any(|p| matches!(p, Piece::Token(text) if text.starts_with("${")))
     }
 
     /// The text with the given sign for each token.

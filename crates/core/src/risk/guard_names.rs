@@ -1,0 +1,220 @@
+//! Names of properties that say who may call a resource, who decides on that, or who can reach it.
+//!
+//! Taken from the AWS CloudFormation resource and property types reference. The names are read word by word, so that
+//! properties which AWS adds later are found as well: what is named after a guard counts as one.
+
+use crate::api::RiskClass::{self, Iam, Network};
+
+/// How the value of a guard is to be read.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Way {
+    /// It keeps out all but some: less of it, or something else, lets more in.
+    Limit,
+    /// It lets some in: more of it, or something else, lets more in.
+    Grant,
+    /// Which of the two it is depends: any difference may let more in.
+    Either,
+    /// What it is changes with the code; only to take it away lets more in.
+    Presence,
+}
+
+/// What a property guards, and how.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Guard {
+    pub(super) class: RiskClass,
+    pub(super) way: Way,
+}
+
+const fn guard(class: RiskClass, way: Way) -> Guard {
+    Guard { class, way }
+}
+
+/// Guards whose name does not say it: the start of the type, the name.
+const OF_TYPE: [(&str, &str, Guard); 12] = [
+    ("AWS::CloudFront::KeyGroup", "Items", guard(Iam, Way::Grant)),
+    ("AWS::CloudFront::Distribution", "DomainName", guard(Network, Way::Grant)),
+    ("AWS::CloudFront::Distribution", "FunctionAssociations", guard(Iam, Way::Presence)),
+    ("AWS::CloudFront::Distribution", "LambdaFunctionAssociations", guard(Iam, Way::Presence)),
+    ("AWS::CodeBuild::Project", "Triggers", guard(Iam, Way::Either)),
+    ("AWS::Transfer::Server", "EndpointDetails", guard(Network, Way::Either)),
+    ("AWS::EC2::Instance", "KeyName", guard(Iam, Way::Grant)),
+    ("AWS::EC2::LaunchTemplate", "KeyName", guard(Iam, Way::Grant)),
+    ("AWS::AutoScaling::LaunchConfiguration", "KeyName", guard(Iam, Way::Grant)),
+    ("AWS::MSK::", "Sasl", guard(Iam, Way::Either)),
+    ("AWS::MemoryDB::", "ACLName", guard(Iam, Way::Limit)),
+    ("AWS::Glue::Catalog", "AllowFullTableExternalDataAccess", guard(Iam, Way::Grant)),
+];
+
+/// Names that sound like a guard, and are compared by rules of their own.
+const ELSEWHERE: [&str; 2] = ["PermissionsBoundary", "AllowAdminCreateUserOnly"];
+
+/// Words of names that say how long, how often, how much or what for, and not who.
+const HARMLESS: [&str; 16] = [
+    "ttl",
+    "timeout",
+    "seconds",
+    "minutes",
+    "validity",
+    "description",
+    "comment",
+    "tag",
+    "tags",
+    "upgrade",
+    "pattern",
+    "values",
+    "size",
+    "memory",
+    "interval",
+    "retention",
+];
+
+/// Words that stand next to each other in a name; the first that fits decides. A star stands for any end of a word.
+const PHRASES: [(&[&str], Guard); 68] = [
+    (&["block", "public"], guard(Network, Way::Limit)),
+    (&["ignore", "public"], guard(Network, Way::Limit)),
+    (&["restrict", "public"], guard(Network, Way::Limit)),
+    (&["public", "access", "block"], guard(Network, Way::Limit)),
+    (&["access", "cidrs"], guard(Network, Way::Limit)),
+    (&["signing", "disabled"], guard(Iam, Way::Grant)),
+    (&["anonymous"], guard(Iam, Way::Grant)),
+    (&["unauthenticated"], guard(Iam, Way::Grant)),
+    (&["auth", "flows"], guard(Iam, Way::Grant)),
+    (&["classic", "flow"], guard(Iam, Way::Grant)),
+    (&["auth*", "providers"], guard(Iam, Way::Grant)),
+    (&["identity", "provider*"], guard(Iam, Way::Grant)),
+    (&["login", "provider*"], guard(Iam, Way::Grant)),
+    (&["saml", "provider*"], guard(Iam, Way::Grant)),
+    (&["connect", "provider*"], guard(Iam, Way::Grant)),
+    (&["public", "key*"], guard(Iam, Way::Either)),
+    (&["public"], guard(Network, Way::Grant)),
+    (&["publicly"], guard(Network, Way::Grant)),
+    (&["web", "acl"], guard(Network, Way::Limit)),
+    (&["vpc", "config*"], guard(Network, Way::Limit)),
+    (&["vpc", "options"], guard(Network, Way::Limit)),
+    (&["vpc", "settings"], guard(Network, Way::Limit)),
+    (&["endpoint", "type"], guard(Network, Way::Limit)),
+    (&["network", "mode"], guard(Network, Way::Limit)),
+    (&["network", "access*"], guard(Network, Way::Limit)),
+    (&["visibility"], guard(Network, Way::Limit)),
+    (&["geo", "restriction*"], guard(Network, Way::Either)),
+    (&["restrictions"], guard(Network, Way::Either)),
+    (&["source", "dest", "check"], guard(Network, Way::Limit)),
+    (&["transit", "encryption"], guard(Network, Way::Limit)),
+    (&["encryption", "in", "transit"], guard(Network, Way::Limit)),
+    (&["enforce", "https"], guard(Network, Way::Limit)),
+    (&["require", "tls"], guard(Network, Way::Limit)),
+    (&["require", "ssl"], guard(Network, Way::Limit)),
+    (&["viewer", "protocol", "policy"], guard(Network, Way::Limit)),
+    (&["master", "user*"], guard(Iam, Way::Either)),
+    (&["authorized"], guard(Iam, Way::Grant)),
+    (&["auth"], guard(Iam, Way::Limit)),
+    (&["authoriz*"], guard(Iam, Way::Limit)),
+    (&["authentic*"], guard(Iam, Way::Limit)),
+    (&["mfa*"], guard(Iam, Way::Limit)),
+    (&["mutual", "tls"], guard(Iam, Way::Limit)),
+    (&["api", "key", "required"], guard(Iam, Way::Limit)),
+    (&["trusted", "key", "groups"], guard(Iam, Way::Limit)),
+    (&["trusted", "signers"], guard(Iam, Way::Limit)),
+    (&["signing"], guard(Iam, Way::Limit)),
+    (&["ownership"], guard(Iam, Way::Limit)),
+    (&["scopes"], guard(Iam, Way::Limit)),
+    (&["user", "group", "ids"], guard(Iam, Way::Limit)),
+    (&["user", "pool", "id"], guard(Iam, Way::Limit)),
+    (&["user", "pool", "arn*"], guard(Iam, Way::Limit)),
+    (&["user", "pool", "config"], guard(Iam, Way::Limit)),
+    (&["user", "pool", "client"], guard(Iam, Way::Limit)),
+    (&["http", "tokens"], guard(Iam, Way::Limit)),
+    (&["saml"], guard(Iam, Way::Either)),
+    (&["jwt"], guard(Iam, Way::Either)),
+    (&["oidc"], guard(Iam, Way::Either)),
+    (&["open", "id", "connect"], guard(Iam, Way::Either)),
+    (&["ca", "certificates", "bundle"], guard(Iam, Way::Either)),
+    (&["permission*"], guard(Iam, Way::Grant)),
+    (&["principal*"], guard(Iam, Way::Grant)),
+    (&["grants"], guard(Iam, Way::Grant)),
+    (&["grantee*"], guard(Iam, Way::Grant)),
+    (&["users"], guard(Iam, Way::Grant)),
+    (&["callback"], guard(Iam, Way::Grant)),
+    (&["allow", "origins"], guard(Iam, Way::Grant)),
+    (&["execute", "command"], guard(Iam, Way::Grant)),
+    (&["root", "access"], guard(Iam, Way::Grant)),
+];
+
+/// What a property of this name guards, in a resource of this type.
+pub(super) fn guard_of(resource_type: &str, name: &str) -> Option<Guard> {
+    let of_type = |(start, of, _): &&(&str, &str, Guard)| *of == name && resource_type.starts_with(start);
+    if let Some((_, _, found)) = OF_TYPE.iter().find(of_type) {
+        return Some(*found);
+    }
+    if ELSEWHERE.contains(&name) {
+        return None;
+    }
+    let words = words(name);
+    if words.iter().any(|word| HARMLESS.contains(&word.as_str())) {
+        return None;
+    }
+    if words.first().is_some_and(|word| word == "allowed") {
+        return Some(guard(Iam, Way::Grant));
+    }
+    let stands = |phrase: &[&str]| {
+        words.windows(phrase.len()).any(|some| some.iter().zip(phrase).all(|(word, want)| fits(word, want)))
+    };
+    PHRASES.iter().find(|(phrase, _)| stands(phrase)).map(|(_, found)| *found)
+}
+
+fn fits(word: &str, want: &str) -> bool {
+    want.strip_suffix('*').map_or(word == want, |start| word.starts_with(start))
+}
+
+/// The words of a name in lower case: `EnableIAMDatabaseAuthentication` is enable, iam, database, authentication.
+fn words(name: &str) -> Vec<String> {
+    // Names of AWS are short; nobody shall make us split more.
+    let letters: Vec<char> =
+        name.replace("ARNs", "Arns").replace("OAuth", "Auth").chars().take(128).collect();
+    let mut words: Vec<String> = Vec::new();
+    for (at, letter) in letters.iter().enumerate() {
+        let before = at.checked_sub(1).and_then(|at| letters.get(at));
+        let next_is_small = letters.get(at + 1).is_some_and(char::is_ascii_lowercase);
+        let starts = letter.is_ascii_uppercase()
+            && before.is_none_or(|before| !before.is_ascii_uppercase() || next_is_small);
+        match words.last_mut().filter(|_| !starts) {
+            Some(word) => word.push(letter.to_ascii_lowercase()),
+            None => words.push(letter.to_ascii_lowercase().to_string()),
+        }
+    }
+    words
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    #[rstest]
+    #[case("EnableIAMDatabaseAuthentication", &["enable", "iam", "database", "authentication"])]
+    #[case("WebACLId", &["web", "acl", "id"])]
+    #[case("OpenIdConnectProviderARNs", &["open", "id", "connect", "provider", "arns"])]
+    #[case("redrivePermission", &["redrive", "permission"])]
+    #[case("VPCOptions", &["vpc", "options"])]
+    #[case("", &[])]
+    fn a_name_in_words(#[case] name: &str, #[case] want: &[&str]) {
+        assert_eq!(words(name), want);
+    }
+
+    #[rstest]
+    #[case("AuthorizationScopes", Some((Iam, Way::Limit)))]
+    #[case("AllowedOAuthFlows", Some((Iam, Way::Grant)))]
+    #[case("AnonymousAuthEnabled", Some((Iam, Way::Grant)))]
+    #[case("PublicAccessCidrs", Some((Network, Way::Limit)))]
+    #[case("ResourcesVpcConfig", Some((Network, Way::Limit)))]
+    #[case::no_identity("CapacityProviders", None)]
+    #[case::nobody("Author", None)]
+    #[case::how_long("AuthorizerResultTtlInSeconds", None)]
+    #[case::how_much("MemorySize", None)]
+    #[case::tags("UserPoolTags", None)]
+    #[case::a_rule_of_its_own("PermissionsBoundary", None)]
+    fn what_a_name_says(#[case] name: &str, #[case] want: Option<(RiskClass, Way)>) {
+        assert_eq!(guard_of("AWS::X::Y", name).map(|g| (g.class, g.way)), want);
+    }
+}

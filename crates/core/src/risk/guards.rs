@@ -1,0 +1,338 @@
+//! Guards of a resource that was there: what its properties say, by their names, about who may call or reach it.
+//!
+//! This is the net below the rules that know a property by type: it knows names only, so it takes for dangerous whatever is not
+//! plainly more of a limit, or less of a grant. What a new resource says about itself is not judged here: it guarded nothing yet.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::{Map, Value};
+
+use super::{
+    absent::{choice, is_none},
+    facts::plain,
+    finding::Causes,
+    guard_names::{Guard, Way, guard_of},
+    guard_values::{is_hollow, is_single, loosens},
+    pair::properties,
+    switches::is_groups,
+    text::{Work, is_intrinsic},
+};
+use crate::{
+    api::RiskClass,
+    bundle::{Resource, canonical_json},
+};
+
+const CALL: &str = "changes who may call it or decides on that";
+const REACH: &str = "changes who can reach it";
+const TOO_LONG: &str = "what guards it takes too long to compare";
+
+/// Names under which an app writes what it likes.
+const FREE: [&str; 26] = [
+    "Environment",
+    "EnvironmentVariables",
+    "Variables",
+    "StageVariables",
+    "Metadata",
+    "Tags",
+    "TagList",
+    "Labels",
+    "DockerLabels",
+    "UserData",
+    "Description",
+    "Comment",
+    "Code",
+    "Content",
+    "Body",
+    "DefinitionBody",
+    "Payload",
+    "Parameters",
+    "RequestParameters",
+    "ResponseParameters",
+    "IntegrationResponses",
+    "MethodResponses",
+    "Definition",
+    "DefinitionString",
+    "DefinitionSubstitutions",
+    "TemplateBody",
+];
+
+/// Fields that say which item of a list it is.
+const IDENTITY: [&str; 9] = [
+    "Name",
+    "Id",
+    "PathPattern",
+    "EventType",
+    "Key",
+    "ContainerName",
+    "DeviceName",
+    "ProviderName",
+    "SecretArn",
+];
+
+/// Why what guards a resource lets more in than before.
+pub(super) fn loosened(before: Option<&Resource>, after: Option<&Resource>, class: RiskClass) -> Causes {
+    let mut causes = Causes::new();
+    let (Some(old), Some(new)) = (before, after) else { return causes };
+    let mut search =
+        Search { kind: &new.resource_type, work: Work::new(), class, names: BTreeSet::new(), is_cut: false };
+    search.values(Some(properties(Some(old))), Some(properties(Some(new))), None, false);
+    if !search.names.is_empty() {
+        let cause = if class == RiskClass::Network { REACH } else { CALL };
+        causes.insert(cause, search.names.into_iter().map(shown).collect());
+    }
+    if search.is_cut {
+        causes.entry(TOO_LONG).or_default();
+    }
+    causes
+}
+
+/// The properties that hold guards, at any depth.
+pub(super) fn guarding<'a>(
+    kind: &'a str,
+    properties: &'a Value,
+    class: RiskClass,
+) -> impl Iterator<Item = String> + 'a {
+    let all = properties.as_object().into_iter().flatten();
+    all.filter(move |(name, value)| holds(kind, name, value, class)).map(|(name, _)| name.clone())
+}
+
+fn holds(kind: &str, name: &str, value: &Value, class: RiskClass) -> bool {
+    if is_free(name) {
+        return false;
+    }
+    let inside = || match value {
+        Value::Object(object) => !is_document(object) && object.iter().any(|(n, v)| holds(kind, n, v, class)),
+        Value::Array(items) => items.iter().any(|item| holds(kind, "", item, class)),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => false,
+    };
+    guard_of(kind, name).is_some_and(|guard| guard.class == class) || inside()
+}
+
+fn is_free(name: &str) -> bool {
+    FREE.contains(&name)
+}
+
+/// Whether it is a policy, which is read as such.
+fn is_document(object: &Map<String, Value>) -> bool {
+    object.contains_key("Statement")
+}
+
+/// A name as it may be told.
+fn shown(name: &str) -> String {
+    let is_name = !name.is_empty() && name.len() <= 64 && name.chars().all(|c| c.is_ascii_alphanumeric());
+    if is_name { name.to_owned() } else { "…".to_owned() }
+}
+
+/// A guard, and the property that it stands in.
+type Named<'a> = (Guard, &'a str);
+
+struct Search<'a> {
+    kind: &'a str,
+    work: Work,
+    class: RiskClass,
+    names: BTreeSet<&'a str>,
+    is_cut: bool,
+}
+
+impl<'a> Search<'a> {
+    fn property(
+        &mut self,
+        name: &'a str,
+        old: Option<&'a Value>,
+        new: Option<&'a Value>,
+        above: Option<Named<'a>>,
+    ) {
+        // Who joins and leaves security groups is compared by a rule of its own.
+        if old == new || is_free(name) || is_groups(name) {
+            return;
+        }
+        let own = guard_of(self.kind, name).map(|guard| (guard, name));
+        self.values(old, new, own.or(above), own.is_none() && above.is_some());
+    }
+
+    /// Compares two values of one place. `within`: they are a part of the guard.
+    fn values(
+        &mut self,
+        old: Option<&'a Value>,
+        new: Option<&'a Value>,
+        named: Option<Named<'a>>,
+        within: bool,
+    ) {
+        if !self.work.spend(1) {
+            self.is_cut = true;
+            return;
+        }
+        if old == new {
+            return;
+        }
+        match (old.and_then(choice), new.and_then(choice)) {
+            (Some([c, then, otherwise]), Some([d, other_then, other_otherwise])) if c == d => {
+                self.values(given(then), given(other_then), named, within);
+                self.values(given(otherwise), given(other_otherwise), named, within);
+            }
+            // Nobody knows which branch is taken: each may follow on each.
+            (Some([_, then, otherwise]), _) => {
+                self.values(given(then), new, named, within);
+                self.values(given(otherwise), new, named, within);
+            }
+            (None, Some([_, then, otherwise])) => {
+                self.values(old, given(then), named, within);
+                self.values(old, given(otherwise), named, within);
+            }
+            (None, None) => self.resolved(old, new, named, within),
+        }
+    }
+
+    fn resolved(
+        &mut self,
+        old: Option<&'a Value>,
+        new: Option<&'a Value>,
+        named: Option<Named<'a>>,
+        within: bool,
+    ) {
+        match (old, new) {
+            (Some(Value::Object(o)), Some(Value::Object(n))) if !opaque(old) && !opaque(new) => {
+                let keys: BTreeSet<&'a String> = o.keys().chain(n.keys()).collect();
+                for key in keys {
+                    self.property(key, o.get(key), n.get(key), named);
+                }
+            }
+            (Some(Value::Array(o)), Some(Value::Array(n))) => self.lists(o, n, named, within),
+            (Some(Value::Array(o)), None) => self.lists(o, &[], named, within),
+            (None, Some(Value::Array(n))) => self.lists(&[], n, named, within),
+            _ => {
+                if let Some((guard, name)) = named
+                    && loosens(guard.way, old, new, within)
+                {
+                    self.tell(guard, name);
+                }
+                if named.is_none() {
+                    self.alone(old, false);
+                }
+                self.alone(new, true);
+            }
+        }
+    }
+
+    /// What stands on one side only: what was there is gone, or what is there is new.
+    fn alone(&mut self, value: Option<&'a Value>, is_new: bool) {
+        match value {
+            Some(Value::Object(object)) if !opaque(value) => {
+                for (name, item) in object {
+                    let (old, new) = if is_new { (None, Some(item)) } else { (Some(item), None) };
+                    self.property(name, old, new, None);
+                }
+            }
+            Some(Value::Array(items)) => {
+                for item in items {
+                    let (old, new) = if is_new { (None, Some(item)) } else { (Some(item), None) };
+                    self.values(old, new, None, false);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Compares lists, whose order says nothing about who is in them.
+    fn lists(&mut self, old: &'a [Value], new: &'a [Value], named: Option<Named<'a>>, within: bool) {
+        let (gone, come) = (without(old, new), without(new, old));
+        let Some((guard, name)) = named else {
+            self.paired(gone, come, None);
+            return;
+        };
+        let hollow = |list: &[Value]| list.iter().all(|item| is_hollow(Some(item)));
+        let (was_empty, is_empty) = (hollow(old), hollow(new));
+        let told = match guard.way {
+            Way::Limit => (is_empty && !was_empty) || (was_empty && !is_empty && within),
+            Way::Grant => was_empty && !is_empty,
+            Way::Either => was_empty != is_empty,
+            Way::Presence => come.len() < gone.len(),
+        };
+        if told {
+            self.tell(guard, name);
+        } else if !was_empty && !is_empty {
+            let all_single = gone.iter().chain(&come).all(|item| is_single(item));
+            let changed = if guard.way == Way::Either {
+                !gone.is_empty() || !come.is_empty()
+            } else {
+                !come.is_empty()
+            };
+            if all_single && changed && guard.way != Way::Presence {
+                self.tell(guard, name);
+            } else if !all_single {
+                self.paired(gone, come, named);
+            }
+        } else if named.is_some() {
+            come.into_iter().for_each(|item| self.alone(Some(item), true));
+        }
+    }
+
+    /// Compares items that are the same one by what they are called, else by their order.
+    fn paired(&mut self, gone: Vec<&'a Value>, come: Vec<&'a Value>, named: Option<Named<'a>>) {
+        let mut rest: Vec<&'a Value> = Vec::new();
+        let mut open: BTreeMap<String, Vec<&'a Value>> = BTreeMap::new();
+        for item in come.into_iter().rev() {
+            open.entry(identity(item)).or_default().push(item);
+        }
+        for item in gone {
+            match open.get_mut(&identity(item)).and_then(Vec::pop) {
+                Some(other) => self.values(Some(item), Some(other), named, false),
+                None => rest.push(item),
+            }
+        }
+        let added: Vec<&'a Value> = open.into_values().flat_map(|items| items.into_iter().rev()).collect();
+        if let Some((guard, name)) = named {
+            let told = match guard.way {
+                Way::Limit | Way::Grant => !added.is_empty(),
+                Way::Either => !added.is_empty() || !rest.is_empty(),
+                Way::Presence => !rest.is_empty(),
+            };
+            if told {
+                self.tell(guard, name);
+            }
+            return;
+        }
+        rest.into_iter().for_each(|item| self.values(Some(item), None, None, false));
+        added.into_iter().for_each(|item| self.values(None, Some(item), None, false));
+    }
+
+    fn tell(&mut self, guard: Guard, name: &'a str) {
+        if guard.class == self.class {
+            self.names.insert(name);
+        }
+    }
+}
+
+/// The value, if it is one.
+fn given(value: &Value) -> Option<&Value> {
+    Some(value).filter(|v| !is_none(v))
+}
+
+/// Whether nothing in it is a property: a policy, or a call of an intrinsic function.
+fn opaque(value: Option<&Value>) -> bool {
+    value.is_some_and(|v| is_intrinsic(v) || v.as_object().is_some_and(is_document))
+}
+
+/// The items that the other list does not have, each as often as it stands there.
+fn without<'a>(list: &'a [Value], other: &[Value]) -> Vec<&'a Value> {
+    let mut there: BTreeMap<String, usize> = BTreeMap::new();
+    for item in other {
+        *there.entry(text(item)).or_default() += 1;
+    }
+    let mut is_left = |item: &Value| match there.get_mut(&text(item)).filter(|n| **n > 0) {
+        Some(n) => {
+            *n -= 1;
+            false
+        }
+        None => true,
+    };
+    list.iter().filter(|item| is_left(item)).collect()
+}
+
+fn text(item: &Value) -> String {
+    if is_single(item) { plain(item) } else { canonical_json(item) }
+}
+
+fn identity(item: &Value) -> String {
+    IDENTITY.iter().find_map(|name| item.get(*name)).map(plain).unwrap_or_default()
+}
