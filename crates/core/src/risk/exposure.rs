@@ -7,13 +7,12 @@ use serde_json::Value;
 use super::{
     facts::{Facts, is_flag, plain},
     guard_values::is_hollow,
-    guards::guarding,
     pair::properties,
     rules::Rule,
     switches::switches,
     text::{is_intrinsic, items},
 };
-use crate::{api::RiskClass, bundle::Resource};
+use crate::bundle::Resource;
 
 /// All that makes one side of a resource reachable.
 #[derive(Default)]
@@ -140,7 +139,6 @@ pub(super) fn exposure(resource: Option<&Resource>) -> Exposure {
         facts.guards.insert((LEAVES, "WebACLId".to_owned()));
     }
     security_group(kind, properties, &mut found);
-    found.facts.properties.extend(guarding(kind, properties, RiskClass::Network));
     found
 }
 

@@ -10,12 +10,11 @@ use super::{
     document::{Documents, documents},
     facts::{Facts, is_flag, last_word, plain},
     grant_types::{GUARDS, LIMITING, LOGIN, PRINCIPAL, SHARES, is_about_permissions, whole},
-    guards::guarding,
     reference::{Reference, references},
     statement::{Effect, Entry, read},
     text::{Text, is_intrinsic, items},
 };
-use crate::{api::RiskClass, bundle::Resource};
+use crate::bundle::Resource;
 
 /// All that one side of a resource grants.
 #[derive(Default)]
@@ -120,7 +119,6 @@ pub(super) fn grants(resource: Option<&Resource>, ours: &dyn Fn(&str) -> bool) -
         }
     }
     facts.properties.extend(found.properties);
-    facts.properties.extend(guarding(kind, properties, RiskClass::Iam));
     let mut roles = Facts::default();
     if !kind.starts_with("AWS::IAM::") {
         for (name, value) in object {

@@ -13,7 +13,9 @@ use super::{
     finding::Causes,
     guard_names::{Guard, Way, guard_of},
     guard_values::{is_hollow, is_single, loosens},
-    pair::properties,
+    moved::Moved,
+    pair::{Pair, properties},
+    reference::Reference,
     switches::is_groups,
     text::{Work, is_intrinsic},
 };
@@ -24,6 +26,7 @@ use crate::{
 
 const CALL: &str = "changes who may call it or decides on that";
 const REACH: &str = "changes who can reach it";
+const BEHIND: &str = "what guards it refers to something that changes";
 const TOO_LONG: &str = "what guards it takes too long to compare";
 
 /// Names under which an app writes what it likes.
@@ -86,26 +89,77 @@ pub(super) fn loosened(before: Option<&Resource>, after: Option<&Resource>, clas
     causes
 }
 
-/// The properties that hold guards, at any depth.
-pub(super) fn guarding<'a>(
-    kind: &'a str,
-    properties: &'a Value,
-    class: RiskClass,
-) -> impl Iterator<Item = String> + 'a {
-    let all = properties.as_object().into_iter().flatten();
-    all.filter(move |(name, value)| holds(kind, name, value, class)).map(|(name, _)| name.clone())
+/// Whether what a guard refers to changes, although its own text may not.
+pub(super) fn behind(pair: &Pair<'_>, moved: &Moved, class: RiskClass) -> Causes {
+    let mut causes = Causes::new();
+    if pair.before().is_none() || pair.after().is_none() {
+        return causes;
+    }
+    let listed = |name: &str| {
+        let mut details = pair.changes.iter().flat_map(|change| &change.details);
+        details.any(|d| d.attribute == "Properties" && d.name == name)
+    };
+    for (name, value) in properties(pair.after()).as_object().into_iter().flatten() {
+        let reads = Reads { kind: pair.resource_type(), moved, class, uncertain: listed(name) };
+        if reads.property(name, value).moves {
+            causes.entry(BEHIND).or_default();
+        }
+    }
+    causes
 }
 
-fn holds(kind: &str, name: &str, value: &Value, class: RiskClass) -> bool {
-    if is_free(name) {
-        return false;
+/// What is looked for behind guards.
+struct Reads<'a> {
+    kind: &'a str,
+    moved: &'a Moved,
+    class: RiskClass,
+    /// Whether the change list names the property: then what may change without a word does.
+    uncertain: bool,
+}
+
+/// What a value holds.
+#[derive(Clone, Copy, Default)]
+struct Holds {
+    guard: bool,
+    /// A guard that refers to something that changes.
+    moves: bool,
+}
+
+impl Reads<'_> {
+    fn property(&self, name: &str, value: &Value) -> Holds {
+        if is_free(name) || is_groups(name) {
+            return Holds::default();
+        }
+        match guard_of(self.kind, name) {
+            Some(guard) if guard.class == self.class && guard.way != Way::Presence => {
+                let moves = self.moved.within(value) || (self.uncertain && self.moved.is_uncertain(value));
+                Holds { guard: true, moves }
+            }
+            Some(_) | None => self.inside(value),
+        }
     }
-    let inside = || match value {
-        Value::Object(object) => !is_document(object) && object.iter().any(|(n, v)| holds(kind, n, v, class)),
-        Value::Array(items) => items.iter().any(|item| holds(kind, "", item, class)),
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => false,
-    };
-    guard_of(kind, name).is_some_and(|guard| guard.class == class) || inside()
+
+    fn inside(&self, value: &Value) -> Holds {
+        let all = |holds: &mut dyn Iterator<Item = Holds>| {
+            holds
+                .fold(Holds::default(), |a, b| Holds { guard: a.guard || b.guard, moves: a.moves || b.moves })
+        };
+        if let Some([condition, then, otherwise]) = choice(value) {
+            let found = all(&mut [then, otherwise].into_iter().map(|branch| self.inside(branch)));
+            let decides = condition.as_str().map(|name| Reference::Condition(name.to_owned()));
+            let moves = found.guard && decides.is_some_and(|condition| self.moved.input(&condition));
+            return Holds { moves: found.moves || moves, ..found };
+        }
+        match value {
+            Value::Object(object) if !opaque(Some(value)) => {
+                all(&mut object.iter().map(|(name, item)| self.property(name, item)))
+            }
+            Value::Array(items) => all(&mut items.iter().map(|item| self.inside(item))),
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Object(_) => {
+                Holds::default()
+            }
+        }
+    }
 }
 
 fn is_free(name: &str) -> bool {

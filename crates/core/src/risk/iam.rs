@@ -17,6 +17,7 @@ use super::{
     moved::Moved,
     pair::{Pair, properties, section_of},
     reference::Reference,
+    schema::opens_otherwise,
     statement::{Effect, Entry, Statement},
     text::{Work, is_intrinsic},
 };
@@ -27,6 +28,7 @@ const LESS_DENIED: &str = "denies less than before";
 const UNREADABLE: &str = "a policy cannot be read before deployment";
 const BEHIND: &str = "what its policies refer to changes";
 const CONDITION: &str = "the condition that decides on its permissions changes";
+const FIELDS: &str = "changes who may read or write which field";
 const UNSEEN: &str = "its permissions are in no template that is known";
 const FOLDED: &str = "a loop or transform decides what it allows";
 
@@ -54,6 +56,10 @@ pub(super) fn iam(pair: &Pair<'_>, moved: &Moved, made: &BTreeSet<&str>) -> Caus
         causes.extend(after.facts.more_than(&before.facts).into_iter().map(|c| (c, BTreeSet::new())));
     }
     causes.extend(after.roles.more_than(&before.roles).into_iter().map(|c| (c, BTreeSet::new())));
+    if pair.resource_type() == "AWS::AppSync::GraphQLSchema" && !is_new && pair.after().is_some() {
+        let opens = opens_otherwise(properties(pair.before()), properties(pair.after()));
+        causes.extend(opens.then_some((FIELDS, BTreeSet::new())));
+    }
     behind(pair, &after, moved, &mut causes);
     causes
 }

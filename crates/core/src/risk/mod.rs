@@ -33,6 +33,7 @@ mod pair;
 mod read_nested;
 mod reference;
 mod rules;
+mod schema;
 mod statement;
 mod switches;
 #[cfg(test)]
@@ -176,6 +177,7 @@ impl Found {
         for half in &halves {
             for class in [RiskClass::Iam, RiskClass::Network] {
                 self.risks.tell(class, about, guards::loosened(half.before(), half.after(), class));
+                self.risks.tell(class, about, guards::behind(half, moved, class));
             }
             self.risks.tell(RiskClass::Iam, about, iam::iam(half, moved, made));
             let policies = grants::attached(pair::properties(half.before()), pair::properties(half.after()));

@@ -2,6 +2,7 @@
 
 mod code;
 mod given;
+mod guards;
 mod holes;
 mod iam;
 mod lists;
