@@ -5,10 +5,14 @@
 
 use serde_json::Value;
 
-use super::{facts::plain, guard_values::is_hollow, text::items};
+use super::{
+    facts::plain,
+    guard_values::is_hollow,
+    text::{is_intrinsic, items},
+};
 
-/// The most characters of a pattern: CloudFront takes 255.
-const PATTERN: usize = 4096;
+/// The most comparisons; a distribution has 75 behaviours ("Amazon CloudFront quotas").
+const MOST: usize = 250_000;
 
 struct Behaviour {
     pattern: String,
@@ -17,9 +21,15 @@ struct Behaviour {
 
 /// Whether a distribution that demanded signatures somewhere takes requests without one that may have needed one.
 pub(super) fn takes_more_unsigned(before: &Value, after: &Value) -> bool {
+    if before == after {
+        return false;
+    }
     let (old, new) = (behaviours(before), behaviours(after));
     if !old.iter().any(|b| b.signed) {
         return false;
+    }
+    if old.len().saturating_mul(new.len()) > MOST {
+        return true;
     }
     let patterns = |list: &[Behaviour], other: &[Behaviour]| -> Vec<String> {
         let kept = |b: &&Behaviour| other.iter().any(|o| o.pattern == b.pattern);
@@ -31,13 +41,17 @@ pub(super) fn takes_more_unsigned(before: &Value, after: &Value) -> bool {
 }
 
 fn behaviours(properties: &Value) -> Vec<Behaviour> {
-    let config = properties.get("DistributionConfig");
-    let of = |name: &str| config.and_then(|c| c.get(name)).map(items).unwrap_or_default();
+    let Some(config) = properties.get("DistributionConfig") else { return Vec::new() };
+    if is_intrinsic(config) {
+        return vec![behaviour(config)];
+    }
+    let of = |name: &str| config.get(name).map(items).unwrap_or_default();
     of("CacheBehaviors").into_iter().chain(of("DefaultCacheBehavior")).map(behaviour).collect()
 }
 
 fn behaviour(value: &Value) -> Behaviour {
-    let pattern = value.get("PathPattern").map(plain).unwrap_or_default();
+    // What only CloudFormation can resolve is a behaviour that nobody knows.
+    let pattern = if is_intrinsic(value) { Some(value) } else { value.get("PathPattern") };
     let signed = ["TrustedKeyGroups", "TrustedSigners"].iter().any(|name| !is_hollow(value.get(*name)));
-    Behaviour { pattern: pattern.chars().take(PATTERN).collect(), signed }
+    Behaviour { pattern: pattern.map(plain).unwrap_or_default(), signed }
 }

@@ -2,7 +2,7 @@
 //!
 //! Properties and defaults as in the AWS CloudFormation resource and property types reference.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{
     facts::{Facts, is_flag, plain},
@@ -19,11 +19,16 @@ use crate::bundle::Resource;
 pub(super) struct Exposure {
     pub(super) facts: Facts,
     pub(super) rules: Vec<Rule>,
+    /// Who reaches the endpoint of a cluster from the internet.
+    pub(super) callers: Vec<Rule>,
 }
 
 impl Exposure {
     pub(super) fn is_empty(&self) -> bool {
-        self.rules.is_empty() && self.facts.opens.is_empty() && self.facts.guards.is_empty()
+        self.rules.is_empty()
+            && self.callers.is_empty()
+            && self.facts.opens.is_empty()
+            && self.facts.guards.is_empty()
     }
 }
 
@@ -33,8 +38,6 @@ const BLOCK: &str = "public access is no longer blocked";
 pub(super) const NO_AUTH: &str = "takes requests without authentication";
 const LEAVES: &str = "leaves a network or what filters its traffic";
 const FILTER: &str = "removes or changes what filters traffic";
-/// The block of a cluster that names none.
-const EVERYBODY: &str = "everybody";
 const DEFINITION: &str = "what it exposes is defined elsewhere";
 
 /// Types that are a way for traffic as a whole: to make one or to change it opens one. A star stands for any end.
@@ -139,6 +142,7 @@ pub(super) fn exposure(resource: Option<&Resource>) -> Exposure {
         facts.guards.insert((LEAVES, "WebACLId".to_owned()));
     }
     security_group(kind, properties, &mut found);
+    cluster(kind, properties, &mut found);
     found
 }
 
@@ -234,16 +238,24 @@ fn gateway(kind: &str, properties: &Value, facts: &mut Facts) {
                 facts.guards.insert((NO_AUTH, "ApiKeyRequired".to_owned()));
             }
         }
-        "AWS::EKS::Cluster" => {
-            let of = |name: &str| properties.get("ResourcesVpcConfig").and_then(|config| config.get(name));
-            let blocks = of("PublicAccessCidrs").map(items).unwrap_or_default();
-            facts.properties.extend(blocks.first().map(|_| "ResourcesVpcConfig".to_owned()));
-            facts.opens.extend(blocks.iter().map(|block| (INTERNET, plain(block))));
-            if blocks.is_empty() && !is_flag(of("EndpointPublicAccess"), false) {
-                facts.opens.insert((INTERNET, EVERYBODY.to_owned()));
-            }
-        }
         _ => {}
+    }
+}
+
+/// From where the endpoint of a cluster takes calls: from everywhere, if nothing is said.
+fn cluster(kind: &str, properties: &Value, found: &mut Exposure) {
+    let of = |name: &str| properties.get("ResourcesVpcConfig").and_then(|config| config.get(name));
+    if kind != "AWS::EKS::Cluster" || is_flag(of("EndpointPublicAccess"), false) {
+        return;
+    }
+    let name = "PublicAccessCidrs";
+    let blocks = of(name).map(items).unwrap_or_default();
+    if blocks.is_empty() {
+        found.callers.extend(Rule::all_out(name).into_iter().flatten());
+    } else {
+        let rule = |block: &Value| Rule::read(name, &json!({ "CidrIp": block, "IpProtocol": "-1" }));
+        found.callers.extend(blocks.into_iter().filter_map(rule));
+        found.facts.properties.insert("ResourcesVpcConfig".to_owned());
     }
 }
 

@@ -45,8 +45,20 @@ const OF_TYPE: [(&str, &str, Guard); 12] = [
     ("AWS::Glue::Catalog", "AllowFullTableExternalDataAccess", guard(Iam, Way::Grant)),
 ];
 
-/// Names that sound like a guard, and are compared by rules of their own.
-const ELSEWHERE: [&str; 2] = ["PermissionsBoundary", "AllowAdminCreateUserOnly"];
+/// Names that sound like a guard, and are compared by rules of their own: the start of the type, the name.
+const ELSEWHERE: [(&str, &str); 3] = [
+    ("AWS::SSO::PermissionSet", "PermissionsBoundary"),
+    ("AWS::Cognito::UserPool", "AllowAdminCreateUserOnly"),
+    ("AWS::EKS::Cluster", "PublicAccessCidrs"),
+];
+
+/// Types whose properties are compared one by one by rules of their own.
+const OF_THEIR_OWN: [&str; 4] = [
+    "AWS::IAM::",
+    "AWS::Lambda::Permission",
+    "AWS::Lambda::LayerVersionPermission",
+    "AWS::Events::EventBusPolicy",
+];
 
 /// Words of names that say how long, how often, how much or what for, and not who.
 const HARMLESS: [&str; 16] = [
@@ -69,7 +81,7 @@ const HARMLESS: [&str; 16] = [
 ];
 
 /// Words that stand next to each other in a name; the first that fits decides. A star stands for any end of a word.
-const PHRASES: [(&[&str], Guard); 68] = [
+const PHRASES: [(&[&str], Guard); 72] = [
     (&["block", "public"], guard(Network, Way::Limit)),
     (&["ignore", "public"], guard(Network, Way::Limit)),
     (&["restrict", "public"], guard(Network, Way::Limit)),
@@ -79,6 +91,7 @@ const PHRASES: [(&[&str], Guard); 68] = [
     (&["anonymous"], guard(Iam, Way::Grant)),
     (&["unauthenticated"], guard(Iam, Way::Grant)),
     (&["auth", "flows"], guard(Iam, Way::Grant)),
+    (&["internal", "user"], guard(Iam, Way::Grant)),
     (&["classic", "flow"], guard(Iam, Way::Grant)),
     (&["auth*", "providers"], guard(Iam, Way::Grant)),
     (&["identity", "provider*"], guard(Iam, Way::Grant)),
@@ -99,6 +112,9 @@ const PHRASES: [(&[&str], Guard); 68] = [
     (&["geo", "restriction*"], guard(Network, Way::Either)),
     (&["restrictions"], guard(Network, Way::Either)),
     (&["source", "dest", "check"], guard(Network, Way::Limit)),
+    (&["vpc", "routing"], guard(Network, Way::Limit)),
+    (&["subnet", "group"], guard(Network, Way::Limit)),
+    (&["ip", "range*"], guard(Network, Way::Limit)),
     (&["transit", "encryption"], guard(Network, Way::Limit)),
     (&["encryption", "in", "transit"], guard(Network, Way::Limit)),
     (&["enforce", "https"], guard(Network, Way::Limit)),
@@ -146,20 +162,26 @@ pub(super) fn guard_of(resource_type: &str, name: &str) -> Option<Guard> {
     if let Some((_, _, found)) = OF_TYPE.iter().find(of_type) {
         return Some(*found);
     }
-    if ELSEWHERE.contains(&name) {
+    if is_elsewhere(resource_type, name) {
         return None;
     }
     let words = words(name);
     if words.iter().any(|word| HARMLESS.contains(&word.as_str())) {
         return None;
     }
-    if words.first().is_some_and(|word| word == "allowed") {
-        return Some(guard(Iam, Way::Grant));
-    }
     let stands = |phrase: &[&str]| {
         words.windows(phrase.len()).any(|some| some.iter().zip(phrase).all(|(word, want)| fits(word, want)))
     };
+    if words.first().is_some_and(|word| word == "allowed") && !stands(&["ip", "range*"]) {
+        return Some(guard(Iam, Way::Grant));
+    }
     PHRASES.iter().find(|(phrase, _)| stands(phrase)).map(|(_, found)| *found)
+}
+
+/// Whether rules of their own compare a property of this name.
+pub(super) fn is_elsewhere(resource_type: &str, name: &str) -> bool {
+    OF_THEIR_OWN.iter().any(|start| resource_type.starts_with(start))
+        || ELSEWHERE.iter().any(|(start, of)| *of == name && resource_type.starts_with(start))
 }
 
 fn fits(word: &str, want: &str) -> bool {
@@ -213,7 +235,6 @@ mod tests {
     #[case::how_long("AuthorizerResultTtlInSeconds", None)]
     #[case::how_much("MemorySize", None)]
     #[case::tags("UserPoolTags", None)]
-    #[case::a_rule_of_its_own("PermissionsBoundary", None)]
     fn what_a_name_says(#[case] name: &str, #[case] want: Option<(RiskClass, Way)>) {
         assert_eq!(guard_of("AWS::X::Y", name).map(|g| (g.class, g.way)), want);
     }

@@ -11,13 +11,13 @@ pub(super) fn loosens(way: Way, old: Option<&Value>, new: Option<&Value>, within
         return false;
     }
     match way {
-        Way::Limit => match (limits(old), limits(new)) {
+        Way::Limit => match (keeps_out(old), keeps_out(new)) {
             (true, true) => !rises(old, new),
             (true, false) => true,
             (false, true) => within && old.is_none(),
             (false, false) => false,
         },
-        Way::Grant => match (grants(old), grants(new)) {
+        Way::Grant => match (lets_in(old), lets_in(new)) {
             (_, true) => true,
             // An explicit `no` that is dropped leaves it to the service, which may say `yes`.
             (false, false) => old.is_some_and(is_plain) && new.is_none(),
@@ -71,7 +71,7 @@ const LADDERS: [&[&str]; 6] = [
 ];
 
 /// Whether a value keeps somebody out.
-fn limits(value: Option<&Value>) -> bool {
+fn keeps_out(value: Option<&Value>) -> bool {
     !is_hollow(value)
         && value
             .and_then(scalar)
@@ -79,7 +79,7 @@ fn limits(value: Option<&Value>) -> bool {
 }
 
 /// Whether a value lets somebody in.
-fn grants(value: Option<&Value>) -> bool {
+pub(super) fn lets_in(value: Option<&Value>) -> bool {
     !is_hollow(value) && value.and_then(scalar).is_none_or(|text| !CLOSED.contains(&text.as_str()))
 }
 

@@ -11,8 +11,8 @@ use super::{
     absent::{choice, is_none},
     facts::plain,
     finding::Causes,
-    guard_names::{Guard, Way, guard_of},
-    guard_values::{is_hollow, is_single, loosens},
+    guard_names::{Guard, Way, guard_of, is_elsewhere},
+    guard_values::{is_hollow, is_single, lets_in, loosens},
     moved::Moved,
     pair::{Pair, properties},
     reference::Reference,
@@ -30,7 +30,7 @@ const BEHIND: &str = "what guards it refers to something that changes";
 const TOO_LONG: &str = "what guards it takes too long to compare";
 
 /// Names under which an app writes what it likes.
-const FREE: [&str; 26] = [
+const FREE: [&str; 38] = [
     "Environment",
     "EnvironmentVariables",
     "Variables",
@@ -51,12 +51,24 @@ const FREE: [&str; 26] = [
     "Parameters",
     "RequestParameters",
     "ResponseParameters",
+    "RequestTemplates",
+    "ResponseTemplates",
+    "RequestModels",
     "IntegrationResponses",
     "MethodResponses",
     "Definition",
     "DefinitionString",
     "DefinitionSubstitutions",
     "TemplateBody",
+    "EventPattern",
+    "FilterPolicy",
+    "Input",
+    "InputTransformer",
+    "Schema",
+    "Options",
+    "AdvancedOptions",
+    "DefaultArguments",
+    "ConfigurationProperties",
 ];
 
 /// Fields that say which item of a list it is.
@@ -76,8 +88,14 @@ const IDENTITY: [&str; 9] = [
 pub(super) fn loosened(before: Option<&Resource>, after: Option<&Resource>, class: RiskClass) -> Causes {
     let mut causes = Causes::new();
     let (Some(old), Some(new)) = (before, after) else { return causes };
-    let mut search =
-        Search { kind: &new.resource_type, work: Work::new(), class, names: BTreeSet::new(), is_cut: false };
+    let mut search = Search {
+        kind: &new.resource_type,
+        work: Work::new(),
+        class,
+        names: BTreeSet::new(),
+        is_cut: false,
+        is_gone: false,
+    };
     search.values(Some(properties(Some(old))), Some(properties(Some(new))), None, false);
     if !search.names.is_empty() {
         let cause = if class == RiskClass::Network { REACH } else { CALL };
@@ -180,12 +198,17 @@ fn shown(name: &str) -> String {
 /// A guard, and the property that it stands in.
 type Named<'a> = (Guard, &'a str);
 
+/// Which of two sides a value stands on.
+type Sides<'a> = dyn Fn(&'a Value) -> (Option<&'a Value>, Option<&'a Value>);
+
 struct Search<'a> {
     kind: &'a str,
     work: Work,
     class: RiskClass,
     names: BTreeSet<&'a str>,
     is_cut: bool,
+    /// Whether all around the value is gone: nobody is let in by what is not there.
+    is_gone: bool,
 }
 
 impl<'a> Search<'a> {
@@ -197,7 +220,8 @@ impl<'a> Search<'a> {
         above: Option<Named<'a>>,
     ) {
         // Who joins and leaves security groups is compared by a rule of its own.
-        if old == new || is_free(name) || is_groups(name) {
+        let elsewhere = is_groups(name) || is_elsewhere(self.kind, name);
+        if old == new || is_free(name) || elsewhere {
             return;
         }
         let own = guard_of(self.kind, name).map(|guard| (guard, name));
@@ -257,29 +281,41 @@ impl<'a> Search<'a> {
             _ => {
                 if let Some((guard, name)) = named
                     && loosens(guard.way, old, new, within)
+                    && !(self.is_gone && guard.way == Way::Grant && lets_in(old))
                 {
                     self.tell(guard, name);
                 }
                 if named.is_none() {
-                    self.alone(old, false);
+                    self.gone(old);
                 }
-                self.alone(new, true);
+                self.come(new);
             }
         }
     }
 
-    /// What stands on one side only: what was there is gone, or what is there is new.
-    fn alone(&mut self, value: Option<&'a Value>, is_new: bool) {
+    /// What was there is gone with all in it.
+    fn gone(&mut self, value: Option<&'a Value>) {
+        let around = std::mem::replace(&mut self.is_gone, true);
+        self.parts(value, &|item| (Some(item), None));
+        self.is_gone = around;
+    }
+
+    /// What is there is new with all in it.
+    fn come(&mut self, value: Option<&'a Value>) {
+        self.parts(value, &|item| (None, Some(item)));
+    }
+
+    fn parts(&mut self, value: Option<&'a Value>, sides: &Sides<'a>) {
         match value {
             Some(Value::Object(object)) if !opaque(value) => {
                 for (name, item) in object {
-                    let (old, new) = if is_new { (None, Some(item)) } else { (Some(item), None) };
+                    let (old, new) = sides(item);
                     self.property(name, old, new, None);
                 }
             }
             Some(Value::Array(items)) => {
                 for item in items {
-                    let (old, new) = if is_new { (None, Some(item)) } else { (Some(item), None) };
+                    let (old, new) = sides(item);
                     self.values(old, new, None, false);
                 }
             }
@@ -317,7 +353,7 @@ impl<'a> Search<'a> {
                 self.paired(gone, come, named);
             }
         } else if named.is_some() {
-            come.into_iter().for_each(|item| self.alone(Some(item), true));
+            come.into_iter().for_each(|item| self.come(Some(item)));
         }
     }
 

@@ -4,6 +4,9 @@
 //! made for yet; a template shows no replacement, and not what references lead to. What either of them says counts.
 //! The classes are those of `api::RiskClass`. Where the meaning of a change cannot be known, it counts as dangerous.
 //!
+//! Rules know a property by the type of its resource, or policies by what they say. Below them, `guards` reads names alone, so that
+//! what AWS adds tomorrow is not let pass: of what is named after a guard, all counts that is not plainly narrower.
+//!
 //! The CDK CLI (2.1148.1) asks on "broadening" changes of IAM statements and security group rules. What it lets pass is listed,
 //! each with a test, in `tests/holes.rs`.
 

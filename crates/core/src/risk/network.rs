@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::{
     behaviours::takes_more_unsigned,
-    exposure::{Exposure, NO_AUTH, exposure},
+    exposure::{Exposure, INTERNET, NO_AUTH, exposure},
     finding::Causes,
     moved::Moved,
     pair::{Pair, properties},
@@ -43,6 +43,9 @@ pub(super) fn network(pair: &Pair<'_>, moved: &Moved) -> Causes {
         && takes_more_unsigned(properties(pair.before()), properties(pair.after()))
     {
         causes.entry(NO_AUTH).or_default();
+    }
+    if uncovered(&after.callers, &before.callers).is_some() {
+        causes.entry(INTERNET).or_default();
     }
     if let Some(more) = uncovered(&after.rules, &before.rules) {
         causes.entry(RULE).or_default().extend(more);

@@ -76,7 +76,7 @@ impl Text {
             if let Some((name, after)) =
                 inside.zip(end).and_then(|(inside, end)| inside.split_at_checked(end))
             {
-                pieces.push(Piece::Token(Self(name.to_vec()).as_variable()));
+                pieces.push(Piece::Token(format!("${{{name:?}}}")));
                 rest = after.get(1..).unwrap_or_default();
             } else {
                 pieces.push(first.clone());
@@ -84,15 +84,6 @@ impl Text {
             }
         }
         Self(pieces)
-    }
-
-    fn as_variable(&self) -> String {
-        let tokens = self.0.iter().filter_map(|p| match p {
-            Piece::Token(text) => Some(text.as_str()),
-            Piece::Char(_) | Piece::One | Piece::Any => None,
-        });
-        let tokens: Vec<&str> = tokens.collect();
-        format!("${{{}}}{}", self.with_tokens_as('~'), tokens.join(""))
     }
 
     /// Whether it holds a variable of a policy, or what looks like one.

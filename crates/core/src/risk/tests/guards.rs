@@ -140,6 +140,8 @@ fn variables_that_are_covered(#[case] old: Value, #[case] new: Value) {
 #[case::authority("AWS::IoT::CACertificate", Value::Null, json!({"Status": "ACTIVE"}), &[Iam])]
 #[case::authorizer("AWS::IoT::Authorizer", Value::Null, json!({"AuthorizerFunctionArn": "f"}), &[Iam])]
 #[case::blocks_of_a_cluster("AWS::EKS::Cluster", json!({"ResourcesVpcConfig": {"EndpointPublicAccess": true, "PublicAccessCidrs": ["10.0.0.0/8"]}}), json!({"ResourcesVpcConfig": {"EndpointPublicAccess": true}}), &[Network])]
+#[case::other_blocks_of_a_cluster("AWS::EKS::Cluster", json!({"ResourcesVpcConfig": {"PublicAccessCidrs": ["10.0.0.0/8"]}}), json!({"ResourcesVpcConfig": {"PublicAccessCidrs": ["10.0.0.0/7"]}}), &[Network])]
+#[case::an_open_cluster("AWS::EKS::Cluster", json!({"ResourcesVpcConfig": {"EndpointPublicAccess": false, "PublicAccessCidrs": ["10.0.0.0/8"]}}), json!({"ResourcesVpcConfig": {"EndpointPublicAccess": true, "PublicAccessCidrs": ["10.0.0.0/8"]}}), &[Network])]
 #[case::who_decides_on_a_cluster("AWS::EKS::Cluster", json!({"ResourcesVpcConfig": {"EndpointPublicAccess": false}, "AccessConfig": {"AuthenticationMode": "API"}}), json!({"ResourcesVpcConfig": {"EndpointPublicAccess": false}, "AccessConfig": {"AuthenticationMode": "API_AND_CONFIG_MAP"}}), &[Iam])]
 #[case::credentials_of_a_machine("AWS::EC2::Instance", json!({"MetadataOptions": {"HttpTokens": "required"}}), json!({"MetadataOptions": {"HttpTokens": "optional"}}), &[Iam])]
 #[case::key_of_a_machine("AWS::EC2::Instance", json!({}), json!({"KeyName": "k"}), &[Iam])]
@@ -165,6 +167,10 @@ fn variables_that_are_covered(#[case] old: Value, #[case] new: Value) {
 #[case::brokers_without_iam("AWS::MSK::Cluster", json!({"ClientAuthentication": {"Sasl": {"Iam": {"Enabled": true}}}}), json!({"ClientAuthentication": {"Tls": {"Enabled": true}}}), &[Iam])]
 #[case::other_authorities("AWS::ElasticLoadBalancingV2::TrustStore", json!({"CaCertificatesBundleS3Key": "a"}), json!({"CaCertificatesBundleS3Key": "b"}), &[Iam])]
 #[case::whatever_a_new_service_calls_it("AWS::New::Thing", json!({"Deep": [{"CallerAuthorizerConfig": {"Arn": "a"}}]}), json!({"Deep": [{"CallerAuthorizerConfig": {"Arn": "b"}}]}), &[Iam])]
+#[case::behaviours_that_nobody_knows(DISTRIBUTION, behaviours(&json!({"TrustedKeyGroups": ["k"]}), &json!([])), behaviours(&json!({"TrustedKeyGroups": ["k"]}), &json!({"Fn::If": ["C", [{"PathPattern": "*"}], []]})), &[Network])]
+#[case::users_of_its_own("AWS::OpenSearchService::Domain", json!({"AdvancedSecurityOptions": {"Enabled": true}}), json!({"AdvancedSecurityOptions": {"Enabled": true, "InternalUserDatabaseEnabled": true}}), &[Iam])]
+#[case::another_subnet_group("AWS::RDS::DBInstance", json!({"DBSubnetGroupName": "private"}), json!({}), &[Network])]
+#[case::from_anywhere("AWS::CodePipeline::Webhook", json!({"Authentication": "IP", "AuthenticationConfiguration": {"AllowedIPRange": "10.0.0.0/8"}}), json!({"Authentication": "IP", "AuthenticationConfiguration": {}}), &[Network])]
 fn what_lets_more_in(#[case] kind: &str, #[case] old: Value, #[case] new: Value, #[case] want: &[RiskClass]) {
     assert_eq!(classes(kind, &old, &new), want);
     assert_eq!(classes(kind, &new, &new), [], "where nothing happens");
@@ -210,6 +216,10 @@ fn what_lets_more_in(#[case] kind: &str, #[case] old: Value, #[case] new: Value,
 #[case::versions("AWS::S3::Bucket", json!({}), json!({"VersioningConfiguration": {"Status": "Enabled"}, "LifecycleConfiguration": {"Rules": [{"Status": "Enabled"}]}}))]
 #[case::how_long_a_message_hides("AWS::SQS::Queue", json!({"VisibilityTimeout": 1}), json!({"VisibilityTimeout": 2}))]
 #[case::fewer_blocks("AWS::EKS::Cluster", json!({"ResourcesVpcConfig": {"PublicAccessCidrs": ["10.0.0.0/8", "11.0.0.0/8"]}}), json!({"ResourcesVpcConfig": {"PublicAccessCidrs": ["10.0.0.0/8"]}}))]
+#[case::narrower_blocks("AWS::EKS::Cluster", json!({"ResourcesVpcConfig": {"PublicAccessCidrs": ["10.0.0.0/8"]}}), json!({"ResourcesVpcConfig": {"PublicAccessCidrs": ["10.1.0.0/16", "10.2.0.0/16"]}}))]
+#[case::blocks_from_now_on("AWS::EKS::Cluster", json!({"ResourcesVpcConfig": {}}), json!({"ResourcesVpcConfig": {"PublicAccessCidrs": ["10.1.0.0/16"]}}))]
+#[case::boundary_from_now_on("AWS::SSO::PermissionSet", json!({}), json!({"PermissionsBoundary": {"ManagedPolicyArn": "a"}}))]
+#[case::signing_up_no_longer("AWS::Cognito::UserPool", json!({}), json!({"AdminCreateUserConfig": {"AllowAdminCreateUserOnly": true}}))]
 #[case::a_closed_cluster("AWS::EKS::Cluster", Value::Null, json!({"ResourcesVpcConfig": {"EndpointPublicAccess": false}}))]
 #[case::a_private_server("AWS::Transfer::Server", json!({"EndpointType": "PUBLIC"}), json!({"EndpointType": "VPC"}))]
 #[case::tokens_from_now_on("AWS::EC2::Instance", json!({"MetadataOptions": {"HttpTokens": "optional"}}), json!({"MetadataOptions": {"HttpTokens": "required"}}))]
@@ -218,6 +228,11 @@ fn what_lets_more_in(#[case] kind: &str, #[case] old: Value, #[case] new: Value,
 #[case::a_new_group_of_keys("AWS::CloudFront::KeyGroup", Value::Null, json!({"KeyGroupConfig": {"Items": ["a"]}}))]
 #[case::a_new_scheduled_pipeline("AWS::CodePipeline::Webhook", Value::Null, json!({"Authentication": "GITHUB_HMAC", "AuthenticationConfiguration": {"SecretToken": "s"}}))]
 #[case::security_group_description("AWS::EC2::SecurityGroup", json!({"GroupDescription": "a", "SecurityGroupEgress": []}), json!({"GroupDescription": "b", "SecurityGroupEgress": []}))]
+#[case::an_origin_less(DISTRIBUTION, json!({"DistributionConfig": {"Origins": [{"Id": "a", "DomainName": "a"}, {"Id": "b", "DomainName": "b"}]}}), json!({"DistributionConfig": {"Origins": [{"Id": "b", "DomainName": "b"}]}}))]
+#[case::events("AWS::Events::Rule", json!({"EventPattern": {"detail": {"authType": ["a"]}}}), json!({"EventPattern": {"detail": {"authType": ["b"]}}}))]
+#[case::shape_of_requests("AWS::ApiGateway::Model", json!({"Schema": {"properties": {"authToken": {"type": "string"}}}}), json!({"Schema": {"properties": {}}}))]
+#[case::denied_for_more_users("AWS::IAM::Policy", json!({"Users": ["a"], "PolicyDocument": {"Statement": {"Effect": "Deny", "Action": "*", "Resource": "*"}}}), json!({"Users": ["a", "b"], "PolicyDocument": {"Statement": {"Effect": "Deny", "Action": "*", "Resource": "*"}}}))]
+#[case::only_of_an_organization("AWS::Lambda::Permission", json!({"Action": "a", "FunctionName": "f", "Principal": "p"}), json!({"Action": "a", "FunctionName": "f", "Principal": "p", "PrincipalOrgID": "o"}))]
 fn honest_neighbours(#[case] kind: &str, #[case] old: Value, #[case] new: Value) {
     assert_eq!(classes(kind, &old, &new), []);
 }
