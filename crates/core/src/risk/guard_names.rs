@@ -12,6 +12,8 @@ pub(super) enum Way {
     Limit,
     /// It lets some in: more of it, or something else, lets more in.
     Grant,
+    /// It names all who get in: more names let more in, and so may none at all.
+    Names,
     /// Which of the two it is depends: any difference may let more in.
     Either,
     /// What it is changes with the code; only to take it away lets more in.
@@ -90,7 +92,7 @@ const PHRASES: [(&[&str], Guard); 72] = [
     (&["signing", "disabled"], guard(Iam, Way::Grant)),
     (&["anonymous"], guard(Iam, Way::Grant)),
     (&["unauthenticated"], guard(Iam, Way::Grant)),
-    (&["auth", "flows"], guard(Iam, Way::Grant)),
+    (&["auth", "flows"], guard(Iam, Way::Names)),
     (&["internal", "user"], guard(Iam, Way::Grant)),
     (&["classic", "flow"], guard(Iam, Way::Grant)),
     (&["auth*", "providers"], guard(Iam, Way::Grant)),
@@ -156,6 +158,50 @@ const PHRASES: [(&[&str], Guard); 72] = [
     (&["root", "access"], guard(Iam, Way::Grant)),
 ];
 
+/// Names under which an app writes what it likes.
+const FREE: [&str; 39] = [
+    "Environment",
+    "EnvironmentVariables",
+    "Variables",
+    "StageVariables",
+    "Metadata",
+    "Tags",
+    "TagList",
+    "Labels",
+    "DockerLabels",
+    "UserData",
+    "Description",
+    "Comment",
+    "Code",
+    "Content",
+    "Body",
+    "DefinitionBody",
+    "Payload",
+    "Parameters",
+    "RequestParameters",
+    "ResponseParameters",
+    "RequestTemplates",
+    "ResponseTemplates",
+    "RequestModels",
+    "IntegrationResponses",
+    "MethodResponses",
+    "Definition",
+    "DefinitionString",
+    "DefinitionSubstitutions",
+    "TemplateBody",
+    // Policies are read as such.
+    "Statement",
+    "EventPattern",
+    "FilterPolicy",
+    "Input",
+    "InputTransformer",
+    "Schema",
+    "Options",
+    "AdvancedOptions",
+    "DefaultArguments",
+    "ConfigurationProperties",
+];
+
 /// What a property of this name guards, in a resource of this type.
 pub(super) fn guard_of(resource_type: &str, name: &str) -> Option<Guard> {
     let of_type = |(start, of, _): &&(&str, &str, Guard)| *of == name && resource_type.starts_with(start);
@@ -173,7 +219,7 @@ pub(super) fn guard_of(resource_type: &str, name: &str) -> Option<Guard> {
         words.windows(phrase.len()).any(|some| some.iter().zip(phrase).all(|(word, want)| fits(word, want)))
     };
     if words.first().is_some_and(|word| word == "allowed") && !stands(&["ip", "range*"]) {
-        return Some(guard(Iam, Way::Grant));
+        return Some(guard(Iam, Way::Names));
     }
     PHRASES.iter().find(|(phrase, _)| stands(phrase)).map(|(_, found)| *found)
 }
@@ -182,6 +228,11 @@ pub(super) fn guard_of(resource_type: &str, name: &str) -> Option<Guard> {
 pub(super) fn is_elsewhere(resource_type: &str, name: &str) -> bool {
     OF_THEIR_OWN.iter().any(|start| resource_type.starts_with(start))
         || ELSEWHERE.iter().any(|(start, of)| *of == name && resource_type.starts_with(start))
+}
+
+/// Whether what stands under a name is of the app and no property.
+pub(super) fn is_free(name: &str) -> bool {
+    FREE.contains(&name)
 }
 
 fn fits(word: &str, want: &str) -> bool {
@@ -226,7 +277,7 @@ mod tests {
 
     #[rstest]
     #[case("AuthorizationScopes", Some((Iam, Way::Limit)))]
-    #[case("AllowedOAuthFlows", Some((Iam, Way::Grant)))]
+    #[case("AllowedOAuthFlows", Some((Iam, Way::Names)))]
     #[case("AnonymousAuthEnabled", Some((Iam, Way::Grant)))]
     #[case("PublicAccessCidrs", Some((Network, Way::Limit)))]
     #[case("ResourcesVpcConfig", Some((Network, Way::Limit)))]

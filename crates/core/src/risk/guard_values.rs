@@ -23,7 +23,7 @@ pub(super) fn loosens(way: Way, old: Option<&Value>, new: Option<&Value>, within
             (false, false) => old.is_some_and(is_plain) && new.is_none(),
             (true, false) => new.is_none() && old.is_some_and(Value::is_string),
         },
-        Way::Either => !(is_hollow(old) && is_hollow(new)),
+        Way::Names | Way::Either => !(is_hollow(old) && is_hollow(new)),
         Way::Presence => !is_hollow(old) && is_hollow(new),
     }
 }
@@ -81,6 +81,24 @@ fn keeps_out(value: Option<&Value>) -> bool {
 /// Whether a value lets somebody in.
 pub(super) fn lets_in(value: Option<&Value>) -> bool {
     !is_hollow(value) && value.and_then(scalar).is_none_or(|text| !CLOSED.contains(&text.as_str()))
+}
+
+/// Values that keep out less than others which the service may choose by itself.
+const WEAK: [&str; 4] = ["objectwriter", "bucketownerpreferred", "preferred", "tls_plaintext"];
+
+/// Whether a value says that somebody is not kept out. `within`: in a guard that was there, where a flag may be about anything.
+pub(super) fn is_weak(value: &Value, within: bool) -> bool {
+    match value {
+        Value::Bool(flag) => !within && !flag,
+        Value::String(_) => scalar(value).is_some_and(|text| {
+            let is_flag = text == "false";
+            let is_open = OPEN.contains(&text.as_str()) || text.starts_with("public");
+            if is_flag { !within } else { is_open || WEAK.contains(&text.as_str()) }
+        }),
+        Value::Array(items) => items.iter().any(|item| is_weak(item, true)),
+        Value::Object(object) => !is_intrinsic(value) && object.values().any(|item| is_weak(item, true)),
+        Value::Null | Value::Number(_) => false,
+    }
 }
 
 /// Whether it is known that the new value keeps out all that the old one does.
@@ -143,6 +161,8 @@ mod tests {
     #[case::no_dropped(Way::Grant, json!(false), Value::Null, true)]
     #[case::no_said(Way::Grant, Value::Null, json!(false), false)]
     #[case::the_same(Way::Grant, json!("true"), json!(true), false)]
+    #[case::no_names(Way::Names, json!("x"), Value::Null, true)]
+    #[case::names(Way::Names, Value::Null, json!("x"), true)]
     #[case::any_way(Way::Either, Value::Null, json!("x"), true)]
     #[case::other_code(Way::Presence, json!("x"), json!("y"), false)]
     #[case::no_code(Way::Presence, json!("x"), Value::Null, true)]

@@ -5,17 +5,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::{
     absent::{choice, is_none},
     facts::plain,
     finding::Causes,
-    guard_names::{Guard, Way, guard_of, is_elsewhere},
-    guard_values::{is_hollow, is_single, lets_in, loosens},
-    moved::Moved,
-    pair::{Pair, properties},
-    reference::Reference,
+    guard_names::{Guard, Way, guard_of, is_elsewhere, is_free},
+    guard_values::{is_hollow, is_single, is_weak, lets_in, loosens},
+    pair::properties,
     switches::is_groups,
     text::{Work, is_intrinsic},
 };
@@ -26,50 +24,7 @@ use crate::{
 
 const CALL: &str = "changes who may call it or decides on that";
 const REACH: &str = "changes who can reach it";
-const BEHIND: &str = "what guards it refers to something that changes";
 const TOO_LONG: &str = "what guards it takes too long to compare";
-
-/// Names under which an app writes what it likes.
-const FREE: [&str; 38] = [
-    "Environment",
-    "EnvironmentVariables",
-    "Variables",
-    "StageVariables",
-    "Metadata",
-    "Tags",
-    "TagList",
-    "Labels",
-    "DockerLabels",
-    "UserData",
-    "Description",
-    "Comment",
-    "Code",
-    "Content",
-    "Body",
-    "DefinitionBody",
-    "Payload",
-    "Parameters",
-    "RequestParameters",
-    "ResponseParameters",
-    "RequestTemplates",
-    "ResponseTemplates",
-    "RequestModels",
-    "IntegrationResponses",
-    "MethodResponses",
-    "Definition",
-    "DefinitionString",
-    "DefinitionSubstitutions",
-    "TemplateBody",
-    "EventPattern",
-    "FilterPolicy",
-    "Input",
-    "InputTransformer",
-    "Schema",
-    "Options",
-    "AdvancedOptions",
-    "DefaultArguments",
-    "ConfigurationProperties",
-];
 
 /// Fields that say which item of a list it is.
 const IDENTITY: [&str; 9] = [
@@ -94,6 +49,7 @@ pub(super) fn loosened(before: Option<&Resource>, after: Option<&Resource>, clas
         class,
         names: BTreeSet::new(),
         is_cut: false,
+        is_new: false,
         is_gone: false,
     };
     search.values(Some(properties(Some(old))), Some(properties(Some(new))), None, false);
@@ -105,88 +61,6 @@ pub(super) fn loosened(before: Option<&Resource>, after: Option<&Resource>, clas
         causes.entry(TOO_LONG).or_default();
     }
     causes
-}
-
-/// Whether what a guard refers to changes, although its own text may not.
-pub(super) fn behind(pair: &Pair<'_>, moved: &Moved, class: RiskClass) -> Causes {
-    let mut causes = Causes::new();
-    if pair.before().is_none() || pair.after().is_none() {
-        return causes;
-    }
-    let listed = |name: &str| {
-        let mut details = pair.changes.iter().flat_map(|change| &change.details);
-        details.any(|d| d.attribute == "Properties" && d.name == name)
-    };
-    for (name, value) in properties(pair.after()).as_object().into_iter().flatten() {
-        let reads = Reads { kind: pair.resource_type(), moved, class, uncertain: listed(name) };
-        if reads.property(name, value).moves {
-            causes.entry(BEHIND).or_default();
-        }
-    }
-    causes
-}
-
-/// What is looked for behind guards.
-struct Reads<'a> {
-    kind: &'a str,
-    moved: &'a Moved,
-    class: RiskClass,
-    /// Whether the change list names the property: then what may change without a word does.
-    uncertain: bool,
-}
-
-/// What a value holds.
-#[derive(Clone, Copy, Default)]
-struct Holds {
-    guard: bool,
-    /// A guard that refers to something that changes.
-    moves: bool,
-}
-
-impl Reads<'_> {
-    fn property(&self, name: &str, value: &Value) -> Holds {
-        if is_free(name) || is_groups(name) {
-            return Holds::default();
-        }
-        match guard_of(self.kind, name) {
-            Some(guard) if guard.class == self.class && guard.way != Way::Presence => {
-                let moves = self.moved.within(value) || (self.uncertain && self.moved.is_uncertain(value));
-                Holds { guard: true, moves }
-            }
-            Some(_) | None => self.inside(value),
-        }
-    }
-
-    fn inside(&self, value: &Value) -> Holds {
-        let all = |holds: &mut dyn Iterator<Item = Holds>| {
-            holds
-                .fold(Holds::default(), |a, b| Holds { guard: a.guard || b.guard, moves: a.moves || b.moves })
-        };
-        if let Some([condition, then, otherwise]) = choice(value) {
-            let found = all(&mut [then, otherwise].into_iter().map(|branch| self.inside(branch)));
-            let decides = condition.as_str().map(|name| Reference::Condition(name.to_owned()));
-            let moves = found.guard && decides.is_some_and(|condition| self.moved.input(&condition));
-            return Holds { moves: found.moves || moves, ..found };
-        }
-        match value {
-            Value::Object(object) if !opaque(Some(value)) => {
-                all(&mut object.iter().map(|(name, item)| self.property(name, item)))
-            }
-            Value::Array(items) => all(&mut items.iter().map(|item| self.inside(item))),
-            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Object(_) => {
-                Holds::default()
-            }
-        }
-    }
-}
-
-fn is_free(name: &str) -> bool {
-    FREE.contains(&name)
-}
-
-/// Whether it is a policy, which is read as such.
-fn is_document(object: &Map<String, Value>) -> bool {
-    object.contains_key("Statement")
 }
 
 /// A name as it may be told.
@@ -207,6 +81,8 @@ struct Search<'a> {
     class: RiskClass,
     names: BTreeSet<&'a str>,
     is_cut: bool,
+    /// Whether it is in an item of a list that is new.
+    is_new: bool,
     /// Whether all around the value is gone: nobody is let in by what is not there.
     is_gone: bool,
 }
@@ -269,7 +145,9 @@ impl<'a> Search<'a> {
         within: bool,
     ) {
         match (old, new) {
-            (Some(Value::Object(o)), Some(Value::Object(n))) if !opaque(old) && !opaque(new) => {
+            (Some(Value::Object(o)), Some(Value::Object(n)))
+                if !old.is_some_and(is_intrinsic) && !new.is_some_and(is_intrinsic) =>
+            {
                 let keys: BTreeSet<&'a String> = o.keys().chain(n.keys()).collect();
                 for key in keys {
                     self.property(key, o.get(key), n.get(key), named);
@@ -280,7 +158,7 @@ impl<'a> Search<'a> {
             (None, Some(Value::Array(n))) => self.lists(&[], n, named, within),
             _ => {
                 if let Some((guard, name)) = named
-                    && loosens(guard.way, old, new, within)
+                    && (loosens(guard.way, old, new, within) || self.says_no(guard, old, new, within))
                     && !(self.is_gone && guard.way == Way::Grant && lets_in(old))
                 {
                     self.tell(guard, name);
@@ -291,6 +169,11 @@ impl<'a> Search<'a> {
                 self.come(new);
             }
         }
+    }
+
+    /// Whether a limit is said to be none where nothing was said: the service may have had a stricter opinion.
+    fn says_no(&self, guard: Guard, old: Option<&Value>, new: Option<&Value>, within: bool) -> bool {
+        guard.way == Way::Limit && !self.is_new && old.is_none() && new.is_some_and(|v| is_weak(v, within))
     }
 
     /// What was there is gone with all in it.
@@ -307,7 +190,7 @@ impl<'a> Search<'a> {
 
     fn parts(&mut self, value: Option<&'a Value>, sides: &Sides<'a>) {
         match value {
-            Some(Value::Object(object)) if !opaque(value) => {
+            Some(Value::Object(object)) if !value.is_some_and(is_intrinsic) => {
                 for (name, item) in object {
                     let (old, new) = sides(item);
                     self.property(name, old, new, None);
@@ -333,9 +216,12 @@ impl<'a> Search<'a> {
         let hollow = |list: &[Value]| list.iter().all(|item| is_hollow(Some(item)));
         let (was_empty, is_empty) = (hollow(old), hollow(new));
         let told = match guard.way {
-            Way::Limit => (is_empty && !was_empty) || (was_empty && !is_empty && within),
+            Way::Limit => {
+                let says_no = || !self.is_new && new.iter().any(|item| is_weak(item, within));
+                (is_empty && !was_empty) || (was_empty && !is_empty && (within || says_no()))
+            }
             Way::Grant => was_empty && !is_empty,
-            Way::Either => was_empty != is_empty,
+            Way::Names | Way::Either => was_empty != is_empty,
             Way::Presence => come.len() < gone.len(),
         };
         if told {
@@ -373,7 +259,7 @@ impl<'a> Search<'a> {
         let added: Vec<&'a Value> = open.into_values().flat_map(|items| items.into_iter().rev()).collect();
         if let Some((guard, name)) = named {
             let told = match guard.way {
-                Way::Limit | Way::Grant => !added.is_empty(),
+                Way::Limit | Way::Grant | Way::Names => !added.is_empty(),
                 Way::Either => !added.is_empty() || !rest.is_empty(),
                 Way::Presence => !rest.is_empty(),
             };
@@ -383,7 +269,9 @@ impl<'a> Search<'a> {
             return;
         }
         rest.into_iter().for_each(|item| self.values(Some(item), None, None, false));
+        let around = std::mem::replace(&mut self.is_new, true);
         added.into_iter().for_each(|item| self.values(None, Some(item), None, false));
+        self.is_new = around;
     }
 
     fn tell(&mut self, guard: Guard, name: &'a str) {
@@ -396,11 +284,6 @@ impl<'a> Search<'a> {
 /// The value, if it is one.
 fn given(value: &Value) -> Option<&Value> {
     Some(value).filter(|v| !is_none(v))
-}
-
-/// Whether nothing in it is a property: a policy, or a call of an intrinsic function.
-fn opaque(value: Option<&Value>) -> bool {
-    value.is_some_and(|v| is_intrinsic(v) || v.as_object().is_some_and(is_document))
 }
 
 /// The items that the other list does not have, each as often as it stands there.

@@ -25,6 +25,7 @@ mod grants;
 mod guard_names;
 mod guard_values;
 mod guards;
+mod guards_behind;
 mod iam;
 mod lifecycle;
 mod moved;
@@ -180,7 +181,7 @@ impl Found {
         for half in &halves {
             for class in [RiskClass::Iam, RiskClass::Network] {
                 self.risks.tell(class, about, guards::loosened(half.before(), half.after(), class));
-                self.risks.tell(class, about, guards::behind(half, moved, class));
+                self.risks.tell(class, about, guards_behind::behind(half, moved, class));
             }
             self.risks.tell(RiskClass::Iam, about, iam::iam(half, moved, made));
             let policies = grants::attached(pair::properties(half.before()), pair::properties(half.after()));

@@ -171,6 +171,11 @@ fn variables_that_are_covered(#[case] old: Value, #[case] new: Value) {
 #[case::users_of_its_own("AWS::OpenSearchService::Domain", json!({"AdvancedSecurityOptions": {"Enabled": true}}), json!({"AdvancedSecurityOptions": {"Enabled": true, "InternalUserDatabaseEnabled": true}}), &[Iam])]
 #[case::another_subnet_group("AWS::RDS::DBInstance", json!({"DBSubnetGroupName": "private"}), json!({}), &[Network])]
 #[case::from_anywhere("AWS::CodePipeline::Webhook", json!({"Authentication": "IP", "AuthenticationConfiguration": {"AllowedIPRange": "10.0.0.0/8"}}), json!({"Authentication": "IP", "AuthenticationConfiguration": {}}), &[Network])]
+#[case::who_it_is_for("AWS::BedrockAgentCore::Gateway", json!({"AuthorizerType": "CUSTOM_JWT", "AuthorizerConfiguration": {"CustomJWTAuthorizer": {"AllowedAudience": ["a"]}}}), json!({"AuthorizerType": "CUSTOM_JWT", "AuthorizerConfiguration": {"CustomJWTAuthorizer": {}}}), &[Iam])]
+#[case::lists_where_nothing_was_said("AWS::S3::Bucket", json!({}), json!({"OwnershipControls": {"Rules": [{"ObjectOwnership": "ObjectWriter"}]}}), &[Iam])]
+#[case::forwards_where_nothing_was_said("AWS::EC2::Instance", json!({}), json!({"SourceDestCheck": false}), &[Network])]
+#[case::brokers_in_the_clear("AWS::MSK::Cluster", json!({}), json!({"EncryptionInfo": {"EncryptionInTransit": {"ClientBroker": "PLAINTEXT"}}}), &[Network])]
+#[case::next_to_a_statement("AWS::New::Thing", json!({"Statement": [], "AuthorizerId": "a"}), json!({"Statement": [], "AuthorizerId": "b"}), &[Iam])]
 fn what_lets_more_in(#[case] kind: &str, #[case] old: Value, #[case] new: Value, #[case] want: &[RiskClass]) {
     assert_eq!(classes(kind, &old, &new), want);
     assert_eq!(classes(kind, &new, &new), [], "where nothing happens");
@@ -192,7 +197,9 @@ fn what_lets_more_in(#[case] kind: &str, #[case] old: Value, #[case] new: Value,
 #[case::image("AWS::ECS::TaskDefinition", json!({"NetworkMode": "awsvpc", "ContainerDefinitions": [{"Name": "a", "Image": "i:1", "Environment": [{"Name": "AUTH", "Value": "a"}]}]}), json!({"NetworkMode": "awsvpc", "ContainerDefinitions": [{"Name": "a", "Image": "i:2", "Environment": [{"Name": "AUTH", "Value": "b"}]}, {"Name": "side", "Image": "s"}]}))]
 #[case::capacity("AWS::ECS::Service", json!({"DesiredCount": 1}), json!({"DesiredCount": 2, "CapacityProviderStrategy": [{"CapacityProvider": "FARGATE"}]}))]
 #[case::signed_behaviour(DISTRIBUTION, behaviours(&json!({"TrustedKeyGroups": ["k"]}), &json!([])), behaviours(&json!({"TrustedKeyGroups": ["k"]}), &json!([{"PathPattern": "*", "TrustedKeyGroups": ["k"]}])))]
-#[case::behaviour_of_a_public_site(DISTRIBUTION, behaviours(&json!({}), &json!([])), behaviours(&json!({}), &json!([{"PathPattern": "*"}])))]
+#[case::behaviour_of_a_public_site(DISTRIBUTION, behaviours(&json!({}), &json!([])), behaviours(&json!({}), &json!([{"PathPattern": "*", "ViewerProtocolPolicy": "allow-all"}])))]
+#[case::factors_if_they_like("AWS::Cognito::UserPool", json!({}), json!({"MfaConfiguration": "OPTIONAL"}))]
+#[case::a_vpc_with_a_flag(FUNCTION, json!({}), json!({"VpcConfig": {"SubnetIds": ["a"], "Ipv6AllowedForDualStack": false}}))]
 #[case::signatures_from_now_on(DISTRIBUTION, behaviours(&json!({}), &json!([])), behaviours(&json!({"TrustedKeyGroups": ["k"]}), &json!([])))]
 #[case::fewer_signers(DISTRIBUTION, behaviours(&json!({"TrustedKeyGroups": ["k", "l"]}), &json!([])), behaviours(&json!({"TrustedKeyGroups": ["k"]}), &json!([])))]
 #[case::firewall_from_now_on(DISTRIBUTION, json!({"DistributionConfig": {}}), json!({"DistributionConfig": {"WebACLId": "w"}}))]
