@@ -226,20 +226,15 @@ impl<'a> Search<'a> {
         };
         if told {
             self.tell(guard, name);
-        } else if !was_empty && !is_empty {
-            let all_single = gone.iter().chain(&come).all(|item| is_single(item));
-            let changed = if guard.way == Way::Either {
-                !gone.is_empty() || !come.is_empty()
-            } else {
-                !come.is_empty()
-            };
-            if all_single && changed && guard.way != Way::Presence {
-                self.tell(guard, name);
-            } else if !all_single {
-                self.paired(gone, come, named);
-            }
-        } else if named.is_some() {
+        } else if was_empty || is_empty {
             come.into_iter().for_each(|item| self.come(Some(item)));
+        } else if !gone.iter().chain(&come).all(|item| is_single(item)) {
+            self.paired(gone, come, named);
+        } else {
+            let fewer = guard.way == Way::Either && !gone.is_empty();
+            if guard.way != Way::Presence && (fewer || !come.is_empty()) {
+                self.tell(guard, name);
+            }
         }
     }
 
