@@ -91,6 +91,15 @@ pub(super) fn towards_the_candidate(s: &Snapshot<'_>, now: Timestamp) -> Verdict
         }
         Err(need) => return fold(vec![need], Reason::Planning, "looking for a release"),
     };
+    let v = towards(s, &candidate, now);
+    match &candidate.soaking {
+        // It takes the place of whatever waits here.
+        Some((_, at)) => v.until(*at),
+        None => v,
+    }
+}
+
+fn towards(s: &Snapshot<'_>, candidate: &Candidate, now: Timestamp) -> Verdict {
     let given = match given(s, now) {
         Ok(g) => given::digest(s, &g),
         Err(need) => return fold(vec![need], Reason::Planning, "reading parameter values"),
@@ -103,7 +112,7 @@ pub(super) fn towards_the_candidate(s: &Snapshot<'_>, now: Timestamp) -> Verdict
     let same = newest.is_for(release, s.stage.spec.cdk_stage.as_deref()) && same_values && same_removals;
     match &newest.closed {
         Some(closed) => after_closing(s, newest, closed, release, same, now),
-        None if newest.is_complete() => after_completion(s, newest, &candidate, same, now),
+        None if newest.is_complete() => after_completion(s, newest, candidate, same, now),
         None if same => gate(s, newest, now),
         None => same_for_this_stage(s, newest, release, now).filter(|_| same_removals).unwrap_or_else(|| {
             let values = if same_values { "" } else { " with other parameter values" };

@@ -119,3 +119,28 @@ fn why_there_is_no_release_is_told_by_the_stage_that_waits_for_it() {
     assembly.status.as_mut().unwrap().conditions = serde_json::from_value(stalled).unwrap();
     assert!(message(&s).ends_with("has no release yet: the bucket is gone"), "{}", message(&s));
 }
+
+#[test]
+fn what_waits_here_is_looked_at_again_when_a_newer_release_has_soaked() {
+    let case = Case::new(&[]);
+    let mut s = case.seen();
+    let stage = Arc::make_mut(&mut s.stage);
+    stage.spec.promote_from = serde_json::from_value(json!([{ "name": "staging", "soak": "60m" }])).unwrap();
+    let mut newer = carried_out(C3, 2);
+    let opened = newer.spec.ledger[0].opened.as_mut().unwrap();
+    opened.release.as_mut().unwrap().digest = Digest::of("newer");
+    // What this Stage has planned has soaked: staging had it for more than an hour.
+    let mut older = carried_out(OTHER, 1);
+    for entry in &mut older.spec.ledger {
+        entry.time.0 = entry.time.0.saturating_sub(SignedDuration::from_hours(2)).unwrap();
+    }
+    for plan in [&mut older, &mut newer] {
+        seal(plan);
+    }
+    let plans = views(vec![Arc::new(older), Arc::new(newer)], None, &s.uid, &s.installation.plans);
+    let staging = Upstream { plans, checks: Vec::new(), identity: IdentityNeeded::Verified };
+    s.upstreams = [("staging".to_owned(), staging)].into();
+    let v = decide(&s, at(1));
+    assert_eq!(v.phase.reason(), Reason::AwaitingApproval, "{}", v.message);
+    assert!(matches!(&v.next, Next::Wait(wake) if wake.at == Some(at(60))), "{:?}", v.next);
+}
