@@ -73,7 +73,10 @@ impl Running<'_> {
                 self.after_look(row, *at, may_start, gate, now)
             }
             Some(Looked { seen: Seen::Absent(at), .. }) if now.duration_since(*at) <= CONFIRM_WITHIN => {
-                Progress::Stop(format!("the change set of stack {} is gone", self.key))
+                // Where something stands against it, we have deleted it for that.
+                let why = if may_start { gate() } else { Ok(None) };
+                let gone = || format!("the change set of stack {} is gone", self.key);
+                why.map_or_else(Progress::Need, |why| Progress::Stop(why.unwrap_or_else(gone)))
             }
             None | Some(_) => Progress::Need(self.look_at_set(now)),
         }

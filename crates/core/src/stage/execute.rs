@@ -178,7 +178,7 @@ pub(super) fn gate_stands(
         let what = format!("a reject has just been written on plan {}", plan.name);
         return Err(Need::Wait(Reason::Executing, what, again));
     }
-    if is_forgotten(plan, live) {
+    if is_forgotten(s, live) {
         let again = now.saturating_add(SignedDuration::from_secs(5)).ok();
         let what = format!("the API server does not hold what was recorded of plan {}", plan.name);
         return Err(Need::Wait(Reason::Executing, what, again));
@@ -195,13 +195,13 @@ pub(super) fn gate_stands(
     Ok(stops(s, plan, stack, live, now))
 }
 
-/// Whether the plan is gone, or was put back to what it was before the claim: nothing may begin on what we remember alone. The watch
-/// will show the same, or our memory of it ends.
-fn is_forgotten(plan: &PlanView, live: &LiveGate) -> bool {
+/// Whether the plan is gone, or was put back to what it was before the look: nothing may begin on what we remember alone. The watch
+/// will show the same, or our memory of it ends. What is written into the plan after the look, as its status, says nothing of that.
+fn is_forgotten(s: &Snapshot<'_>, live: &LiveGate) -> bool {
     let number = |version: &str| version.parse::<u128>().ok();
+    let known = s.facts.gate.as_ref().and_then(|seen| number(&seen.after.resource_version));
     live.plan.as_ref().is_none_or(|there| {
-        let (there, known) = (number(&there.resource_version), number(&plan.resource_version()));
-        there.zip(known).is_some_and(|(there, known)| there < known)
+        number(&there.resource_version).zip(known).is_some_and(|(there, known)| there < known)
     })
 }
 

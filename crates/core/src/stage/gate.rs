@@ -8,7 +8,7 @@ use super::{
     adopt::whose,
     fence::{baseline, close, set_of},
     live::live_since_version,
-    targets::{access_to, watched},
+    targets::{access_to, allowed, reaches_too_far, watched},
 };
 use crate::{
     account::Accounts,
@@ -46,15 +46,18 @@ pub(super) fn gate(s: &Snapshot<'_>, plan: &PlanView, now: Timestamp) -> Verdict
             let why = format!("waited for {} longer than planTTL allows", tally.missing());
             return close(s, plan, CloseReason::Expired, &why, true, now);
         }
-        let full = plan.is_full(Action::Approve);
-        let wait = if full { no_room(plan, &tally) } else { wait_for_approval(s, plan, &tally, now) };
+        let wait = match barred(s, plan) {
+            Some(v) => v,
+            None if plan.is_full(Action::Approve) => no_room(plan, &tally),
+            None => wait_for_approval(s, plan, &tally, now),
+        };
         let wait = wait.until(expires);
         return match tally.changes {
             Some(at) => wait.until(at),
             None => wait,
         };
     }
-    if let Some(v) = unproven(s, plan, &tally) {
+    if let Some(v) = barred(s, plan).or_else(|| unproven(s, plan, &tally)) {
         return v;
     }
     if let Some(v) = frozen(s, plan, &tally, now) {
@@ -151,6 +154,22 @@ fn adopts_still(s: &Snapshot<'_>, plan: &PlanView, now: Timestamp) -> Step<Optio
     }
     let taken = adopted.iter().find_map(|key| Some((key, s.taken.get(key)?)));
     Ok(taken.map(|(key, other)| format!("stack {key} belongs to {}", whose(s, other))))
+}
+
+/// Why nothing of the plan may run, whoever approves it: an account is not granted any more, or stands there twice. What was decided
+/// counts on once that is mended.
+fn barred(s: &Snapshot<'_>, plan: &PlanView) -> Option<Verdict> {
+    let touched = plan.proposal().stacks.iter().filter(|p| !p.is_left_alone());
+    let (reason, why) = touched.into_iter().find_map(|p| {
+        let key = p.key();
+        allowed(&s.stage, &s.namespace, &s.accounts, &key, &p.qualifier).err().or_else(|| {
+            let too_far = reaches_too_far(s, &s.stage, &s.accounts, &key, &p.foreign_topics)?;
+            Some((Reason::AccountNotAllowed, too_far))
+        })
+    })?;
+    let watch = plan.proposal().stacks.iter().map(|p| watched(p, Pace::Slow));
+    let message = format!("plan {} cannot run: {why}", plan.name);
+    Some(Verdict::rest(Phase::Stalled(reason), message).waiting_for("an AwsAccount").watching(watch))
 }
 
 /// Where nothing proves now who decides, decisions of before do not open the gate either.

@@ -20,6 +20,15 @@ pub(super) fn release() -> Value {
     json!({ "digest": Digest::of("release").to_string(), "name": "release", "source": source })
 }
 
+/// An account that is granted to the namespace.
+pub(super) fn account(name: &str, id: &str, allow: &Value) -> AwsAccount {
+    let spec = json!({
+        "accountID": id, "regions": ["eu-west-1"],
+        "allowedNamespaces": [{ "name": "shop", "qualifiers": ["acme"], "stackNames": ["*"], "allow": allow }]
+    });
+    AwsAccount::new(name, serde_json::from_value(spec).unwrap())
+}
+
 /// What a test is about, put together bit by bit. One entry of the ledger each minute, from minute 0.
 pub(super) struct Case {
     pub(super) annotations: BTreeMap<String, String>,
@@ -117,7 +126,7 @@ impl Case {
         Snapshot {
             namespace: "shop".to_owned(),
             assembly: Some(Arc::new(assembly)),
-            accounts: Accounts::default(),
+            accounts: Accounts::new(vec![Arc::new(account("prod", "333333333333", &json!([])))]),
             bootstraps: Vec::new(),
             stages: BTreeMap::new(),
             taken: BTreeMap::new(),

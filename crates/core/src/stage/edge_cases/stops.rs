@@ -178,6 +178,36 @@ fn nothing_begins_where_the_api_server_does_not_hold_the_claim() {
     }
 }
 
+#[test]
+fn what_is_written_into_the_plan_after_the_look_holds_nothing_up() {
+    let case = Case::new(&[said("Approve", "alice"), claimed()])
+        .with(|c| c.plans[0].metadata.resource_version = Some("7".to_owned()))
+        .looked()
+        .with(|c| {
+            c.facts.gate.as_mut().unwrap().live.plan.as_mut().unwrap().resource_version = "7".to_owned();
+            // Its status, since.
+            c.plans[0].metadata.resource_version = Some("8".to_owned());
+        });
+    let s = case.seen();
+    let plan = s.newest().unwrap();
+    assert!(execute::gate_stands(&s, plan, &plan.proposal().stacks[0], at(9)).is_ok());
+}
+
+#[rstest]
+#[case::while_it_waits(&[])]
+#[case::once_it_is_approved(&[said("Approve", "alice")])]
+fn a_plan_into_an_account_that_is_not_granted_any_more_says_so_and_is_not_claimed(#[case] ledger: &[Value]) {
+    let case = Case::new(ledger).looked();
+    let mut s = case.seen();
+    s.accounts = Accounts::default();
+    let v = gate::gate(&s, s.newest().unwrap(), at(9));
+    assert_eq!(v.phase, Phase::Stalled(Reason::AccountNotAllowed), "{}", v.message);
+    // The approval counts on.
+    let granted = gate::gate(&case.seen(), s.newest().unwrap(), at(9));
+    let waits = granted.phase == Phase::Waiting(Reason::AwaitingApproval);
+    assert_eq!(waits, ledger.is_empty(), "{}", granted.message);
+}
+
 #[rstest]
 #[case::on(Some(true), true, Some(true))]
 #[case::on_since_it_was_planned(Some(true), false, Some(true))]
@@ -197,15 +227,9 @@ fn a_protection_is_switched_off_only_where_that_was_told(
 
 #[test]
 fn what_reaches_beyond_the_account_is_looked_at_again_before_it_runs() {
-    let account = |name: &str, id: &str, allow: Value| {
-        let spec = json!({
-            "accountID": id, "regions": ["eu-west-1"],
-            "allowedNamespaces": [{ "name": "shop", "qualifiers": ["acme"], "stackNames": ["*"], "allow": allow }]
-        });
-        AwsAccount::new(name, serde_json::from_value(spec).unwrap())
-    };
     let stops = |allow: Value, topics: &[&str], trusts: bool| {
-        let accounts = [account("prod", "333333333333", allow), account("other", "444444444444", json!([]))];
+        let accounts =
+            [account("prod", "333333333333", &allow), account("other", "444444444444", &json!([]))];
         let case = Case::new(&[said("Approve", "alice"), claimed()]).looked().with(|c| {
             c.plans[0].spec.proposal.stacks[0].foreign_topics =
                 topics.iter().map(|t| (*t).to_owned()).collect();
