@@ -45,12 +45,12 @@ fuzz: ## fuzz every parser of what others wrote, SECONDS_EACH=600 each, and keep
 	@tools/setup fuzz
 	@SECONDS_EACH=$(or $(SECONDS_EACH),600) tools/fuzz
 
-# Hours; ONLY=<file> takes one file. The last result stands in docs/proofs.md.
+# Hours; ONLY=gate/seal takes those of one file. The last result stands in docs/proofs.md.
 .PHONY: mutants
 mutants: ## changes stack table, gate and ids in many ways, and sees whether a test notices
 	@tools/setup mutants
 	CARGO_PROFILE_TEST_DEBUG=0 $(TOOLS)/mutants/bin/cargo-mutants mutants --package stackgate-core --timeout 180 \
-		--output $(TARGET) $(if $(ONLY),--file '$(ONLY)')
+		--output $(TARGET) $(if $(ONLY),--re '$(ONLY)')
 
 .PHONY: bench
 bench: running ## figures: how fast approvals take effect and decisions are taken; builds with --release

@@ -5,6 +5,8 @@
 mod differences;
 #[path = "ids/golden.rs"]
 mod golden;
+#[path = "ids/input.rs"]
+mod input;
 #[path = "ids/sameness.rs"]
 mod sameness;
 #[path = "ids/sample.rs"]

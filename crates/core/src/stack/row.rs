@@ -181,3 +181,35 @@ pub struct FailedResource {
     /// Why, in CloudFormation's words.
     pub reason: String,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(status: StackStatus) -> StackRow {
+        StackRow {
+            id: "arn:aws:cloudformation:eu-west-1:333333333333:stack/Store/1".parse().unwrap(),
+            status,
+            updated: Timestamp::UNIX_EPOCH,
+            exports: BTreeSet::new(),
+            parameters: BTreeSet::new(),
+            masked: BTreeSet::new(),
+            protected: false,
+            role: None,
+            drift: None,
+            change_sets: None,
+        }
+    }
+
+    #[test]
+    fn a_stack_is_there_unless_it_is_a_mere_place_or_gone() {
+        let none: Vec<_> = StackStatus::ALL.iter().copied().filter(|s| !row(*s).exists()).collect();
+        assert_eq!(none, [StackStatus::DeleteComplete, StackStatus::ReviewInProgress]);
+    }
+
+    #[test]
+    fn what_a_creation_left_that_was_rolled_back_is_a_remnant() {
+        let remnants: Vec<_> = StackStatus::ALL.iter().copied().filter(|s| row(*s).is_remnant()).collect();
+        assert_eq!(remnants, [StackStatus::RollbackComplete]);
+    }
+}

@@ -299,6 +299,77 @@ fn a_difference_in_template_asset_or_nested_template_is_told() {
     assert_eq!(set("444444444444"), [OTHERWISE]);
 }
 
+/// What is said where the stack Store of both stages is changed so, each in its own words.
+fn both_with(change: impl Fn(&Place, &mut Value)) -> Vec<String> {
+    let [test, prod] = [TEST, PROD].map(|place| {
+        let mut store = place.store();
+        change(&place, &mut store);
+        place.plan(&place.stacks(place.files(&store, &place.net(), "v1")), &usual(&place))
+    });
+    compare(&prod, &test)
+}
+
+#[test]
+fn names_in_keys_are_names_unless_two_would_fall_together() {
+    let by_account = |place: &Place, store: &mut Value| {
+        store["Mappings"] = json!({ "Sizes": { place.account: { "size": "s" } } });
+    };
+    assert_eq!(both_with(by_account), Vec::<String>::new());
+    let together = |place: &Place, store: &mut Value| {
+        store["Mappings"] =
+            json!({ "Sizes": { place.account: { "size": "s" }, "<account 0>": { "size": "m" } } });
+    };
+    assert_eq!(both_with(together), [OTHERWISE]);
+}
+
+#[test]
+fn a_part_of_a_longer_word_is_no_name() {
+    let said = |before: &'static str, behind: &'static str| {
+        both_with(move |place, store| {
+            store["Description"] = json!(format!("{before}{}{behind}", place.region));
+        })
+    };
+    assert_eq!(said("at ", "a"), Vec::<String>::new());
+    for (before, behind) in [("x", ""), ("", "0"), ("x", "0")] {
+        assert_eq!(said(before, behind), [OTHERWISE], "{before}…{behind}");
+    }
+}
+
+#[test]
+fn one_stack_of_a_stage_is_not_another() {
+    let from = |other: &str| {
+        let test = TEST.plan(&TEST.as_it_is(), &usual(&TEST));
+        let mut files = PROD.files(&PROD.store(), &PROD.net(), "v1");
+        for (name, text) in files.iter_mut().filter(|(name, _)| name.ends_with("ProdApi.template.json")) {
+            assert!(text.contains("Prod-Store:"), "{name}");
+            *text = text.replace("Prod-Store:", &format!("{other}:"));
+        }
+        compare(&PROD.plan(&PROD.stacks(files), &usual(&PROD)), &test)
+    };
+    assert_eq!(from("Prod-Store"), Vec::<String>::new());
+    let told = "Prod-Api: template, assets, tags, or which properties change and why, are not those of test";
+    assert_eq!(from("Prod-Api"), [told]);
+}
+
+#[test]
+fn what_a_transform_of_others_has_made_counts_and_that_of_a_self_contained_one_does_not() {
+    let same = |transform: &str| {
+        let mut store = PROD.store();
+        store["Transform"] = json!(transform);
+        let stacks = PROD.stacks(PROD.files(&store, &PROD.net(), "v1"));
+        let qualifier: Qualifier = word(PROD.qualifier);
+        let names = StageNames::of(Some(PROD.stage), stacks.iter().map(|s| (&**s, &qualifier)));
+        let store = stacks.iter().find(|s| s.name.as_str() == "Prod-Store").expect("Store");
+        let with = |made: &str| {
+            let processed = BTreeMap::from([(String::new(), digest(made))]);
+            names.sameness(store, PlannedAs::Prepared, &[], &[], &processed)
+        };
+        with("this") == with("that")
+    };
+    assert!(same("AWS::LanguageExtensions"));
+    assert!(!same("AWS::Include"));
+}
+
 #[test]
 fn what_the_cdk_notes_makes_no_difference() {
     let none = Vec::<String>::new();
