@@ -249,7 +249,7 @@ pub struct ProposedStack {
     pub warnings: Vec<String>,
     /// How many resources change.
     pub count: ChangeCount,
-    /// What changes, riskiest first: at most 40 in all stacks of a plan, so that `kubectl describe` stays readable. Every risk
+    /// What changes, riskiest first: at most 20 in all stacks of a plan, so that `kubectl describe` stays readable. Every risk
     /// stands in `risks`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 200))]
