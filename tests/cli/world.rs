@@ -196,7 +196,7 @@ impl World {
         let (name, id) = (format!("{stage_name}-{digits}"), format!("c1-{digits}"));
         let risks: Vec<Value> = risks
             .iter()
-            .map(|class| json!({ "class": class, "stack": "Store", "logicalID": "R", "cause": "it says so" }))
+            .map(|class| json!({ "class": class, "stack": "Store", "resources": ["R"], "cause": "it says so" }))
             .collect();
         let release = release(digits.chars().next().unwrap_or('0'));
         let plan = serde_json::from_value(json!({

@@ -199,9 +199,11 @@ pub async fn a_plan_of_2500_changes_is_taken_whole(world: &World) -> Result<()> 
     let risks: Vec<Value> = (0..2500)
         .map(|n| {
             json!({
-                "class": "delete", "stack": "ProdDataStackE8A3B5C1", "logicalID": format!("OrdersTableReplicaIndex{n:04}9A7C2F31"),
-                "resourceType": "AWS::DynamoDB::Table", "cause": "is removed", "policy": "Delete",
-                "constructPath": format!("Shop/Prod/Data/Orders/Table{n:04}/Replicas/Index/Resource"),
+                "class": "delete", "stack": "ProdDataStackE8A3B5C1", "resourceType": "AWS::DynamoDB::Table",
+                "cause": format!("is removed, and it is one of its kind ({n:04})"), "policy": "Delete",
+                "resources": [format!(
+                    "OrdersTableReplicaIndex{n:04}9A7C2F31 at Shop/Prod/Data/Orders/Table{n:04}/Replicas/Index/Resource"
+                )],
             })
         })
         .collect();

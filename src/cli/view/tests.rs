@@ -59,9 +59,10 @@ fn rejected() -> PlanReport {
 fn hostile() -> PlanReport {
     let nasty = "x` | <!-- @everyone --> [a](https://evil.example) <img src=x>\u{1b}[2J\u{202e}\n## Approved";
     let mut p = proposal();
-    for field in ["cause", "stack", "logicalID", "resourceType", "constructPath", "policy"] {
+    for field in ["cause", "stack", "resourceType", "policy"] {
         p["risks"][0][field] = json!(nasty);
     }
+    p["risks"][0]["resources"] = json!([format!("{nasty} at {nasty}")]);
     p["release"]["name"] = json!(nasty);
     p["stacks"][0]["warnings"] = json!([nasty]);
     p["stacks"][0]["consoleURL"] = json!("https://evil.example/>)<script>");
@@ -135,7 +136,7 @@ fn what_steers_a_terminal_or_breaks_out_of_markdown_is_gone() {
 #[test]
 fn no_risk_is_dropped_however_many_there_are() {
     let mut p = proposal();
-    let risk = |i: usize| json!({ "class": "delete", "stack": "Prod-Store", "logicalID": format!("R{i}"), "cause": "deleted" });
+    let risk = |i: usize| json!({ "class": "delete", "stack": "Prod-Store", "resources": [format!("R{i}")], "cause": "deleted" });
     p["risks"] = (0..2500).map(risk).collect();
     p["stacks"][0]["changes"] =
         (0..200).map(|i| json!({ "logicalID": format!("C{i}"), "resourceType": "AWS::S3::Bucket", "action": "Modify" })).collect();

@@ -38,6 +38,7 @@ pub use plan::{
     LedgerEntry, Opened, Operation, OwnedStack, PlannedAs, Proposal, ProposalKind, ProposedStack,
     ResourceChange, Risk, Settled, SettledAs, user_name,
 };
+pub(crate) use plan::{MOST_GROUPS, risk_groups};
 pub use stage::{
     AdoptionPolicy, AssemblyRef, Check, ComingRelease, DeployedRelease, DriftDetection, GateField, Leftover,
     PendingChange, Pin, Stage, StageMode, StageSpec, StageStatus, Upstream,

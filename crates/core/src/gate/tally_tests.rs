@@ -20,7 +20,7 @@ fn at(hours: i64) -> Timestamp {
 fn plan(risks: &[&str], decisions: &[serde_json::Value]) -> PlanView {
     let risks: Vec<_> = risks
         .iter()
-        .map(|c| serde_json::json!({ "class": c, "stack": "Store", "logicalID": "R", "cause": "x" }))
+        .map(|c| serde_json::json!({ "class": c, "stack": "Store", "resources": ["R"], "cause": "x" }))
         .collect();
     let opened = serde_json::json!({ "seq": 0, "time": at(0).to_string(), "opened": { "order": 1 } });
     let ledger: Vec<_> = std::iter::once(opened)

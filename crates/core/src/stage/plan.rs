@@ -22,8 +22,8 @@ use super::{
 };
 use crate::{
     api::{
-        Compared, Decided, LABEL_STAGE, Opened, Operation, OwnedStack, PlannedAs, Proposal, ProposalKind,
-        ProposedStack, Reason, ReleaseRef, Risk, RiskClass, whole_seconds,
+        Compared, Decided, LABEL_STAGE, MOST_GROUPS, Opened, Operation, OwnedStack, PlannedAs, Proposal,
+        ProposalKind, ProposedStack, Reason, ReleaseRef, Risk, RiskClass, risk_groups, whole_seconds,
     },
     bundle::{StackArtifact, defer},
     change::{
@@ -159,14 +159,6 @@ fn plan_targets(s: &Snapshot<'_>, release: &ReleaseRef, targets: &Targets, now: 
     if !needs.is_empty() {
         return doing(needs);
     }
-    let count: usize = planned.iter().map(|p| p.risks.risks.len()).sum();
-    if count > MOST_RISKS {
-        let why = format!(
-            "release {} carries {count} risks, and a plan shows {MOST_RISKS} at most: split the CDK Stage, since none is left out",
-            release.name
-        );
-        return doing(vec![Need::stuck(Reason::PlanFailed, why)]);
-    }
     let kept: Vec<&StackArtifact> = targets.list.iter().map(|t| &*t.artifact).collect();
     match removals(s, &kept, now) {
         Ok(removals) => record(s, release, targets, &planned, &removals, now),
@@ -184,9 +176,6 @@ fn deferred_stacks(s: &Snapshot<'_>, targets: &Targets, now: Timestamp) -> Resul
     let stacks: Vec<Arc<StackArtifact>> = targets.list.iter().map(|t| Arc::clone(&t.artifact)).collect();
     Ok(defer(&stacks, &deployed))
 }
-
-/// Risks that a plan holds (the schema's bound).
-const MOST_RISKS: usize = 4096;
 
 /// A stack that is planned, and what is dangerous about it.
 pub(super) struct Planned<'a> {
@@ -235,14 +224,12 @@ fn record(
         return reopen(s, existing, release, decisions, Some(removals), now);
     }
     let new = open(s, release, targets, planned, removals, id, now);
-    let need = if too_large(&new.proposal) {
-        let why = format!(
-            "the plan of release {} is larger than {LARGEST} bytes, and Kubernetes keeps no larger objects: split the CDK Stage",
-            release.name
-        );
-        Need::stuck(Reason::PlanFailed, why)
-    } else {
-        ask(s.facts, Effect::Record(Record::OpenPlan(Box::new(new))), now)
+    let need = match too_much(&new.proposal) {
+        Some(what) => {
+            let why = format!("the plan of release {} holds {what}: split the CDK Stage", release.name);
+            Need::stuck(Reason::PlanFailed, why)
+        }
+        None => ask(s.facts, Effect::Record(Record::OpenPlan(Box::new(new))), now),
     };
     fold(vec![need], Reason::Planning, "writing the plan")
 }
@@ -250,8 +237,14 @@ fn record(
 /// The largest proposal, in bytes: etcd takes 1.5 MiB, and the ledger needs room.
 const LARGEST: usize = 1_000_000;
 
-fn too_large(proposal: &Proposal) -> bool {
-    serde_json::to_vec(proposal).is_ok_and(|bytes| bytes.len() > LARGEST)
+/// What a proposal holds more of than a plan takes. None of it is left out.
+fn too_much(proposal: &Proposal) -> Option<String> {
+    let kinds = risk_groups(&proposal.risks).len();
+    if kinds > MOST_GROUPS {
+        return Some(format!("{kinds} groups of risks, and a plan shows {MOST_GROUPS} at most"));
+    }
+    let bytes = serde_json::to_vec(proposal).map_or(0, |bytes| bytes.len());
+    (bytes > LARGEST).then(|| format!("{bytes} bytes, and Kubernetes keeps {LARGEST} of them at most"))
 }
 
 fn open(
@@ -340,7 +333,11 @@ fn risks(planned: &[Planned<'_>], removals: &Removals) -> Vec<Risk> {
     let removed = removals.stacks.iter().flat_map(|(_, risks)| risks.iter().cloned());
     let mut all: Vec<Risk> = planned.iter().flat_map(of).chain(removed).collect();
     let rank = |r: &Risk| RiskClass::ALL.iter().position(|c| *c == r.class);
-    all.sort_by(|a, b| (rank(a), &a.stack, &a.logical_id).cmp(&(rank(b), &b.stack, &b.logical_id)));
+    fn kind(r: &Risk) -> (&str, &str, &Option<String>, &str) {
+        (&r.resource_type, &r.cause, &r.policy, &r.logical_id)
+    }
+    // Those that stand together in the plan come together.
+    all.sort_by(|a, b| (rank(a), &a.stack).cmp(&(rank(b), &b.stack)).then_with(|| kind(a).cmp(&kind(b))));
     all
 }
 
@@ -437,4 +434,35 @@ fn reopen(
         .map(|d| Decided { under: d.under.filter(|id| *id != DecisionId::Change(plan.id().clone())), ..d })
         .fold(ledger, |l, d| l.with(|e| e.decided = Some(d)));
     append(s.facts, &s.namespace, plan, ledger, Reason::Planning, "opening the plan for this release", now)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    /// A proposal with so many kinds of risks, each of so many resources.
+    fn with_risks(kinds: usize, resources: usize) -> Proposal {
+        let of_kind = |kind: usize| {
+            let names: Vec<String> =
+                (0..resources).map(|n| format!("Resource{n:04}OfKind{kind:04}")).collect();
+            json!({ "class": "delete", "stack": "Store", "cause": format!("is removed ({kind})"), "resources": names })
+        };
+        let risks: Vec<_> = (0..kinds).map(of_kind).collect();
+        serde_json::from_value(json!({
+            "kind": "Stage", "name": "prod", "uid": "u", "operation": "Deploy", "id": format!("c1-{}", "1".repeat(40)),
+            "risks": risks,
+        }))
+        .unwrap()
+    }
+
+    #[test]
+    fn a_plan_takes_all_of_its_risks_or_is_not_made() {
+        assert_eq!(too_much(&with_risks(2560, 1)), None);
+        let kinds = too_much(&with_risks(2561, 1)).unwrap();
+        assert_eq!(kinds, "2561 groups of risks, and a plan shows 2560 at most");
+        let bytes = too_much(&with_risks(2560, 24)).unwrap();
+        assert!(bytes.ends_with("bytes, and Kubernetes keeps 1000000 of them at most"), "{bytes}");
+    }
 }

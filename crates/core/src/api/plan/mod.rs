@@ -1,5 +1,6 @@
 //! `ChangePlan`: one proposed change, what was decided on it and what came of it. The durable record.
 
+mod grouped;
 mod ledger;
 mod proposal;
 
@@ -8,6 +9,7 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub(crate) use grouped::{MOST_GROUPS, groups as risk_groups};
 pub use ledger::{
     Action, CheckResult, Checked, Claimed, ClaimedStack, CloseReason, Closed, Decided, DecisionSource,
     Identity, LedgerEntry, Opened, OwnedStack, Settled, SettledAs, user_name,

@@ -6,6 +6,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, Time};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::grouped::{self, RiskGroup};
 use crate::{
     api::{ReleaseRef, RiskClass},
     words::{
@@ -62,8 +63,8 @@ pub struct Proposal {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub replaces: Option<ReleaseRef>,
     /// What is dangerous about it: all of it, however long the list of changes is.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 4096))]
+    #[serde(default, skip_serializing_if = "Vec::is_empty", with = "grouped")]
+    #[schemars(with = "Vec<RiskGroup>", length(max = 2560))]
     pub risks: Vec<Risk>,
     /// How it compares with what an upstream stage has executed and verified.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -82,33 +83,22 @@ pub struct Proposal {
 }
 
 /// One danger: an acknowledgement of its class covers exactly this resource of this stack.
-#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-#[serde(rename_all = "camelCase")]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Risk {
     /// The class.
     pub class: RiskClass,
     /// The artifact id of the stack.
-    #[schemars(length(max = 256))]
     pub stack: String,
     /// The logical id of the resource, with those of the nested stacks around it, such as `Network/Vpc`; for what concerns
     /// the whole stack empty.
-    #[serde(rename = "logicalID", default, skip_serializing_if = "String::is_empty")]
-    #[schemars(length(max = 512))]
     pub logical_id: String,
     /// Its type, such as `AWS::IAM::Role`.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    #[schemars(length(max = 255))]
     pub resource_type: String,
     /// What makes it dangerous, in a few words; never a value.
-    #[schemars(length(max = 256))]
     pub cause: String,
     /// What becomes of the old resource, as CloudFormation says it: `Delete`, `Retain`, `Snapshot` …
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 32))]
     pub policy: Option<String>,
     /// The path of the construct in the CDK app.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 512))]
     pub construct_path: Option<String>,
 }
 
@@ -252,7 +242,7 @@ pub struct ProposedStack {
     /// What changes, riskiest first: at most 20 in all stacks of a plan, so that `kubectl describe` stays readable. Every risk
     /// stands in `risks`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 200))]
+    #[schemars(length(max = 40))]
     pub changes: Vec<ResourceChange>,
     /// How many more resources change than `changes` holds; those that get other code and nothing else stand in `count`.
     #[serde(default, skip_serializing_if = "is_zero")]
