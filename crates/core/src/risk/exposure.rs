@@ -21,6 +21,8 @@ pub(super) struct Exposure {
     pub(super) rules: Vec<Rule>,
     /// Who reaches the endpoint of a cluster from the internet.
     pub(super) callers: Vec<Rule>,
+    /// Whether only CloudFormation can tell who that is.
+    pub(super) has_unknown_callers: bool,
 }
 
 impl Exposure {
@@ -249,6 +251,10 @@ fn cluster(kind: &str, properties: &Value, found: &mut Exposure) {
         return;
     }
     let name = "PublicAccessCidrs";
+    found.has_unknown_callers = [properties.get("ResourcesVpcConfig"), of(name), of("EndpointPublicAccess")]
+        .into_iter()
+        .flatten()
+        .any(is_intrinsic);
     let blocks = of(name).map(items).unwrap_or_default();
     if blocks.is_empty() {
         found.callers.extend(Rule::all_out(name).into_iter().flatten());

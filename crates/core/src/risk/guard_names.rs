@@ -63,7 +63,7 @@ const OF_THEIR_OWN: [&str; 4] = [
 ];
 
 /// Words of names that say how long, how often, how much or what for, and not who.
-const HARMLESS: [&str; 16] = [
+const HARMLESS: [&str; 19] = [
     "ttl",
     "timeout",
     "seconds",
@@ -80,6 +80,9 @@ const HARMLESS: [&str; 16] = [
     "memory",
     "interval",
     "retention",
+    "methods",
+    "headers",
+    "message",
 ];
 
 /// Words that stand next to each other in a name; the first that fits decides. A star stands for any end of a word.

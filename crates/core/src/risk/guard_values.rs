@@ -21,7 +21,7 @@ pub(super) fn loosens(way: Way, old: Option<&Value>, new: Option<&Value>, within
             (_, true) => true,
             // An explicit `no` that is dropped leaves it to the service, which may say `yes`.
             (false, false) => old.is_some_and(is_plain) && new.is_none(),
-            (true, false) => new.is_none() && old.is_some_and(Value::is_string),
+            (true, false) => new.is_none() && old.is_some_and(|old| old.is_string() || is_intrinsic(old)),
         },
         Way::Names | Way::Either => !(is_hollow(old) && is_hollow(new)),
         Way::Presence => !is_hollow(old) && is_hollow(new),
@@ -34,7 +34,9 @@ pub(super) fn is_hollow(value: Option<&Value>) -> bool {
         None | Some(Value::Null) => true,
         Some(Value::String(text)) => text.trim().is_empty(),
         Some(Value::Array(items)) => items.iter().all(|item| is_hollow(Some(item))),
-        Some(Value::Object(object)) => object.values().all(|item| is_hollow(Some(item))),
+        Some(Value::Object(object)) => {
+            !value.is_some_and(is_intrinsic) && object.values().all(|item| is_hollow(Some(item)))
+        }
         Some(Value::Bool(_) | Value::Number(_)) => false,
     }
 }

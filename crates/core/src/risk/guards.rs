@@ -26,6 +26,9 @@ const CALL: &str = "changes who may call it or decides on that";
 const REACH: &str = "changes who can reach it";
 const TOO_LONG: &str = "what guards it takes too long to compare";
 
+/// Bytes of text that are compared in one step.
+const BYTES: usize = 64;
+
 /// Fields that say which item of a list it is.
 const IDENTITY: [&str; 9] = [
     "Name",
@@ -112,11 +115,7 @@ impl<'a> Search<'a> {
         named: Option<Named<'a>>,
         within: bool,
     ) {
-        if !self.work.spend(1) {
-            self.is_cut = true;
-            return;
-        }
-        if old == new {
+        if !self.pays(1) || old == new {
             return;
         }
         match (old.and_then(choice), new.and_then(choice)) {
@@ -137,6 +136,13 @@ impl<'a> Search<'a> {
         }
     }
 
+    /// Whether there are steps left for that much.
+    fn pays(&mut self, steps: usize) -> bool {
+        let pays = self.work.spend(steps);
+        self.is_cut |= !pays;
+        pays
+    }
+
     fn resolved(
         &mut self,
         old: Option<&'a Value>,
@@ -148,6 +154,9 @@ impl<'a> Search<'a> {
             (Some(Value::Object(o)), Some(Value::Object(n)))
                 if !old.is_some_and(is_intrinsic) && !new.is_some_and(is_intrinsic) =>
             {
+                if !self.pays(o.len().saturating_add(n.len())) {
+                    return;
+                }
                 let keys: BTreeSet<&'a String> = o.keys().chain(n.keys()).collect();
                 for key in keys {
                     self.property(key, o.get(key), n.get(key), named);
@@ -157,6 +166,9 @@ impl<'a> Search<'a> {
             (Some(Value::Array(o)), None) => self.lists(o, &[], named, within),
             (None, Some(Value::Array(n))) => self.lists(&[], n, named, within),
             _ => {
+                if !self.pays(old.map_or(0, weight).saturating_add(new.map_or(0, weight))) {
+                    return;
+                }
                 if let Some((guard, name)) = named
                     && (loosens(guard.way, old, new, within) || self.says_no(guard, old, new, within))
                     && !(self.is_gone && guard.way == Way::Grant && lets_in(old))
@@ -208,6 +220,9 @@ impl<'a> Search<'a> {
 
     /// Compares lists, whose order says nothing about who is in them.
     fn lists(&mut self, old: &'a [Value], new: &'a [Value], named: Option<Named<'a>>, within: bool) {
+        if !self.pays(old.iter().chain(new).map(weight).fold(0, usize::saturating_add)) {
+            return;
+        }
         let (gone, come) = (without(old, new), without(new, old));
         let Some((guard, name)) = named else {
             self.paired(gone, come, None);
@@ -279,6 +294,20 @@ impl<'a> Search<'a> {
 /// The value, if it is one.
 fn given(value: &Value) -> Option<&Value> {
     Some(value).filter(|v| !is_none(v))
+}
+
+/// How much there is to compare in a value, in steps.
+fn weight(value: &Value) -> usize {
+    let inside = match value {
+        Value::Object(object) => object
+            .iter()
+            .map(|(name, item)| weight(item).saturating_add(name.len() / BYTES))
+            .fold(0, usize::saturating_add),
+        Value::Array(items) => items.iter().map(weight).fold(0, usize::saturating_add),
+        Value::String(text) => text.len() / BYTES,
+        Value::Null | Value::Bool(_) | Value::Number(_) => 0,
+    };
+    inside.saturating_add(1)
 }
 
 /// The items that the other list does not have, each as often as it stands there.

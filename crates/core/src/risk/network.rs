@@ -44,7 +44,11 @@ pub(super) fn network(pair: &Pair<'_>, moved: &Moved) -> Causes {
     {
         causes.entry(NO_AUTH).or_default();
     }
-    if uncovered(&after.callers, &before.callers).is_some() {
+    let config = |resource| properties(resource).get("ResourcesVpcConfig");
+    let may_differ = (before.has_unknown_callers || after.has_unknown_callers)
+        && pair.after().is_some()
+        && config(pair.before()) != config(pair.after());
+    if may_differ || uncovered(&after.callers, &before.callers).is_some() {
         causes.entry(INTERNET).or_default();
     }
     if let Some(more) = uncovered(&after.rules, &before.rules) {

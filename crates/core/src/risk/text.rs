@@ -67,12 +67,15 @@ impl Text {
     pub(super) fn with_variables(self) -> Self {
         let mut pieces = Vec::with_capacity(self.0.len());
         let mut rest = self.0.as_slice();
+        // Once there is no end behind an opening, there is none behind later ones: nobody has us look again and again.
+        let mut ends = true;
         while let Some((first, after)) = rest.split_first() {
             let inside = match after.split_first() {
-                Some((Piece::Char('{'), inside)) if *first == Piece::Char('$') => Some(inside),
+                Some((Piece::Char('{'), inside)) if ends && *first == Piece::Char('$') => Some(inside),
                 _ => None,
             };
             let end = inside.and_then(|inside| inside.iter().position(|p| *p == Piece::Char('}')));
+            ends &= inside.is_none() || end.is_some();
             if let Some((name, after)) =
                 inside.zip(end).and_then(|(inside, end)| inside.split_at_checked(end))
             {
@@ -205,9 +208,10 @@ impl Text {
         while let Some((before, after)) = rest.split_once("${") {
             self.literal(before);
             let Some((name, tail)) = after.split_once('}') else {
+                // Nor is there an end behind any other.
                 self.literal("${");
                 rest = after;
-                continue;
+                break;
             };
             match (name.strip_prefix('!'), variables.get(name)) {
                 (Some(kept), _) => self.literal(&format!("${{{kept}}}")),

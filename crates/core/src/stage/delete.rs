@@ -54,6 +54,7 @@ pub(super) fn delete(s: &Snapshot<'_>, now: Timestamp) -> Option<Verdict> {
         .chain(unplanned(s, now))
         .collect();
     if !needs.is_empty() && now < deadline {
+        let (needs, _) = doable_first(needs);
         return Some(fold(needs, Reason::Deleting, "deleting unexecuted change sets").until(deadline));
     }
     let giving_up = since.saturating_add(DELETE_WITHIN).unwrap_or(since);
@@ -61,11 +62,7 @@ pub(super) fn delete(s: &Snapshot<'_>, now: Timestamp) -> Option<Verdict> {
         if let Some(held) = s.newest().and_then(|newest| held(s, newest, None, now)) {
             return Some(held);
         }
-        let needs = deletions(s, now);
-        // What can be done is done, whatever else is stuck.
-        let (doing, rest): (Vec<Need>, Vec<Need>) = needs.into_iter().partition(|n| matches!(n, Need::Do(_)));
-        let hopeless = doing.is_empty() && rest.iter().all(|n| matches!(n, Need::Stuck(..)));
-        let needs = if doing.is_empty() { rest } else { doing };
+        let (needs, hopeless) = doable_first(deletions(s, now));
         let over = needs.is_empty() || (hopeless && now >= giving_up);
         if !over {
             let v = fold(needs, Reason::Deleting, "deleting the stacks");
@@ -74,6 +71,13 @@ pub(super) fn delete(s: &Snapshot<'_>, now: Timestamp) -> Option<Verdict> {
     }
     let go = finalizer(s, false);
     Some(fold(vec![ask(s.facts, go, now)], Reason::Deleting, "letting go; what stacks are left are retained"))
+}
+
+/// What can be done is done, whatever else is stuck; and whether all of it is.
+fn doable_first(needs: Vec<Need>) -> (Vec<Need>, bool) {
+    let (doing, rest): (Vec<Need>, Vec<Need>) = needs.into_iter().partition(|n| matches!(n, Need::Do(_)));
+    let hopeless = doing.is_empty() && rest.iter().all(|n| matches!(n, Need::Stuck(..)));
+    (if doing.is_empty() { rest } else { doing }, hopeless)
 }
 
 /// What takes away the change sets that were being prepared for a plan which is not there yet.

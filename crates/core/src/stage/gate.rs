@@ -152,6 +152,17 @@ fn adopts_still(s: &Snapshot<'_>, plan: &PlanView, now: Timestamp) -> Step<Optio
         let why = "spec.adoptionPolicy was changed: it takes nothing over".to_owned();
         return Err(Need::Wait(Reason::AwaitingApproval, why, again));
     }
+    let there = Accounts::new(live.accounts.iter().cloned().map(std::sync::Arc::new).collect());
+    let granted = |p: &ProposedStack| {
+        let stage = live.stage.as_ref().unwrap_or(&s.stage);
+        allowed(stage, &s.namespace, &there, &p.key(), &p.qualifier).map(drop)
+    };
+    let adopts = plan.proposal().stacks.iter().filter(|p| p.adopted);
+    if let Some((reason, why)) = adopts.into_iter().find_map(|p| granted(p).err()) {
+        // The watch shows it in a moment.
+        let again = now.saturating_add(SignedDuration::from_secs(5)).ok();
+        return Err(Need::Stuck(reason, why, again));
+    }
     let taken = adopted.iter().find_map(|key| Some((key, s.taken.get(key)?)));
     Ok(taken.map(|(key, other)| format!("stack {key} belongs to {}", whose(s, other))))
 }
@@ -159,7 +170,7 @@ fn adopts_still(s: &Snapshot<'_>, plan: &PlanView, now: Timestamp) -> Step<Optio
 /// Why nothing of the plan may run, whoever approves it: an account is not granted any more, or stands there twice. What was decided
 /// counts on once that is mended.
 fn barred(s: &Snapshot<'_>, plan: &PlanView) -> Option<Verdict> {
-    let touched = plan.proposal().stacks.iter().filter(|p| !p.is_left_alone());
+    let touched = plan.proposal().stacks.iter().filter(|p| p.adopted || !p.is_left_alone());
     let (reason, why) = touched.into_iter().find_map(|p| {
         let key = p.key();
         allowed(&s.stage, &s.namespace, &s.accounts, &key, &p.qualifier).err().or_else(|| {

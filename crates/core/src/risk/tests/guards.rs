@@ -370,3 +370,40 @@ proptest! {
         prop_assert!(one_has(class, "AWS::New::Thing", &old, &json!({})), "with all around it");
     }
 }
+
+const EKS: &str = "AWS::EKS::Cluster";
+
+#[test]
+fn blocks_of_a_cluster_that_nobody_knows_are_no_blocks_of_everybody() {
+    let blocks = |block: &str| json!({"PublicAccessCidrs": [block]});
+    let config = |config: Value| json!({ "ResourcesVpcConfig": config });
+    let chosen = config(json!({"Fn::If": ["C", blocks("10.0.0.0/8"), blocks("10.0.0.0/8")]}));
+    assert!(classes(EKS, &chosen, &config(blocks("0.0.0.0/0"))).contains(&Network));
+    let given = config(json!({"PublicAccessCidrs": {"Ref": "Blocks"}}));
+    assert!(classes(EKS, &given, &config(blocks("0.0.0.0/0"))).contains(&Network));
+    assert!(classes(EKS, &config(blocks("10.0.0.0/8")), &given).contains(&Network));
+}
+
+/// Foreign templates may be made to be long: what is compared has an end, and then counts.
+#[test]
+fn nobody_has_us_compare_for_ever() {
+    let variables = on(&"${".repeat(500_000));
+    assert_eq!(classes(POLICY, &on("b/x"), &variables), [Iam]);
+    let sub = json!({"PolicyDocument": {"Version": "2012-10-17", "Statement": [
+        {"Effect": "Allow", "Action": "s3:*", "Resource": {"Fn::Sub": "${".repeat(500_000)}}]}});
+    assert_eq!(classes(POLICY, &on("b/x"), &sub), [Iam]);
+    let mut tree = json!([1]);
+    for _ in 0..14 {
+        tree = json!({"Fn::If": ["C", tree.clone(), tree]});
+    }
+    let long = json!({"X": ["x".repeat(500_000)], "AuthorizerId": "x".repeat(500_000)});
+    let all = classes(FUNCTION, &long, &json!({"X": tree.clone(), "AuthorizerId": tree}));
+    assert!(all.contains(&Iam) && all.contains(&Network), "{all:?}");
+}
+
+#[rstest]
+#[case::methods_of_a_behaviour_that_goes(DISTRIBUTION, json!({"DistributionConfig": {"CacheBehaviors": [{"PathPattern": "/a", "AllowedMethods": ["GET"]}]}}), json!({"DistributionConfig": {}}))]
+#[case::a_text("AWS::Cognito::UserPool", json!({"SmsAuthenticationMessage": "a {####}"}), json!({"SmsAuthenticationMessage": "b {####}"}))]
+fn what_only_sounds_like_a_guard(#[case] kind: &str, #[case] old: Value, #[case] new: Value) {
+    assert_eq!(classes(kind, &old, &new), []);
+}

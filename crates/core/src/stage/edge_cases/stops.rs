@@ -208,6 +208,29 @@ fn a_plan_into_an_account_that_is_not_granted_any_more_says_so_and_is_not_claime
     assert_eq!(waits, ledger.is_empty(), "{}", granted.message);
 }
 
+#[test]
+fn a_stack_that_is_taken_over_unchanged_needs_the_grant_as_well() {
+    let adopting = |granted: bool| {
+        let case = Case::new(&[said("Approve", "alice")]).with(|c| {
+            c.plans[0].spec.proposal.stacks[0].plan = PlannedAs::Unchanged;
+            c.plans[0].spec.proposal.stacks[0].adopted = true;
+            seal(&mut c.plans[0]);
+        });
+        let mut live = case.live();
+        let mut stage = case.stage();
+        stage.spec.adoption_policy = Some(crate::api::AdoptionPolicy::Unowned);
+        if granted {
+            live.live.accounts = vec![account("prod", "333333333333", &json!([]))];
+        }
+        live.live.stage = Some(stage.clone());
+        let facts = Facts { gate: Some(live), ..Facts::default() };
+        let s = Snapshot { facts: &facts, stage: Arc::new(stage), ..case.seen() };
+        gate::gate(&s, s.newest().unwrap(), at(9)).phase
+    };
+    assert_eq!(adopting(false), Phase::Stalled(Reason::AccountNotAllowed), "the caches do not show it yet");
+    assert_eq!(adopting(true), Phase::Working(Reason::Executing));
+}
+
 #[rstest]
 #[case::on(Some(true), true, Some(true))]
 #[case::on_since_it_was_planned(Some(true), false, Some(true))]
