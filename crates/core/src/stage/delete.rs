@@ -10,7 +10,7 @@ use super::{
     Snapshot,
     candidate::{Candidate, candidate},
     decide::moved_since,
-    fence::{Found, fenced, prepared, tidied},
+    fence::{Withdrawn, fenced, tidied, withdrawn},
     gate::told,
     given::{keeps_unknown_value, secrets_are_known},
     live::live_since_version,
@@ -90,7 +90,7 @@ fn unplanned(s: &Snapshot<'_>, now: Timestamp) -> Vec<Need> {
         return Vec::new();
     }
     match targets(s, &release, now) {
-        Ok(targets) => targets.list.iter().filter_map(|t| withdrawn(s, t, now).err()).collect(),
+        Ok(targets) => targets.list.iter().filter_map(|t| forgone(s, t, now).err()).collect(),
         Err(need @ Need::Do(_)) => vec![need],
         // It could not have been planned either.
         Err(Need::Wait(..) | Need::Stuck(..)) => Vec::new(),
@@ -98,17 +98,13 @@ fn unplanned(s: &Snapshot<'_>, now: Timestamp) -> Vec<Need> {
 }
 
 /// Nothing is there of a change set that was prepared, nor of a stack that was nothing but its place.
-fn withdrawn(s: &Snapshot<'_>, t: &Target, now: Timestamp) -> Step<()> {
+fn forgone(s: &Snapshot<'_>, t: &Target, now: Timestamp) -> Step<()> {
     let (key, access) = (&t.key, &t.access);
     let row = wish(s, t).fresh_row(now)?;
     let name = change_set_name(&s.uid, &t.digest, &baseline_of(row));
-    match prepared(s, key, &SetRef::Name(name.clone()), &t.digest, access, now)? {
-        Found::Unexecuted(set) => {
-            let delete = Mutation::DeleteChangeSet(key.clone(), set.arn.clone(), access.clone());
-            Err(ask(s.facts, Effect::Mutate(delete), now))
-        }
-        Found::NoneOfOurs => tidied(s, key, access, None, &name, now),
-        Found::Executed => Ok(()),
+    match withdrawn(s, key, &SetRef::Name(name.clone()), &t.digest, access, now)? {
+        Withdrawn::IsNotThere => tidied(s, key, access, None, &name, now),
+        Withdrawn::HasRun => Ok(()),
     }
 }
 

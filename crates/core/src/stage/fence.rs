@@ -11,7 +11,7 @@ use crate::{
     facts::Looked,
     gate::PlanView,
     plan::append,
-    stack::{ChangeSetRow, Removal, SetState, StackStatus, removal},
+    stack::{Removal, SetState, StackStatus, removal},
     verdict::{Need, Step, Verdict, ask, fold, look_again_at},
     words::{ChangeSetName, Digest, StackId, StackKey},
 };
@@ -91,14 +91,8 @@ pub(super) fn fenced(
     if matches!(stack.plan, PlannedAs::Removed | PlannedAs::Unchanged) {
         return drained(s, plan, &key, &access, now);
     }
-    match prepared(s, &key, &set_of(s, plan, stack), &stack.input, &access, now)? {
-        Found::Unexecuted(row) => {
-            let delete = Mutation::DeleteChangeSet(key.clone(), row.arn.clone(), access.clone());
-            return Err(ask(s.facts, Effect::Mutate(delete), now));
-        }
-        // It runs or ran: there is nothing left to fence.
-        Found::Executed => return Ok(()),
-        Found::NoneOfOurs => {}
+    if withdrawn(s, &key, &set_of(s, plan, stack), &stack.input, &access, now)? == Withdrawn::HasRun {
+        return Ok(());
     }
     if !tidy || baseline(stack) != Baseline::None {
         return Ok(());
@@ -108,29 +102,28 @@ pub(super) fn fenced(
     tidied(s, &key, &access, recorded, &name, now)
 }
 
-/// What there is of a change set that we prepare.
-pub(super) enum Found<'a> {
-    /// None, or one of our name without our proof: whoever made that keeps it, it is not what was approved.
-    NoneOfOurs,
-    /// It is there, and nobody has executed it.
-    Unexecuted(&'a ChangeSetRow),
-    /// It runs, or ran.
-    Executed,
+/// Why nothing of a change set of ours can be executed any more.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Withdrawn {
+    /// There is none, or one of our name without our proof: whoever made that keeps it, it is not what was approved.
+    IsNotThere,
+    /// It runs, or ran: there is nothing left to fence.
+    HasRun,
 }
 
-/// Looks for a change set that we prepare for this input.
-pub(super) fn prepared<'a>(
-    s: &Snapshot<'a>,
+/// Takes away a change set that we have prepared for this input.
+pub(super) fn withdrawn(
+    s: &Snapshot<'_>,
     key: &StackKey,
     set: &SetRef,
     input: &Digest,
     access: &Access,
     now: Timestamp,
-) -> Step<Found<'a>> {
+) -> Step<Withdrawn> {
     let look = || Effect::Look(Look::ChangeSet(key.clone(), set.clone(), access.clone()));
     match s.facts.change_sets.get(&(key.clone(), set.clone())) {
         Some(Looked { seen: Seen::Absent(at), .. }) if now.duration_since(*at) <= FRESH => {
-            Ok(Found::NoneOfOurs)
+            Ok(Withdrawn::IsNotThere)
         }
         None | Some(Looked { seen: Seen::Unknown | Seen::Absent(_), .. }) => Err(ask(s.facts, look(), now)),
         Some(Looked { seen: Seen::Present(row, at), times }) => match row.state() {
@@ -139,8 +132,11 @@ pub(super) fn prepared<'a>(
             | SetState::Failed
             | SetState::Obsolete
             | SetState::Preparing => {
-                let is_ours = s.installation.key.proves(&row.description, row.name.as_str(), input);
-                Ok(if is_ours { Found::Unexecuted(row) } else { Found::NoneOfOurs })
+                if !s.installation.key.proves(&row.description, row.name.as_str(), input) {
+                    return Ok(Withdrawn::IsNotThere);
+                }
+                let delete = Mutation::DeleteChangeSet(key.clone(), row.arn.clone(), access.clone());
+                Err(ask(s.facts, Effect::Mutate(delete), now))
             }
             SetState::Gone => {
                 let again = look_again_at(*at, *times);
@@ -150,7 +146,7 @@ pub(super) fn prepared<'a>(
                     Need::Wait(Reason::Withdrawing, format!("change set {} is going", row.name), Some(again))
                 })
             }
-            SetState::Executing | SetState::Executed => Ok(Found::Executed),
+            SetState::Executing | SetState::Executed => Ok(Withdrawn::HasRun),
         },
     }
 }

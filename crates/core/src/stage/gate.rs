@@ -25,7 +25,6 @@ use crate::{
     plan::{append, by_rule},
     stack::SetState,
     verdict::{Need, Phase, Step, Verdict, ask, fold},
-    words::StackKey,
 };
 
 /// Waits for what is missing, or claims.
@@ -137,8 +136,7 @@ pub(super) fn not_as_written(s: &Snapshot<'_>, plan: &PlanView) -> Verdict {
 /// Why stacks that the plan takes over may no longer be: where nothing of a stack changes, the claim is all that there is, and
 /// nothing is looked at after it.
 fn adopts_still(s: &Snapshot<'_>, plan: &PlanView, now: Timestamp) -> Step<Option<String>> {
-    let adopted: Vec<StackKey> =
-        plan.proposal().stacks.iter().filter(|p| p.adopted).map(ProposedStack::key).collect();
+    let adopted: Vec<&ProposedStack> = plan.proposal().stacks.iter().filter(|p| p.adopted).collect();
     if adopted.is_empty() {
         return Ok(None);
     }
@@ -157,13 +155,12 @@ fn adopts_still(s: &Snapshot<'_>, plan: &PlanView, now: Timestamp) -> Step<Optio
         let stage = live.stage.as_ref().unwrap_or(&s.stage);
         allowed(stage, &s.namespace, &there, &p.key(), &p.qualifier).map(drop)
     };
-    let adopts = plan.proposal().stacks.iter().filter(|p| p.adopted);
-    if let Some((reason, why)) = adopts.into_iter().find_map(|p| granted(p).err()) {
+    if let Some((reason, why)) = adopted.iter().find_map(|p| granted(p).err()) {
         // The watch shows it in a moment.
         let again = now.saturating_add(SignedDuration::from_secs(5)).ok();
         return Err(Need::Stuck(reason, why, again));
     }
-    let taken = adopted.iter().find_map(|key| Some((key, s.taken.get(key)?)));
+    let taken = adopted.iter().map(|p| p.key()).find_map(|key| s.taken.get(&key).map(|other| (key, other)));
     Ok(taken.map(|(key, other)| format!("stack {key} belongs to {}", whose(s, other))))
 }
 

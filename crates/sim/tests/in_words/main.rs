@@ -277,18 +277,23 @@ fn another_release_replaces_what_was_rolled_back_once_that_is_approved() {
     assert_eq!(state(&mut run), "UpToDate");
 }
 
-#[test]
-fn a_retry_carries_no_approval_over_to_other_values() {
-    let (mut run, first) = rolled_back();
-    let key = first.proposal().stacks.first().expect("a stack").key();
-    run.world().change_outside(&key);
-    sign(&mut run, &first, Action::Retry, "");
+/// What is tried again is another change, or counts as one: it is planned, and runs once somebody approves it.
+fn a_retry_waits_for_an_approval(mut run: Run, first: &PlanView) {
+    sign(&mut run, first, Action::Retry, "");
     run.alone(SignedDuration::from_mins(10)).unwrap();
     assert_eq!(state(&mut run), "AwaitingApproval");
     let again = newest(run.world(), DEV).expect("a plan");
     approve(&mut run, &again);
     run.alone(SignedDuration::from_mins(5)).unwrap();
     assert_eq!(state(&mut run), "UpToDate");
+}
+
+#[test]
+fn a_retry_carries_no_approval_over_to_other_values() {
+    let (mut run, first) = rolled_back();
+    let key = first.proposal().stacks.first().expect("a stack").key();
+    run.world().change_outside(&key);
+    a_retry_waits_for_an_approval(run, &first);
 }
 
 #[test]
@@ -306,14 +311,8 @@ fn a_retry_carries_no_approval_over_to_what_others_have_deleted_since() {
     assert_eq!(state(&mut run), "RolledBack");
     assert!(run.world().cloud.stacks[&api].deployed.is_none());
     run.world().delete_by_hand(&store);
-    sign(&mut run, &first, Action::Retry, "");
-    run.alone(SignedDuration::from_mins(10)).unwrap();
     // It would be the same change again; but whoever deleted it had a reason that nobody has read yet.
-    assert_eq!(state(&mut run), "AwaitingApproval");
-    let again = newest(run.world(), DEV).expect("a plan");
-    approve(&mut run, &again);
-    run.alone(SignedDuration::from_mins(5)).unwrap();
-    assert_eq!(state(&mut run), "UpToDate");
+    a_retry_waits_for_an_approval(run, &first);
 }
 
 #[test]
