@@ -345,6 +345,9 @@ impl Facts {
                 self.refusals.insert(key, Refused { refusal, at: now, times });
             }
             Outcome::Unsure(why) => {
+                if let Effect::Mutate(Mutation::DeleteChangeSet(k, arn, _)) = effect {
+                    self.remember_withdrawal(k, arn);
+                }
                 self.forget_target(effect);
                 let refusal = Refusal { kind: RefusalKind::Unavailable, message: why };
                 let key = effect.attempt();
@@ -501,6 +504,7 @@ impl Facts {
                 self.stacks.remove(k);
             }
             Effect::Mutate(Mutation::DeleteChangeSet(k, arn, _)) => {
+                self.remember_withdrawal(k, arn);
                 for ((key, r), looked) in &mut self.change_sets {
                     let same = match (r, &looked.seen) {
                         (SetRef::Arn(a), _) => a == arn,
@@ -508,24 +512,6 @@ impl Facts {
                         (SetRef::Name(_), Seen::Unknown | Seen::Absent(_)) => false,
                     };
                     if key == k && same {
-                        if let Seen::Present(row, _) = &looked.seen {
-                            let name = (key.clone(), row.name.clone());
-                            match row.state() {
-                                SetState::Empty => {
-                                    self.empty.insert(name);
-                                }
-                                SetState::Failed => {
-                                    self.discarded.insert(name, row.reason.clone());
-                                }
-                                SetState::Ready | SetState::Preparing => {
-                                    self.discarded.insert(name, "it was withdrawn".to_owned());
-                                }
-                                SetState::Executing
-                                | SetState::Executed
-                                | SetState::Obsolete
-                                | SetState::Gone => {}
-                            }
-                        }
                         looked.seen = Seen::Absent(now);
                     }
                 }
@@ -561,10 +547,6 @@ impl Facts {
                 | Mutation::DeleteStack(k, ..)
                 | Mutation::Protect(k, ..),
             ) => {
-                // Whether it has gone or not, it was empty: else it would be made and deleted as often as a reply is lost.
-                if let Effect::Mutate(Mutation::DeleteChangeSet(_, arn, _)) = effect {
-                    self.empty.extend(self.found_empty(k, arn));
-                }
                 self.stacks.remove(k);
                 self.change_sets.retain(|(key, _), _| key != k);
             }
@@ -584,14 +566,28 @@ impl Facts {
         self.discarded.contains_key(&set) || self.empty.contains(&set)
     }
 
-    /// The name of a change set in which a look has found nothing.
-    fn found_empty(&self, stack: &StackKey, arn: &ChangeSetArn) -> Option<(StackKey, ChangeSetName)> {
-        self.change_sets.iter().find_map(|((key, _), looked)| match &looked.seen {
-            Seen::Present(row, _) if key == stack && row.arn == *arn && row.state() == SetState::Empty => {
-                Some((key.clone(), row.name.clone()))
+    /// A change set was there, and we have asked for its deletion. Whether that is known to have come about or not: else it would
+    /// be made and deleted as often as a reply is lost, and nobody would know whose place the stack was.
+    fn remember_withdrawal(&mut self, stack: &StackKey, arn: &ChangeSetArn) {
+        for ((key, _), looked) in &self.change_sets {
+            let Seen::Present(row, _) = &looked.seen else { continue };
+            if key != stack || row.arn != *arn {
+                continue;
             }
-            Seen::Present(..) | Seen::Absent(_) | Seen::Unknown => None,
-        })
+            let name = (key.clone(), row.name.clone());
+            match row.state() {
+                SetState::Empty => {
+                    self.empty.insert(name);
+                }
+                SetState::Failed => {
+                    self.discarded.insert(name, row.reason.clone());
+                }
+                SetState::Ready | SetState::Preparing => {
+                    self.discarded.insert(name, "it was withdrawn".to_owned());
+                }
+                SetState::Executing | SetState::Executed | SetState::Obsolete | SetState::Gone => {}
+            }
+        }
     }
 
     fn forget_what_a_refusal_contradicts(&mut self, effect: &Effect, kind: RefusalKind) {
@@ -600,6 +596,9 @@ impl Facts {
                 if let Effect::Record(Record::Ledger { plan, .. }) = effect {
                     self.plans.remove(plan);
                     self.plans_written.remove(plan);
+                }
+                if let Effect::Mutate(Mutation::DeleteChangeSet(k, arn, _)) = effect {
+                    self.remember_withdrawal(k, arn);
                 }
                 self.forget_target(effect);
             }

@@ -80,13 +80,15 @@ fn doable_first(needs: Vec<Need>) -> (Vec<Need>, bool) {
     (if doing.is_empty() { rest } else { doing }, hopeless)
 }
 
-/// What takes away the change sets that were being prepared for a plan which is not there yet.
+/// What takes away the change sets that were being prepared for a plan which is not there yet. As long as the assembly is at hand
+/// some may be there, whatever plans there are: of other parameters, of a plan that is made again.
 fn unplanned(s: &Snapshot<'_>, now: Timestamp) -> Vec<Need> {
     let Ok(Candidate { release, .. }) = candidate(s, now) else { return Vec::new() };
     let is_planned = |p: &PlanView| {
         !p.is_over() || (p.is_for(&release, s.stage.spec.cdk_stage.as_deref()) && moved_since(s, p).is_none())
     };
-    if s.newest().is_some_and(is_planned) {
+    let is_at_hand = s.facts.bundles.contains_key(&release.source);
+    if !is_at_hand && s.newest().is_some_and(is_planned) {
         return Vec::new();
     }
     match targets(s, &release, now) {

@@ -3,8 +3,16 @@
 use std::sync::Arc;
 
 use jiff::SignedDuration;
-use stackgate_core::{api::Leftover, stack::ExecutionStatus};
-use stackgate_sim::{bundle::RELEASES, people::newest, run::Run, scenario::first_release};
+use stackgate_core::{
+    api::{ANNOTATION_REQUESTED_AT, Gate, Leftover},
+    stack::ExecutionStatus,
+};
+use stackgate_sim::{
+    bundle::RELEASES,
+    people::newest,
+    run::{Gates, Run},
+    scenario::first_release,
+};
 
 use crate::story::*;
 
@@ -72,5 +80,51 @@ fn a_stage_that_is_deleted_at_any_effect_leaves_nothing_half_done() {
             played += 1;
         }
         assert!(played > 40, "{played}");
+    }
+}
+
+/// A plan that has expired and is asked for again, until so many effects are done. `None`: there are not so many.
+fn asked_again(effects: u64) -> Option<Run> {
+    let an_hour = Some("1h".parse().expect("a span"));
+    let (mut run, _) = waiting_for(vec![Gates {
+        stage: Some(Gate { plan_ttl: an_hour, ..Gate::default() }),
+        ..Gates::default()
+    }]);
+    run.alone(SignedDuration::from_hours(2)).unwrap();
+    assert_eq!(state(&mut run), "Expired");
+    change_stage(&mut run, |stage| {
+        let asked = (ANNOTATION_REQUESTED_AT.to_owned(), "now".to_owned());
+        stage.metadata.annotations.get_or_insert_default().extend([asked]);
+    });
+    let before = run.effects();
+    for _ in 0..LONGEST {
+        if run.effects() >= before + effects {
+            return Some(run);
+        }
+        if state(&mut run) == "AwaitingApproval" {
+            return None;
+        }
+        run.alone(SignedDuration::from_millis(1)).unwrap();
+    }
+    panic!("the story has no end")
+}
+
+#[test]
+fn a_stage_that_is_deleted_while_an_expired_plan_is_made_again_leaves_nothing_behind() {
+    for replies_are_lost in [false, true] {
+        let mut played = 0;
+        for effects in 0.. {
+            let Some(mut run) = asked_again(effects) else { break };
+            delete_stage(&mut run);
+            run.world().luck.weather.lost = if replies_are_lost { 500 } else { 0 };
+            run.alone(SignedDuration::from_mins(1)).unwrap();
+            run.world().luck.weather.lost = 0;
+            run.alone(SignedDuration::from_mins(15)).unwrap();
+            let when = format!("replies lost: {replies_are_lost}, at effect {effects}");
+            assert!(lets_go(&mut run), "{when}: it holds on to its finalizer");
+            assert_eq!(there(&mut run), [""; 0], "{when}");
+            played += 1;
+        }
+        assert!(played > 5, "{played}");
     }
 }
