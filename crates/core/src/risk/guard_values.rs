@@ -15,7 +15,8 @@ pub(super) fn loosens(way: Way, old: Option<&Value>, new: Option<&Value>, within
             (true, true) => !rises(old, new),
             (true, false) => true,
             (false, true) => within && old.is_none(),
-            (false, false) => false,
+            // A key keeps hardly anybody out, but more than nothing does.
+            (false, false) => is_key(old) && !is_key(new),
         },
         Way::Grant => match (lets_in(old), lets_in(new)) {
             (_, true) => true,
@@ -41,6 +42,9 @@ pub(super) fn is_hollow(value: Option<&Value>) -> bool {
     }
 }
 
+/// Whoever knows it gets in.
+const KEY: &str = "api_key";
+
 /// Values that keep nobody out.
 const OPEN: [&str; 14] = [
     "none",
@@ -53,7 +57,7 @@ const OPEN: [&str; 14] = [
     "unauthenticated",
     "open",
     "open-access",
-    "api_key",
+    KEY,
     "allow-all",
     "internet-facing",
     "plaintext",
@@ -71,6 +75,10 @@ const LADDERS: [&[&str]; 6] = [
     &["allow-all", "redirect-to-https", "https-only"],
     &["objectwriter", "bucketownerpreferred", "bucketownerenforced"],
 ];
+
+fn is_key(value: Option<&Value>) -> bool {
+    value.and_then(scalar).is_some_and(|text| text == KEY)
+}
 
 /// Whether a value keeps somebody out.
 fn keeps_out(value: Option<&Value>) -> bool {
@@ -158,6 +166,10 @@ mod tests {
     #[case::down(Way::Limit, json!("ON"), json!("OPTIONAL"), true)]
     #[case::public(Way::Limit, json!("VPC"), json!("PUBLIC"), true)]
     #[case::no_longer_public(Way::Limit, json!("PUBLIC"), json!("VPC"), false)]
+    #[case::by_key(Way::Limit, json!("AWS_IAM"), json!("API_KEY"), true)]
+    #[case::no_longer_by_key(Way::Limit, json!("API_KEY"), json!("AWS_IAM"), false)]
+    #[case::not_even_by_key(Way::Limit, json!("API_KEY"), json!("NONE"), true)]
+    #[case::nothing_after_a_key(Way::Limit, json!("API_KEY"), Value::Null, true)]
     #[case::given(Way::Grant, Value::Null, json!("x"), true)]
     #[case::taken(Way::Grant, json!(["x"]), Value::Null, false)]
     #[case::no_dropped(Way::Grant, json!(false), Value::Null, true)]
