@@ -530,6 +530,8 @@ pub struct LiveGate {
 /// What the metadata of a plan say.
 #[derive(Clone, Debug, Default)]
 pub struct LivePlan {
+    /// Its UID.
+    pub uid: String,
     /// Its resourceVersion.
     pub resource_version: String,
     /// What people have written on it.

@@ -173,6 +173,7 @@ impl Writes {
                     accounts: accounts.into_iter().flatten().collect(),
                     freezes: freezes.items,
                     plan: plan.map(|p| LivePlan {
+                        uid: p.uid().unwrap_or_default(),
                         resource_version: p.resource_version().unwrap_or_default(),
                         annotations: p.metadata.annotations.unwrap_or_default(),
                     }),

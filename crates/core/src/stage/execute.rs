@@ -195,13 +195,15 @@ pub(super) fn gate_stands(
     Ok(stops(s, plan, stack, live, now))
 }
 
-/// Whether the plan is gone, or was put back to what it was before the look: nothing may begin on what we remember alone. The watch
-/// will show the same, or our memory of it ends. What is written into the plan after the look, as its status, says nothing of that.
+/// Whether the plan is gone, is another of that name, or was put back to what it was before the look: nothing may begin on what we
+/// remember alone. The watch will show the same, or our memory of it ends. What is written into the plan after the look, as its
+/// status, says nothing of that.
 fn is_forgotten(s: &Snapshot<'_>, live: &LiveGate) -> bool {
     let number = |version: &str| version.parse::<u128>().ok();
-    let known = s.facts.gate.as_ref().and_then(|seen| number(&seen.after.resource_version));
+    let Some(known) = s.facts.gate.as_ref().map(|seen| &seen.after) else { return live.plan.is_none() };
     live.plan.as_ref().is_none_or(|there| {
-        number(&there.resource_version).zip(known).is_some_and(|(there, known)| there < known)
+        let versions = number(&there.resource_version).zip(number(&known.resource_version));
+        there.uid != known.uid || versions.is_some_and(|(there, known)| there < known)
     })
 }
 

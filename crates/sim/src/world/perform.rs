@@ -114,6 +114,7 @@ impl World {
         let Luck { random, weather, .. } = &mut self.luck;
         let readable = self.policies.readable && !random.chance(weather.refused);
         let plan = self.cluster.plan(plan).map(|p| LivePlan {
+            uid: p.uid().unwrap_or_default(),
             resource_version: p.resource_version().unwrap_or_default(),
             annotations: p.annotations().clone(),
         });

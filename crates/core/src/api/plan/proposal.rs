@@ -103,7 +103,7 @@ pub struct Risk {
 }
 
 impl Risk {
-    /// One that concerns the whole stack of an artifact.
+    /// One that concerns the whole stack of an artifact. A cause has 256 characters at most; parameters may have names of 255.
     #[must_use]
     pub fn of_stack(class: RiskClass, artifact: &str, cause: &str) -> Self {
         Self {
@@ -111,7 +111,7 @@ impl Risk {
             stack: artifact.to_owned(),
             logical_id: String::new(),
             resource_type: "AWS::CloudFormation::Stack".to_owned(),
-            cause: cause.to_owned(),
+            cause: cause.chars().take(256).collect(),
             policy: None,
             construct_path: None,
         }
@@ -315,4 +315,15 @@ pub struct ResourceChange {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 32))]
     pub replacement: Option<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cause_is_no_longer_than_the_schema_takes() {
+        let cause = format!("parameter {} refers to another value", "ä".repeat(255));
+        assert_eq!(Risk::of_stack(RiskClass::Opaque, "Store", &cause).cause.chars().count(), 256);
+    }
 }

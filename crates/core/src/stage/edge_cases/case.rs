@@ -95,14 +95,15 @@ impl Case {
 
     /// A look at the API server, after all that is there has been seen.
     pub(super) fn live(&self) -> SeenGate {
+        let after = self.plan_version();
         let live = LiveGate {
             stage: Some(self.stage()),
             accounts: Vec::new(),
             freezes: self.freezes.clone(),
-            plan: Some(LivePlan::default()),
+            plan: Some(LivePlan { uid: after.uid.clone(), ..LivePlan::default() }),
             policies: Some(Digest::of("policies")),
         };
-        SeenGate { live, at: at(9), after: self.plan_version() }
+        SeenGate { live, at: at(9), after }
     }
 
     pub(super) fn plan_version(&self) -> PlanVersion {

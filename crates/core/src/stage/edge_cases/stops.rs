@@ -167,8 +167,9 @@ fn a_reject_that_the_watch_does_not_show_yet_is_waited_for() {
 #[test]
 fn nothing_begins_where_the_api_server_does_not_hold_the_claim() {
     let shows = |version: Option<&str>| {
-        before_executing_with(|live| {
-            *live = version.map(|v| LivePlan { resource_version: v.to_owned(), ..LivePlan::default() });
+        before_executing_with(|live| match version {
+            Some(version) => live.as_mut().unwrap().resource_version = version.to_owned(),
+            None => *live = None,
         })
     };
     assert!(shows(Some("7")).is_ok() && shows(Some("10")).is_ok());
@@ -176,6 +177,14 @@ fn nothing_begins_where_the_api_server_does_not_hold_the_claim() {
         let waits = shows(forgotten).unwrap_err();
         assert!(waits.contains("does not hold what was recorded"), "{waits}");
     }
+    let another = before_executing_with(|live| {
+        *live = Some(LivePlan {
+            uid: "another".to_owned(),
+            resource_version: "10".to_owned(),
+            ..LivePlan::default()
+        });
+    });
+    assert!(another.unwrap_err().contains("does not hold what was recorded"));
 }
 
 #[test]
