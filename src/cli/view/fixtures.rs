@@ -44,7 +44,7 @@ fn count(add: u32, modify: u32, remove: u32, replace: u32, maybe: u32, code: u32
 }
 
 fn change(action: &str, id: &str, kind: &str, replacement: Option<&str>) -> Value {
-    let mut c = json!({ "action": action, "logicalID": id, "resourceType": kind });
+    let mut c = json!({ "action": action, "resources": [id], "resourceType": kind });
     if let Some(r) = replacement {
         c["replacement"] = json!(r);
     }

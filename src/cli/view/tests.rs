@@ -66,7 +66,7 @@ fn hostile() -> PlanReport {
     p["release"]["name"] = json!(nasty);
     p["stacks"][0]["warnings"] = json!([nasty]);
     p["stacks"][0]["consoleURL"] = json!("https://evil.example/>)<script>");
-    p["stacks"][0]["changes"][0]["logicalID"] = json!(nasty);
+    p["stacks"][0]["changes"][0]["resources"] = json!([nasty]);
     p["compared"]["differences"] = json!([nasty]);
     let mut no = decided("2026-11-24T10:05:00Z", "Approve", nasty, "Unverified", &[]);
     no["decided"]["reason"] = json!(nasty);
@@ -139,7 +139,7 @@ fn no_risk_is_dropped_however_many_there_are() {
     let risk = |i: usize| json!({ "class": "delete", "stack": "Prod-Store", "resources": [format!("R{i}")], "cause": "deleted" });
     p["risks"] = (0..2500).map(risk).collect();
     p["stacks"][0]["changes"] =
-        (0..200).map(|i| json!({ "logicalID": format!("C{i}"), "resourceType": "AWS::S3::Bucket", "action": "Modify" })).collect();
+        (0..200).map(|i| json!({ "resources": [format!("C{i}")], "resourceType": "AWS::S3::Bucket", "action": "Modify" })).collect();
     p["stacks"][0]["count"]["modify"] = json!(2500);
     let view = plan(&p, &[opened("2026-11-24T09:00:00Z", 7, &p["release"])], json!({}));
     let report = shown(&view, &stage(json!({}), json!({})), &[], None);

@@ -31,7 +31,7 @@ pub fn count_changes(changes: &[Change], code_only: &BTreeSet<String>) -> Change
     n
 }
 
-/// A change list as a plan shows it, riskiest first, without the resources that get other code and nothing else: those are a
+/// A change list as a plan shows it, riskiest first and those of one type together, without the resources that get other code and nothing else: those are a
 /// number.
 #[must_use]
 pub fn listed_changes(changes: &[Change], code_only: &BTreeSet<String>) -> Vec<ResourceChange> {
@@ -45,7 +45,7 @@ pub fn listed_changes(changes: &[Change], code_only: &BTreeSet<String>) -> Vec<R
             replacement: (!c.replacement.is_empty()).then(|| c.replacement.clone()),
         })
         .collect();
-    list.sort_by_key(|c| (rank(c), c.logical_id.clone()));
+    list.sort_by_key(|c| (rank(c), c.action.clone(), c.resource_type.clone(), c.logical_id.clone()));
     list
 }
 

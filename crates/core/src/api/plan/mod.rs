@@ -2,6 +2,7 @@
 
 mod grouped;
 mod ledger;
+mod listed;
 mod proposal;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};

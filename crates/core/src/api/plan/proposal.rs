@@ -6,7 +6,10 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, Time};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::grouped::{self, RiskGroup};
+use super::{
+    grouped::{self, RiskGroup},
+    listed::{self, ChangeGroup},
+};
 use crate::{
     api::{ReleaseRef, RiskClass},
     words::{
@@ -241,8 +244,8 @@ pub struct ProposedStack {
     pub count: ChangeCount,
     /// What changes, riskiest first: at most 20 in all stacks of a plan, so that `kubectl describe` stays readable. Every risk
     /// stands in `risks`.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 40))]
+    #[serde(default, skip_serializing_if = "Vec::is_empty", with = "listed")]
+    #[schemars(with = "Vec<ChangeGroup>", length(max = 40))]
     pub changes: Vec<ResourceChange>,
     /// How many more resources change than `changes` holds; those that get other code and nothing else stand in `count`.
     #[serde(default, skip_serializing_if = "is_zero")]
@@ -278,19 +281,24 @@ fn is_zero(n: &u32) -> bool {
     *n == 0
 }
 
-/// Numbers of resources.
+/// Numbers of resources; what is not there is none.
 #[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
 pub struct ChangeCount {
     /// Resources that are made or imported.
+    #[serde(default, skip_serializing_if = "is_zero")]
     pub add: u32,
     /// Resources that are changed in place.
+    #[serde(default, skip_serializing_if = "is_zero")]
     pub modify: u32,
     /// Resources that are deleted.
+    #[serde(default, skip_serializing_if = "is_zero")]
     pub remove: u32,
     /// Resources that are certainly replaced.
+    #[serde(default, skip_serializing_if = "is_zero")]
     pub replace: u32,
     /// Resources that may be replaced.
+    #[serde(default, skip_serializing_if = "is_zero")]
     pub maybe_replace: u32,
     /// Of those that are changed in place: how many get other code and nothing else. They are not listed.
     #[serde(default, skip_serializing_if = "is_zero")]
@@ -298,22 +306,15 @@ pub struct ChangeCount {
 }
 
 /// One resource of a proposal.
-#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-#[serde(rename_all = "camelCase")]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ResourceChange {
     /// Its logical id, with those of the nested stacks around it, such as `Network/Vpc`.
-    #[serde(rename = "logicalID")]
-    #[schemars(length(max = 512))]
     pub logical_id: String,
     /// Its type, such as `AWS::S3::Bucket`.
-    #[schemars(length(max = 255))]
     pub resource_type: String,
     /// `Add`, `Modify`, `Remove`, `Import` …, as CloudFormation says it.
-    #[schemars(length(max = 32))]
     pub action: String,
     /// `True`, `False` or `Conditional`, as CloudFormation says it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 32))]
     pub replacement: Option<String>,
 }
 
