@@ -9,55 +9,64 @@ use super::{
 
 /// The most single permissions that one statement is split into, to find each of them elsewhere.
 const MOST_ATOMS: usize = 4096;
+/// Characters that are compared in one step where they are no patterns.
+const BYTES: usize = 64;
 
 /// Whether everything that `narrow` says is said by some of `wide`, all of which have the same effect.
 pub(super) fn covered(narrow: &Statement, wide: &BTreeSet<&Statement>, work: &mut Work) -> bool {
-    if wide.contains(narrow) || within_one(narrow, wide, work) {
+    if wide.contains(narrow) {
         return true;
     }
-    let atoms = atoms(narrow, work);
-    atoms.len() > 1 && atoms.iter().all(|atom| within_one(atom, wide, work))
+    let fitting: Vec<&Statement> =
+        wide.iter().filter(|w| work.spend(1) && fits(w, narrow, work)).copied().collect();
+    let whole = Parts { principal: &narrow.principal, action: &narrow.action, resource: &narrow.resource };
+    within_one(whole, &fitting, work) || by_atoms(narrow, &fitting, work)
 }
 
-fn within_one(narrow: &Statement, wide: &BTreeSet<&Statement>, work: &mut Work) -> bool {
-    wide.iter().any(|w| work.spend(1) && covers(w, narrow, work))
+/// What a statement is about.
+#[derive(Clone, Copy)]
+struct Parts<'a> {
+    principal: &'a Part,
+    action: &'a Part,
+    resource: &'a Part,
 }
 
-/// The statement as many, each for one principal, action and resource; none if they are too many.
-fn atoms(statement: &Statement, work: &mut Work) -> Vec<Statement> {
+fn within_one(narrow: Parts<'_>, wide: &[&Statement], work: &mut Work) -> bool {
+    wide.iter().any(|w| {
+        work.spend(1)
+            && part_covers(&w.principal, narrow.principal, &principal_covers, work)
+            && part_covers(&w.action, narrow.action, &pattern_covers, work)
+            && part_covers(&w.resource, narrow.resource, &pattern_covers, work)
+    })
+}
+
+/// Whether each principal, action and resource of it, taken together, is found somewhere.
+fn by_atoms(narrow: &Statement, wide: &[&Statement], work: &mut Work) -> bool {
     let single = |part: &Part| -> Vec<Part> {
         match part {
             Part::Absent | Part::AllBut(_) => vec![part.clone()],
             Part::Only(items) => items.iter().map(|i| Part::Only(BTreeSet::from([i.clone()]))).collect(),
         }
     };
-    let parts = [single(&statement.principal), single(&statement.action), single(&statement.resource)];
-    let [principals, actions, resources] = &parts;
-    let many = parts.iter().map(Vec::len).try_fold(1usize, usize::checked_mul);
-    if many.is_none_or(|n| n > MOST_ATOMS || !work.spend(n)) {
-        return Vec::new();
+    let [principals, actions, resources] =
+        [single(&narrow.principal), single(&narrow.action), single(&narrow.resource)];
+    let many = [&principals, &actions, &resources].into_iter().map(Vec::len).try_fold(1, usize::checked_mul);
+    if many.is_none_or(|n| !(2..=MOST_ATOMS).contains(&n)) {
+        return false;
     }
-    let mut all = Vec::new();
-    for principal in principals {
-        for action in actions {
-            all.extend(resources.iter().map(|resource| Statement {
-                principal: principal.clone(),
-                action: action.clone(),
-                resource: resource.clone(),
-                ..statement.clone()
-            }));
-        }
-    }
-    all
+    principals.iter().all(|principal| {
+        actions.iter().all(|action| {
+            let parts = |resource| Parts { principal, action, resource };
+            resources.iter().all(|resource| within_one(parts(resource), wide, work))
+        })
+    })
 }
 
-fn covers(wide: &Statement, narrow: &Statement, work: &mut Work) -> bool {
+/// Whether all but the parts of a statement lets at least as much through.
+fn fits(wide: &Statement, narrow: &Statement, work: &mut Work) -> bool {
     wide.effect == narrow.effect
         && (wide.version == narrow.version || wide.version.is_empty() || narrow.version.is_empty())
-        && part_covers(&wide.principal, &narrow.principal, &principal_covers, work)
-        && part_covers(&wide.action, &narrow.action, &pattern_covers, work)
-        && part_covers(&wide.resource, &narrow.resource, &pattern_covers, work)
-        && condition_covers(wide, narrow)
+        && condition_covers(wide, narrow, work)
 }
 
 type ItemCovers = dyn Fn(&Item, &Item, &mut Work) -> bool;
@@ -88,13 +97,15 @@ fn part_covers(wide: &Part, narrow: &Part, item: &ItemCovers, work: &mut Work) -
 }
 
 fn any(all: &BTreeSet<Item>, work: &mut Work, test: impl Fn(&Item, &mut Work) -> bool) -> bool {
-    all.iter().any(|item| work.spend(1) && test(item, work))
+    all.iter().any(|item| work.spend(1 + item.1.length() / BYTES) && test(item, work))
 }
 
 /// Every condition of the wide one has to be in the narrow one, as it is or for fewer cases.
-fn condition_covers(wide: &Statement, narrow: &Statement) -> bool {
+fn condition_covers(wide: &Statement, narrow: &Statement, work: &mut Work) -> bool {
     wide.condition.iter().all(|(at, wide)| {
-        narrow.condition.get(at).is_some_and(|narrow| {
+        let length: usize = wide.iter().map(String::len).fold(0, usize::saturating_add);
+        let pays = work.spend(length / BYTES);
+        narrow.condition.get(at).filter(|_| pays).is_some_and(|narrow| {
             wide == narrow
                 || match listing(&at.0) {
                     Listing::OneOf => !narrow.is_empty() && narrow.is_subset(wide),

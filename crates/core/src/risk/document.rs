@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Map, Value};
 
 use super::{
+    facts::step,
     statement::{Entry, read_document},
     text::is_intrinsic,
 };
@@ -57,7 +58,7 @@ fn walk(value: &Value, key: &str, place: &str, found: &mut Documents) {
         Value::Object(object) => {
             let mut inside = Documents::new();
             for (name, item) in object {
-                walk(item, name, &format!("{place}/{name}"), &mut inside);
+                walk(item, name, &format!("{place}/{}", step(name)), &mut inside);
             }
             // Written in a way that we do not know is not the same as nothing.
             if inside.is_empty() && is_a_document_by_name(key) && !object.is_empty() {
@@ -69,7 +70,7 @@ fn walk(value: &Value, key: &str, place: &str, found: &mut Documents) {
         }
         Value::Array(items) => {
             for item in items {
-                walk(item, key, &format!("{place}/{}", identity(place, item)), found);
+                walk(item, key, &format!("{place}/{}", step(&identity(place, item))), found);
             }
         }
         Value::String(text) => {

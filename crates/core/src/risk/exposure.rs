@@ -5,7 +5,7 @@
 use serde_json::{Value, json};
 
 use super::{
-    facts::{Facts, is_flag, plain},
+    facts::{Facts, is_flag, plain, step},
     guard_values::is_hollow,
     pair::properties,
     rules::Rule,
@@ -158,15 +158,13 @@ fn signers(value: &Value, place: &str, facts: &mut Facts) {
                     facts.guards.insert((NO_AUTH, place.to_owned()));
                     facts.properties.insert("DistributionConfig".to_owned());
                 }
-                signers(item, &format!("{place}/{name}"), facts);
+                signers(item, &format!("{place}/{}", step(name)), facts);
             }
         }
         Value::Array(list) => {
             for item in list {
-                // CloudFront takes 255 characters; nobody shall make us copy more.
                 let pattern = item.get("PathPattern").map(plain).unwrap_or_default();
-                let pattern: String = pattern.chars().take(4096).collect();
-                signers(item, &format!("{place}/{pattern}"), facts);
+                signers(item, &format!("{place}/{}", step(&pattern)), facts);
             }
         }
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}

@@ -1,11 +1,14 @@
 //! What is compared of a resource besides whole policies: facts that open something, and facts that guard it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, BTreeSet},
+};
 
 use serde_json::Value;
 
 use super::text::{Text, is_intrinsic, items};
-use crate::bundle::canonical_json;
+use crate::{bundle::canonical_json, words::Digest};
 
 /// A cause, and what exactly; the latter is compared and never shown.
 pub(super) type Fact = (&'static str, String);
@@ -66,11 +69,21 @@ pub(super) fn plain(value: &Value) -> String {
         Value::Array(list) => {
             let mut all: Vec<String> = list.iter().map(plain).collect();
             all.sort();
-            format!("{all:?}")
+            // Their lengths keep them apart. To escape them would double them at each level.
+            let told = |text: &String| format!("{}:{text}", text.len());
+            format!("[{}]", all.iter().map(told).collect::<String>())
         }
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::Object(_) => canonical_json(value),
     }
 }
+
+/// A step of a path. Templates may hold names of any length; each is copied with all that lies below it.
+pub(super) fn step(name: &str) -> Cow<'_, str> {
+    if name.len() <= LONGEST_STEP { name.into() } else { Digest::of(name).to_string().into() }
+}
+
+/// AWS has no names of properties that are longer.
+const LONGEST_STEP: usize = 128;
 
 /// The last word of a type: `Role` of `AWS::IAM::Role`.
 pub(super) fn last_word(resource_type: &str) -> &str {

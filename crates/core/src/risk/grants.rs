@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 
 use super::{
     document::{Documents, documents},
-    facts::{Facts, is_flag, last_word, plain},
+    facts::{Facts, is_flag, last_word, plain, step},
     grant_types::{GUARDS, LIMITING, LOGIN, PRINCIPAL, SHARES, is_about_permissions, whole},
     reference::{Reference, references},
     statement::{Effect, Entry, read},
@@ -259,7 +259,7 @@ fn acting_roles(
             for (name, item) in object {
                 // `IamInstanceProfile: {Arn: …}`
                 let key = if named && matches!(name.as_str(), "Arn" | "Name") { key } else { name };
-                acting_roles(top, key, item, &format!("{place}/{name}"), ours, found);
+                acting_roles(top, key, item, &format!("{place}/{}", step(name)), ours, found);
             }
         }
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::text::Text;
+use crate::words::Digest;
 
 /// Whether a schema opens its fields in another way, or nobody can tell.
 pub(super) fn opens_otherwise(before: &Value, after: &Value) -> bool {
@@ -24,9 +25,7 @@ pub(super) fn opens_otherwise(before: &Value, after: &Value) -> bool {
         return true;
     }
     let (old, new) = (doors(&old), doors(&new));
-    let as_before =
-        |place: &Place<'_>, door: &Door| old.get(place).map_or(door.is_empty(), |was| was == door);
-    !new.iter().all(|(place, door)| as_before(place, door))
+    !new.iter().all(|(place, door)| old.get(place).copied().flatten() == *door)
 }
 
 /// What stands for a part of the text that only CloudFormation knows.
@@ -72,14 +71,19 @@ fn tokens(properties: &Value) -> Vec<String> {
 
 /// A type, and a field of it.
 type Place<'a> = (&'a str, &'a str);
-/// The directives that say who may read it, with their arguments.
-type Door = Vec<String>;
+/// The directives that say who may read it, with their arguments, whatever their order; none: the default of the API.
+type Door = Option<Digest>;
+
+fn door(mut directives: Vec<String>) -> Door {
+    directives.sort();
+    (!directives.is_empty()).then(|| Digest::of(format!("{directives:?}")))
+}
 
 /// Who may read each field.
 fn doors(tokens: &[String]) -> BTreeMap<Place<'_>, Door> {
     let mut found: BTreeMap<Place<'_>, Door> = BTreeMap::new();
     let (mut kind, mut field) = ("", "");
-    let (mut of_kind, mut own) = (Door::new(), Door::new());
+    let (mut of_kind, mut own): (Door, Vec<String>) = (None, Vec::new());
     let (mut braces, mut brackets) = (0_u32, 0_u32);
     let mut before = "";
     for (place, token) in tokens.iter().enumerate() {
@@ -90,17 +94,16 @@ fn doors(tokens: &[String]) -> BTreeMap<Place<'_>, Door> {
             ")" => brackets = brackets.saturating_sub(1),
             "{" if brackets == 0 => {
                 braces = braces.saturating_add(1);
-                (of_kind, field) = (std::mem::take(&mut own), "");
+                (of_kind, field) = (door(std::mem::take(&mut own)), "");
             }
             "}" if brackets == 0 => {
                 braces = braces.saturating_sub(1);
-                close(&mut found, (kind, field), &of_kind, std::mem::take(&mut own));
-                (kind, field) = ("", "");
-                of_kind.clear();
+                close(&mut found, (kind, field), of_kind, std::mem::take(&mut own));
+                (kind, field, of_kind) = ("", "", None);
             }
             "@" if next.starts_with("aws_") => own.push(String::new()),
             _ if brackets == 0 && is_word && before != "@" && matches!(next, ":" | "(") && braces > 0 => {
-                close(&mut found, (kind, field), &of_kind, std::mem::take(&mut own));
+                close(&mut found, (kind, field), of_kind, std::mem::take(&mut own));
                 field = token;
             }
             _ if is_word
@@ -122,12 +125,17 @@ fn doors(tokens: &[String]) -> BTreeMap<Place<'_>, Door> {
     found
 }
 
-fn close<'a>(found: &mut BTreeMap<Place<'a>, Door>, place: Place<'a>, of_kind: &Door, mut own: Door) {
+fn close<'a>(found: &mut BTreeMap<Place<'a>, Door>, place: Place<'a>, of_kind: Door, own: Vec<String>) {
     if place.1.is_empty() {
         return;
     }
-    own.sort();
-    found.entry(place).or_default().extend(if own.is_empty() { of_kind.clone() } else { own });
+    let here = door(own).or(of_kind);
+    let there = found.entry(place).or_default();
+    *there = match (*there, here) {
+        // A type that is extended.
+        (Some(one), Some(other)) => door(vec![one.to_string(), other.to_string()]),
+        (one, other) => one.or(other),
+    };
 }
 
 #[cfg(test)]

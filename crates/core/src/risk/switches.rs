@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::{
     exposure::{INTERNET, NO_AUTH},
-    facts::{Facts, plain},
+    facts::{Facts, plain, step},
     text::items,
 };
 
@@ -99,9 +99,10 @@ fn find(kind: &str, value: &Value, above: &str, top: &str, facts: &mut Facts) {
         Value::Object(object) => {
             for (name, item) in object {
                 let top = if top.is_empty() { name } else { top };
-                let path = format!("{above}/{name}");
+                let path = format!("{above}/{}", step(name));
                 for switch in &SWITCHES {
-                    let named = name == switch.name || path.ends_with(&format!("/{}", switch.name));
+                    let at = path.strip_suffix(switch.name);
+                    let named = at.is_some_and(|above| above.ends_with('/'));
                     if named && (switch.kind.is_empty() || switch.kind == kind) && !is_safe(item, switch.safe)
                     {
                         facts.opens.insert((switch.cause, format!("{}={}", switch.name, plain(item))));

@@ -56,6 +56,11 @@ impl Text {
         self
     }
 
+    /// How many characters and tokens there are.
+    pub(super) fn length(&self) -> usize {
+        self.0.len()
+    }
+
     pub(super) fn is_star(&self) -> bool {
         self.0 == [Piece::Any]
     }

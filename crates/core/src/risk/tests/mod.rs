@@ -4,6 +4,7 @@ mod code;
 mod given;
 mod guards;
 mod holes;
+mod hostile;
 mod iam;
 mod lists;
 mod nested;
