@@ -22,6 +22,15 @@ impl Cidr {
         (length <= most).then_some(Self { v6, bits, length })
     }
 
+    /// Reads a block, or a single address.
+    pub(super) fn of_address(text: &str) -> Option<Self> {
+        match text.parse() {
+            Ok(IpAddr::V4(_)) => Self::parse(&format!("{text}/32")),
+            Ok(IpAddr::V6(_)) => Self::parse(&format!("{text}/128")),
+            Err(_) => Self::parse(text),
+        }
+    }
+
     /// Whether all addresses of the other block are in this one.
     pub(super) fn covers(self, other: Self) -> bool {
         let mask = if self.length == 0 { 0 } else { u128::MAX << (128 - self.length) };

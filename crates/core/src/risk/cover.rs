@@ -3,8 +3,9 @@
 use std::collections::BTreeSet;
 
 use super::{
+    cidr::Cidr,
     statement::{Item, Part, Statement},
-    text::Work,
+    text::{Text, Work},
 };
 
 /// The most single permissions that one statement is split into, to find each of them elsewhere.
@@ -102,24 +103,64 @@ fn any(all: &BTreeSet<Item>, work: &mut Work, test: impl Fn(&Item, &mut Work) ->
 
 /// Every condition of the wide one has to be in the narrow one, as it is or for fewer cases.
 fn condition_covers(wide: &Statement, narrow: &Statement, work: &mut Work) -> bool {
-    wide.condition.iter().all(|(at, wide)| {
-        let length: usize = wide.iter().map(String::len).fold(0, usize::saturating_add);
-        let pays = work.spend(length / BYTES);
-        narrow.condition.get(at).filter(|_| pays).is_some_and(|narrow| {
-            wide == narrow
-                || match listing(&at.0) {
-                    Listing::OneOf => !narrow.is_empty() && narrow.is_subset(wide),
-                    Listing::NoneOf => narrow.is_superset(wide),
-                    Listing::Other => false,
-                }
-        })
+    wide.condition.iter().all(|((operator, key), wide)| {
+        let length: usize = wide.iter().map(Text::length).fold(0, usize::saturating_add);
+        let same = || narrow.condition.get(&(operator.clone(), key.clone()));
+        let exactly = || narrow.condition.get(&(exact(operator)?.to_owned(), key.clone()));
+        let Some(narrow) = same().or_else(exactly).filter(|_| work.spend(length / BYTES)) else {
+            return false;
+        };
+        match listing(operator) {
+            _ if wide == narrow => true,
+            Listing::OneOf(value) => {
+                let found = |n: &Text, work: &mut Work| {
+                    wide.contains(n) || wide.iter().any(|w| work.spend(1) && value_covers(value, w, n, work))
+                };
+                !narrow.is_empty() && narrow.iter().all(|n| found(n, work))
+            }
+            Listing::NoneOf => narrow.is_superset(wide),
+            Listing::Other => false,
+        }
     })
 }
 
+/// The operator that takes the same values without wildcards.
+fn exact(operator: &str) -> Option<&'static str> {
+    match operator {
+        "StringLike" => Some("StringEquals"),
+        "ArnLike" => Some("ArnEquals"),
+        "ArnEquals" => Some("ArnLike"),
+        _ => None,
+    }
+}
+
+/// Whether a value of a condition holds for all that another one holds for.
+fn value_covers(value: Matched, wide: &Text, narrow: &Text, work: &mut Work) -> bool {
+    match value {
+        Matched::Exactly => false,
+        Matched::Pattern => wide.covers(narrow, work),
+        // The parts of an ARN are compared one by one, so a wildcard takes no colon in.
+        Matched::Arn => wide.count(':') == narrow.count(':') && wide.covers(narrow, work),
+        Matched::Addresses => {
+            let block = |text: &Text| Cidr::of_address(&text.resolved(|_| None)?);
+            block(wide).zip(block(narrow)).is_some_and(|(wide, narrow)| wide.covers(narrow))
+        }
+    }
+}
+
 enum Listing {
-    OneOf,
+    OneOf(Matched),
     NoneOf,
     Other,
+}
+
+/// How a value of a condition is compared.
+#[derive(Clone, Copy)]
+enum Matched {
+    Exactly,
+    Pattern,
+    Arn,
+    Addresses,
 }
 
 /// How an operator takes a list of values ("IAM JSON policy elements: Condition operators").
@@ -128,14 +169,13 @@ fn listing(operator: &str) -> Listing {
     match name.strip_suffix("IfExists").unwrap_or(name) {
         "StringEquals"
         | "StringEqualsIgnoreCase"
-        | "StringLike"
         | "NumericEquals"
         | "DateEquals"
         | "Bool"
-        | "BinaryEquals"
-        | "IpAddress"
-        | "ArnEquals"
-        | "ArnLike" => Listing::OneOf,
+        | "BinaryEquals" => Listing::OneOf(Matched::Exactly),
+        "StringLike" => Listing::OneOf(Matched::Pattern),
+        "ArnEquals" | "ArnLike" => Listing::OneOf(Matched::Arn),
+        "IpAddress" => Listing::OneOf(Matched::Addresses),
         "StringNotEquals"
         | "StringNotEqualsIgnoreCase"
         | "StringNotLike"
@@ -171,6 +211,16 @@ mod tests {
     #[case::condition_gone(json!({"Action": "*", "Condition": {"Bool": {"k": "true"}}}), json!({"Action": "*"}), false)]
     #[case::fewer_values(json!({"Condition": {"StringLike": {"k": ["a", "b"]}}}), json!({"Condition": {"StringLike": {"k": "a"}}}), true)]
     #[case::more_values(json!({"Condition": {"StringLike": {"k": "a"}}}), json!({"Condition": {"StringLike": {"k": ["a", "b"]}}}), false)]
+    #[case::a_narrower_pattern(json!({"Condition": {"StringLike": {"k": "repo:o/r:*"}}}), json!({"Condition": {"StringLike": {"k": "repo:o/r:ref:refs/heads/main"}}}), true)]
+    #[case::a_wider_pattern(json!({"Condition": {"StringLike": {"k": "repo:o/r:x"}}}), json!({"Condition": {"StringLike": {"k": "repo:o/*"}}}), false)]
+    #[case::no_pattern(json!({"Condition": {"StringEquals": {"k": "a*"}}}), json!({"Condition": {"StringEquals": {"k": "ab"}}}), false)]
+    #[case::exactly_one(json!({"Condition": {"StringLike": {"k": "a*"}}}), json!({"Condition": {"StringEquals": {"k": "ab"}}}), true)]
+    #[case::any_of_it(json!({"Condition": {"StringEquals": {"k": "ab"}}}), json!({"Condition": {"StringLike": {"k": "ab"}}}), false)]
+    #[case::an_arn(json!({"Condition": {"ArnLike": {"k": "arn:aws:s3:::a*"}}}), json!({"Condition": {"ArnLike": {"k": "arn:aws:s3:::ab"}}}), true)]
+    #[case::an_arn_in_parts(json!({"Condition": {"ArnLike": {"k": "arn:aws:*"}}}), json!({"Condition": {"ArnLike": {"k": "arn:aws:s3:::ab"}}}), false)]
+    #[case::fewer_addresses(json!({"Condition": {"IpAddress": {"k": "10.0.0.0/8"}}}), json!({"Condition": {"IpAddress": {"k": ["10.1.0.0/16", "10.2.3.4"]}}}), true)]
+    #[case::more_addresses(json!({"Condition": {"IpAddress": {"k": "10.0.0.0/8"}}}), json!({"Condition": {"IpAddress": {"k": "0.0.0.0/0"}}}), false)]
+    #[case::a_star_itself(json!({"Condition": {"StringLike": {"k": "a${*}"}}}), json!({"Condition": {"StringLike": {"k": "ab"}}}), false)]
     #[case::more_exceptions(json!({"Condition": {"StringNotEquals": {"k": "a"}}}), json!({"Condition": {"StringNotEquals": {"k": ["a", "b"]}}}), true)]
     #[case::fewer_exceptions(json!({"Condition": {"StringNotEquals": {"k": ["a", "b"]}}}), json!({"Condition": {"StringNotEquals": {"k": "a"}}}), false)]
     #[case::not_action_shrinks(json!({"NotAction": ["a:*", "b:*"]}), json!({"NotAction": "a:*"}), false)]

@@ -6,6 +6,7 @@ use serde_json::{Map, Value};
 
 use super::{
     facts::step,
+    guard_names::has_keys_of_the_app,
     statement::{Entry, read_document},
     text::is_intrinsic,
 };
@@ -28,7 +29,7 @@ pub(super) fn documents(resource_type: &str, properties: &Map<String, Value>) ->
     if resource_type.starts_with("AWS::WAF") {
         return found;
     }
-    for (name, value) in properties {
+    for (name, value) in properties.iter().filter(|(name, _)| !has_keys_of_the_app(name)) {
         let mut documents = Documents::new();
         if name == "Statement" {
             // A resource that is one statement, such as AWS::Events::EventBusPolicy.
@@ -57,7 +58,7 @@ fn walk(value: &Value, key: &str, place: &str, found: &mut Documents) {
         Value::Object(object) if is_document(object) => add(found, place, read_document(object)),
         Value::Object(object) => {
             let mut inside = Documents::new();
-            for (name, item) in object {
+            for (name, item) in object.iter().filter(|(name, _)| !has_keys_of_the_app(name)) {
                 walk(item, name, &format!("{place}/{}", step(name)), &mut inside);
             }
             // Written in a way that we do not know is not the same as nothing.

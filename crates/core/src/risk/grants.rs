@@ -10,6 +10,7 @@ use super::{
     document::{Documents, documents},
     facts::{Facts, is_flag, last_word, plain, step},
     grant_types::{GUARDS, LIMITING, LOGIN, PRINCIPAL, SHARES, is_about_permissions, whole},
+    guard_names::has_keys_of_the_app,
     reference::{Reference, references},
     statement::{Effect, Entry, read},
     text::{Text, is_intrinsic, items},
@@ -121,7 +122,7 @@ pub(super) fn grants(resource: Option<&Resource>, ours: &dyn Fn(&str) -> bool) -
     facts.properties.extend(found.properties);
     let mut roles = Facts::default();
     if !kind.starts_with("AWS::IAM::") {
-        for (name, value) in object {
+        for (name, value) in object.iter().filter(|(name, _)| !has_keys_of_the_app(name)) {
             acting_roles(name, name, value, name, ours, &mut roles);
         }
     }
@@ -256,7 +257,7 @@ fn acting_roles(
             }
         }
         Value::Object(object) => {
-            for (name, item) in object {
+            for (name, item) in object.iter().filter(|(name, _)| !has_keys_of_the_app(name)) {
                 // `IamInstanceProfile: {Arn: …}`
                 let key = if named && matches!(name.as_str(), "Arn" | "Name") { key } else { name };
                 acting_roles(top, key, item, &format!("{place}/{}", step(name)), ours, found);

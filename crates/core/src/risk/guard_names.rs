@@ -205,6 +205,28 @@ const FREE: [&str; 39] = [
     "ConfigurationProperties",
 ];
 
+/// Maps whose keys an app chooses.
+const KEYS_OF_THE_APP: [&str; 13] = [
+    "Environment",
+    "EnvironmentVariables",
+    "RuntimeEnvironmentVariables",
+    "Variables",
+    "StageVariables",
+    "Tags",
+    "TagList",
+    "Labels",
+    "DockerLabels",
+    "DefaultArguments",
+    "EventPattern",
+    "FilterPolicy",
+    "AttributeMapping",
+];
+
+/// Whether an app chooses the names of what stands below.
+pub(super) fn has_keys_of_the_app(name: &str) -> bool {
+    KEYS_OF_THE_APP.contains(&name)
+}
+
 /// What a property of this name guards, in a resource of this type.
 pub(super) fn guard_of(resource_type: &str, name: &str) -> Option<Guard> {
     let of_type = |(start, of, _): &&(&str, &str, Guard)| *of == name && resource_type.starts_with(start);

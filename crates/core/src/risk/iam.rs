@@ -14,6 +14,7 @@ use super::{
     finding::Causes,
     grant_types::{ends_with_itself, is_about_permissions},
     grants::{Grants, grants},
+    guard_values::is_hollow,
     moved::Moved,
     pair::{Pair, properties, section_of},
     reference::Reference,
@@ -30,6 +31,9 @@ const BEHIND: &str = "what its policies refer to changes";
 const CONDITION: &str = "the condition that decides on its permissions changes";
 const FIELDS: &str = "changes who may read or write which field";
 const UNSEEN: &str = "its permissions are in no template that is known";
+/// What everything is allowed by, unless a policy is there.
+const OPEN_WITHOUT: [(&str, &str); 2] =
+    [("AWS::EC2::VPCEndpoint", "PolicyDocument"), ("AWS::EFS::FileSystem", "FileSystemPolicy")];
 const FOLDED: &str = "a loop or transform decides what it allows";
 
 /// Why a resource means more permissions than before; nothing if it does not.
@@ -48,7 +52,7 @@ pub(super) fn iam(pair: &Pair<'_>, moved: &Moved, made: &BTreeSet<&str>) -> Caus
     let before = grants(pair.before(), &|_| false);
     let after = grants(pair.after(), &|id| is_new && made.contains(id));
     if pair.after().is_some() || !ends_with_itself(pair.resource_type()) {
-        compare(&before.documents, &after.documents, &mut causes);
+        compare(&before.documents, &after.documents, begins_to_limit(pair), &mut causes);
         let gone = before.documents.keys().filter(|place| !after.documents.contains_key(*place));
         if gone.into_iter().any(|place| cannot_be_read(place, properties(pair.after()))) {
             causes.entry(UNREADABLE).or_default();
@@ -62,6 +66,15 @@ pub(super) fn iam(pair: &Pair<'_>, moved: &Moved, made: &BTreeSet<&str>) -> Caus
     }
     behind(pair, &after, moved, &mut causes);
     causes
+}
+
+/// The first policy of a resource that let everybody do everything as long as it had none.
+fn begins_to_limit(pair: &Pair<'_>) -> Option<&'static str> {
+    let of = |(kind, name): &&(&str, &str)| {
+        pair.before().is_some_and(|old| old.resource_type == *kind)
+            && is_hollow(properties(pair.before()).get(name))
+    };
+    OPEN_WITHOUT.iter().find(of).map(|(_, name)| *name)
 }
 
 /// Whether at the place of a policy, or around it, there is now something that only CloudFormation can resolve.
@@ -107,11 +120,12 @@ fn unseen(change: &Change) -> bool {
     }
 }
 
-fn compare(before: &Documents, after: &Documents, causes: &mut Causes) {
+/// Compares documents place by place. `limits`: the place of one that only takes away.
+fn compare(before: &Documents, after: &Documents, limits: Option<&str>, causes: &mut Causes) {
     let places: BTreeSet<&String> = before.keys().chain(after.keys()).collect();
     let none = Vec::new();
     let mut work = Work::new();
-    for place in places {
+    for place in places.into_iter().filter(|place| Some(place.as_str()) != limits) {
         let (old, new) = (before.get(place).unwrap_or(&none), after.get(place).unwrap_or(&none));
         let (old, new) = (Sorted::of(old), Sorted::of(new));
         let more = new.allow.iter().filter(|s| !covered(s, &old.allow, &mut work));

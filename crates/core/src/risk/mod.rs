@@ -27,6 +27,7 @@ mod guard_values;
 mod guards;
 mod guards_behind;
 mod iam;
+mod lasting;
 mod lifecycle;
 mod moved;
 mod nested;
@@ -67,7 +68,7 @@ use crate::{
 /// Whether a text holds a reference to a secret or parameter that does not name a version.
 #[must_use]
 pub fn is_unpinned(text: &str) -> bool {
-    dynamic::is_unpinned(&serde_json::Value::String(text.to_owned()))
+    dynamic::is_unpinned(&serde_json::Value::String(text.to_owned()), &|_| false)
 }
 
 /// One stack before and after.
@@ -126,6 +127,7 @@ impl Found {
         let pairs = level.pairs();
         let moved = level.moved(&pairs);
         let mut touched = false;
+        let secrets = opaque::secrets(&pairs);
         let made: BTreeSet<&str> = pairs.iter().filter(|p| p.before().is_none()).map(|p| p.id).collect();
         for pair in &pairs {
             if pair.resource_type() == opaque::NESTED_STACK
@@ -147,7 +149,8 @@ impl Found {
             lifecycle::lifecycle(pair, &moved, code_only, &about, &mut self.risks);
             self.permissions_and_reach(pair, &made, &moved, &about);
             let known = level.knows_nested(pair.id);
-            self.risks.add(RiskClass::Opaque, &about, opaque::opaque(pair, code_only, known), None);
+            let causes = opaque::opaque(pair, code_only, known, &secrets);
+            self.risks.add(RiskClass::Opaque, &about, causes, None);
             let before = origin::from_outside(pair.before(), level.origins());
             let new = origin::is_new(&outside, &before, pair, &moved);
             self.risks.add(RiskClass::Opaque, &about, new, None);

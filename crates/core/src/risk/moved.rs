@@ -5,11 +5,29 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 use super::{
-    code, opaque,
+    code, lasting, opaque,
     pair::{Pair, properties},
     reference::{Reference, references},
 };
-use crate::bundle::Template;
+use crate::{
+    bundle::Template,
+    stack::{Change, ValueSource},
+};
+
+/// A resource that stays the same: its type, and which of its properties differ.
+struct Modified {
+    kind: String,
+    properties: BTreeSet<String>,
+}
+
+impl Modified {
+    fn of(pair: &Pair<'_>) -> Self {
+        Self {
+            kind: pair.resource_type().to_owned(),
+            properties: differing_properties(pair).into_iter().map(str::to_owned).collect(),
+        }
+    }
+}
 
 /// What changes behind references.
 #[derive(Default)]
@@ -20,7 +38,7 @@ pub(super) struct Moved {
     /// Resources that become others, or may.
     resources: BTreeSet<String>,
     /// Resources that stay the same and get other values.
-    modified: BTreeSet<String>,
+    modified: BTreeMap<String, Modified>,
     /// Parameters of which nobody knows whether they change, and conditions that they decide on.
     uncertain: BTreeSet<Reference>,
 }
@@ -86,7 +104,7 @@ impl Moved {
         let mut readers: BTreeMap<String, Vec<&str>> = BTreeMap::new();
         for pair in pairs.iter().filter(|p| opaque::has_free_attributes(p.resource_type())) {
             let refers = references(properties(pair.new));
-            if self.modified.contains(pair.id) || refers.iter().any(|r| self.reference(r)) {
+            if self.modified.contains_key(pair.id) || refers.iter().any(|r| self.reference(r)) {
                 self.resources.insert(pair.id.to_owned());
             }
             for reference in refers {
@@ -108,9 +126,14 @@ impl Moved {
 
     fn listed(&mut self, pair: &Pair<'_>) {
         for change in &pair.changes {
-            let same = change.action == "Modify" && matches!(change.replacement.as_str(), "False" | "");
-            if same && !change.policy_action.starts_with("Replace") {
-                self.modified.insert(pair.id.to_owned());
+            let same = matches!(change.replacement.as_str(), "False" | "")
+                && !change.policy_action.starts_with("Replace");
+            let stays = same && change.action == "Modify";
+            if stays && is_only_noted(pair, change) {
+                continue;
+            }
+            if stays || (change.action == "Modify" && lasting::is_revised(pair)) {
+                self.modified.insert(pair.id.to_owned(), Modified::of(pair));
             } else {
                 self.resources.insert(pair.id.to_owned());
             }
@@ -123,8 +146,17 @@ impl Moved {
             self.resources.insert(pair.id.to_owned());
             return;
         };
-        if code::is_code_only(old, new, &[]) {
-            self.modified.insert(pair.id.to_owned());
+        let differs = differing_properties(pair);
+        let stays = !differs.is_empty()
+            && !pair.section_differs("Type")
+            && !self.condition_of(pair)
+            && !references(properties(Some(new))).iter().any(|r| self.input(r))
+            && (lasting::is_revised(pair) || lasting::is_made_in_place(pair.resource_type(), &differs));
+        if stays && differs.iter().all(|name| lasting::is_note(name)) {
+            return;
+        }
+        if stays || code::is_code_only(old, new, &[]) {
+            self.modified.insert(pair.id.to_owned(), Modified::of(pair));
         } else if pair.section_differs("Properties")
             || pair.section_differs("Type")
             || self.condition_of(pair)
@@ -157,8 +189,8 @@ impl Moved {
             || match reference {
                 Reference::Name(name) => self.resources.contains(name),
                 Reference::Attribute(id, attribute) => {
-                    let lasting = ["Arn", "ARN", "Id", "Name"].iter().any(|end| attribute.ends_with(end));
-                    self.resources.contains(id) || (!lasting && self.modified.contains(id))
+                    let other = |m: &Modified| !lasting::lasts(&m.kind, attribute, &m.properties);
+                    self.resources.contains(id) || self.modified.get(id).is_some_and(other)
                 }
                 Reference::Mapping(_) | Reference::Condition(_) => false,
             }
@@ -173,6 +205,24 @@ impl Moved {
     pub(super) fn within(&self, value: &Value) -> bool {
         references(value).iter().any(|r| self.reference(r))
     }
+}
+
+/// The names of the properties that the templates say different things about.
+fn differing_properties<'a>(pair: &Pair<'a>) -> BTreeSet<&'a str> {
+    let names = |of| properties(of).as_object().into_iter().flatten().map(|(name, _)| name.as_str());
+    names(pair.old).chain(names(pair.new)).filter(|name| pair.property_differs(name)).collect()
+}
+
+/// Whether nothing changes but what people note on a resource, by the templates and by the list.
+fn is_only_noted(pair: &Pair<'_>, change: &Change) -> bool {
+    let (Some(_), Some(_)) = (pair.old, pair.new) else { return false };
+    let differs = differing_properties(pair);
+    let is_note =
+        |d: &ValueSource| d.attribute == "Tags" || (d.attribute == "Properties" && lasting::is_note(&d.name));
+    pair.section_differs("Properties")
+        && !pair.section_differs("Condition")
+        && differs.iter().all(|name| lasting::is_note(name))
+        && change.details.iter().all(is_note)
 }
 
 fn section<'a>(template: &'a Template, name: &str) -> impl Iterator<Item = (&'a String, &'a Value)> {

@@ -2,10 +2,12 @@
 
 use std::collections::BTreeSet;
 
+use serde_json::Value;
+
 use super::{
     code, dynamic,
     iam::is_folded,
-    pair::{Pair, section_of},
+    pair::{Pair, properties, section_of},
 };
 use crate::bundle::Template;
 
@@ -49,6 +51,20 @@ const MACRO: &str = "a transform decides what it is";
 /// The type of nested stacks.
 pub(super) const NESTED_STACK: &str = "AWS::CloudFormation::Stack";
 
+/// The secrets that a template makes, by themselves and by what ties them to a database.
+pub(super) fn secrets<'a>(pairs: &[Pair<'a>]) -> BTreeSet<&'a str> {
+    let of =
+        |kind: &'static str| pairs.iter().filter(move |p| p.new.is_some_and(|new| new.resource_type == kind));
+    let mut secrets: BTreeSet<&str> = of("AWS::SecretsManager::Secret").map(|p| p.id).collect();
+    let tied = of("AWS::SecretsManager::SecretTargetAttachment").filter(|p| {
+        let secret = properties(p.new).get("SecretId").and_then(|id| id.get("Ref")).and_then(Value::as_str);
+        secret.is_some_and(|id| secrets.contains(id))
+    });
+    let tied: Vec<&str> = tied.map(|p| p.id).collect();
+    secrets.extend(tied);
+    secrets
+}
+
 /// Whether whoever reads an attribute of such a resource may get anything when it changes in whatever way.
 pub(super) fn has_free_attributes(resource_type: &str) -> bool {
     resource_type == NESTED_STACK
@@ -57,7 +73,13 @@ pub(super) fn has_free_attributes(resource_type: &str) -> bool {
 }
 
 /// Why a change of this resource has effects that cannot be seen.
-pub(super) fn opaque(pair: &Pair<'_>, code_only: bool, nested_known: bool) -> BTreeSet<&'static str> {
+/// `secrets`: those that the template makes.
+pub(super) fn opaque(
+    pair: &Pair<'_>,
+    code_only: bool,
+    nested_known: bool,
+    secrets: &BTreeSet<&str>,
+) -> BTreeSet<&'static str> {
     let mut causes = BTreeSet::new();
     if !pair.touched() || code_only {
         return causes;
@@ -72,7 +94,8 @@ pub(super) fn opaque(pair: &Pair<'_>, code_only: bool, nested_known: bool) -> BT
         if is_folded(&new.body) && !new.body.is_array() {
             causes.insert(MACRO);
         }
-        if section_of(pair.new, "Properties").is_some_and(dynamic::is_unpinned) {
+        let is_unpinned = |value| dynamic::is_unpinned(value, &|id| secrets.contains(id));
+        if section_of(pair.new, "Properties").is_some_and(is_unpinned) {
             causes.insert(SECRET);
         }
     }

@@ -34,7 +34,7 @@ pub(super) struct Statement {
     pub(super) action: Part,
     pub(super) resource: Part,
     /// Values by operator and key. All of them have to hold, so more of them is narrower.
-    pub(super) condition: BTreeMap<(String, String), BTreeSet<String>>,
+    pub(super) condition: BTreeMap<(String, String), BTreeSet<Text>>,
     /// The version of the policy language, where it makes a difference.
     pub(super) version: String,
 }
@@ -199,9 +199,9 @@ fn principals(value: &Value) -> BTreeSet<Item> {
     }
 }
 
-fn conditions(value: &Value) -> BTreeMap<(String, String), BTreeSet<String>> {
+fn conditions(value: &Value) -> BTreeMap<(String, String), BTreeSet<Text>> {
     let mut found = BTreeMap::new();
-    let whole = |v: &Value| BTreeSet::from([canonical_json(v)]);
+    let whole = |v: &Value| BTreeSet::from([Text::unread(v)]);
     match value.as_object().filter(|_| !is_intrinsic(value)) {
         None => {
             found.insert((String::new(), String::new()), whole(value));
@@ -213,7 +213,7 @@ fn conditions(value: &Value) -> BTreeMap<(String, String), BTreeSet<String>> {
                         found.insert((operator.clone(), String::new()), whole(keys));
                     }
                     Some(keys) => found.extend(keys.iter().map(|(key, values)| {
-                        let values = items(values).into_iter().map(|v| format!("{:?}", Text::of(v)));
+                        let values = items(values).into_iter().map(|v| Text::of(v).with_variables());
                         ((operator.clone(), key.clone()), values.collect())
                     })),
                 }

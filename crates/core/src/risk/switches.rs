@@ -7,6 +7,7 @@ use serde_json::Value;
 use super::{
     exposure::{INTERNET, NO_AUTH},
     facts::{Facts, plain, step},
+    guard_names::has_keys_of_the_app,
     text::items,
 };
 
@@ -97,7 +98,7 @@ pub(super) fn switches(kind: &str, properties: &Value, facts: &mut Facts) {
 fn find(kind: &str, value: &Value, above: &str, top: &str, facts: &mut Facts) {
     match value {
         Value::Object(object) => {
-            for (name, item) in object {
+            for (name, item) in object.iter().filter(|(name, _)| !has_keys_of_the_app(name)) {
                 let top = if top.is_empty() { name } else { top };
                 let path = format!("{above}/{}", step(name));
                 for switch in &SWITCHES {

@@ -46,6 +46,16 @@ impl Text {
         text
     }
 
+    /// A value of which nothing is read: it is equal to itself and to nothing else.
+    pub(super) fn unread(value: &Value) -> Self {
+        Self(vec![Piece::Token(canonical_json(value))])
+    }
+
+    /// How often a character stands in it.
+    pub(super) fn count(&self, character: char) -> usize {
+        self.0.iter().filter(|p| **p == Piece::Char(character)).count()
+    }
+
     /// Without a difference between upper and lower case, as in actions.
     pub(super) fn lower(mut self) -> Self {
         for piece in &mut self.0 {
@@ -102,11 +112,16 @@ impl Text {
 
     /// The text with the given sign for each token.
     pub(super) fn with_tokens_as(&self, sign: char) -> String {
+        self.with_tokens_by(|_| sign)
+    }
+
+    /// The text with a sign for each token that depends on what it is.
+    pub(super) fn with_tokens_by(&self, sign: impl Fn(&str) -> char) -> String {
         let char = |p: &Piece| match p {
             Piece::Char(c) => *c,
             Piece::One => '?',
             Piece::Any => '*',
-            Piece::Token(_) => sign,
+            Piece::Token(token) => sign(token),
         };
         self.0.iter().map(char).collect()
     }
