@@ -120,11 +120,13 @@ pub(super) fn exposure(resource: Option<&Resource>) -> Exposure {
         properties.get("RuleAction").and_then(Value::as_str).unwrap_or_default().to_ascii_lowercase()
     });
     if is(&WAYS) || entry.as_ref().is_some_and(|action| action != "deny") {
-        facts.open_whole(properties, PATHS);
+        facts.open_whole(kind, properties, PATHS);
     }
-    if is(&FILTERS) || entry.as_ref().is_some_and(|action| action != "allow") {
+    if (is(&FILTERS) && kind != "AWS::WAFv2::LoggingConfiguration")
+        || entry.as_ref().is_some_and(|action| action != "allow")
+    {
         let mut whole = Facts::default();
-        whole.open_whole(properties, FILTER);
+        whole.open_whole(kind, properties, FILTER);
         facts.guards.append(&mut whole.opens);
         facts.properties.append(&mut whole.properties);
     }
@@ -132,6 +134,14 @@ pub(super) fn exposure(resource: Option<&Resource>) -> Exposure {
         facts.opens.insert((INTERNET, String::new()));
     }
     switches(kind, properties, facts);
+    let remote = properties.get("RemoteAccess");
+    let is_open =
+        remote.is_some_and(|r| !is_hollow(r.get("Ec2SshKey")) && is_hollow(r.get("SourceSecurityGroups")));
+    // "Amazon EKS API reference: RemoteAccessConfig": without groups, port 22 is open to the internet.
+    if kind == "AWS::EKS::Nodegroup" && is_open {
+        facts.opens.insert((INTERNET, "RemoteAccess".to_owned()));
+        facts.properties.insert("RemoteAccess".to_owned());
+    }
     public_access_block(properties, facts);
     gateway(kind, properties, facts);
     for name in ["WebACLId", "VPCOptions", "VpcConfig", "VPCConfig", "NetworkConfiguration"] {

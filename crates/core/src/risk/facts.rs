@@ -7,7 +7,10 @@ use std::{
 
 use serde_json::Value;
 
-use super::text::{Text, is_intrinsic, items};
+use super::{
+    lasting::is_note,
+    text::{Text, is_intrinsic, items},
+};
 use crate::{bundle::canonical_json, words::Digest};
 
 /// A cause, and what exactly; the latter is compared and never shown.
@@ -41,13 +44,13 @@ impl Facts {
         }
     }
 
-    /// Any difference in the properties opens something.
-    pub(super) fn open_whole(&mut self, properties: &Value, cause: &'static str) {
+    /// Any difference in the properties opens something, but for those that never do.
+    pub(super) fn open_whole(&mut self, kind: &str, properties: &Value, cause: &'static str) {
         let kept: BTreeMap<&String, String> = properties
             .as_object()
             .into_iter()
             .flatten()
-            .filter(|(name, _)| !matches!(name.as_str(), "Tags" | "Description" | "TagList"))
+            .filter(|(name, _)| !is_note(name) && !HARMLESS.contains(&(kind, name)))
             .map(|(name, value)| (name, plain(value)))
             .collect();
         self.properties.extend(kept.keys().map(|name| (*name).clone()));
@@ -60,6 +63,15 @@ impl Facts {
         opened.chain(before.guards.difference(&self.guards)).map(|(cause, _)| *cause).collect()
     }
 }
+
+/// Properties of types that are compared as a whole, and that say nothing about who gets where.
+const HARMLESS: [(&str, &str); 5] = [
+    ("AWS::Lambda::Url", "Cors"),
+    ("AWS::Lambda::Url", "InvokeMode"),
+    ("AWS::ElasticLoadBalancingV2::Listener", "Certificates"),
+    ("AWS::ApiGateway::Authorizer", "AuthorizerResultTtlInSeconds"),
+    ("AWS::ApiGatewayV2::Authorizer", "AuthorizerResultTtlInSeconds"),
+];
 
 /// One text for a value, the same for the different ways to write it.
 pub(super) fn plain(value: &Value) -> String {

@@ -94,7 +94,10 @@ fn whole_by_name(resource_type: &str) -> Option<&'static str> {
     if matches!(word, "User" | "UserPoolUser") {
         return Some(LOGIN);
     }
-    WHOLE_BY_NAME.iter().find(|(end, _)| word.ends_with(end)).map(|(_, cause)| *cause)
+    // Services differ in how they write an abbreviation: `ApiKey`, `APIKey`.
+    let word = word.to_ascii_lowercase();
+    let ends = |(end, _): &&(&str, &str)| word.ends_with(&end.to_ascii_lowercase());
+    WHOLE_BY_NAME.iter().find(ends).map(|(_, cause)| *cause)
 }
 
 /// Flags that keep people out as long as they are on.

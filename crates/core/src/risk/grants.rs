@@ -72,7 +72,7 @@ pub(super) fn grants(resource: Option<&Resource>, ours: &dyn Fn(&str) -> bool) -
         applies_to(kind, object, &found.properties, effects, &mut facts);
     }
     if let Some(cause) = whole(kind) {
-        facts.open_whole(properties, cause);
+        facts.open_whole(kind, properties, cause);
     }
     for (limited, name) in LIMITING {
         if kind == limited && object.contains_key(name) {

@@ -32,7 +32,7 @@ const fn guard(class: RiskClass, way: Way) -> Guard {
 }
 
 /// Guards whose name does not say it: the start of the type, the name.
-const OF_TYPE: [(&str, &str, Guard); 12] = [
+const OF_TYPE: [(&str, &str, Guard); 28] = [
     ("AWS::CloudFront::KeyGroup", "Items", guard(Iam, Way::Grant)),
     ("AWS::CloudFront::Distribution", "DomainName", guard(Network, Way::Grant)),
     ("AWS::CloudFront::Distribution", "FunctionAssociations", guard(Iam, Way::Presence)),
@@ -45,6 +45,27 @@ const OF_TYPE: [(&str, &str, Guard); 12] = [
     ("AWS::MSK::", "Sasl", guard(Iam, Way::Either)),
     ("AWS::MemoryDB::", "ACLName", guard(Iam, Way::Limit)),
     ("AWS::Glue::Catalog", "AllowFullTableExternalDataAccess", guard(Iam, Way::Grant)),
+    // Whoever may write an attribute may be what it says; without the list, all may be written.
+    ("AWS::Cognito::UserPoolClient", "WriteAttributes", guard(Iam, Way::Names)),
+    ("AWS::Cognito::UserPool", "PreSignUp", guard(Iam, Way::Presence)),
+    ("AWS::Cognito::UserPool", "PreAuthentication", guard(Iam, Way::Presence)),
+    ("AWS::Cognito::UserPool", "PreTokenGeneration", guard(Iam, Way::Presence)),
+    ("AWS::Cognito::UserPool", "PreTokenGenerationConfig", guard(Iam, Way::Presence)),
+    ("AWS::Cognito::UserPool", "VerifyAuthChallengeResponse", guard(Iam, Way::Presence)),
+    ("AWS::Cognito::UserPool", "MinimumLength", guard(Iam, Way::Limit)),
+    ("AWS::Cognito::UserPool", "AdvancedSecurityMode", guard(Iam, Way::Limit)),
+    ("AWS::ECS::TaskDefinition", "PidMode", guard(Iam, Way::Grant)),
+    ("AWS::ECS::TaskDefinition", "SourcePath", guard(Iam, Way::Grant)),
+    ("AWS::ECS::TaskDefinition", "Capabilities", guard(Iam, Way::Grant)),
+    ("AWS::EFS::AccessPoint", "PosixUser", guard(Iam, Way::Either)),
+    ("AWS::EFS::AccessPoint", "RootDirectory", guard(Iam, Way::Either)),
+    ("AWS::Lightsail::Instance", "Ports", guard(Network, Way::Either)),
+    ("AWS::Lightsail::Bucket", "AccessRules", guard(Network, Way::Either)),
+    (
+        "AWS::ElasticLoadBalancingV2::LoadBalancer",
+        "EnforceSecurityGroupInboundRulesOnPrivateLinkTraffic",
+        guard(Network, Way::Limit),
+    ),
 ];
 
 /// Names that sound like a guard, and are compared by rules of their own: the start of the type, the name.
@@ -63,7 +84,7 @@ const OF_THEIR_OWN: [&str; 4] = [
 ];
 
 /// Words of names that say how long, how often, how much or what for, and not who.
-const HARMLESS: [&str; 19] = [
+const HARMLESS: [&str; 21] = [
     "ttl",
     "timeout",
     "seconds",
@@ -83,10 +104,12 @@ const HARMLESS: [&str; 19] = [
     "methods",
     "headers",
     "message",
+    "subject",
+    "length",
 ];
 
 /// Words that stand next to each other in a name; the first that fits decides. A star stands for any end of a word.
-const PHRASES: [(&[&str], Guard); 72] = [
+const PHRASES: [(&[&str], Guard); 79] = [
     (&["block", "public"], guard(Network, Way::Limit)),
     (&["ignore", "public"], guard(Network, Way::Limit)),
     (&["restrict", "public"], guard(Network, Way::Limit)),
@@ -126,6 +149,10 @@ const PHRASES: [(&[&str], Guard); 72] = [
     (&["require", "tls"], guard(Network, Way::Limit)),
     (&["require", "ssl"], guard(Network, Way::Limit)),
     (&["viewer", "protocol", "policy"], guard(Network, Way::Limit)),
+    (&["tls", "enabled"], guard(Network, Way::Limit)),
+    (&["ssl", "mode"], guard(Network, Way::Limit)),
+    (&["endpoint", "encryption"], guard(Network, Way::Limit)),
+    (&["network", "isolation"], guard(Network, Way::Limit)),
     (&["master", "user*"], guard(Iam, Way::Either)),
     (&["authorized"], guard(Iam, Way::Grant)),
     (&["auth"], guard(Iam, Way::Limit)),
@@ -140,6 +167,7 @@ const PHRASES: [(&[&str], Guard); 72] = [
     (&["ownership"], guard(Iam, Way::Limit)),
     (&["scopes"], guard(Iam, Way::Limit)),
     (&["user", "group", "ids"], guard(Iam, Way::Limit)),
+    (&["user", "group", "id"], guard(Iam, Way::Limit)),
     (&["user", "pool", "id"], guard(Iam, Way::Limit)),
     (&["user", "pool", "arn*"], guard(Iam, Way::Limit)),
     (&["user", "pool", "config"], guard(Iam, Way::Limit)),
@@ -157,6 +185,8 @@ const PHRASES: [(&[&str], Guard); 72] = [
     (&["users"], guard(Iam, Way::Grant)),
     (&["callback"], guard(Iam, Way::Grant)),
     (&["allow", "origins"], guard(Iam, Way::Grant)),
+    (&["allowed", "origins"], guard(Iam, Way::Grant)),
+    (&["privileged"], guard(Iam, Way::Grant)),
     (&["execute", "command"], guard(Iam, Way::Grant)),
     (&["root", "access"], guard(Iam, Way::Grant)),
 ];
@@ -243,10 +273,14 @@ pub(super) fn guard_of(resource_type: &str, name: &str) -> Option<Guard> {
     let stands = |phrase: &[&str]| {
         words.windows(phrase.len()).any(|some| some.iter().zip(phrase).all(|(word, want)| fits(word, want)))
     };
-    if words.first().is_some_and(|word| word == "allowed") && !stands(&["ip", "range*"]) {
+    let begins = |with: &[&str]| words.first().is_some_and(|word| with.contains(&word.as_str()));
+    if begins(&["allowed"]) && !stands(&["ip", "range*"]) && !stands(&["allowed", "origins"]) {
         return Some(guard(Iam, Way::Names));
     }
-    PHRASES.iter().find(|(phrase, _)| stands(phrase)).map(|(_, found)| *found)
+    let (_, found) = PHRASES.iter().find(|(phrase, _)| stands(phrase))?;
+    // To switch a limit off is a grant.
+    let is_off = found.way == Way::Limit && begins(&["allow", "disable", "bypass", "skip"]);
+    Some(if is_off { Guard { way: Way::Grant, ..*found } } else { *found })
 }
 
 /// Whether rules of their own compare a property of this name.
@@ -256,8 +290,10 @@ pub(super) fn is_elsewhere(resource_type: &str, name: &str) -> bool {
 }
 
 /// Whether what stands under a name is of the app and no property.
-pub(super) fn is_free(name: &str) -> bool {
-    FREE.contains(&name)
+pub(super) fn is_free(resource_type: &str, name: &str) -> bool {
+    // The machine that builds, and not what its variables say.
+    let is_machine = resource_type == "AWS::CodeBuild::Project" && name == "Environment";
+    FREE.contains(&name) && !is_machine
 }
 
 fn fits(word: &str, want: &str) -> bool {
@@ -306,6 +342,8 @@ mod tests {
     #[case("AnonymousAuthEnabled", Some((Iam, Way::Grant)))]
     #[case("PublicAccessCidrs", Some((Network, Way::Limit)))]
     #[case("ResourcesVpcConfig", Some((Network, Way::Limit)))]
+    #[case::a_limit_that_is_switched_off("AllowAuthorizerOverride", Some((Iam, Way::Grant)))]
+    #[case::who_calls_from_a_browser("AllowedOrigins", Some((Iam, Way::Grant)))]
     #[case::no_identity("CapacityProviders", None)]
     #[case::nobody("Author", None)]
     #[case::how_long("AuthorizerResultTtlInSeconds", None)]

@@ -67,12 +67,15 @@ const OPEN: [&str; 14] = [
 const CLOSED: [&str; 9] = ["none", "off", "no", "false", "disable", "disabled", "private", "denyall", "deny"];
 
 /// Values that keep out more the further on they stand.
-const LADDERS: [&[&str]; 6] = [
+const LADDERS: [&[&str]; 9] = [
     &["off", "optional", "on"],
     &["optional", "required"],
     &["preferred", "required"],
     &["never", "no-override", "always"],
     &["allow-all", "redirect-to-https", "https-only"],
+    &["allow", "deny"],
+    &["off", "audit", "enforced"],
+    &["none", "require", "verify-ca", "verify-full"],
     &["objectwriter", "bucketownerpreferred", "bucketownerenforced"],
 ];
 
@@ -114,6 +117,10 @@ pub(super) fn is_weak(value: &Value, within: bool) -> bool {
 /// Whether it is known that the new value keeps out all that the old one does.
 fn rises(old: Option<&Value>, new: Option<&Value>) -> bool {
     let (Some(old), Some(new)) = (old.and_then(scalar), new.and_then(scalar)) else { return false };
+    let number = |text: &str| text.parse::<u32>().ok();
+    if number(&old).zip(number(&new)).is_some_and(|(old, new)| old < new) {
+        return true;
+    }
     LADDERS.iter().any(|ladder| {
         let place = |text: &str| ladder.iter().position(|step| *step == text);
         place(&old).zip(place(&new)).is_some_and(|(old, new)| old < new)

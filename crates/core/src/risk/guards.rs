@@ -100,7 +100,7 @@ impl<'a> Search<'a> {
     ) {
         // Who joins and leaves security groups is compared by a rule of its own.
         let elsewhere = is_groups(name) || is_elsewhere(self.kind, name);
-        if old == new || is_free(name) || elsewhere {
+        if old == new || is_free(self.kind, name) || elsewhere {
             return;
         }
         let own = guard_of(self.kind, name).map(|guard| (guard, name));
@@ -230,6 +230,11 @@ impl<'a> Search<'a> {
         };
         let hollow = |list: &[Value]| list.iter().all(|item| is_hollow(Some(item)));
         let (was_empty, is_empty) = (hollow(old), hollow(new));
+        // Nobody is let in who was not, where everybody was.
+        let had_all = matches!(guard.way, Way::Grant | Way::Names) && old.iter().any(|item| *item == "*");
+        if had_all && !is_empty && !within {
+            return;
+        }
         let told = match guard.way {
             Way::Limit => {
                 let says_no = || !self.is_new && new.iter().any(|item| is_weak(item, within));

@@ -54,7 +54,7 @@ struct Holds {
 
 impl Reads<'_> {
     fn property(&self, name: &str, value: &Value) -> Holds {
-        if is_free(name) || is_groups(name) {
+        if is_free(self.kind, name) || is_groups(name) {
             return Holds::default();
         }
         match guard_of(self.kind, name) {

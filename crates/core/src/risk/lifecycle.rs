@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::{
     finding::{About, Findings},
     moved::Moved,
-    pair::Pair,
+    pair::{Pair, properties},
 };
 use crate::{api::RiskClass, stack::Change};
 
@@ -34,6 +34,9 @@ pub(super) fn lifecycle(
     if pair.deferred && pair.changes.is_empty() {
         deferred(pair, moved, code_only, about, found);
     }
+    if is_unprotected(pair) {
+        found.add(RiskClass::Delete, about, ["is no longer protected against deletion"], None);
+    }
     if let (Some(old), Some(new)) = (pair.old, pair.new) {
         if old.resource_type != new.resource_type {
             found.add(RiskClass::Replace, about, ["becomes a resource of another type"], None);
@@ -49,6 +52,19 @@ pub(super) fn lifecycle(
             }
         }
     }
+}
+
+/// Whether a property that keeps people from deleting the resource (`DeletionProtection`, `DeletionProtectionEnabled`) is not on any more.
+fn is_unprotected(pair: &Pair<'_>) -> bool {
+    let is_off = |value: Option<&Value>| match value {
+        None | Some(Value::Bool(false)) => true,
+        Some(Value::String(text)) => matches!(text.to_ascii_lowercase().as_str(), "false" | "inactive"),
+        Some(_) => false,
+    };
+    let (Some(old), Some(_)) = (properties(pair.before()).as_object(), pair.after()) else { return false };
+    old.iter()
+        .filter(|(name, value)| name.starts_with("DeletionProtection") && !is_off(Some(value)))
+        .any(|(name, value)| properties(pair.after()).get(name) != Some(value))
 }
 
 /// The properties that a resource is made anew for, or may be.

@@ -37,7 +37,7 @@ const fn switch(
     Switch { kind, name, safe, absent, cause }
 }
 
-const SWITCHES: [Switch; 24] = [
+const SWITCHES: [Switch; 26] = [
     switch("", "MapPublicIpOnLaunch", &["false"], true, ADDRESS),
     switch("", "AssociatePublicIpAddress", &["false"], true, ADDRESS),
     switch("", "AssignPublicIp", &["disabled", "false"], true, ADDRESS),
@@ -74,6 +74,8 @@ const SWITCHES: [Switch; 24] = [
     switch("AWS::CodePipeline::Webhook", "Authentication", &["github_hmac", "ip"], false, NO_AUTH),
     switch("AWS::BedrockAgentCore::Gateway", "AuthorizerType", &["aws_iam", "custom_jwt"], false, NO_AUTH),
     switch("AWS::AmazonMQ::Broker", "PubliclyAccessible", &["false"], false, INTERNET),
+    switch("AWS::MWAA::Environment", "WebserverAccessMode", &["private_only"], true, INTERNET),
+    switch("AWS::AppStream::Fleet", "EnableDefaultInternetAccess", &["false"], true, ADDRESS),
 ];
 
 fn mentions(value: &Value, name: &str) -> bool {
@@ -110,7 +112,8 @@ fn find(kind: &str, value: &Value, above: &str, top: &str, facts: &mut Facts) {
                         facts.properties.insert(top.to_owned());
                     }
                 }
-                if is_groups(name) {
+                let of_interface = name == "Groups" && above.ends_with("/NetworkInterfaces");
+                if is_groups(name) || of_interface {
                     for group in items(item) {
                         facts.opens.insert((JOINS, plain(group)));
                         facts.properties.insert(top.to_owned());
@@ -132,15 +135,12 @@ fn is_safe(value: &Value, safe: &[&str]) -> bool {
     }
 }
 
-/// Properties that list the security groups of something.
+/// Whether a property lists the security groups of something, such as `VpcSecurityGroupIds` or `EmrManagedMasterSecurityGroup`; those that
+/// a rule lets in are compared as rules.
 pub(super) fn is_groups(name: &str) -> bool {
-    [
-        "SecurityGroupIds",
-        "SecurityGroups",
-        "VPCSecurityGroups",
-        "VpcSecurityGroupIds",
-        "GroupSet",
-        "SecurityGroupIdList",
-    ]
-    .contains(&name)
+    let name = name.to_ascii_lowercase();
+    let ends = ["idlist", "ids", "id", "arns", "arn", "names", "name"];
+    let kind = ends.iter().find_map(|end| name.strip_suffix(end)).unwrap_or(&name);
+    let is_group = kind.ends_with("securitygroup") || kind.ends_with("securitygroups");
+    (is_group || name == "groupset") && !name.starts_with("source") && !name.starts_with("destination")
 }
