@@ -17,13 +17,15 @@ pub fn count_changes(changes: &[Change], code_only: &BTreeSet<String>) -> Change
     let mut n = ChangeCount::default();
     for c in changes.iter().filter(|c| c.resource_type != "AWS::CDK::Metadata") {
         match (c.action.as_str(), c.replacement.as_str()) {
-            ("Add" | "Import", _) => n.add += 1,
-            ("Remove", _) => n.remove += 1,
-            (_, "True") => n.replace += 1,
+            // What takes its place is counted.
+            ("Remove", _) if code_only.contains(&c.logical_id) => {}
             _ if code_only.contains(&c.logical_id) => {
                 n.modify += 1;
                 n.code += 1;
             }
+            ("Add" | "Import", _) => n.add += 1,
+            ("Remove", _) => n.remove += 1,
+            (_, "True") => n.replace += 1,
             (_, "Conditional") | ("Dynamic", _) => n.maybe_replace += 1,
             _ => n.modify += 1,
         }
@@ -31,8 +33,8 @@ pub fn count_changes(changes: &[Change], code_only: &BTreeSet<String>) -> Change
     n
 }
 
-/// A change list as a plan shows it, riskiest first and those of one type together, without the resources that get other code and nothing else: those are a
-/// number.
+/// A change list as a plan shows it, riskiest first and those of one type together, without the resources that get other code and
+/// nothing else: those are a number.
 #[must_use]
 pub fn listed_changes(changes: &[Change], code_only: &BTreeSet<String>) -> Vec<ResourceChange> {
     let mut list: Vec<ResourceChange> = changes

@@ -3,11 +3,16 @@
 //! The keys are those that the constructs of the CDK (aws-cdk-lib 2.276.0) put the hash of an asset into, for resources
 //! that take new code in place.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use serde_json::Value;
 
-use super::text::Text;
+use super::{
+    pair::{Pair, properties},
+    text::Text,
+};
 use crate::{
-    bundle::{Resource, meaning},
+    bundle::{Resource, canonical_json, meaning},
     stack::Change,
 };
 
@@ -20,8 +25,11 @@ enum Key {
     Image,
 }
 
+/// Every change of a task definition makes a new revision of it; the one before stays where it runs.
+const TASK: &str = "AWS::ECS::TaskDefinition";
+
 /// Types, and where their code is named. `*` is each item of a list.
-const KEYS: [(&str, &[&str], Key); 24] = [
+const KEYS: [(&str, &[&str], Key); 25] = [
     ("AWS::Lambda::Function", &["Code", "S3Key"], Key::Any),
     ("AWS::Lambda::Function", &["Code", "S3ObjectVersion"], Key::Any),
     ("AWS::Lambda::Function", &["Code", "ZipFile"], Key::Any),
@@ -48,6 +56,7 @@ const KEYS: [(&str, &[&str], Key); 24] = [
         Key::Image,
     ),
     ("AWS::CodeBuild::Project", &["Environment", "Image"], Key::Image),
+    (TASK, &["ContainerDefinitions", "*", "Image"], Key::Image),
     (
         "AWS::KinesisAnalyticsV2::Application",
         &[
@@ -81,12 +90,14 @@ pub(super) fn is_code_only(old: &Resource, new: &Resource, changes: &[&Change]) 
 }
 
 fn agrees(change: &Change, keys: &[(&[&str], Key)]) -> bool {
+    let is_revised = change.resource_type == TASK;
+    let stays =
+        matches!(change.replacement.as_str(), "False" | "") && !change.policy_action.starts_with("Replace");
     change.action == "Modify"
-        && matches!(change.replacement.as_str(), "False" | "")
-        && !change.policy_action.starts_with("Replace")
+        && (stays || is_revised)
         && change.scope.iter().all(|s| s == "Properties" || s == "Metadata")
         && change.details.iter().all(|d| {
-            matches!(d.requires_recreation.as_str(), "Never" | "")
+            (is_revised || matches!(d.requires_recreation.as_str(), "Never" | ""))
                 && (d.attribute == "Metadata"
                     || (d.name == "Layers" && d.change_source == "ResourceReference")
                     || keys.iter().any(|(path, _)| path.first() == Some(&d.name.as_str())))
@@ -96,18 +107,71 @@ fn agrees(change: &Change, keys: &[(&[&str], Key)]) -> bool {
 /// The resource with its code cut out.
 fn without(mut body: Value, keys: &[(&[&str], Key)]) -> Value {
     for (path, key) in keys {
-        let mut at = body.get_mut("Properties");
-        for step in *path {
-            at = at.and_then(|value| value.get_mut(*step));
-        }
-        if let Some(value) = at {
-            *value = match key {
-                Key::Any => Value::Null,
-                Key::Image => Value::String(repository(value)),
-            };
+        if let Some(properties) = body.get_mut("Properties") {
+            cut_out(properties, path, *key);
         }
     }
     body
+}
+
+fn cut_out(value: &mut Value, path: &[&str], key: Key) {
+    match path.split_first() {
+        Some((&"*", rest)) => {
+            value.as_array_mut().into_iter().flatten().for_each(|item| cut_out(item, rest, key));
+        }
+        Some((step, rest)) => value.get_mut(*step).into_iter().for_each(|item| cut_out(item, rest, key)),
+        None => {
+            *value = match key {
+                Key::Any => Value::Null,
+                Key::Image => Value::String(repository(value)),
+            }
+        }
+    }
+}
+
+/// Types of which each change makes another one that takes the place of the one before, what they belong to, and what may differ.
+const TAKEN_PLACE: [(&str, &str, &[&str]); 2] = [
+    ("AWS::Lambda::Version", "FunctionName", &["Description", "CodeSha256"]),
+    ("AWS::ApiGateway::Deployment", "RestApiId", &["Description"]),
+];
+
+/// The resources that are such a step from one to the next, both of them.
+pub(super) fn steps<'a>(pairs: &[Pair<'a>]) -> BTreeSet<&'a str> {
+    let mut steps = BTreeSet::new();
+    for (kind, of, free) in TAKEN_PLACE {
+        let meaning = |properties: &Value| {
+            let mut rest = properties.as_object().cloned().unwrap_or_default();
+            rest.retain(|name, _| !free.contains(&name.as_str()));
+            rest.contains_key(of).then(|| canonical_json(&Value::Object(rest)))
+        };
+        let of_kind = pairs.iter().filter(|p| p.resource_type() == kind);
+        let (mut gone, mut come): (BTreeMap<String, Vec<&str>>, BTreeMap<String, Vec<&str>>) =
+            Default::default();
+        for pair in of_kind {
+            match (pair.old, pair.new) {
+                (Some(old), None) => {
+                    meaning(properties(Some(old)))
+                        .into_iter()
+                        .for_each(|m| gone.entry(m).or_default().push(pair.id));
+                }
+                (None, Some(new)) => {
+                    meaning(properties(Some(new)))
+                        .into_iter()
+                        .for_each(|m| come.entry(m).or_default().push(pair.id));
+                }
+                (Some(_), Some(_)) | (None, None) => {}
+            }
+        }
+        for (meaning, ids) in &gone {
+            // One takes the place of one.
+            if let (Some(new), [old]) = (come.get(meaning), ids.as_slice())
+                && let [new] = new.as_slice()
+            {
+                steps.extend([*old, *new]);
+            }
+        }
+    }
+    steps
 }
 
 /// The name of an image without tag and digest.
@@ -155,5 +219,28 @@ mod tests {
     #[case("Custom::CDKBucketDeployment", json!({"SourceObjectKeys": ["a"]}), json!({"SourceObjectKeys": ["b"], "ServiceToken": 1}), false)]
     fn only_code(#[case] kind: &str, #[case] old: Value, #[case] new: Value, #[case] want: bool) {
         assert_eq!(is(kind, &old, &new), want);
+    }
+
+    #[test]
+    fn another_image_of_a_task_is_other_code_though_the_list_says_replaced() {
+        let task = |image: &str, more: &Value| Resource {
+            resource_type: TASK.to_owned(),
+            body: json!({"Type": TASK, "Properties": {"Family": "f", "ContainerDefinitions": [{"Image": image}, more]}}),
+        };
+        let listed = |kind: &str| {
+            let mut change = crate::risk::testing::change("T", kind, "Modify");
+            change.replacement = "True".to_owned();
+            change.policy_action = "ReplaceAndDelete".to_owned();
+            let mut why = crate::risk::testing::detail("ContainerDefinitions", "DirectModification", "");
+            why.requires_recreation = "Always".to_owned();
+            change.details.insert(why);
+            change
+        };
+        let (none, privileged) = (json!({}), json!({"Privileged": true}));
+        let is = |new: Resource, listed: &Change| is_code_only(&task("r:1", &none), &new, &[listed]);
+        assert!(is(task("r:2", &none), &listed(TASK)));
+        assert!(!is(task("r:2", &privileged), &listed(TASK)));
+        assert!(!is(task("s:1", &none), &listed(TASK)), "another repository");
+        assert!(!is(task("r:2", &none), &listed("AWS::Lambda::Function")), "what is replaced in truth");
     }
 }

@@ -21,7 +21,7 @@ pub(super) fn lifecycle(
     about: &About,
     found: &mut Findings,
 ) {
-    for change in &pair.changes {
+    for change in pair.changes.iter().filter(|_| !code_only) {
         let about = About { resource_type: change.resource_type.clone(), ..about.clone() };
         let policy = Some(change.policy_action.as_str());
         for (class, cause) in classes(change) {
@@ -107,6 +107,7 @@ fn classes(change: &Change) -> Vec<(RiskClass, &'static str)> {
 
 fn deferred(pair: &Pair<'_>, moved: &Moved, code_only: bool, about: &About, found: &mut Findings) {
     match (pair.old, pair.new) {
+        (Some(_), None) if code_only => {}
         (Some(old), None) => {
             let kept = keeps(&old.body, "DeletionPolicy");
             let (cause, policy) = match kept {
@@ -173,9 +174,10 @@ fn keeps(body: &Value, section: &str) -> Keeps {
 #[cfg(test)]
 mod tests {
     use rstest::rstest;
+    use serde_json::json;
 
     use super::*;
-    use crate::risk::testing::change;
+    use crate::risk::testing::{change, one_has};
 
     #[rstest]
     #[case("Remove", "", "Delete", &[RiskClass::Delete])]
@@ -201,5 +203,15 @@ mod tests {
         policy.clone_into(&mut c.policy_action);
         let found: Vec<_> = classes(&c).into_iter().map(|(class, _)| class).collect();
         assert_eq!(found, want);
+    }
+
+    #[rstest]
+    #[case(json!({"DeletionProtectionEnabled": true}), json!({}), true)]
+    #[case(json!({"DeletionProtection": "ACTIVE"}), json!({"DeletionProtection": "INACTIVE"}), true)]
+    #[case(json!({"DeletionProtection": {"Ref": "P"}}), json!({"DeletionProtection": {"Ref": "Q"}}), true)]
+    #[case(json!({"DeletionProtection": false}), json!({}), false)]
+    #[case(json!({}), json!({"DeletionProtection": true}), false)]
+    fn protection_against_deletion(#[case] old: Value, #[case] new: Value, #[case] want: bool) {
+        assert_eq!(one_has(RiskClass::Delete, "AWS::RDS::DBInstance", &old, &new), want);
     }
 }

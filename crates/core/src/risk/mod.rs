@@ -96,7 +96,8 @@ pub struct Assessed<'a> {
 pub struct Assessment {
     /// All risks: one for each class of each resource, the gravest class first, then by logical id.
     pub risks: Vec<Risk>,
-    /// The resources that get other code and nothing else, in place; those of nested stacks as `Parent/Child`.
+    /// The resources that get other code and nothing else; those of nested stacks as `Parent/Child`. A version of a function, or a
+    /// deployment of an API, and the one that takes its place are both among them.
     pub code_only: BTreeSet<String>,
 }
 
@@ -127,7 +128,7 @@ impl Found {
         let pairs = level.pairs();
         let moved = level.moved(&pairs);
         let mut touched = false;
-        let secrets = opaque::secrets(&pairs);
+        let (secrets, steps) = (opaque::secrets(&pairs), code::steps(&pairs));
         let made: BTreeSet<&str> = pairs.iter().filter(|p| p.before().is_none()).map(|p| p.id).collect();
         for pair in &pairs {
             if pair.resource_type() == opaque::NESTED_STACK
@@ -142,7 +143,7 @@ impl Found {
             touched |= pair.touched();
             let about = level.about(pair);
             let outside = origin::from_outside(pair.after(), level.origins());
-            let code_only = opaque::code_only(pair) && outside.is_empty();
+            let code_only = (steps.contains(pair.id) || opaque::code_only(pair)) && outside.is_empty();
             if code_only {
                 self.code_only.insert(about.id.clone());
             }

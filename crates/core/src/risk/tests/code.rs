@@ -41,9 +41,11 @@ fn asset_churn_of_a_cdk_app_carries_only_what_is_really_replaced_and_removed() {
     permission.details.insert(detail("FunctionName", "ResourceAttribute", "F.Arn"));
     list.push(permission);
     let found = assessed(Some(&old), &new, Some(&list));
-    assert_eq!(found.code_only.iter().collect::<Vec<_>>(), ["A", "D", "F"]);
+    assert_eq!(found.code_only.iter().collect::<Vec<_>>(), ["A", "D", "F", "FVersion1", "FVersion2"]);
     let risks: Vec<_> = found.risks.iter().map(|r| (r.class, r.logical_id.as_str())).collect();
-    assert_eq!(risks, [(Delete, "FVersion1"), (Replace, "L")]);
+    assert_eq!(risks, [(Replace, "L")]);
+    let counted = crate::change::count_changes(&list, &found.code_only);
+    assert_eq!((counted.add, counted.modify, counted.code, counted.remove, counted.replace), (0, 5, 4, 0, 1));
 }
 
 #[test]
@@ -51,8 +53,8 @@ fn without_a_list_code_does_not_replace_a_function() {
     let (old, new) = (resources(&app("1")), resources(&app("2")));
     let found = assessed(Some(&old), &new, None);
     let risks: Vec<_> = found.risks.iter().map(|r| (r.class, r.logical_id.as_str())).collect();
-    assert_eq!(risks, [(Delete, "FVersion1"), (MaybeReplace, "L")]);
-    assert_eq!(found.code_only.iter().collect::<Vec<_>>(), ["A", "D", "F"]);
+    assert_eq!(risks, [(MaybeReplace, "L")]);
+    assert_eq!(found.code_only.iter().collect::<Vec<_>>(), ["A", "D", "F", "FVersion1", "FVersion2"]);
 }
 
 #[test]
@@ -75,4 +77,29 @@ fn a_layer_that_changes_is_other_code_for_its_function() {
     let mut function = change("F", "AWS::Lambda::Function", "Modify");
     function.details.insert(detail("Layers", "ResourceReference", "L"));
     assert_eq!(assessed(Some(&t), &t, Some(&[function])).code_only.len(), 1);
+}
+
+#[test]
+fn a_version_that_nothing_takes_the_place_of_is_removed() {
+    let version = |of: &str, more: Value| {
+        let mut properties = json!({"FunctionName": {"Ref": of}});
+        properties.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        json!({"Type": "AWS::Lambda::Version", "Properties": properties})
+    };
+    let one = version("F", json!({}));
+    let deletes = |old: Value, new: Value| {
+        let (old, new) = (resources(&old), resources(&new));
+        let list = in_place(&old, &new);
+        let of = |list| assessed(Some(&old), &new, list).risks.iter().any(|r| r.class == Delete);
+        assert_eq!(of(Some(list.as_slice())), of(None));
+        of(None)
+    };
+    assert!(!deletes(json!({"V1": one}), json!({"V2": version("F", json!({"Description": "x"}))})));
+    assert!(deletes(json!({"V1": one}), json!({"V2": version("G", json!({}))})), "of another function");
+    assert!(deletes(
+        json!({"V1": one}),
+        json!({"V2": version("F", json!({"ProvisionedConcurrencyConfig": 1}))})
+    ));
+    assert!(deletes(json!({"V1": one, "V2": one}), json!({"V3": one})), "two go");
+    assert!(deletes(json!({"V1": one}), json!({})));
 }

@@ -12,4 +12,5 @@ mod network;
 mod opaque;
 mod origin;
 mod properties;
+mod quiet;
 mod read_nested;
