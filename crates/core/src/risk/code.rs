@@ -135,6 +135,13 @@ const TAKEN_PLACE: [(&str, &str, &[&str]); 2] = [
     ("AWS::ApiGateway::Deployment", "RestApiId", &["Description"]),
 ];
 
+/// Resources that mean the same, before and after.
+#[derive(Default)]
+struct Step<'a> {
+    gone: Vec<&'a str>,
+    come: Vec<&'a str>,
+}
+
 /// The resources that are such a step from one to the next, both of them.
 pub(super) fn steps<'a>(pairs: &[Pair<'a>]) -> BTreeSet<&'a str> {
     let mut steps = BTreeSet::new();
@@ -144,29 +151,15 @@ pub(super) fn steps<'a>(pairs: &[Pair<'a>]) -> BTreeSet<&'a str> {
             rest.retain(|name, _| !free.contains(&name.as_str()));
             rest.contains_key(of).then(|| canonical_json(&Value::Object(rest)))
         };
-        let of_kind = pairs.iter().filter(|p| p.resource_type() == kind);
-        let (mut gone, mut come): (BTreeMap<String, Vec<&str>>, BTreeMap<String, Vec<&str>>) =
-            Default::default();
-        for pair in of_kind {
-            match (pair.old, pair.new) {
-                (Some(old), None) => {
-                    meaning(properties(Some(old)))
-                        .into_iter()
-                        .for_each(|m| gone.entry(m).or_default().push(pair.id));
-                }
-                (None, Some(new)) => {
-                    meaning(properties(Some(new)))
-                        .into_iter()
-                        .for_each(|m| come.entry(m).or_default().push(pair.id));
-                }
-                (Some(_), Some(_)) | (None, None) => {}
-            }
+        let mut by_meaning: BTreeMap<String, Step<'a>> = BTreeMap::new();
+        for pair in pairs.iter().filter(|p| p.resource_type() == kind && p.old.is_some() != p.new.is_some()) {
+            let Some(meaning) = meaning(properties(pair.old.or(pair.new))) else { continue };
+            let step = by_meaning.entry(meaning).or_default();
+            if pair.old.is_some() { step.gone.push(pair.id) } else { step.come.push(pair.id) }
         }
-        for (meaning, ids) in &gone {
+        for step in by_meaning.values() {
             // One takes the place of one.
-            if let (Some(new), [old]) = (come.get(meaning), ids.as_slice())
-                && let [new] = new.as_slice()
-            {
+            if let ([old], [new]) = (step.gone.as_slice(), step.come.as_slice()) {
                 steps.extend([*old, *new]);
             }
         }

@@ -38,9 +38,7 @@ const OURS: char = '\u{1}';
 
 fn in_text(value: &Value, ours: &Ours<'_>) -> bool {
     let is_ours = |token: &str| match serde_json::from_str(token) {
-        Ok(Value::Object(reference)) => {
-            only(&reference, "Ref").and_then(Value::as_str).is_some_and(|id| ours(id))
-        }
+        Ok(Value::Object(reference)) => only(&reference, "Ref").and_then(Value::as_str).is_some_and(ours),
         _ => false,
     };
     let text = Text::of(value).with_tokens_by(|token| if is_ours(token) { OURS } else { '~' });
