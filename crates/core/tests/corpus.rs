@@ -24,6 +24,7 @@ fn names(of: &Path) -> BTreeSet<String> {
 #[case("archive", targets::archive::run)]
 #[case("asset_manifest", targets::asset_manifest::run)]
 #[case("freeze", targets::freeze::run)]
+#[case("image", targets::image::run)]
 #[case("manifest", targets::manifest::run)]
 #[case("plan", targets::plan::run)]
 #[case("template", targets::template::run)]

@@ -116,7 +116,7 @@ fn head(head: &[u8]) -> (u8, u32, &[u8]) {
 }
 
 /// A tar with types, modes and names as given, also those that a builder refuses.
-fn tar(entries: &[(&[u8], &[u8])]) -> Vec<u8> {
+pub(super) fn tar(entries: &[(&[u8], &[u8])]) -> Vec<u8> {
     let mut out = Vec::new();
     for (entry, content) in entries {
         let (flag, mode, name) = head(entry);
@@ -146,7 +146,7 @@ fn fill(field: &mut [u8], text: &[u8]) {
 }
 
 /// The bytes of a tar in which each block that looks like a header has the checksum of one.
-fn with_checksums(bytes: &[u8]) -> Vec<u8> {
+pub(super) fn with_checksums(bytes: &[u8]) -> Vec<u8> {
     let mut out = bytes.to_vec();
     for block in out.chunks_exact_mut(BLOCK) {
         if block[257..].starts_with(b"ustar") {

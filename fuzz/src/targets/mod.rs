@@ -5,6 +5,7 @@ pub mod archive;
 mod assembly;
 pub mod asset_manifest;
 pub mod freeze;
+pub mod image;
 pub mod manifest;
 mod parts;
 pub mod plan;
