@@ -1,0 +1,537 @@
+//! A ChangePlan as its ledger tells it.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+use jiff::Timestamp;
+
+use super::{
+    Annotation, Decision, Report,
+    ledger::{self, Ledger},
+    parse_annotation,
+};
+use crate::{
+    api::{
+        Action, ChangePlan, Check, CheckResult, Checked, Claimed, ClaimedStack, Closed, Decided, Identity,
+        IdentityNeeded, LedgerEntry, OwnedStack, PlannedAs, Proposal, ProposedStack, ReleaseRef, RiskClass,
+        Settled, SettledAs,
+    },
+    change::risk_classes,
+    effect::PlanVersion,
+    words::{ChangeId, DecisionId, Digest, Env, StackKey},
+};
+
+/// A decision as the ledger holds it.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Recorded {
+    /// The decision.
+    pub decided: Decided,
+    /// When it was first seen.
+    pub since: Timestamp,
+    /// The place of its entry.
+    pub place: u32,
+}
+
+impl Recorded {
+    /// Who decided, for people.
+    #[must_use]
+    pub fn who(&self) -> String {
+        self.decided.who()
+    }
+}
+
+/// What the annotations of an object say of one plan.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct Marks<'a> {
+    /// Decisions on it: key, value, and what they say.
+    pub decisions: Vec<(&'a str, &'a str, Decision)>,
+    /// Reports of checks on it.
+    pub reports: Vec<(&'a str, &'a str, Report)>,
+    /// What looks like one and is none, and why.
+    pub bad: Vec<(&'a str, String)>,
+}
+
+/// What the ledger says since the plan was last opened; decisions reach further back.
+#[derive(Clone, Debug)]
+pub struct PlanView {
+    /// The object.
+    pub plan: Arc<ChangePlan>,
+    /// Its name.
+    pub name: String,
+    /// Its place among the plans of its owner: the highest is the newest.
+    pub order: u64,
+    /// The release that it was last opened for.
+    pub release: Option<ReleaseRef>,
+    /// The CDK Stage that it was last opened for.
+    pub cdk_stage: Option<String>,
+    /// The parameter values that it was last opened for.
+    pub parameters: Option<Digest>,
+    /// Whether any of these values came from a Secret.
+    pub secrets: bool,
+    /// The stacks that were ours then.
+    pub owned: Vec<OwnedStack>,
+    /// When it was opened last.
+    pub opened_time: Timestamp,
+    /// The request to plan anew that the last opening answered.
+    pub request: Option<String>,
+    /// Every reject, and the other decisions that no execution has used up yet, oldest first.
+    pub decisions: Vec<Recorded>,
+    /// Approvals of releases that have no plan yet; kept here so that they are not lost.
+    pub beforehand: Vec<Recorded>,
+    /// What checks have reported since the last claim, the newest of each, and when.
+    pub checks: BTreeMap<String, (Checked, Timestamp)>,
+    /// Whether it was claimed; where all that changes is deferred, the claim names no stack yet.
+    pub claimed: bool,
+    /// The stacks that may run.
+    pub claims: BTreeMap<StackKey, ClaimedStack>,
+    /// When it was claimed first since then, cut to whole seconds; the gate was open at that time.
+    pub claimed_time: Timestamp,
+    /// How many approvals the gate wanted then.
+    pub claimed_with: Option<u32>,
+    /// Whether that is so, as far as is known: else somebody else may have claimed it.
+    pub claim_is_proven: bool,
+    /// Whether it is known, as far as anybody has looked, that the controller has opened it last, and proposes what it says.
+    pub opening_is_proven: bool,
+    /// The places of the entries of which nothing proves who wrote them, as far as anybody has looked.
+    pub unproven: BTreeSet<u32>,
+    /// The stacks that came to an end, and when.
+    pub settled: BTreeMap<StackKey, Settled>,
+    /// When the last of them did, or the plan was opened.
+    pub settled_time: Timestamp,
+    /// Whether its release was rejected as another change, and nobody has let it run since: no rule does.
+    pub release_rejected: bool,
+    /// Why it will not run, if it was closed.
+    pub closed: Option<Closed>,
+}
+
+impl PlanView {
+    /// Reads a plan. `None`: its ledger does not begin with an opening, so it is none of ours.
+    #[must_use]
+    pub fn new(plan: Arc<ChangePlan>) -> Option<Self> {
+        Self::leaving_out(&plan, &BTreeSet::new())
+    }
+
+    /// The same without the entries at these places.
+    pub(super) fn leaving_out(plan: &Arc<ChangePlan>, places: &BTreeSet<u32>) -> Option<Self> {
+        let first = plan.spec.ledger.first()?;
+        first.opened.as_ref()?;
+        let mut view = Self {
+            name: plan.metadata.name.clone()?,
+            plan: Arc::clone(plan),
+            order: 0,
+            release: None,
+            cdk_stage: None,
+            parameters: None,
+            secrets: false,
+            owned: Vec::new(),
+            opened_time: first.time.0,
+            request: None,
+            decisions: Vec::new(),
+            beforehand: Vec::new(),
+            checks: BTreeMap::new(),
+            claimed: false,
+            claims: BTreeMap::new(),
+            claimed_time: first.time.0,
+            claimed_with: None,
+            claim_is_proven: true,
+            opening_is_proven: true,
+            release_rejected: false,
+            unproven: BTreeSet::new(),
+            settled: BTreeMap::new(),
+            settled_time: first.time.0,
+            closed: None,
+        };
+        for (entry, place) in plan.spec.ledger.iter().zip(0_u32..).filter(|(_, at)| !places.contains(at)) {
+            view.take(entry, place);
+        }
+        Some(view)
+    }
+
+    fn take(&mut self, entry: &LedgerEntry, place: u32) {
+        if let Some(opened) = &entry.opened {
+            if self.claimed {
+                // What was approved has been tried: an approval counts for one execution.
+                self.decisions.retain(|d| d.decided.action == Action::Reject);
+            }
+            self.opened_time = entry.time.0;
+            self.request.clone_from(&opened.request);
+            self.order = opened.order;
+            self.release.clone_from(&opened.release);
+            self.cdk_stage.clone_from(&opened.cdk_stage);
+            self.parameters = opened.parameters;
+            self.secrets = opened.secrets;
+            self.owned.clone_from(&opened.owned);
+            self.claimed = false;
+            self.claimed_with = None;
+            self.claim_is_proven = true;
+            self.claims.clear();
+            self.settled.clear();
+            self.settled_time = entry.time.0;
+            self.closed = None;
+        }
+        if let Some(decided) = &entry.decided {
+            let recorded = Recorded {
+                since: decided.since.as_ref().map_or(entry.time.0, |t| t.0.min(entry.time.0)),
+                decided: decided.clone(),
+                place,
+            };
+            match &decided.under {
+                Some(DecisionId::Release(a1)) if self.proposal().a1.as_ref() != Some(a1) => {
+                    self.beforehand.push(recorded);
+                }
+                Some(_) | None => self.decisions.push(recorded),
+            }
+        }
+        if let Some(checked) = &entry.checked {
+            self.checks.insert(checked.name.clone(), (checked.clone(), entry.time.0));
+        }
+        if let Some(Claimed { stacks, approvals }) = &entry.claimed {
+            if !self.claimed {
+                self.checks.clear();
+                self.claimed_time = entry.time.0;
+                self.claimed_with = *approvals;
+            }
+            self.claimed = true;
+            for claim in stacks {
+                // A stack that is claimed again starts over.
+                self.settled.remove(&claim.key());
+                self.claims.insert(claim.key(), claim.clone());
+            }
+        }
+        if let Some(settled) = &entry.settled {
+            self.settled.insert(settled.key(), settled.clone());
+            self.settled_time = entry.time.0;
+        }
+        if let Some(closed) = &entry.closed {
+            self.closed = Some(closed.clone());
+        }
+    }
+
+    /// The proposal.
+    #[must_use]
+    pub fn proposal(&self) -> &Proposal {
+        &self.plan.spec.proposal
+    }
+
+    /// The id that decisions name.
+    #[must_use]
+    pub fn id(&self) -> &ChangeId {
+        &self.proposal().id
+    }
+
+    /// The resourceVersion that a write has to name.
+    #[must_use]
+    pub fn resource_version(&self) -> String {
+        self.plan.metadata.resource_version.clone().unwrap_or_default()
+    }
+
+    /// Which version of the object this is.
+    #[must_use]
+    pub fn version(&self) -> PlanVersion {
+        PlanVersion {
+            name: self.name.clone(),
+            uid: self.plan.metadata.uid.clone().unwrap_or_default(),
+            resource_version: self.resource_version(),
+            entries: self.plan.spec.ledger.len(),
+        }
+    }
+
+    /// Whether somebody rejected it, ever.
+    #[must_use]
+    pub fn rejected(&self) -> Option<&Decided> {
+        self.decisions.iter().map(|r| &r.decided).find(|d| d.action == Action::Reject)
+    }
+
+    /// The request to try again what has failed, if there is one that counts since the failure.
+    #[must_use]
+    pub fn retried(&self, needed: IdentityNeeded) -> Option<&Recorded> {
+        let counts = |identity: Identity| match (identity, needed) {
+            (Identity::Verified, _) | (Identity::Unverified, IdentityNeeded::Any) => true,
+            (Identity::Git | Identity::System, _) | (Identity::Unverified, IdentityNeeded::Verified) => false,
+        };
+        self.decisions.iter().rfind(|r| r.decided.action == Action::Retry && counts(r.decided.identity))
+    }
+
+    /// The classes of risk that it carries.
+    #[must_use]
+    pub fn risk_classes(&self) -> BTreeSet<RiskClass> {
+        let proposal = self.proposal();
+        match proposal.risks.as_slice() {
+            // A plan of an earlier version has numbers alone.
+            [] => risk_classes(&proposal.stacks).collect(),
+            told => told.iter().map(|r| r.class).collect(),
+        }
+    }
+
+    /// The stacks that it touches lie in these accounts.
+    #[must_use]
+    pub fn accounts(&self) -> Vec<crate::words::AccountId> {
+        let set: BTreeSet<_> = self.proposal().stacks.iter().map(|s| s.account.clone()).collect();
+        set.into_iter().collect()
+    }
+
+    /// Whether it was opened for this release of this CDK Stage.
+    #[must_use]
+    pub fn is_for(&self, release: &ReleaseRef, cdk_stage: Option<&str>) -> bool {
+        self.release.as_ref().is_some_and(|r| r.digest == release.digest)
+            && self.cdk_stage.as_deref() == cdk_stage
+    }
+
+    /// How many decisions of people to do this the ledger holds, used up or not. The same annotation is never recorded twice,
+    /// so another one needs a slot of its own.
+    #[must_use]
+    pub fn ever(&self, action: Action) -> usize {
+        let decided = self.plan.spec.ledger.iter().filter_map(|e| e.decided.as_ref());
+        decided.filter(|d| d.action == action && d.identity != Identity::System).count()
+    }
+
+    /// The slot that a further decision to do this is put into, with its dot; none for the first.
+    #[must_use]
+    pub fn next_slot(&self, action: Action) -> String {
+        match self.ever(action) {
+            0 => String::new(),
+            n => format!(".again-{n}"),
+        }
+    }
+
+    /// Whether a claim of this plan, or of an earlier opening of it, has used this decision up.
+    #[must_use]
+    pub fn has_used_up(&self, decision: &Decided) -> bool {
+        let mut after = self.plan.spec.ledger.iter().skip_while(|e| !is_the_same(e, decision));
+        after.any(|e| e.claimed.is_some())
+    }
+
+    /// Whether its author has taken this decision back on this plan.
+    #[must_use]
+    pub fn has_taken_back(&self, decision: &Decided) -> bool {
+        let mut after = self.plan.spec.ledger.iter().skip_while(|e| !is_the_same(e, decision));
+        after.any(|e| e.decided.as_ref().is_some_and(|d| d.action == Action::Revoke && d.by == decision.by))
+    }
+
+    /// Whether any stack was claimed.
+    #[must_use]
+    pub fn is_claimed(&self) -> bool {
+        self.claimed
+    }
+
+    /// When its approvals are counted: what is decided was decided then, and does not run out any more.
+    #[must_use]
+    pub fn counted_at(&self, now: Timestamp) -> Timestamp {
+        if self.is_claimed() {
+            return if self.claim_is_proven { self.claimed_time.min(now) } else { now };
+        }
+        match (&self.closed, self.plan.spec.ledger.last()) {
+            (Some(_), Some(last)) => last.time.0.min(now),
+            (_, _) => now,
+        }
+    }
+
+    /// Whether every stack of a Stage's plan is as planned.
+    #[must_use]
+    pub fn is_complete(&self) -> bool {
+        self.closed.is_none()
+            && self
+                .proposal()
+                .stacks
+                .iter()
+                .all(|s| (s.is_left_alone() && (self.claimed || !s.adopted)) || self.has_succeeded(&s.key()))
+    }
+
+    /// Whether nothing more comes of it: it was carried out, or closed.
+    #[must_use]
+    pub fn is_over(&self) -> bool {
+        self.closed.is_some() || self.is_complete()
+    }
+
+    /// Whether running it would do nothing to any stack but take it over.
+    #[must_use]
+    pub fn changes_nothing(&self) -> bool {
+        self.proposal().stacks.iter().all(ProposedStack::is_left_alone)
+    }
+
+    /// Whether a stack came out as planned.
+    #[must_use]
+    pub fn has_succeeded(&self, key: &StackKey) -> bool {
+        self.settled.get(key).is_some_and(|x| x.outcome == SettledAs::Succeeded)
+    }
+
+    /// Whether it deletes stacks that the release does not have any more.
+    #[must_use]
+    pub fn removes(&self) -> bool {
+        self.proposal().stacks.iter().any(|s| s.plan == PlannedAs::Removed)
+    }
+
+    /// The stacks that failed.
+    pub fn failed(&self) -> impl Iterator<Item = &Settled> {
+        self.settled.values().filter(|s| s.outcome != SettledAs::Succeeded)
+    }
+
+    /// The stacks that are ours now: what was carried forward, the claims since, and how they came out.
+    #[must_use]
+    pub fn owned_now(&self) -> Vec<OwnedStack> {
+        let mut owned: BTreeMap<StackKey, OwnedStack> =
+            self.owned.iter().map(|o| (owned_key(o), o.clone())).collect();
+        // The claim takes them over; one that was withdrawn before anything ran has taken over nothing.
+        let taken_over =
+            |key: &StackKey| self.claimed && (self.closed.is_none() || self.settled.contains_key(key));
+        let adopted = self.proposal().stacks.iter().filter(|s| s.adopted);
+        let (taken, left): (Vec<_>, Vec<_>) = adopted.partition(|s| taken_over(&s.key()));
+        for stack in taken {
+            let Some(stack_id) = stack.baseline_stack_id.clone() else { continue };
+            owned.insert(stack.key(), OwnedStack::of(&stack.key(), stack_id));
+        }
+        for (key, claim) in &self.claims {
+            if left.iter().any(|s| s.key() == *key) {
+                continue;
+            }
+            // Before a plan is closed, what was claimed and has not run can no longer be executed: a stack that we had
+            // is as it was. One that we had not stays claimed: who deletes an executed change set does not take it away.
+            let ran = self.closed.is_none() || self.settled.contains_key(key);
+            if !ran && owned.get(key).is_some_and(|o| o.stack_id == claim.stack_id) {
+                continue;
+            }
+            owned.insert(key.clone(), OwnedStack::of(key, claim.stack_id.clone()));
+        }
+        for (key, settled) in &self.settled {
+            if settled.outcome == SettledAs::Gone {
+                owned.remove(key);
+                continue;
+            }
+            if let Some(o) = owned.get_mut(key) {
+                o.updated_time = Some(settled.updated_time.clone());
+                o.input = (settled.outcome == SettledAs::Succeeded)
+                    .then(|| self.claims.get(key).map(|c| c.input))
+                    .flatten();
+            }
+        }
+        let removed = self.proposal().stacks.iter().filter(|s| s.plan == PlannedAs::Removed);
+        for stack in removed.filter(|s| self.has_succeeded(&s.key())) {
+            owned.remove(&stack.key());
+        }
+        let done = |s: &&ProposedStack| s.is_left_alone() || self.settled.contains_key(&s.key());
+        let unchanged = self.proposal().stacks.iter().filter(|s| s.plan == PlannedAs::Unchanged);
+        for stack in unchanged.filter(done) {
+            if let Some(o) = owned.get_mut(&stack.key())
+                && self.closed.is_none()
+            {
+                o.updated_time.clone_from(&stack.baseline_updated_time);
+                o.input = Some(stack.input);
+            }
+        }
+        owned.into_values().collect()
+    }
+
+    /// What annotations say of this plan. An approval of its release (a1) is one of it, too.
+    #[must_use]
+    pub fn marks<'a>(&self, annotations: Option<&'a BTreeMap<String, String>>) -> Marks<'a> {
+        let mut marks = Marks::default();
+        for (key, value) in annotations.into_iter().flatten() {
+            let (key, value) = (key.as_str(), value.as_str());
+            match parse_annotation(key, value) {
+                None => {}
+                Some(Err(why)) => marks.bad.push((key, why.to_string())),
+                Some(Ok(Annotation::Report(r))) if r.id == *self.id() => marks.reports.push((key, value, r)),
+                Some(Ok(Annotation::Decision(d))) if self.is_named_by(&d) => {
+                    marks.decisions.push((key, value, d))
+                }
+                Some(Ok(Annotation::Report(r))) => {
+                    marks.bad.push((key, format!("{} is not the id of this plan", r.id)));
+                }
+                Some(Ok(Annotation::Decision(d))) => {
+                    marks.bad.push((key, format!("{} is not the id of this plan", d.id)));
+                }
+            }
+        }
+        marks
+    }
+
+    /// The revokes that stand on the plan: key, and by whom.
+    #[must_use]
+    pub fn revokes(&self) -> Vec<(&str, String)> {
+        let marks = self.marks(self.plan.metadata.annotations.as_ref());
+        let revokes = marks.decisions.into_iter().filter(|(_, _, d)| d.action == Action::Revoke);
+        revokes.map(|(key, _, d)| (key, d.by)).collect()
+    }
+
+    fn is_named_by(&self, decision: &Decision) -> bool {
+        match &decision.id {
+            DecisionId::Change(id) => id == self.id(),
+            DecisionId::Release(id) => {
+                decision.action == Action::Approve && self.proposal().a1.as_ref() == Some(id)
+            }
+        }
+    }
+
+    /// Whether the ledger holds this decision already, whatever was known then of who it was.
+    #[must_use]
+    pub fn has_recorded(&self, decision: &Decided) -> bool {
+        self.plan.spec.ledger.iter().filter_map(|e| e.decided.as_ref()).any(|d| d.says_the_same(decision))
+    }
+
+    /// The newest report of a check, and when it came. That something has failed counts whoever says so; that it has
+    /// passed only from whom the gate believes.
+    #[must_use]
+    pub fn check(&self, name: &str, needed: IdentityNeeded) -> Option<(&Checked, Timestamp)> {
+        let (checked, at) = self.checks.get(name)?;
+        let believed = match (checked.result, checked.identity, needed) {
+            (CheckResult::Failed, _, _) | (_, Identity::Verified, _) | (_, _, IdentityNeeded::Any) => true,
+            (
+                CheckResult::Passed,
+                Identity::Git | Identity::Unverified | Identity::System,
+                IdentityNeeded::Verified,
+            ) => false,
+        };
+        believed.then_some((checked, *at))
+    }
+
+    /// When it was carried out in full and every one of these checks had passed; `None`: that is not so.
+    #[must_use]
+    pub fn verified_time(&self, checks: &[Check], needed: IdentityNeeded) -> Option<Timestamp> {
+        // What nothing proves the controller to have deployed is no release for others.
+        if !self.is_complete() || !self.opening_is_proven {
+            return None;
+        }
+        checks.iter().try_fold(self.settled_time, |latest, check| {
+            let (checked, at) = self.check(&check.name, needed)?;
+            (checked.result == CheckResult::Passed).then(|| latest.max(at))
+        })
+    }
+
+    /// How many more decisions and reports the ledger takes. What a stack needs until its end always has room: a claim
+    /// and an outcome, twice for those that are tried again.
+    #[must_use]
+    pub fn room(&self) -> usize {
+        ledger::room(self.plan.spec.ledger.len(), self.proposal().stacks.len())
+    }
+
+    /// The plan as it is once these are recorded. No object has that version yet: a look that names it tells nothing.
+    #[must_use]
+    pub fn once_recorded(&self, ledger: &Ledger) -> Self {
+        let mut view = self.clone();
+        let mut plan = ChangePlan::clone(&self.plan);
+        for entry in ledger.list() {
+            view.take(entry, entry.seq);
+            plan.spec.ledger.push(entry.clone());
+        }
+        view.plan = Arc::new(plan);
+        view
+    }
+
+    /// A ledger to append to.
+    #[must_use]
+    pub fn ledger(&self, now: Timestamp) -> Ledger {
+        Ledger::after(self.plan.spec.ledger.len(), now)
+    }
+}
+
+fn is_the_same(entry: &LedgerEntry, decision: &Decided) -> bool {
+    entry.decided.as_ref().is_some_and(|d| d.says_the_same(decision))
+}
+
+/// Where an owned stack lives.
+#[must_use]
+pub fn owned_key(o: &OwnedStack) -> StackKey {
+    StackKey { env: Env { account: o.account.clone(), region: o.region.clone() }, name: o.stack_name.clone() }
+}
