@@ -21,11 +21,16 @@ struct Modified {
 }
 
 impl Modified {
-    fn of(pair: &Pair<'_>) -> Self {
-        Self {
-            kind: pair.resource_type().to_owned(),
-            properties: differing_properties(pair).into_iter().map(str::to_owned).collect(),
-        }
+    /// By the templates, by the list, and by what is behind the text.
+    fn of(pair: &Pair<'_>, moved: &Moved) -> Self {
+        let all = properties(pair.new).as_object().into_iter().flatten();
+        let behind = all.filter(|(_, value)| {
+            moved.is_uncertain(value) || references(value).iter().any(|r| moved.input(r))
+        });
+        let listed = pair.changes.iter().flat_map(|c| &c.details).map(|d| d.name.as_str());
+        let names =
+            differing_properties(pair).into_iter().chain(behind.map(|(name, _)| name.as_str())).chain(listed);
+        Self { kind: pair.resource_type().to_owned(), properties: names.map(str::to_owned).collect() }
     }
 }
 
@@ -133,7 +138,8 @@ impl Moved {
                 continue;
             }
             if stays || (change.action == "Modify" && lasting::is_revised(pair)) {
-                self.modified.insert(pair.id.to_owned(), Modified::of(pair));
+                let modified = Modified::of(pair, self);
+                self.modified.insert(pair.id.to_owned(), modified);
             } else {
                 self.resources.insert(pair.id.to_owned());
             }
@@ -156,7 +162,8 @@ impl Moved {
             return;
         }
         if stays || code::is_code_only(old, new, &[]) {
-            self.modified.insert(pair.id.to_owned(), Modified::of(pair));
+            let modified = Modified::of(pair, self);
+            self.modified.insert(pair.id.to_owned(), modified);
         } else if pair.section_differs("Properties")
             || pair.section_differs("Type")
             || self.condition_of(pair)

@@ -119,3 +119,26 @@ fn another_image_of_a_scheduled_task() {
     assert!(told(("f", "r"), ("f", "admin")).contains(&"iam P".to_owned()), "another role");
     assert!(told(("f", "r"), ("g", "r")).contains(&"iam P".to_owned()), "another family");
 }
+
+#[test]
+fn a_port_that_a_parameter_gives_may_be_another_one() {
+    let template = |default: &str| {
+        let mut app = app("1", "small");
+        app["Parameters"] = json!({"Port": {"Type": "Number", "Default": default}});
+        app["Resources"]["D"]["Properties"]["Port"] = json!({"Ref": "Port"});
+        crate::risk::testing::template(&app)
+    };
+    let database = || {
+        let mut database = change("D", "AWS::RDS::DBInstance", "Modify");
+        database.details.insert(detail("Port", "ParameterReference", "Port"));
+        let mut rule = change("In", "AWS::EC2::SecurityGroupIngress", "Modify");
+        rule.details.insert(detail("FromPort", "ResourceAttribute", "D.Endpoint.Port"));
+        [database, rule]
+    };
+    let network = |new: &str, list: &[crate::stack::Change]| {
+        let found = assessed(Some(&template("5432")), &template(new), Some(list));
+        found.risks.iter().any(|risk| risk.class == RiskClass::Network && risk.logical_id == "In")
+    };
+    assert!(network("5433", &database()), "another default");
+    assert!(network("5432", &database()), "as the list says");
+}
