@@ -8,12 +8,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 use super::{
+    moved::Moved,
     pair::{Pair, properties},
+    reference::references,
     text::Text,
 };
 use crate::{
     bundle::{Resource, canonical_json, meaning},
-    stack::Change,
+    stack::{Change, ValueSource},
 };
 
 /// How a key may change.
@@ -71,7 +73,7 @@ const KEYS: [(&str, &[&str], Key); 25] = [
     ("AWS::ElasticBeanstalk::Environment", &["VersionLabel"], Key::Any),
 ];
 
-/// Whether a resource gets other code and nothing else. The change list, where there is one, has to agree.
+/// Whether a resource gets other code and nothing else, by what the templates say. The change list, where there is one, has to agree.
 pub(super) fn is_code_only(old: &Resource, new: &Resource, changes: &[&Change]) -> bool {
     let keys: Vec<(&[&str], Key)> = KEYS
         .iter()
@@ -82,8 +84,10 @@ pub(super) fn is_code_only(old: &Resource, new: &Resource, changes: &[&Change]) 
         return false;
     }
     let (old, new) = (meaning(old), meaning(new));
-    // Where the templates say the same, only a change list can tell that the code of a layer or version changes.
-    let told = !changes.is_empty() && changes.iter().all(|c| !c.details.is_empty());
+    // Where the templates say the same, only a change list can tell that the code of a layer or version changes; whatever else does,
+    // may be anything.
+    let told = !changes.is_empty()
+        && changes.iter().all(|c| !c.details.is_empty() && c.details.iter().all(is_by_other_code));
     (old != new || told)
         && without(old, &keys) == without(new, &keys)
         && changes.iter().all(|c| agrees(c, &keys))
@@ -99,9 +103,22 @@ fn agrees(change: &Change, keys: &[(&[&str], Key)]) -> bool {
         && change.details.iter().all(|d| {
             (is_revised || matches!(d.requires_recreation.as_str(), "Never" | ""))
                 && (d.attribute == "Metadata"
-                    || (d.name == "Layers" && d.change_source == "ResourceReference")
-                    || keys.iter().any(|(path, _)| path.first() == Some(&d.name.as_str())))
+                    || is_by_other_code(d)
+                    // What a parameter gives stands in no template.
+                    || (matches!(d.change_source.as_str(), "DirectModification" | "")
+                        && keys.iter().any(|(path, _)| path.first() == Some(&d.name.as_str()))))
         })
+}
+
+/// Whether a line of the list says that a layer or a version becomes another one.
+fn is_by_other_code(detail: &ValueSource) -> bool {
+    match detail.name.as_str() {
+        "Layers" => detail.change_source == "ResourceReference",
+        "FunctionVersion" => {
+            matches!(detail.change_source.as_str(), "ResourceReference" | "ResourceAttribute")
+        }
+        _ => false,
+    }
 }
 
 /// The resource with its code cut out.
@@ -142,8 +159,9 @@ struct Step<'a> {
     come: Vec<&'a str>,
 }
 
-/// The resources that are such a step from one to the next, both of them.
-pub(super) fn steps<'a>(pairs: &[Pair<'a>]) -> BTreeSet<&'a str> {
+/// The resources that are such a step from one to the next, both of them: one goes and one comes, by the templates and by the list, of
+/// what stays the same.
+pub(super) fn steps<'a>(pairs: &[Pair<'a>], moved: &Moved) -> BTreeSet<&'a str> {
     let mut steps = BTreeSet::new();
     for (kind, of, free) in TAKEN_PLACE {
         let meaning = |properties: &Value| {
@@ -153,7 +171,17 @@ pub(super) fn steps<'a>(pairs: &[Pair<'a>]) -> BTreeSet<&'a str> {
         };
         let mut by_meaning: BTreeMap<String, Step<'a>> = BTreeMap::new();
         for pair in pairs.iter().filter(|p| p.resource_type() == kind && p.old.is_some() != p.new.is_some()) {
-            let Some(meaning) = meaning(properties(pair.old.or(pair.new))) else { continue };
+            let (there, action) = if pair.old.is_some() { (pair.old, "Remove") } else { (pair.new, "Add") };
+            let is_listed = match pair.changes.as_slice() {
+                [] => pair.deferred,
+                [change] => change.action == action,
+                _ => false,
+            };
+            let is_certain = there.is_some_and(|r| r.body.get("Condition").is_none())
+                && !references(properties(there)).iter().any(|r| moved.reference(r));
+            let Some(meaning) = meaning(properties(there)).filter(|_| is_listed && is_certain) else {
+                continue;
+            };
             let step = by_meaning.entry(meaning).or_default();
             if pair.old.is_some() { step.gone.push(pair.id) } else { step.come.push(pair.id) }
         }

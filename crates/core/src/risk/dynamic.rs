@@ -5,27 +5,39 @@ use serde_json::Value;
 use super::text::{Text, is_intrinsic, only};
 
 /// Whether a value holds a reference to a secret or parameter that does not name a version ("Get values stored in other
-/// services using dynamic references", AWS CloudFormation user guide). `ours`: whether a secret is made by the same template; the newest
-/// version of it is what the app means, and what the CDK writes for every database.
+/// services using dynamic references", AWS CloudFormation user guide). `ours`: whether a secret is made by the same template. The newest
+/// version of it is what the app means where it is what somebody logs in with, and what the CDK writes for every database; anywhere else
+/// it could hold a policy as well.
 pub(super) fn is_unpinned(value: &Value, ours: &Ours<'_>) -> bool {
-    let is_unpinned = |value: &Value| is_unpinned(value, ours);
-    let in_text = |value: &Value| in_text(value, ours);
+    unpinned(value, &|_| false, ours)
+}
+
+/// Whether a property is what somebody logs in with.
+fn is_login(name: &str) -> bool {
+    ["Password", "AuthToken", "MasterUsername"].iter().any(|end| name.ends_with(end))
+}
+
+/// `here`: which secrets are fine at this place; `ours`: which are where somebody logs in with them.
+fn unpinned(value: &Value, here: &Ours<'_>, ours: &Ours<'_>) -> bool {
+    let inside = |value: &Value| unpinned(value, here, ours);
+    let in_text = |value: &Value| in_text(value, here);
     match value {
-        Value::Array(items) => items.iter().any(is_unpinned),
+        Value::Array(items) => items.iter().any(inside),
         Value::String(_) => in_text(value),
         Value::Object(object) if is_intrinsic(value) => {
-            let put_together =
-                ["Fn::Join", "Fn::Sub"].iter().find_map(|f| object.get(*f)).and_then(Value::as_array);
-            match put_together.map(Vec::as_slice) {
+            match (only(object, "Fn::Join"), only(object, "Fn::Sub")) {
                 // What is put together is read as one text, and its parts only where they are no plain text.
-                Some([_, Value::Array(parts)]) => {
-                    in_text(value) || parts.iter().any(|part| !part.is_string() && is_unpinned(part))
+                (Some(join), _) => {
+                    let parts = join.get(1).and_then(Value::as_array).into_iter().flatten();
+                    in_text(value) || parts.filter(|part| !part.is_string()).any(inside)
                 }
-                Some([_, variables]) => in_text(value) || is_unpinned(variables),
-                _ => in_text(value) || object.values().any(is_unpinned),
+                (_, Some(sub)) => in_text(value) || sub.get(1).is_some_and(inside),
+                (None, None) => in_text(value) || object.values().any(inside),
             }
         }
-        Value::Object(object) => object.values().any(is_unpinned),
+        Value::Object(object) => object
+            .iter()
+            .any(|(name, value)| if is_login(name) { unpinned(value, ours, ours) } else { inside(value) }),
         Value::Null | Value::Bool(_) | Value::Number(_) => false,
     }
 }
@@ -87,10 +99,13 @@ mod tests {
     #[case(json!("{{resolve:ssm:/a:1}} and {{resolve:ssm:/b}}"), true)]
     #[case(json!("{{resolve:other:x"), true)]
     #[case(json!("resolve:ssm"), false)]
-    #[case::of_the_app(json!({"Fn::Join": ["", ["{{resolve:secretsmanager:", {"Ref": "Ours"}, ":SecretString:password::}}"]]}), false)]
-    #[case::and_another(json!({"Fn::Join": ["", ["{{resolve:secretsmanager:", {"Ref": "Ours"}, ":SecretString:password::}}{{resolve:ssm:a}}"]]}), true)]
-    #[case::not_ours_alone(json!({"Fn::Join": ["", ["{{resolve:secretsmanager:x", {"Ref": "Ours"}, ":SecretString:password::}}"]]}), true)]
-    #[case::a_parameter_of_ours(json!({"Fn::Join": ["", ["{{resolve:ssm:", {"Ref": "Ours"}, "}}"]]}), true)]
+    #[case::of_the_app_in_a_role(json!({"Principal": {"AWS": {"Fn::Join": ["", ["{{resolve:secretsmanager:", {"Ref": "Ours"}, ":SecretString:arn::}}"]]}}}), true)]
+    #[case::put_in(json!({"MasterUserPassword": {"Fn::Sub": "{{resolve:secretsmanager:${Ours}:SecretString:password::}}"}}), false)]
+    #[case::another_put_in(json!({"MasterUserPassword": {"Fn::Sub": "{{resolve:secretsmanager:${Other}:SecretString:password::}}"}}), true)]
+    #[case::of_the_app(json!({"MasterUserPassword": {"Fn::Join": ["", ["{{resolve:secretsmanager:", {"Ref": "Ours"}, ":SecretString:password::}}"]]}}), false)]
+    #[case::and_another(json!({"MasterUserPassword": {"Fn::Join": ["", ["{{resolve:secretsmanager:", {"Ref": "Ours"}, ":SecretString:password::}}{{resolve:ssm:a}}"]]}}), true)]
+    #[case::not_ours_alone(json!({"MasterUserPassword": {"Fn::Join": ["", ["{{resolve:secretsmanager:x", {"Ref": "Ours"}, ":SecretString:password::}}"]]}}), true)]
+    #[case::a_parameter_of_ours(json!({"MasterUserPassword": {"Fn::Join": ["", ["{{resolve:ssm:", {"Ref": "Ours"}, "}}"]]}}), true)]
     fn unpinned(#[case] value: Value, #[case] want: bool) {
         assert_eq!(is_unpinned(&value, &|id| id == "Ours"), want);
     }

@@ -16,6 +16,8 @@ pub(super) enum Way {
     Names,
     /// Which of the two it is depends: any difference may let more in.
     Either,
+    /// It is a number: less of it lets more in.
+    Least,
     /// What it is changes with the code; only to take it away lets more in.
     Presence,
 }
@@ -32,7 +34,7 @@ const fn guard(class: RiskClass, way: Way) -> Guard {
 }
 
 /// Guards whose name does not say it: the start of the type, the name.
-const OF_TYPE: [(&str, &str, Guard); 28] = [
+const OF_TYPE: [(&str, &str, Guard); 35] = [
     ("AWS::CloudFront::KeyGroup", "Items", guard(Iam, Way::Grant)),
     ("AWS::CloudFront::Distribution", "DomainName", guard(Network, Way::Grant)),
     ("AWS::CloudFront::Distribution", "FunctionAssociations", guard(Iam, Way::Presence)),
@@ -47,16 +49,23 @@ const OF_TYPE: [(&str, &str, Guard); 28] = [
     ("AWS::Glue::Catalog", "AllowFullTableExternalDataAccess", guard(Iam, Way::Grant)),
     // Whoever may write an attribute may be what it says; without the list, all may be written.
     ("AWS::Cognito::UserPoolClient", "WriteAttributes", guard(Iam, Way::Names)),
-    ("AWS::Cognito::UserPool", "PreSignUp", guard(Iam, Way::Presence)),
-    ("AWS::Cognito::UserPool", "PreAuthentication", guard(Iam, Way::Presence)),
-    ("AWS::Cognito::UserPool", "PreTokenGeneration", guard(Iam, Way::Presence)),
-    ("AWS::Cognito::UserPool", "PreTokenGenerationConfig", guard(Iam, Way::Presence)),
-    ("AWS::Cognito::UserPool", "VerifyAuthChallengeResponse", guard(Iam, Way::Presence)),
-    ("AWS::Cognito::UserPool", "MinimumLength", guard(Iam, Way::Limit)),
+    ("AWS::Cognito::UserPool", "PreSignUp", guard(Iam, Way::Either)),
+    ("AWS::Cognito::UserPool", "PreAuthentication", guard(Iam, Way::Either)),
+    ("AWS::Cognito::UserPool", "PreTokenGeneration", guard(Iam, Way::Either)),
+    ("AWS::Cognito::UserPool", "PreTokenGenerationConfig", guard(Iam, Way::Either)),
+    ("AWS::Cognito::UserPool", "VerifyAuthChallengeResponse", guard(Iam, Way::Either)),
+    ("AWS::Cognito::UserPool", "DefineAuthChallenge", guard(Iam, Way::Either)),
+    ("AWS::Cognito::UserPool", "CreateAuthChallenge", guard(Iam, Way::Either)),
+    ("AWS::Cognito::UserPool", "UserMigration", guard(Iam, Way::Either)),
+    ("AWS::Cognito::UserPool", "MinimumLength", guard(Iam, Way::Least)),
     ("AWS::Cognito::UserPool", "AdvancedSecurityMode", guard(Iam, Way::Limit)),
     ("AWS::ECS::TaskDefinition", "PidMode", guard(Iam, Way::Grant)),
+    ("AWS::ECS::TaskDefinition", "IpcMode", guard(Iam, Way::Grant)),
+    ("AWS::ECS::TaskDefinition", "User", guard(Iam, Way::Either)),
+    ("AWS::ECS::TaskDefinition", "Drop", guard(Iam, Way::Limit)),
+    ("AWS::ECS::TaskDefinition", "ReadonlyRootFilesystem", guard(Iam, Way::Limit)),
     ("AWS::ECS::TaskDefinition", "SourcePath", guard(Iam, Way::Grant)),
-    ("AWS::ECS::TaskDefinition", "Capabilities", guard(Iam, Way::Grant)),
+    ("AWS::ECS::TaskDefinition", "Add", guard(Iam, Way::Grant)),
     ("AWS::EFS::AccessPoint", "PosixUser", guard(Iam, Way::Either)),
     ("AWS::EFS::AccessPoint", "RootDirectory", guard(Iam, Way::Either)),
     ("AWS::Lightsail::Instance", "Ports", guard(Network, Way::Either)),
@@ -109,7 +118,7 @@ const HARMLESS: [&str; 21] = [
 ];
 
 /// Words that stand next to each other in a name; the first that fits decides. A star stands for any end of a word.
-const PHRASES: [(&[&str], Guard); 79] = [
+const PHRASES: [(&[&str], Guard); 80] = [
     (&["block", "public"], guard(Network, Way::Limit)),
     (&["ignore", "public"], guard(Network, Way::Limit)),
     (&["restrict", "public"], guard(Network, Way::Limit)),
@@ -186,6 +195,7 @@ const PHRASES: [(&[&str], Guard); 79] = [
     (&["callback"], guard(Iam, Way::Grant)),
     (&["allow", "origins"], guard(Iam, Way::Grant)),
     (&["allowed", "origins"], guard(Iam, Way::Grant)),
+    (&["allow", "credentials"], guard(Iam, Way::Grant)),
     (&["privileged"], guard(Iam, Way::Grant)),
     (&["execute", "command"], guard(Iam, Way::Grant)),
     (&["root", "access"], guard(Iam, Way::Grant)),

@@ -26,6 +26,11 @@ pub(super) fn loosens(way: Way, old: Option<&Value>, new: Option<&Value>, within
         },
         Way::Names | Way::Either => !(is_hollow(old) && is_hollow(new)),
         Way::Presence => !is_hollow(old) && is_hollow(new),
+        Way::Least => {
+            let number = |value: Option<&Value>| value.and_then(scalar)?.parse::<u64>().ok();
+            // What the service takes by default may be more or less.
+            !number(old).zip(number(new)).is_some_and(|(old, new)| old <= new) && !is_hollow(old)
+        }
     }
 }
 
@@ -117,10 +122,6 @@ pub(super) fn is_weak(value: &Value, within: bool) -> bool {
 /// Whether it is known that the new value keeps out all that the old one does.
 fn rises(old: Option<&Value>, new: Option<&Value>) -> bool {
     let (Some(old), Some(new)) = (old.and_then(scalar), new.and_then(scalar)) else { return false };
-    let number = |text: &str| text.parse::<u32>().ok();
-    if number(&old).zip(number(&new)).is_some_and(|(old, new)| old < new) {
-        return true;
-    }
     LADDERS.iter().any(|ladder| {
         let place = |text: &str| ladder.iter().position(|step| *step == text);
         place(&old).zip(place(&new)).is_some_and(|(old, new)| old < new)
@@ -185,6 +186,10 @@ mod tests {
     #[case::no_names(Way::Names, json!("x"), Value::Null, true)]
     #[case::names(Way::Names, Value::Null, json!("x"), true)]
     #[case::any_way(Way::Either, Value::Null, json!("x"), true)]
+    #[case::a_larger_number(Way::Least, json!(8), json!("14"), false)]
+    #[case::a_smaller_number(Way::Least, json!(14), json!(8), true)]
+    #[case::no_number(Way::Least, json!(14), Value::Null, true)]
+    #[case::a_number_at_last(Way::Least, Value::Null, json!(8), false)]
     #[case::other_code(Way::Presence, json!("x"), json!("y"), false)]
     #[case::no_code(Way::Presence, json!("x"), Value::Null, true)]
     fn of_two_values(#[case] way: Way, #[case] old: Value, #[case] new: Value, #[case] want: bool) {

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::{
     absent::{choice, is_none},
-    facts::plain,
+    facts::{is_flag, plain},
     finding::Causes,
     guard_names::{Guard, Way, guard_of, is_elsewhere, is_free},
     guard_values::{is_hollow, is_single, is_weak, lets_in, loosens},
@@ -52,6 +52,7 @@ pub(super) fn loosened(before: Option<&Resource>, after: Option<&Resource>, clas
         class,
         names: BTreeSet::new(),
         is_cut: false,
+        has_credentials: has_credentials(properties(Some(new))),
         is_new: false,
         is_gone: false,
     };
@@ -64,6 +65,17 @@ pub(super) fn loosened(before: Option<&Resource>, after: Option<&Resource>, clas
         causes.entry(TOO_LONG).or_default();
     }
     causes
+}
+
+/// Whether `AllowCredentials` stands somewhere, and is no plain no.
+fn has_credentials(value: &Value) -> bool {
+    match value {
+        Value::Object(object) => object.iter().any(|(name, item)| {
+            (name == "AllowCredentials" && !is_flag(Some(item), false)) || has_credentials(item)
+        }),
+        Value::Array(items) => items.iter().any(has_credentials),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => false,
+    }
 }
 
 /// A name as it may be told.
@@ -84,6 +96,8 @@ struct Search<'a> {
     class: RiskClass,
     names: BTreeSet<&'a str>,
     is_cut: bool,
+    /// Whether browsers may send credentials along.
+    has_credentials: bool,
     /// Whether it is in an item of a list that is new.
     is_new: bool,
     /// Whether all around the value is gone: nobody is let in by what is not there.
@@ -231,12 +245,15 @@ impl<'a> Search<'a> {
         let hollow = |list: &[Value]| list.iter().all(|item| is_hollow(Some(item)));
         let (was_empty, is_empty) = (hollow(old), hollow(new));
         // Nobody is let in who was not, where everybody was.
-        let had_all = matches!(guard.way, Way::Grant | Way::Names) && old.iter().any(|item| *item == "*");
+        // Browsers send no credentials to everybody, and to one site they do.
+        let had_all = matches!(guard.way, Way::Grant | Way::Names)
+            && old.iter().any(|item| *item == "*")
+            && !(name == "AllowOrigins" && self.has_credentials);
         if had_all && !is_empty && !within {
             return;
         }
         let told = match guard.way {
-            Way::Limit => {
+            Way::Limit | Way::Least => {
                 let says_no = || !self.is_new && new.iter().any(|item| is_weak(item, within));
                 (is_empty && !was_empty) || (was_empty && !is_empty && (within || says_no()))
             }
@@ -274,7 +291,7 @@ impl<'a> Search<'a> {
         let added: Vec<&'a Value> = open.into_values().flat_map(|items| items.into_iter().rev()).collect();
         if let Some((guard, name)) = named {
             let told = match guard.way {
-                Way::Limit | Way::Grant | Way::Names => !added.is_empty(),
+                Way::Limit | Way::Least | Way::Grant | Way::Names => !added.is_empty(),
                 Way::Either => !added.is_empty() || !rest.is_empty(),
                 Way::Presence => !rest.is_empty(),
             };

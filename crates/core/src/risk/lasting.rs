@@ -4,7 +4,11 @@
 
 use std::collections::BTreeSet;
 
-use super::pair::{Pair, properties};
+use super::{
+    moved::Moved,
+    opaque,
+    pair::{Pair, properties},
+};
 
 /// Whether a property is only what people note on a resource.
 pub(super) fn is_note(name: &str) -> bool {
@@ -31,6 +35,9 @@ const OF_TYPE: [(&str, &str); 9] = [
 pub(super) fn lasts(kind: &str, attribute: &str, changed: &BTreeSet<String>) -> bool {
     let of_type = |(start, name): &(&str, &str)| attribute == *name && kind == *start;
     let is_port = |name: &String| name.ends_with("Port") || name.ends_with("PortNumber");
+    if opaque::has_free_attributes(kind) {
+        return false;
+    }
     LASTING.iter().any(|end| attribute.ends_with(end))
         || OF_TYPE.iter().any(of_type)
         // The port of a database is one of its properties.
@@ -38,9 +45,13 @@ pub(super) fn lasts(kind: &str, attribute: &str, changed: &BTreeSet<String>) -> 
 }
 
 /// Whether it is a new revision of a task definition: a resource of its own, with the same name and the rights of the one before.
-pub(super) fn is_revised(pair: &Pair<'_>) -> bool {
+pub(super) fn is_revised(pair: &Pair<'_>, moved: &Moved) -> bool {
     let (old, new) = (properties(pair.old), properties(pair.new));
-    let same = |name: &str| old.get(name) == new.get(name);
+    let listed = |name: &str| pair.changes.iter().flat_map(|c| &c.details).any(|d| d.name == name);
+    let same = |name: &str| {
+        let behind = new.get(name).is_some_and(|v| moved.within(v) || moved.is_uncertain(v));
+        old.get(name) == new.get(name) && !behind && !listed(name)
+    };
     pair.resource_type() == "AWS::ECS::TaskDefinition"
         && pair.old.is_some_and(|old| old.resource_type == "AWS::ECS::TaskDefinition")
         && pair.new.is_some()

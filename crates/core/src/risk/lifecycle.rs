@@ -34,7 +34,7 @@ pub(super) fn lifecycle(
     if pair.deferred && pair.changes.is_empty() {
         deferred(pair, moved, code_only, about, found);
     }
-    if is_unprotected(pair) {
+    if is_unprotected(pair, moved) {
         found.add(RiskClass::Delete, about, ["is no longer protected against deletion"], None);
     }
     if let (Some(old), Some(new)) = (pair.old, pair.new) {
@@ -47,24 +47,67 @@ pub(super) fn lifecycle(
         ] {
             let (before, after) = (keeps(&old.body, section), keeps(&new.body, section));
             let unknown = |keeps: Keeps| keeps == Keeps::Unknown && pair.section_differs(section);
-            if after < before || unknown(before) || (before > Keeps::Nothing && unknown(after)) {
+            let behind = new.body.get(section).is_some_and(|v| moved.within(v) || moved.is_uncertain(v));
+            let listed = pair.changes.iter().flat_map(|c| &c.details).any(|d| d.attribute == section);
+            let other = after == Keeps::Unknown && (behind || listed);
+            if after < before || unknown(before) || (before > Keeps::Nothing && unknown(after)) || other {
                 found.add(RiskClass::Delete, about, [cause], None);
             }
         }
     }
 }
 
-/// Whether a property that keeps people from deleting the resource (`DeletionProtection`, `DeletionProtectionEnabled`) is not on any more.
-fn is_unprotected(pair: &Pair<'_>) -> bool {
-    let is_off = |value: Option<&Value>| match value {
-        None | Some(Value::Bool(false)) => true,
-        Some(Value::String(text)) => matches!(text.to_ascii_lowercase().as_str(), "false" | "inactive"),
-        Some(_) => false,
+/// What keeps people from deleting a resource: a property, or an attribute in a list of such.
+const PROTECTIONS: [&str; 3] = ["DisableApiTermination", "DisableApiStop", "deletion_protection.enabled"];
+
+/// The places where a resource is protected against deletion, and what they say, unless that is a plain no.
+fn protections<'a>(value: &'a Value, found: &mut Vec<&'a Value>) {
+    let is_off = |value: &Value| match value {
+        Value::Bool(on) => !on,
+        Value::String(text) => matches!(text.to_ascii_lowercase().as_str(), "false" | "inactive"),
+        Value::Null | Value::Number(_) | Value::Array(_) | Value::Object(_) => false,
     };
-    let (Some(old), Some(_)) = (properties(pair.before()).as_object(), pair.after()) else { return false };
-    old.iter()
-        .filter(|(name, value)| name.starts_with("DeletionProtection") && !is_off(Some(value)))
-        .any(|(name, value)| properties(pair.after()).get(name) != Some(value))
+    let protects = |name: &str| name.starts_with("DeletionProtection") || PROTECTIONS.contains(&name);
+    match value {
+        Value::Object(object) => {
+            let attribute = object.get("Key").and_then(Value::as_str).filter(|key| protects(key));
+            found.extend(object.get("Value").filter(|value| attribute.is_some() && !is_off(value)));
+            for (name, item) in object {
+                if protects(name) {
+                    found.extend(Some(item).filter(|item| !is_off(item)));
+                } else {
+                    protections(item, found);
+                }
+            }
+        }
+        Value::Array(items) => items.iter().for_each(|item| protections(item, found)),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+}
+
+/// Whether it may be less protected against deletion than it was.
+fn is_unprotected(pair: &Pair<'_>, moved: &Moved) -> bool {
+    if pair.before().is_none() || pair.after().is_none() {
+        return false;
+    }
+    let (mut old, mut new) = (Vec::new(), Vec::new());
+    protections(properties(pair.before()), &mut old);
+    protections(properties(pair.after()), &mut new);
+    let is_on = |value: &&Value| value.is_boolean() || value.is_string();
+    // What is not literal may be a no, if it is another or leads to another value.
+    let doubtful = |value: &&&Value| {
+        !is_on(value) && (!old.contains(*value) || moved.within(value) || moved.is_uncertain(value))
+    };
+    let by_parameter = |name: &str| name.starts_with("DeletionProtection") || PROTECTIONS.contains(&name);
+    let listed = pair
+        .changes
+        .iter()
+        .flat_map(|c| &c.details)
+        .any(|d| by_parameter(&d.name) && !matches!(d.change_source.as_str(), "DirectModification" | ""));
+    let certain = new.iter().filter(|value| is_on(value)).count();
+    new.len() < old.len()
+        || (!old.is_empty() && new.iter().any(|value| doubtful(&value)))
+        || (listed && certain < old.len())
 }
 
 /// The properties that a resource is made anew for, or may be.
@@ -209,6 +252,10 @@ mod tests {
     #[case(json!({"DeletionProtectionEnabled": true}), json!({}), true)]
     #[case(json!({"DeletionProtection": "ACTIVE"}), json!({"DeletionProtection": "INACTIVE"}), true)]
     #[case(json!({"DeletionProtection": {"Ref": "P"}}), json!({"DeletionProtection": {"Ref": "Q"}}), true)]
+    #[case(json!({"LoadBalancerAttributes": [{"Key": "deletion_protection.enabled", "Value": "true"}]}), json!({"LoadBalancerAttributes": [{"Key": "deletion_protection.enabled", "Value": "false"}]}), true)]
+    #[case(json!({"Replicas": [{"DeletionProtectionEnabled": true}, {"DeletionProtectionEnabled": true}]}), json!({"Replicas": [{"DeletionProtectionEnabled": true}]}), true)]
+    #[case(json!({"DeletionProtection": true}), json!({"DeletionProtection": {"Ref": "P"}}), true)]
+    #[case(json!({"DeletionProtection": {"Ref": "P"}}), json!({"DeletionProtection": true}), false)]
     #[case(json!({"DeletionProtection": false}), json!({}), false)]
     #[case(json!({}), json!({"DeletionProtection": true}), false)]
     fn protection_against_deletion(#[case] old: Value, #[case] new: Value, #[case] want: bool) {

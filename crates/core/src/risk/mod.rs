@@ -128,7 +128,7 @@ impl Found {
         let pairs = level.pairs();
         let moved = level.moved(&pairs);
         let mut touched = false;
-        let (secrets, steps) = (opaque::secrets(&pairs), code::steps(&pairs));
+        let (secrets, steps) = (opaque::secrets(&pairs), code::steps(&pairs, &moved));
         let made: BTreeSet<&str> = pairs.iter().filter(|p| p.before().is_none()).map(|p| p.id).collect();
         for pair in &pairs {
             if pair.resource_type() == opaque::NESTED_STACK
@@ -143,7 +143,8 @@ impl Found {
             touched |= pair.touched();
             let about = level.about(pair);
             let outside = origin::from_outside(pair.after(), level.origins());
-            let code_only = (steps.contains(pair.id) || opaque::code_only(pair)) && outside.is_empty();
+            let code_only =
+                (steps.contains(pair.id) || opaque::code_only(pair, &moved)) && outside.is_empty();
             if code_only {
                 self.code_only.insert(about.id.clone());
             }

@@ -137,7 +137,7 @@ impl Moved {
             if stays && is_only_noted(pair, change) {
                 continue;
             }
-            if stays || (change.action == "Modify" && lasting::is_revised(pair)) {
+            if stays || (change.action == "Modify" && lasting::is_revised(pair, self)) {
                 let modified = Modified::of(pair, self);
                 self.modified.insert(pair.id.to_owned(), modified);
             } else {
@@ -157,7 +157,7 @@ impl Moved {
             && !pair.section_differs("Type")
             && !self.condition_of(pair)
             && !references(properties(Some(new))).iter().any(|r| self.input(r))
-            && (lasting::is_revised(pair) || lasting::is_made_in_place(pair.resource_type(), &differs));
+            && (lasting::is_revised(pair, self) || lasting::is_made_in_place(pair.resource_type(), &differs));
         if stays && differs.iter().all(|name| lasting::is_note(name)) {
             return;
         }
@@ -222,7 +222,9 @@ fn differing_properties<'a>(pair: &Pair<'a>) -> BTreeSet<&'a str> {
 
 /// Whether nothing changes but what people note on a resource, by the templates and by the list.
 fn is_only_noted(pair: &Pair<'_>, change: &Change) -> bool {
-    let (Some(_), Some(_)) = (pair.old, pair.new) else { return false };
+    if pair.old.is_none() || pair.new.is_none() || opaque::has_free_attributes(pair.resource_type()) {
+        return false;
+    }
     let differs = differing_properties(pair);
     let is_note =
         |d: &ValueSource| d.attribute == "Tags" || (d.attribute == "Properties" && lasting::is_note(&d.name));

@@ -7,7 +7,9 @@ use serde_json::Value;
 use super::{
     code, dynamic,
     iam::is_folded,
+    moved::Moved,
     pair::{Pair, properties, section_of},
+    reference::references,
 };
 use crate::bundle::Template;
 
@@ -69,6 +71,8 @@ pub(super) fn secrets<'a>(pairs: &[Pair<'a>]) -> BTreeSet<&'a str> {
 pub(super) fn has_free_attributes(resource_type: &str) -> bool {
     resource_type == NESTED_STACK
         || resource_type == "AWS::CloudFormation::CustomResource"
+        || resource_type == "AWS::ServiceCatalog::CloudFormationProvisionedProduct"
+        || resource_type == "AWS::Serverless::Application"
         || !resource_type.starts_with("AWS::")
 }
 
@@ -153,9 +157,13 @@ pub(super) fn whole_template(old: Option<&Template>, new: Option<&Template>) -> 
 }
 
 /// Whether a resource of a template gets other code and nothing else.
-pub(super) fn code_only(pair: &Pair<'_>) -> bool {
+pub(super) fn code_only(pair: &Pair<'_>, moved: &Moved) -> bool {
     match (pair.old, pair.new) {
-        (Some(old), Some(new)) => code::is_code_only(old, new, &pair.changes),
+        (Some(old), Some(new)) => {
+            // Without a list nobody can tell whether what a parameter gives is the same.
+            let refers = || references(properties(pair.new)).iter().any(|r| moved.input(r));
+            code::is_code_only(old, new, &pair.changes) && !refers()
+        }
         (None, _) | (_, None) => false,
     }
 }

@@ -103,3 +103,52 @@ fn a_version_that_nothing_takes_the_place_of_is_removed() {
     assert!(deletes(json!({"V1": one, "V2": one}), json!({"V3": one})), "two go");
     assert!(deletes(json!({"V1": one}), json!({})));
 }
+
+#[test]
+fn what_a_parameter_gives_is_not_only_code() {
+    let task = |image: &str| json!({"T": {"Type": "AWS::ECS::TaskDefinition", "Properties": {"Family": "f", "ContainerDefinitions": [{"Image": image, "Command": [{"Ref": "P"}]}]}}});
+    let code_only = |new: &str, sources: &[(&str, &str)]| {
+        let (old, new) = (resources(&task("r:1")), resources(&task(new)));
+        let mut task = change("T", "AWS::ECS::TaskDefinition", "Modify");
+        task.replacement = "True".to_owned();
+        task.details.extend(sources.iter().map(|(source, of)| detail("ContainerDefinitions", source, of)));
+        let found = assessed(Some(&old), &new, Some(&[task]));
+        // The image is of others, so it is told in any case.
+        found.risks.iter().all(|risk| risk.class != Replace)
+    };
+    assert!(!code_only("r:1", &[("ParameterReference", "P")]), "nothing but the parameter");
+    assert!(
+        !code_only("r:2", &[("ParameterReference", "P"), ("DirectModification", "")]),
+        "and another image"
+    );
+    let build = |list: crate::stack::Change| {
+        let t = resources(
+            &json!({"B": {"Type": "AWS::CodeBuild::Project", "Properties": {"Environment": {"Image": {"Ref": "P"}}}}}),
+        );
+        assessed(Some(&t), &t, Some(&[list])).code_only.len()
+    };
+    let mut list = change("B", "AWS::CodeBuild::Project", "Modify");
+    list.details.insert(detail("Environment", "ParameterReference", "P"));
+    assert_eq!(build(list), 0);
+}
+
+#[test]
+fn a_version_goes_only_where_another_one_comes_in_truth() {
+    let version = |more: Value| {
+        let mut body = json!({"Type": "AWS::Lambda::Version", "Properties": {"FunctionName": {"Ref": "F"}}});
+        body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        body
+    };
+    let (old, new) = (json!({"V1": version(json!({}))}), json!({"V2": version(json!({}))}));
+    let never = json!({"V2": version(json!({"Condition": "Never"}))});
+    let deletes = |new: &Value, list: &[(&str, &str)]| {
+        let list: Vec<_> =
+            list.iter().map(|(id, action)| change(id, "AWS::Lambda::Version", action)).collect();
+        let found = assessed(Some(&resources(&old)), &resources(new), Some(&list));
+        found.risks.iter().any(|risk| risk.class == Delete && risk.logical_id == "V1")
+    };
+    assert!(!deletes(&new, &[("V1", "Remove"), ("V2", "Add")]));
+    assert!(deletes(&new, &[("V1", "Remove")]), "nothing comes");
+    assert!(deletes(&new, &[("V1", "Remove"), ("V2", "Import")]), "it is taken over");
+    assert!(deletes(&never, &[("V1", "Remove"), ("V2", "Add")]), "it may not come");
+}

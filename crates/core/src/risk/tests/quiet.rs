@@ -142,3 +142,15 @@ fn a_port_that_a_parameter_gives_may_be_another_one() {
     assert!(network("5433", &database()), "another default");
     assert!(network("5432", &database()), "as the list says");
 }
+
+#[test]
+fn a_note_on_what_gives_out_anything_is_more_than_a_note() {
+    let app = |note: &str| {
+        json!({"Resources": {
+            "L": {"Type": "Custom::Lookup", "Properties": {"ServiceToken": "t", "Description": note}},
+            "R": {"Type": "AWS::IAM::Role", "Properties": {"AssumeRolePolicyDocument": {"Statement": [
+                {"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"AWS": {"Fn::GetAtt": ["L", "RoleArn"]}}}]}}},
+        }})
+    };
+    assert!(found(&app("1"), &app("2")).contains(&(RiskClass::Iam, "R".to_owned())));
+}
