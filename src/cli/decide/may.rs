@@ -71,7 +71,11 @@ pub(super) fn may(desk: &Desk, action: Action, sight: &Sight, by: &str) -> Resul
             no("cannot run", &format!(": {}{}", report.message, todo.unwrap_or_default()))
         }
         (_, State::Rejected) => {
-            no(&format!("is {}", report.message), ": a reject is final, so make a new release")
+            let is_pinned = sight.stage.as_ref().is_some_and(|stage| stage.spec.pin.is_some());
+            let stage = sight.view.proposal().name.as_str();
+            let unpin = ours(&["rollback", stage, "--unpin"]);
+            let and = if is_pinned { format!(", and take the pin away: {unpin}") } else { String::new() };
+            no(&format!("is {}", report.message), &format!(": a reject is final, so make a new release{and}"))
         }
         (_, State::Failed) => {
             no("was tried and failed", &format!(": {}", ours(&["retry", report.name.as_str()])))

@@ -1,7 +1,7 @@
 //! What else whoever decides should know.
 
 use stackgate_core::{
-    api::{Action, Decided, DecisionSource, Identity, IdentityNeeded},
+    api::{Action, Decided, DecisionSource, Identity, IdentityNeeded, ReleaseRef},
     gate::InForce,
     stage::TAKEN_BACK,
 };
@@ -27,6 +27,15 @@ pub(super) fn notes(s: &Seen<'_>, state: State, gate: Option<&InForce>) -> Vec<T
     let unused = &s.view.proposal().unused_parameters;
     if !unused.is_empty() {
         notes.push(format!("spec.parameters that no stack of the release declares: {}", unused.join(", ")));
+    }
+    let of = |release: &Option<ReleaseRef>| release.as_ref().map(|r| r.digest);
+    let proposal = s.view.proposal();
+    if proposal.release.is_some() && of(&proposal.release) == of(&proposal.replaces) {
+        notes.push(
+            "the release is the one that is deployed: what changes comes of other values for parameters, or of what others have changed \
+             in the stacks"
+                .to_owned(),
+        );
     }
     // Where it has what it needs, the state says that.
     if state != State::Suspended && s.stage.is_some_and(|stage| stage.spec.suspend) {

@@ -81,6 +81,26 @@ pub struct Held {
     pub until: Option<Timestamp>,
 }
 
+impl Held {
+    /// In a sentence.
+    #[must_use]
+    pub fn told(&self) -> String {
+        let until = self.until.map_or_else(|| "it is deleted".to_owned(), |at| at.to_string());
+        format!("Freeze {} until {until}: {}", self.name, self.reason)
+    }
+}
+
+/// What holds a plan up once it is approved: whoever approves it should know that it starts later, when perhaps nobody looks.
+#[must_use]
+pub fn held_afterwards(held: &[Held], overridden: bool) -> String {
+    match held.first().filter(|_| !overridden) {
+        Some(first) => {
+            format!("; once approved it waits, and starts by itself when this ends: {}", first.told())
+        }
+        None => String::new(),
+    }
+}
+
 /// What a change touches, as far as freezes ask.
 #[derive(Clone, Copy, Debug)]
 pub struct Touched<'a> {

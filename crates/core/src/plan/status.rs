@@ -13,7 +13,7 @@ use crate::{
         GATE_PREFIX, ProposalKind, Reason, whole_seconds,
     },
     cluster::ClusterView,
-    freeze::{Held, Touched, held},
+    freeze::{Held, Touched, held, held_afterwards},
     gate::{
         Enforcement, InForce, InForceState, PlanReader, PlanView, Report, Tally, approval_value, in_force,
         tally,
@@ -193,11 +193,12 @@ fn before_the_gate<'a>(
     }
     let namespace = plan.metadata.namespace.as_deref().unwrap_or_default();
     let command = format!(
-        "needs {}: kubectl -n {namespace} annotate plan {} {GATE_PREFIX}approve{}={}",
+        "needs {}: kubectl -n {namespace} annotate plan {} {GATE_PREFIX}approve{}={}{}",
         tally.missing(),
         view.name,
         view.next_slot(Action::Approve),
-        approval_value(view, tally)
+        approval_value(view, tally),
+        held_afterwards(&gated.held, tally.overridden)
     );
     ("AwaitingApproval", list.with(ConditionType::Waiting, true, Reason::AwaitingApproval, command))
 }

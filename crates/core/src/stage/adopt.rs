@@ -61,6 +61,6 @@ pub(super) fn whose(s: &Snapshot<'_>, owner: &str) -> String {
 
 /// What taking a stack over is told as.
 pub(super) fn risk(t: &Target) -> Risk {
-    let cause = "the stack was not made by this Stage, and is taken over as it is";
+    let cause = "the stack was not made by this Stage, and is taken over with all that is in it";
     Risk::of_stack(RiskClass::Adopt, &t.artifact.id, cause)
 }

@@ -12,7 +12,7 @@ use super::{
     execute::execute,
     failure::failure_text,
     fence::close,
-    gate::{gate, moved},
+    gate::{gate, moved, or_unpin},
     given::{self, given},
     latch::{latch, late_stops},
     outputs::outputs,
@@ -169,9 +169,14 @@ fn after_closing(
             s,
             Verdict::rest(
                 Phase::Waiting(Reason::Rejected),
-                format!("change {} was {}; it stays so: make a new release", newest.id(), closed.message),
+                format!(
+                    "change {} was {}; it stays so: make a new release{}",
+                    newest.id(),
+                    closed.message,
+                    or_unpin(s)
+                ),
             )
-            .waiting_for("a new release"),
+            .waiting_for(if s.stage.spec.pin.is_some() { "another pin, or none" } else { "a new release" }),
         ),
         CloseReason::Failed
             if same && newest.retried(s.gate.identity.value).is_none() && moved_since(s, newest).is_none() =>

@@ -11,7 +11,6 @@ use super::{
     candidate::{Candidate, candidate},
     decide::moved_since,
     fence::{Withdrawn, fenced, tidied, withdrawn},
-    gate::told,
     given::{keeps_unknown_value, secrets_are_known},
     live::live_since_version,
     prepare::wish,
@@ -132,7 +131,7 @@ fn held(
     let touched = Touched { namespace: &s.namespace, accounts: &owned, operation: Operation::Prune };
     let (held, changes) = freeze::held(&list, accounts, touched, now);
     let first = held.first()?;
-    let v = Verdict::rest(Phase::Waiting(Reason::Frozen), format!("the stacks stay: {}", told(first)))
+    let v = Verdict::rest(Phase::Waiting(Reason::Frozen), format!("the stacks stay: {}", first.told()))
         .waiting_for(format!("freeze {}", first.name));
     Some(changes.map_or(v.clone(), |at| v.until(at)))
 }

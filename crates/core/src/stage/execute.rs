@@ -10,7 +10,7 @@ use super::{
     adopt::is_taken_over,
     failure::{failure_text, told},
     fence::{baseline, close, found},
-    gate::{freezes, told as told_of_freeze},
+    gate::freezes,
     given::{may_be_told, repeats_unknown_value, secrets_known},
     live::live_since_recorded,
     prepare::{assessed, parameters, wanted, wish, without_set},
@@ -275,7 +275,7 @@ pub(super) fn stops(
         let list: Vec<Arc<Freeze>> = live.freezes.iter().cloned().map(Arc::new).collect();
         let (held, _) = freezes(s, plan, Some((&list, &now_there)), now);
         if let Some(h) = held.first().filter(|_| !tally.overridden) {
-            return Some(told_of_freeze(h));
+            return Some(h.told());
         }
     }
     let key = stack.key();

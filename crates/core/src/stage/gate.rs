@@ -20,7 +20,7 @@ use crate::{
     drive::content,
     effect::{CONFIRM_WITHIN, Effect, Look, Pace, Seen, SetRef},
     facts::Looked,
-    freeze::{Held, Touched, held},
+    freeze::{Held, Touched, held, held_afterwards},
     gate::{InForceState, PlanView, Tally, approval_value, tally},
     plan::{append, by_rule},
     stack::SetState,
@@ -114,11 +114,23 @@ fn observing(s: &Snapshot<'_>, plan: &PlanView, expires: Timestamp, now: Timesta
         .until(expires)
 }
 
+/// Of a Stage with a pin nothing comes of a new release.
+pub(super) fn or_unpin(s: &Snapshot<'_>) -> String {
+    match &s.stage.spec.pin {
+        Some(_) => format!(
+            " and take spec.pin away, which holds the Stage to this one: kubectl stackgate -n {} rollback {} --unpin",
+            s.namespace,
+            s.stage.name_any()
+        ),
+        None => String::new(),
+    }
+}
+
 /// People approve what they read in a plan: where nothing proves that the controller wrote it, none of it runs.
 pub(super) fn not_as_written(s: &Snapshot<'_>, plan: &PlanView) -> Verdict {
     // Nobody may delete what has run, or was rejected.
     let (todo, awaited) = if plan.is_claimed() || plan.rejected().is_some() {
-        ("It is kept for the record: make a new release".to_owned(), "a new release")
+        (format!("It is kept for the record: make a new release{}", or_unpin(s)), "a new release")
     } else {
         let delete = format!("kubectl -n {} delete plan {}", s.namespace, plan.name);
         (format!("An administrator deletes it, and it is planned anew: {delete}"), "the plan to be deleted")
@@ -212,17 +224,11 @@ pub(super) fn freezes(
     held(list, accounts, touched, now)
 }
 
-/// A freeze in a sentence.
-pub(super) fn told(h: &Held) -> String {
-    let until = h.until.map_or_else(|| "it is deleted".to_owned(), |at| at.to_string());
-    format!("Freeze {} until {until}: {}", h.name, h.reason)
-}
-
 fn frozen(s: &Snapshot<'_>, plan: &PlanView, tally: &Tally, now: Timestamp) -> Option<Verdict> {
     let (held, changes) = freezes(s, plan, None, now);
     let first = held.first().filter(|_| !tally.overridden)?;
     let names: Vec<&str> = held.iter().map(|h| h.name.as_str()).collect();
-    let list: Vec<String> = held.iter().map(told).collect();
+    let list: Vec<String> = held.iter().map(Held::told).collect();
     let watch = plan.proposal().stacks.iter().map(|p| watched(p, Pace::Slow));
     let message = format!(
         "{}; it starts by itself then. In an emergency: kubectl -n {} annotate plan {} {GATE_PREFIX}override{}={}",
@@ -277,19 +283,22 @@ fn wait_for_approval(s: &Snapshot<'_>, plan: &PlanView, tally: &Tally, now: Time
         list if list.is_empty() => String::new(),
         list => format!("; does not count: {}", list.join("; ")),
     };
-    Verdict::rest(
+    let (held, changes) = freezes(s, plan, None, now);
+    let v = Verdict::rest(
         Phase::Waiting(Reason::AwaitingApproval),
         format!(
-            "needs {}; read it: kubectl -n {} describe plan {}; let it run: {command}  or, with the right to write Stages:  {on_stage}{}{}{not_counted}",
+            "needs {}; read it: kubectl -n {} describe plan {}; let it run: {command}  or, with the right to write Stages:  {on_stage}{}{}{}{not_counted}",
             tally.missing(),
             s.namespace,
             plan.name,
+            held_afterwards(&held, tally.overridden),
             unheeded(s),
             standing_revokes(s, plan),
         ),
     )
     .waiting_for(tally.missing())
-    .watching(watch)
+    .watching(watch);
+    changes.map_or(v.clone(), |at| v.until(at))
 }
 
 /// A message has an end: of a long list the first few, and how many more there are.

@@ -300,7 +300,8 @@ pub struct ChangeCount {
     /// Resources that may be replaced.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub maybe_replace: u32,
-    /// Of those that are changed in place: how many get other code and nothing else. They are not listed.
+    /// Of `modify`: how many get other code and nothing else, a version that takes the place of another one among them. They are
+    /// not listed.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub code: u32,
 }

@@ -38,6 +38,8 @@ pub(super) struct Case {
     pub(super) parameters: Value,
     pub(super) plans: Vec<ChangePlan>,
     pub(super) freezes: Vec<Freeze>,
+    /// The release that the Stage is pinned to.
+    pub(super) pin: Option<String>,
     pub(super) enforcement: Enforcement,
     pub(super) facts: Facts,
     pub(super) installation: Installation,
@@ -53,6 +55,7 @@ impl Case {
             parameters: json!([]),
             plans: vec![plan(C1, A1, 1, ledger)],
             freezes: Vec::new(),
+            pin: None,
             enforcement: Enforcement {
                 state: InForceState::InForce,
                 fingerprint: Some(Digest::of("policies")),
@@ -86,6 +89,7 @@ impl Case {
             "mode": self.mode, "parameters": self.parameters
         });
         let mut stage = Stage::new("prod", serde_json::from_value(spec).unwrap());
+        stage.spec.pin = self.pin.clone().map(|digest| crate::api::Pin { digest, reason: None });
         stage.metadata.uid = Some(UID.to_owned());
         stage.metadata.namespace = Some("shop".to_owned());
         stage.metadata.finalizers = Some(vec![FINALIZER.to_owned()]);
@@ -300,13 +304,14 @@ pub(super) fn freeze(spec: Value) -> Freeze {
 /// What the newest plan shows, beside the Stage.
 pub(super) fn plan_status(s: &Snapshot<'_>, now: Timestamp) -> ChangePlanStatus {
     let plan = &s.newest().unwrap().plan;
-    let cluster = OneStage(Arc::clone(&s.stage), s.plans.iter().map(|p| Arc::clone(&p.plan)).collect());
+    let plans = s.plans.iter().map(|p| Arc::clone(&p.plan)).collect();
+    let cluster = OneStage(Arc::clone(&s.stage), plans, s.freezes.clone());
     let gated = gated(&cluster, plan, &s.installation.plans, now);
     crate::plan::status(plan, gated.as_ref(), &s.installation.plans, now).unwrap().0
 }
 
-/// A cluster that holds nothing but a Stage and its plans.
-pub(super) struct OneStage(Arc<Stage>, Vec<Arc<ChangePlan>>);
+/// A cluster that holds nothing but a Stage, its plans, and Freezes.
+pub(super) struct OneStage(Arc<Stage>, Vec<Arc<ChangePlan>>, Vec<Arc<Freeze>>);
 
 impl ClusterView for OneStage {
     fn stage(&self, _: &str, _: &str) -> Option<Arc<Stage>> {
@@ -325,7 +330,7 @@ impl ClusterView for OneStage {
         Vec::new()
     }
     fn freezes(&self) -> Vec<Arc<Freeze>> {
-        Vec::new()
+        self.2.clone()
     }
     fn enforcement(&self) -> Enforcement {
         Enforcement::default()

@@ -49,3 +49,23 @@ fn a_command_is_not_cut_off_however_many_freezes_there_are() {
     assert_eq!(verdict.phase, Phase::Waiting(Reason::Frozen));
     assert!(carried(&verdict.message).contains(&format!("override={C1}")), "{}", verdict.message);
 }
+
+#[test]
+fn whoever_approves_during_a_freeze_is_told_that_it_starts_later() {
+    let case = Case::new(&[]).with(|c| c.freezes = vec![freeze(json!({}))]);
+    let verdict = case.decided(9);
+    assert_eq!(verdict.phase, Phase::Waiting(Reason::AwaitingApproval));
+    for said in [&verdict.message, &plan_says(&case, 9)] {
+        assert!(said.contains("once approved it waits") && said.contains("Freeze inc-1"), "{said}");
+    }
+    assert!(!Case::new(&[]).decided(9).message.contains("once approved"));
+}
+
+#[test]
+fn nothing_comes_of_a_new_release_where_a_stage_is_pinned_to_a_rejected_one() {
+    let rejected = || Case::new(&[said("Reject", "bob"), closed("Rejected")]);
+    let said = rejected().decided(9);
+    assert!(said.message.ends_with("make a new release"), "{}", said.message);
+    let pinned = rejected().with(|c| c.pin = Some(Digest::of("release").to_string())).decided(9);
+    assert!(pinned.message.contains("rollback prod --unpin"), "{}", pinned.message);
+}
