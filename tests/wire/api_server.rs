@@ -12,6 +12,7 @@ use crate::{
     objects::{PLURALS, key_of, namespace, to_json},
     site::{Call, Fault, Site},
     store::{Asked, create, create_other, patch, replace_other},
+    values::must_not_tell,
 };
 
 /// A code and a body.
@@ -45,6 +46,7 @@ async fn serve(site: Arc<Site>, request: Request<Body>) -> Result<Response<Body>
     let bytes = body.collect_bytes().await?;
     let body = if bytes.is_empty() { Value::Null } else { serde_json::from_slice(&bytes).unwrap() };
     let place = place(head.uri.path());
+    must_not_tell(&mut site.ground(), &format!("{} {} {body}", head.method, head.uri));
     // Events may get lost: no run depends on them, and nothing befalls them.
     if place == Place::Events {
         site.ground().told.push(body["reason"].as_str().unwrap_or_default().to_owned());

@@ -19,4 +19,5 @@ mod site;
 mod store;
 mod stories;
 mod trouble;
+mod values;
 mod watch;

@@ -44,7 +44,7 @@ impl Default for Manner {
 pub struct End {
     /// Stages: state, Ready, the release that is deployed, finalizers.
     pub stages: BTreeMap<String, String>,
-    /// Stacks: status, template, protection, and how often anybody has changed what is deployed under the name.
+    /// Stacks: status, template, protection, change sets, values of parameters, and how often anybody has changed what is deployed under the name.
     pub stacks: BTreeMap<String, String>,
     /// Plans: for what, and how each came to its end, in the order in which they were opened.
     pub plans: Vec<String>,
@@ -145,7 +145,10 @@ pub fn end(ground: &Ground) -> End {
     let stacks = ground.world.cloud.stacks.iter().map(|(key, stack)| {
         let deployed = stack.deployed.as_ref().map(|d| d.digest.short(12).to_string());
         let sets = stack.sets.iter().filter(|s| s.is_available(s.ready)).count();
-        let text = format!("{} {deployed:?} {} {sets}", stack.status.as_str(), stack.protected);
+        let given = stack.deployed.iter().flat_map(|d| &d.given);
+        let given: Vec<_> = given.map(|(name, value)| format!("{name}={}", value.reveal())).collect();
+        let text =
+            format!("{} {deployed:?} {} {sets} {}", stack.status.as_str(), stack.protected, given.join(" "));
         (key.to_string(), text)
     });
     let changed =

@@ -340,7 +340,8 @@ impl World {
             WantedChangeSet { name, ..wanted.clone() }
         });
         let wanted = fresh.as_ref().unwrap_or(wanted);
-        let (arn, id) = self.cloud.create_set(wanted, Deployed { template, digest }, fate, self.now)?;
+        let to = Deployed { template, digest, given: self.cloud.given(wanted) };
+        let (arn, id) = self.cloud.create_set(wanted, to, fate, self.now)?;
         if is_new && reads > 0 {
             self.cloud.stale.insert(wanted.key.clone(), (None, reads));
         }
