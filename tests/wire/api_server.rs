@@ -148,7 +148,7 @@ fn answer(ground: &mut Ground, head: &Parts, place: &Place, body: &Value) -> Rep
         _ => Err(failure(405, "MethodNotAllowed", "the controller has no business with that")),
     };
     let reply = reply.unwrap_or_else(|refusal| refusal);
-    if matches!(reply.0, 400 | 405 | 415 | 422) {
+    if matches!(reply.0, 400 | 405 | 415 | 422) && !(reply.0 == 422 && ground.versions_deceive()) {
         ground.wrong.push(format!("{} {}: {}", head.method, head.uri, reply.1["message"]));
     }
     let wants_metadata =

@@ -103,6 +103,7 @@ impl Process {
 
     /// Hears of what has happened by now.
     pub fn hear(&mut self, ground: &mut Ground) {
+        ground.lose_what_is_not_heard();
         if std::mem::take(&mut ground.was_put_back) {
             self.list_anew(ground);
         }

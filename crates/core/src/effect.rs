@@ -141,6 +141,8 @@ pub struct PlanVersion {
     pub uid: String,
     /// Its resourceVersion, which every write changes.
     pub resource_version: String,
+    /// Its generation, which a record alone changes.
+    pub generation: i64,
     /// The length of its ledger, which a record alone changes.
     pub entries: usize,
 }
@@ -534,6 +536,8 @@ pub struct LivePlan {
     pub uid: String,
     /// Its resourceVersion.
     pub resource_version: String,
+    /// Its generation.
+    pub generation: i64,
     /// What people have written on it.
     pub annotations: BTreeMap<String, String>,
 }

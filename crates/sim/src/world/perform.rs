@@ -116,6 +116,7 @@ impl World {
         let plan = self.cluster.plan(plan).map(|p| LivePlan {
             uid: p.uid().unwrap_or_default(),
             resource_version: p.resource_version().unwrap_or_default(),
+            generation: p.metadata.generation.unwrap_or_default(),
             annotations: p.annotations().clone(),
         });
         let objects = &self.cluster.objects;
