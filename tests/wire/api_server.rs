@@ -1,14 +1,16 @@
 //! An API server in this process: what the controller calls, over the objects of the simulated world, and nothing else.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use axum::http::{Method, Request, Response, request::Parts};
 use kube::{Client, client::Body};
 use serde_json::{Value, json};
 use stackgate::{kube::client::Clients, queue::Kind};
+use stackgate_sim::world::{Object, ObjectKey};
 
 use crate::{
     ground::Ground,
+    mutants::Defect,
     objects::{PLURALS, key_of, namespace, to_json},
     site::{Call, Fault, Site},
     store::{Asked, create, create_other, patch, replace_other},
@@ -153,10 +155,14 @@ fn answer(ground: &mut Ground, head: &Parts, place: &Place, body: &Value) -> Rep
     }
     let wants_metadata =
         head.headers.get("accept").is_some_and(|a| a.to_str().unwrap().contains("PartialObjectMetadata"));
-    if wants_metadata && reply.0 == 200 { (200, metadata_alone(&reply.1)) } else { reply }
+    if wants_metadata && reply.0 == 200 { (200, metadata_alone(ground, &reply.1)) } else { reply }
 }
 
-fn metadata_alone(object: &Value) -> Value {
+fn metadata_alone(ground: &Ground, object: &Value) -> Value {
+    let mut object = object.clone();
+    if ground.defect == Some(Defect::RecordsAreNotCounted) {
+        object["metadata"]["generation"] = json!(i64::MAX);
+    }
     json!({"kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1", "metadata": object["metadata"]})
 }
 
@@ -165,18 +171,27 @@ pub fn missing(name: &str) -> Reply {
     failure(404, "NotFound", &format!("{name} not found"))
 }
 
+/// What a look shows: the objects as they are.
+fn looked_at(ground: &Ground, kind: Kind) -> &BTreeMap<ObjectKey, Object> {
+    match ground.defect {
+        // The plan does not come from there: its version would tell.
+        Some(Defect::LooksAtCaches) if kind != Kind::ChangePlan => &ground.world.cluster.views[0].seen.0,
+        Some(_) | None => &ground.world.cluster.objects.0,
+    }
+}
+
 fn get(ground: &mut Ground, kind: Kind, within: Option<&String>, name: &str) -> Result<Reply, Reply> {
     if kind == Kind::ChangePlan {
         ground.looked_at_plan();
     }
-    let object = ground.world.cluster.objects.0.get(&key_of(kind, name));
+    let object = looked_at(ground, kind).get(&key_of(kind, name));
     let object =
         object.filter(|o| namespace(o) == within.map(String::as_str)).ok_or_else(|| missing(name))?;
     Ok((200, to_json(object)))
 }
 
 fn list(ground: &Ground, kind: Kind) -> Result<Reply, Reply> {
-    let objects = ground.world.cluster.objects.0.iter();
+    let objects = looked_at(ground, kind).iter();
     let items: Vec<Value> =
         objects.filter(|(key, _)| crate::objects::kind_of(key) == kind).map(|(_, o)| to_json(o)).collect();
     let list = json!({"kind": format!("{}List", kind.as_str()), "apiVersion": "stackgate.dev/v1alpha1",

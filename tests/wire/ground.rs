@@ -19,6 +19,7 @@ use stackgate_sim::{
 };
 
 use crate::{
+    mutants::Defect,
     objects,
     people::sign,
     stories::{DEV, Step, TEST},
@@ -33,7 +34,7 @@ const DEAF: SignedDuration = SignedDuration::from_mins(5);
 /// What others do to the objects that the controller knows in a version that the API server has forgotten.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Meanwhile {
-    /// They write each of them in the very version in which the watch has shown it.
+    /// They write each of them in the very version in which it was there.
     GiveTheSameVersions,
     /// They write each of them in a version that is newer than any before.
     GiveNewerVersions,
@@ -68,6 +69,8 @@ pub struct Ground {
     /// It has done so at some time, and nobody has looked at a plan since.
     forgetful: bool,
     plan_was_looked_at: bool,
+    /// What is wrong with the controller, where a test plants something.
+    pub defect: Option<Defect>,
     /// Mistakes of the controller that neither AWS nor the API server would let pass.
     pub wrong: Vec<String>,
 }
@@ -101,6 +104,7 @@ impl Ground {
             noticed: Timestamp::UNIX_EPOCH,
             forgetful: false,
             plan_was_looked_at: false,
+            defect: None,
             wrong: Vec::new(),
         }
     }
@@ -184,16 +188,16 @@ impl Ground {
     /// The same, but the watches wait for versions that are newer than what they have shown, and miss those that are given a second time,
     /// for five minutes. Meanwhile others write.
     pub fn put_back_unnoticed(&mut self, old: &Self, meanwhile: Meanwhile) {
-        let seen = &self.world.cluster.views[0].seen.0;
-        let mut shown: Vec<(u64, ObjectKey)> =
-            seen.iter().filter_map(|(key, o)| Some((o.version().parse().ok()?, key.clone()))).collect();
-        shown.sort();
+        let there = self.world.cluster.objects.0.iter();
+        let mut known: Vec<(u64, ObjectKey)> =
+            there.filter_map(|(key, o)| Some((o.version().parse().ok()?, key.clone()))).collect();
+        known.sort();
         let newest = self.world.cluster.version;
         self.put_back(old);
         self.was_put_back = false;
         self.deaf = self.world.now.saturating_add(DEAF).ok().map(|until| (newest, until));
         let cluster = &mut self.world.cluster;
-        for (version, key) in shown.into_iter().filter(|(version, _)| *version > old.world.cluster.version) {
+        for (version, key) in known.into_iter().filter(|(version, _)| *version > old.world.cluster.version) {
             cluster.version = match meanwhile {
                 Meanwhile::GiveTheSameVersions => version - 1,
                 Meanwhile::GiveNewerVersions => cluster.version.max(newest),

@@ -10,6 +10,7 @@ mod api_server;
 mod aws;
 mod crashes;
 mod ground;
+mod mutants;
 mod objects;
 mod people;
 mod process;
