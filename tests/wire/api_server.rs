@@ -97,7 +97,10 @@ fn place(path: &str) -> Place {
             };
             let known = PLURALS.iter().find(|(plural, ..)| rest.first() == Some(plural));
             match known {
-                Some((_, kind, in_namespace)) if *in_namespace == within.is_some() && rest.len() < 3 => {
+                // A list may be of all namespaces.
+                Some((_, kind, in_namespace))
+                    if rest.len() < 3 && (*in_namespace == within.is_some() || rest.len() == 1) =>
+                {
                     Place::Ours(*kind, within, owned(rest.get(1)), status)
                 }
                 _ => Place::Elsewhere,
@@ -122,7 +125,7 @@ fn answer(ground: &mut Ground, head: &Parts, place: &Place, body: &Value) -> Rep
         (&Method::GET, Place::Ours(kind, within, Some(name), false)) => {
             get(ground, *kind, within.as_ref(), name)
         }
-        (&Method::GET, Place::Ours(kind, None, None, false)) => list(ground, *kind),
+        (&Method::GET, Place::Ours(kind, None, None, false)) => Ok((200, listed(ground, *kind))),
         (&Method::POST, Place::Ours(Kind::ChangePlan, Some(within), None, false)) => {
             create(ground, within, body)
         }
@@ -190,11 +193,19 @@ fn get(ground: &mut Ground, kind: Kind, within: Option<&String>, name: &str) -> 
     Ok((200, to_json(object)))
 }
 
-fn list(ground: &Ground, kind: Kind) -> Result<Reply, Reply> {
+/// All objects of a kind.
+pub fn listed(ground: &Ground, kind: Kind) -> Value {
     let objects = looked_at(ground, kind).iter();
     let items: Vec<Value> =
         objects.filter(|(key, _)| crate::objects::kind_of(key) == kind).map(|(_, o)| to_json(o)).collect();
-    let list = json!({"kind": format!("{}List", kind.as_str()), "apiVersion": "stackgate.dev/v1alpha1",
-        "metadata": {"resourceVersion": ground.world.cluster.version.to_string()}, "items": items});
-    Ok((200, list))
+    json!({"kind": format!("{}List", kind.as_str()), "apiVersion": "stackgate.dev/v1alpha1",
+        "metadata": {"resourceVersion": ground.world.cluster.version.to_string()}, "items": items})
+}
+
+/// The kind that is watched at this path.
+pub fn watched_kind(path: &str) -> Kind {
+    match place(path) {
+        Place::Ours(kind, None, None, false) => kind,
+        other => unreachable!("nobody watches {other:?}"),
+    }
 }

@@ -19,6 +19,8 @@ mod run;
 mod site;
 mod store;
 mod stories;
+mod streams;
 mod trouble;
 mod values;
 mod watch;
+mod watched;
