@@ -47,11 +47,13 @@ pub enum Trouble {
     Breaks,
     /// 410 Gone comes instead, and the stream ends.
     Gone,
+    /// The stream ends before it, and whoever asks to go on from there is told 410 Gone.
+    Expires,
 }
 
 impl Trouble {
     /// All that there is.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::None,
         Self::Twice,
         Self::Bookmark,
@@ -60,6 +62,7 @@ impl Trouble {
         Self::CutOff,
         Self::Breaks,
         Self::Gone,
+        Self::Expires,
     ];
 }
 
@@ -80,6 +83,8 @@ pub struct Streams {
     /// All events of each kind so far, and how many of them have been on a stream.
     history: BTreeMap<Kind, (Vec<Happened>, usize)>,
     open: BTreeMap<Kind, UnboundedSender<Chunk>>,
+    /// The kinds that have to be listed anew.
+    expired: BTreeSet<Kind>,
     /// Events that have been sent or kept.
     count: u64,
     /// How often a kind was listed.
@@ -98,6 +103,7 @@ impl Streams {
             line,
             history: BTreeMap::new(),
             open: BTreeMap::new(),
+            expired: BTreeSet::new(),
             count: 0,
             lists: 0,
             befallen: BTreeSet::new(),
@@ -165,6 +171,7 @@ impl Streams {
                     [a, b, rest].into_iter().for_each(put);
                 }
                 Trouble::Ends => {}
+                Trouble::Expires => self.expired.extend([kind]),
                 Trouble::CutOff => put(half),
                 Trouble::Breaks => {
                     put(half);
@@ -189,6 +196,7 @@ impl Streams {
     fn list(&mut self, ground: &mut Ground, kind: Kind) -> Value {
         self.record(ground);
         self.lists += 1;
+        self.expired.remove(&kind);
         let (all, sent) = self.history.entry(kind).or_default();
         for happened in &all[*sent..] {
             ground.world.cluster.views[0].deliver(&happened.key, ground.world.now);
@@ -242,19 +250,22 @@ async fn serve(
         .filter_map(|pair| pair.split_once('='))
         .collect();
     tokio::time::sleep(WAY).await;
-    let body = {
+    let (code, body) = {
         let mut ground = site.ground();
         let mut streams = streams.lock().unwrap();
-        if asked.get("watch") == Some(&"true") {
+        let is_watch = asked.get("watch") == Some(&"true");
+        if is_watch && streams.expired.contains(&kind) {
+            let (code, status) = failure(410, "Expired", "too old resource version");
+            (code, Streamed::from(status.to_string()))
+        } else if is_watch {
             let after = asked["resourceVersion"].parse().unwrap();
             let end = streams.watch(&mut ground, kind, after);
-            Streamed::from_stream(futures::stream::unfold(end, async |mut end| {
-                Some((end.recv().await?, end))
-            }))
+            let chunks = futures::stream::unfold(end, async |mut end| Some((end.recv().await?, end)));
+            (200, Streamed::from_stream(chunks))
         } else {
-            Streamed::from(streams.list(&mut ground, kind).to_string())
+            (200, Streamed::from(streams.list(&mut ground, kind).to_string()))
         }
     };
     tokio::time::sleep(WAY).await;
-    Ok(Response::builder().header("content-type", "application/json").body(body).unwrap())
+    Ok(Response::builder().status(code).header("content-type", "application/json").body(body).unwrap())
 }
