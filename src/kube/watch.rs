@@ -113,7 +113,8 @@ impl Stores {
                 names
                     .into_iter()
                     .map(change)
-                    .filter(|c| c.before.map(version) != c.after.map(version))
+                    // The version alone would not do: an API server that was put back gives it a second time.
+                    .filter(|c| c.before.map(K::meta) != c.after.map(K::meta))
                     .flat_map(|c| K::woken(c, self))
                     .collect()
             }
@@ -192,10 +193,6 @@ fn strip<K: Resource>(object: &mut K) {
     if let Some(annotations) = &mut meta.annotations {
         annotations.remove(LAST_APPLIED);
     }
-}
-
-fn version<K: Resource>(object: &K) -> Option<&String> {
-    object.meta().resource_version.as_ref()
 }
 
 type Name = (Option<String>, String);
