@@ -44,8 +44,11 @@ fn breaks(mut ground: Ground, defect: Option<Defect>, weather: Weather) -> Optio
     })
 }
 
+/// Where a run begins, and what befalls it.
+type Tried<'a> = (&'a dyn Fn() -> Ground, &'a dyn Fn() -> Weather);
+
 /// As designed no such run breaks anything; with the defect one of them breaks this.
-fn only_with(defect: Defect, invariant: &str, runs: &[(&dyn Fn() -> Ground, &dyn Fn() -> Weather)]) {
+fn only_with(defect: Defect, invariant: &str, runs: &[Tried<'_>]) {
     for (ground, weather) in runs {
         assert_eq!(breaks(ground(), None, weather()), None, "as designed");
     }

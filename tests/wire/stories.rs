@@ -296,7 +296,7 @@ pub fn all() -> Vec<Story> {
         ),
         story(
             "a creation that is rolled back, of which CloudFormation tells the value of a Secret",
-            true,
+            false,
             || {
                 let fails = Do(|g| g.world.luck.weather.fails = 1000);
                 taking(vec![TAKEN, ASKS, fails, APPROVED, Until("a roll back", |g| is(DEV, g, "RolledBack"))])
