@@ -28,6 +28,9 @@ use super::{
 };
 use crate::queue::Key;
 
+/// How long it takes to list anew once a version is gone.
+const GONE: Duration = Duration::from_secs(1);
+
 /// The annotation in which `kubectl apply` keeps a copy of the object; nobody here reads it.
 const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
 
@@ -36,32 +39,42 @@ impl Stores {
     pub async fn watch(&self, clients: &Clients, writers: Writers, wake: impl Fn(Key)) {
         let Writers { accounts, bootstraps, assemblies, stages, plans, freezes } = writers;
         tokio::join!(
-            self.follow(objects(clients), accounts, &self.accounts, &wake),
-            self.follow(objects(clients), bootstraps, &self.bootstraps, &wake),
-            self.follow(objects(clients), assemblies, &self.assemblies, &wake),
-            self.follow(objects(clients), stages, &self.stages, &wake),
-            self.follow(objects(clients), plans, &self.plans, &wake),
-            self.follow(objects(clients), freezes, &self.freezes, &wake),
+            self.follow(|| objects(clients), accounts, &self.accounts, &wake),
+            self.follow(|| objects(clients), bootstraps, &self.bootstraps, &wake),
+            self.follow(|| objects(clients), assemblies, &self.assemblies, &wake),
+            self.follow(|| objects(clients), stages, &self.stages, &wake),
+            self.follow(|| objects(clients), plans, &self.plans, &wake),
+            self.follow(|| objects(clients), freezes, &self.freezes, &wake),
         );
     }
 
-    async fn follow<K: Watched>(
+    async fn follow<K: Watched, S>(
         &self,
-        events: impl Stream<Item = Result<Event<DeserializeGuard<K>>, watcher::Error>>,
+        watch: impl Fn() -> S,
         mut writer: Writer<K>,
         store: &Store<K>,
         wake: &impl Fn(Key),
-    ) {
-        let mut events = std::pin::pin!(events);
-        while let Some(event) = events.next().await {
-            match event {
-                Ok(event) => {
-                    for key in self.take_in(event, &mut writer, store) {
-                        wake(key);
+    ) where
+        S: Stream<Item = Result<Event<DeserializeGuard<K>>, watcher::Error>>,
+    {
+        loop {
+            let mut events = std::pin::pin!(watch());
+            while let Some(event) = events.next().await {
+                match event {
+                    Ok(event) => {
+                        for key in self.take_in(event, &mut writer, store) {
+                            wake(key);
+                        }
+                    }
+                    Err(error) => {
+                        warn!(kind = %K::kind(&()), %error, "watch failed; it is tried again");
+                        if is_gone(&error) {
+                            break;
+                        }
                     }
                 }
-                Err(error) => warn!(kind = %K::kind(&()), %error, "watch failed; it is tried again"),
             }
+            tokio::time::sleep(GONE).await;
         }
     }
 
@@ -100,12 +113,19 @@ impl Stores {
                 names
                     .into_iter()
                     .map(change)
-                    .filter(|c| c.before.map(version) != c.after.map(version))
+                    // The version alone would not do: an API server that was put back gives it a second time.
+                    .filter(|c| c.before.map(K::meta) != c.after.map(K::meta))
                     .flat_map(|c| K::woken(c, self))
                     .collect()
             }
         }
     }
+}
+
+/// Whether no watch can go on from the version that was asked for: the watcher of kube-rs takes this to heart in an event of a stream alone,
+/// and asks for the same version for ever where it is the answer to a request.
+fn is_gone(error: &watcher::Error) -> bool {
+    matches!(error, watcher::Error::WatchStartFailed(kube::Error::Api(status)) if status.code == 410)
 }
 
 /// What a kind needs to be watched.
@@ -173,10 +193,6 @@ fn strip<K: Resource>(object: &mut K) {
     if let Some(annotations) = &mut meta.annotations {
         annotations.remove(LAST_APPLIED);
     }
-}
-
-fn version<K: Resource>(object: &K) -> Option<&String> {
-    object.meta().resource_version.as_ref()
 }
 
 type Name = (Option<String>, String);

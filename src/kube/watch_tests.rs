@@ -60,6 +60,17 @@ fn the_first_list_wakes_all_and_a_later_one_only_what_it_shows_changed_or_gone()
     assert!(w.stores.stage("shop", "b").is_none());
 }
 
+/// The API server was put back to an older revision.
+#[test]
+fn a_list_in_which_a_version_stands_for_something_else_wakes_it() {
+    let mut w = Watching::new();
+    w.list([good("a", "1"), good("b", "1")]);
+    let mut approved = good("b", "1");
+    let annotations = approved.0.as_mut().unwrap().annotations_mut();
+    annotations.insert("gate.stackgate.dev/approve".to_owned(), "another".to_owned());
+    assert_eq!(w.list([good("a", "1"), approved]), ["Stage shop/b"]);
+}
+
 #[test]
 fn what_nobody_reads_is_not_kept() {
     let mut w = Watching::new();

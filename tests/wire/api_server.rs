@@ -1,17 +1,20 @@
 //! An API server in this process: what the controller calls, over the objects of the simulated world, and nothing else.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use axum::http::{Method, Request, Response, request::Parts};
 use kube::{Client, client::Body};
 use serde_json::{Value, json};
 use stackgate::{kube::client::Clients, queue::Kind};
+use stackgate_sim::world::{Object, ObjectKey};
 
 use crate::{
     ground::Ground,
+    mutants::Defect,
     objects::{PLURALS, key_of, namespace, to_json},
     site::{Call, Fault, Site},
     store::{Asked, create, create_other, patch, replace_other},
+    values::must_not_tell,
 };
 
 /// A code and a body.
@@ -45,6 +48,7 @@ async fn serve(site: Arc<Site>, request: Request<Body>) -> Result<Response<Body>
     let bytes = body.collect_bytes().await?;
     let body = if bytes.is_empty() { Value::Null } else { serde_json::from_slice(&bytes).unwrap() };
     let place = place(head.uri.path());
+    must_not_tell(&mut site.ground(), &format!("{} {} {body}", head.method, head.uri));
     // Events may get lost: no run depends on them, and nothing befalls them.
     if place == Place::Events {
         site.ground().told.push(body["reason"].as_str().unwrap_or_default().to_owned());
@@ -93,7 +97,10 @@ fn place(path: &str) -> Place {
             };
             let known = PLURALS.iter().find(|(plural, ..)| rest.first() == Some(plural));
             match known {
-                Some((_, kind, in_namespace)) if *in_namespace == within.is_some() && rest.len() < 3 => {
+                // A list may be of all namespaces.
+                Some((_, kind, in_namespace))
+                    if rest.len() < 3 && (*in_namespace == within.is_some() || rest.len() == 1) =>
+                {
                     Place::Ours(*kind, within, owned(rest.get(1)), status)
                 }
                 _ => Place::Elsewhere,
@@ -118,7 +125,7 @@ fn answer(ground: &mut Ground, head: &Parts, place: &Place, body: &Value) -> Rep
         (&Method::GET, Place::Ours(kind, within, Some(name), false)) => {
             get(ground, *kind, within.as_ref(), name)
         }
-        (&Method::GET, Place::Ours(kind, None, None, false)) => list(ground, *kind),
+        (&Method::GET, Place::Ours(kind, None, None, false)) => Ok((200, listed(ground, *kind))),
         (&Method::POST, Place::Ours(Kind::ChangePlan, Some(within), None, false)) => {
             create(ground, within, body)
         }
@@ -146,15 +153,19 @@ fn answer(ground: &mut Ground, head: &Parts, place: &Place, body: &Value) -> Rep
         _ => Err(failure(405, "MethodNotAllowed", "the controller has no business with that")),
     };
     let reply = reply.unwrap_or_else(|refusal| refusal);
-    if matches!(reply.0, 400 | 405 | 415 | 422) {
+    if matches!(reply.0, 400 | 405 | 415 | 422) && !(reply.0 == 422 && ground.versions_deceive()) {
         ground.wrong.push(format!("{} {}: {}", head.method, head.uri, reply.1["message"]));
     }
     let wants_metadata =
         head.headers.get("accept").is_some_and(|a| a.to_str().unwrap().contains("PartialObjectMetadata"));
-    if wants_metadata && reply.0 == 200 { (200, metadata_alone(&reply.1)) } else { reply }
+    if wants_metadata && reply.0 == 200 { (200, metadata_alone(ground, &reply.1)) } else { reply }
 }
 
-fn metadata_alone(object: &Value) -> Value {
+fn metadata_alone(ground: &Ground, object: &Value) -> Value {
+    let mut object = object.clone();
+    if ground.defect == Some(Defect::RecordsAreNotCounted) {
+        object["metadata"]["generation"] = json!(i64::MAX);
+    }
     json!({"kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1", "metadata": object["metadata"]})
 }
 
@@ -163,21 +174,38 @@ pub fn missing(name: &str) -> Reply {
     failure(404, "NotFound", &format!("{name} not found"))
 }
 
+/// What a look shows: the objects as they are.
+fn looked_at(ground: &Ground, kind: Kind) -> &BTreeMap<ObjectKey, Object> {
+    match ground.defect {
+        // The plan does not come from there: its version would tell.
+        Some(Defect::LooksAtCaches) if kind != Kind::ChangePlan => &ground.world.cluster.views[0].seen.0,
+        Some(_) | None => &ground.world.cluster.objects.0,
+    }
+}
+
 fn get(ground: &mut Ground, kind: Kind, within: Option<&String>, name: &str) -> Result<Reply, Reply> {
     if kind == Kind::ChangePlan {
         ground.looked_at_plan();
     }
-    let object = ground.world.cluster.objects.0.get(&key_of(kind, name));
+    let object = looked_at(ground, kind).get(&key_of(kind, name));
     let object =
         object.filter(|o| namespace(o) == within.map(String::as_str)).ok_or_else(|| missing(name))?;
     Ok((200, to_json(object)))
 }
 
-fn list(ground: &Ground, kind: Kind) -> Result<Reply, Reply> {
-    let objects = ground.world.cluster.objects.0.iter();
+/// All objects of a kind.
+pub fn listed(ground: &Ground, kind: Kind) -> Value {
+    let objects = looked_at(ground, kind).iter();
     let items: Vec<Value> =
         objects.filter(|(key, _)| crate::objects::kind_of(key) == kind).map(|(_, o)| to_json(o)).collect();
-    let list = json!({"kind": format!("{}List", kind.as_str()), "apiVersion": "stackgate.dev/v1alpha1",
-        "metadata": {"resourceVersion": ground.world.cluster.version.to_string()}, "items": items});
-    Ok((200, list))
+    json!({"kind": format!("{}List", kind.as_str()), "apiVersion": "stackgate.dev/v1alpha1",
+        "metadata": {"resourceVersion": ground.world.cluster.version.to_string()}, "items": items})
+}
+
+/// The kind that is watched at this path.
+pub fn watched_kind(path: &str) -> Kind {
+    match place(path) {
+        Place::Ours(kind, None, None, false) => kind,
+        other => unreachable!("nobody watches {other:?}"),
+    }
 }

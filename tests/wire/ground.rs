@@ -19,6 +19,7 @@ use stackgate_sim::{
 };
 
 use crate::{
+    mutants::Defect,
     objects,
     people::sign,
     stories::{DEV, Step, TEST},
@@ -26,6 +27,18 @@ use crate::{
 
 /// How long people wait before they look again at what they have decided on.
 const ASKED_AGAIN: SignedDuration = SignedDuration::from_mins(4);
+
+/// How long watches do not notice that the API server was put back.
+const DEAF: SignedDuration = SignedDuration::from_mins(5);
+
+/// What others do to the objects that the controller knows in a version that the API server has forgotten.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Meanwhile {
+    /// They write each of them in the very version in which it was there.
+    GiveTheSameVersions,
+    /// They write each of them in a version that is newer than any before.
+    GiveNewerVersions,
+}
 
 /// The namespace of the controller.
 pub const OURS: &str = "stackgate";
@@ -49,9 +62,15 @@ pub struct Ground {
     patient: bool,
     /// The API server has forgotten something, and ends the watches.
     pub was_put_back: bool,
+    /// It has forgotten something, and the watches do not know: they hear of nothing up to this version, until then.
+    deaf: Option<(u64, Timestamp)>,
+    /// When they noticed.
+    noticed: Timestamp,
     /// It has done so at some time, and nobody has looked at a plan since.
     forgetful: bool,
     plan_was_looked_at: bool,
+    /// What is wrong with the controller, where a test plants something.
+    pub defect: Option<Defect>,
     /// Mistakes of the controller that neither AWS nor the API server would let pass.
     pub wrong: Vec<String>,
 }
@@ -81,8 +100,11 @@ impl Ground {
             asked: since,
             patient: false,
             was_put_back: false,
+            deaf: None,
+            noticed: Timestamp::UNIX_EPOCH,
             forgetful: false,
             plan_was_looked_at: false,
+            defect: None,
             wrong: Vec::new(),
         }
     }
@@ -161,6 +183,54 @@ impl Ground {
         self.world.cluster.version = old.world.cluster.version;
         self.others.clone_from(&old.others);
         (self.was_put_back, self.forgetful, self.plan_was_looked_at) = (true, true, false);
+    }
+
+    /// The same, but the watches wait for versions that are newer than what they have shown, and miss those that are given a second time,
+    /// for five minutes. Meanwhile others write.
+    pub fn put_back_unnoticed(&mut self, old: &Self, meanwhile: Meanwhile) {
+        let there = self.world.cluster.objects.0.iter();
+        let mut known: Vec<(u64, ObjectKey)> =
+            there.filter_map(|(key, o)| Some((o.version().parse().ok()?, key.clone()))).collect();
+        known.sort();
+        let newest = self.world.cluster.version;
+        self.put_back(old);
+        self.was_put_back = false;
+        self.deaf = self.world.now.saturating_add(DEAF).ok().map(|until| (newest, until));
+        let cluster = &mut self.world.cluster;
+        for (version, key) in known.into_iter().filter(|(version, _)| *version > old.world.cluster.version) {
+            cluster.version = match meanwhile {
+                Meanwhile::GiveTheSameVersions => version - 1,
+                Meanwhile::GiveNewerVersions => cluster.version.max(newest),
+            };
+            cluster.annotate(&key, "example.org/note", Some("written by somebody else"));
+        }
+    }
+
+    /// Whether a controller knows that the API server was put back, and has had a minute to do something about it.
+    pub fn has_been_heard(&self) -> bool {
+        self.deaf.is_none() && self.world.now.duration_since(self.noticed) > SignedDuration::from_mins(1)
+    }
+
+    /// Whether what has been written in good faith may be refused by the rules of the schema, since a version stands for something else.
+    pub fn versions_deceive(&self) -> bool {
+        self.deaf.is_some() || !self.has_been_heard()
+    }
+
+    /// Loses what the watches do not hear of; once they have ended, all is told.
+    pub fn lose_what_is_not_heard(&mut self) {
+        let Some((newest, until)) = self.deaf else { return };
+        if self.world.now >= until {
+            (self.deaf, self.was_put_back, self.noticed) = (None, true, self.world.now);
+            return;
+        }
+        let now_at = self.world.cluster.version;
+        let version = |event: &Option<Object>| match event {
+            Some(object) => object.version().parse().unwrap_or(now_at),
+            None => now_at,
+        };
+        let late = &mut self.world.cluster.views[0].late;
+        late.values_mut().for_each(|queue| queue.retain(|event| version(event) > newest));
+        late.retain(|_, queue| !queue.is_empty());
     }
 
     /// Somebody has looked at a plan, past all caches.

@@ -88,6 +88,17 @@ pub fn edit_account(ground: &mut Ground, name: &str, edit: impl FnOnce(&mut AwsA
     ground.world.cluster.put(Object::Account(account));
 }
 
+/// An account lets the team do nothing any more.
+pub fn withdraw_grant(ground: &mut Ground, name: &str) {
+    ground.world.moment += 1;
+    let (moment, mut id) = (ground.world.moment, None);
+    edit_account(ground, name, |a| {
+        a.spec.allowed_namespaces.clear();
+        id = Some(a.spec.account_id.clone());
+    });
+    ground.world.withdrawn.extend(id.map(|id| (id, moment)));
+}
+
 /// An account says what becomes of stacks whose Stage goes.
 pub fn account_says(ground: &mut Ground, name: &str, policy: Option<Leftover>) {
     edit_account(ground, name, |a| {

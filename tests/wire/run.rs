@@ -10,6 +10,7 @@ use crate::{
     ground::Ground,
     process::Process,
     site::Site,
+    streams::Shared,
     watch::{Post, prompt},
 };
 use jiff::{SignedDuration, Timestamp};
@@ -27,15 +28,17 @@ const MOST_CALLS: usize = 2_000;
 /// How a process runs.
 #[derive(Clone)]
 pub struct Manner {
-    /// When news come.
+    /// When news come, where they do not come over the wire.
     pub post: Post,
+    /// The streams over which news come, where they do.
+    pub streams: Option<Shared>,
     /// Steps of a pass.
     pub steps: usize,
 }
 
 impl Default for Manner {
     fn default() -> Self {
-        Self { post: prompt(), steps: 64 }
+        Self { post: prompt(), streams: None, steps: 64 }
     }
 }
 
@@ -44,7 +47,7 @@ impl Default for Manner {
 pub struct End {
     /// Stages: state, Ready, the release that is deployed, finalizers.
     pub stages: BTreeMap<String, String>,
-    /// Stacks: status, template, protection, and how often anybody has changed what is deployed under the name.
+    /// Stacks: status, template, protection, change sets, values of parameters, and how often anybody has changed what is deployed under the name.
     pub stacks: BTreeMap<String, String>,
     /// Plans: for what, and how each came to its end, in the order in which they were opened.
     pub plans: Vec<String>,
@@ -69,8 +72,9 @@ pub fn runtime() -> tokio::runtime::Runtime {
 
 /// Runs one process until the story is told and all is quiet.
 pub async fn to_the_end(site: &Arc<Site>, manner: Manner) -> Result<End, String> {
-    let mut process = Process::start(site, manner.post, manner.steps).await;
+    let mut process = Process::start(site, manner).await;
     let result = until_quiet(site, &mut process).await;
+    let result = result.and_then(|end| process.has_heard_all(&site.ground()).map(|()| end));
     result.map_err(|why| format!("{why}\n{}", site.trace().join("\n")))
 }
 
@@ -145,7 +149,10 @@ pub fn end(ground: &Ground) -> End {
     let stacks = ground.world.cloud.stacks.iter().map(|(key, stack)| {
         let deployed = stack.deployed.as_ref().map(|d| d.digest.short(12).to_string());
         let sets = stack.sets.iter().filter(|s| s.is_available(s.ready)).count();
-        let text = format!("{} {deployed:?} {} {sets}", stack.status.as_str(), stack.protected);
+        let given = stack.deployed.iter().flat_map(|d| &d.given);
+        let given: Vec<_> = given.map(|(name, value)| format!("{name}={}", value.reveal())).collect();
+        let text =
+            format!("{} {deployed:?} {} {sets} {}", stack.status.as_str(), stack.protected, given.join(" "));
         (key.to_string(), text)
     });
     let changed =

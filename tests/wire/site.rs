@@ -8,7 +8,7 @@ use std::{
 use stackgate::clock::{SharedClock, TimerClock};
 use tokio::sync::Notify;
 
-use crate::ground::Ground;
+use crate::{ground::Ground, values::must_not_tell};
 
 /// How long a call takes to get there, and its answer to come back.
 const WAY: Duration = Duration::from_millis(20);
@@ -125,6 +125,7 @@ impl Site {
         let number = seen.calls;
         seen.calls += 1;
         seen.shoot(&ground, number, false, &call);
+        must_not_tell(&mut ground, &call.what);
         let fault = (self.weather.lock().unwrap())(number, &call, &mut ground);
         let time = ground.world.now.strftime("%H:%M:%S%.3f");
         seen.trace.push(format!(

@@ -84,6 +84,7 @@ pub fn patch(ground: &mut Ground, asked: &Asked<'_>, body: &Value) -> Result<Rep
 fn store(ground: &mut Ground, old: &Object, object: Object, status: bool) {
     let key = object.key();
     ground.world.writes += 1;
+    ground.world.moment += 1;
     let over = match &object {
         Object::Stage(stage) => {
             stage.metadata.deletion_timestamp.is_some()

@@ -7,7 +7,7 @@ use stackgate_core::{
     words::Digest,
 };
 use stackgate_sim::{
-    bundle::{CARRYING, LEANER, RELEASES},
+    bundle::{CARRYING, LEANER, RELEASES, TAKING},
     run::{Gates, Run, Setting},
     scenario::first_release,
     world::ObjectKey,
@@ -19,6 +19,7 @@ use crate::{
         account_says, allow_bootstrap, approve_beforehand, approve_bootstrap, delete_stage, freeze, release,
         report, sign, thaw,
     },
+    values::{PASSWORDS, set_password, set_size, take},
 };
 
 pub const DEV: &str = "dev";
@@ -51,6 +52,7 @@ const ASKS: Step = Until("dev to ask", |g| g.asks(DEV));
 const DONE: Step = Until("dev to be done", |g| g.has_newest(DEV));
 const APPROVED: Step = Do(|g| sign(g, DEV, Action::Approve, "alice"));
 const FIRST: Step = Do(|g| release(g, &RELEASES[0]));
+const TAKEN: Step = Do(|g| release(g, &TAKING));
 const NEXT: Step = Do(|g| release(g, &RELEASES[3]));
 
 /// Nothing is deployed.
@@ -66,6 +68,15 @@ fn setting(setting: Setting, steps: Vec<Step>) -> Ground {
 pub fn deployed(steps: Vec<Step>) -> Ground {
     let mut ground = setting(Setting { deployed: true, ..first_release(1) }, steps);
     ground.world.source.truncate(1);
+    ground
+}
+
+/// Nothing is deployed, and the Stage takes values from elsewhere.
+fn taking(steps: Vec<Step>) -> Ground {
+    let mut ground = new(steps);
+    set_password(&mut ground, PASSWORDS[0]);
+    set_size(&mut ground, "small");
+    ground.edit_stage(DEV, take);
     ground
 }
 
@@ -261,6 +272,36 @@ pub fn all() -> Vec<Story> {
         story("a release that carries an image", false, || {
             new(vec![Do(|g| release(g, &CARRYING[0])), ASKS, APPROVED, DONE])
         }),
+        story(
+            "values from a Secret and a ConfigMap, which change before and after the approval",
+            false,
+            || {
+                // Longer than what was read is believed.
+                let read_again = Rest(SignedDuration::from_mins(6));
+                let asks_anew = Until("dev to ask for other values", |g| is(DEV, g, "AwaitingApproval"));
+                taking(vec![
+                    TAKEN,
+                    ASKS,
+                    Do(|g| set_size(g, "large")),
+                    read_again,
+                    ASKS,
+                    APPROVED,
+                    DONE,
+                    Do(|g| set_password(g, PASSWORDS[1])),
+                    asks_anew,
+                    APPROVED,
+                    DONE,
+                ])
+            },
+        ),
+        story(
+            "a creation that is rolled back, of which CloudFormation tells the value of a Secret",
+            false,
+            || {
+                let fails = Do(|g| g.world.luck.weather.fails = 1000);
+                taking(vec![TAKEN, ASKS, fails, APPROVED, Until("a roll back", |g| is(DEV, g, "RolledBack"))])
+            },
+        ),
         story("a release is pinned: back to the one before", false, || {
             let pin = |g: &mut Ground| {
                 let digest = digest(&RELEASES[0]).to_string();

@@ -26,23 +26,26 @@ pub const QUALIFIER: &str = "acme";
 pub static RELEASES: LazyLock<Vec<Arc<Bundle>>> = LazyLock::new(|| {
     [(1, 1, "a"), (2, 2, "a"), (2, 2, "b"), (3, 3, "a"), (3, 4, "a")]
         .into_iter()
-        .map(|(version, dev, notes)| Arc::new(open(version, dev, notes, true, None)))
+        .map(|(version, dev, notes)| Arc::new(open(version, dev, notes, true, |_| {})))
         .collect()
 });
 
 /// The update without the second stack of Dev.
-pub static LEAN_UPDATE: LazyLock<Arc<Bundle>> = LazyLock::new(|| Arc::new(open(2, 2, "a", false, None)));
+pub static LEAN_UPDATE: LazyLock<Arc<Bundle>> = LazyLock::new(|| Arc::new(open(2, 2, "a", false, |_| {})));
 
 /// The third release without the second stack of Dev.
-pub static LEANER: LazyLock<Arc<Bundle>> = LazyLock::new(|| Arc::new(open(3, 3, "a", false, None)));
+pub static LEANER: LazyLock<Arc<Bundle>> = LazyLock::new(|| Arc::new(open(3, 3, "a", false, |_| {})));
 
 /// The first release with an image that it carries, and with another one under the same tag.
 pub static CARRYING: LazyLock<[Arc<Bundle>; 2]> =
-    LazyLock::new(|| ["one", "another"].map(|image| Arc::new(open(1, 1, "a", true, Some(image)))));
+    LazyLock::new(|| ["one", "another"].map(|image| Arc::new(open(1, 1, "a", true, |f| carry(image, f)))));
+
+/// The first release with a stack that takes parameters: a `Password`, which is masked, and a `Size`.
+pub static TAKING: LazyLock<Arc<Bundle>> = LazyLock::new(|| Arc::new(open(1, 1, "a", true, take)));
 
 /// Every release.
 pub fn all() -> impl Iterator<Item = &'static Arc<Bundle>> {
-    RELEASES.iter().chain([&*LEAN_UPDATE, &*LEANER]).chain(CARRYING.iter())
+    RELEASES.iter().chain([&*LEAN_UPDATE, &*LEANER, &*TAKING]).chain(CARRYING.iter())
 }
 
 /// Every template of every release, by the digest of its bytes.
@@ -57,6 +60,9 @@ pub static A1S: LazyLock<BTreeMap<(&'static str, Digest), String>> = LazyLock::n
     let named = |name: &str| crate::people::STAGES.into_iter().find(|s| *s == name);
     report.into_iter().filter_map(|((name, release), id)| Some(((named(&name)?, release), id))).collect()
 });
+
+/// What an assembly is packed from: paths and texts.
+type Files = Vec<(String, String)>;
 
 /// The stacks of a CDK Stage.
 #[must_use]
@@ -76,7 +82,7 @@ pub fn template_of(release: Digest, key: &StackKey) -> Option<Digest> {
 }
 
 #[expect(clippy::expect_used, reason = "the assemblies are constants of this file")]
-fn open(version: u32, dev: u32, notes: &str, dev_api: bool, image: Option<&str>) -> Bundle {
+fn open(version: u32, dev: u32, notes: &str, dev_api: bool, edit: impl FnOnce(&mut Files)) -> Bundle {
     let nested = |name: &str| {
         json!({"type": "cdk:cloud-assembly", "displayName": name,
                "properties": {"directoryName": format!("assembly-{name}"), "displayName": name}})
@@ -91,9 +97,7 @@ fn open(version: u32, dev: u32, notes: &str, dev_api: bool, image: Option<&str>)
         let v = if name == "Dev" { dev } else { version };
         stage(name, account, v, name != "Dev" || dev_api, &mut files);
     }
-    if let Some(text) = image {
-        carry(text, &mut files);
-    }
+    edit(&mut files);
     let mut tree = Tree::default();
     for (name, text) in files {
         let path = TreePath::parse(&name).expect("a path");
@@ -104,15 +108,14 @@ fn open(version: u32, dev: u32, notes: &str, dev_api: bool, image: Option<&str>)
 
 /// Gives a stack of Dev an image of one layer, as an OCI image layout.
 #[expect(clippy::expect_used, reason = "the assemblies are constants of this file")]
-fn carry(layer: &str, files: &mut Vec<(String, String)>) {
+fn carry(layer: &str, files: &mut Files) {
     let (_, account) = STAGES[0];
-    let list =
-        files.iter_mut().find(|(name, _)| name == "assembly-Dev/DevStore.assets.json").expect("it is there");
-    let mut json: Value = serde_json::from_str(&list.1).expect("JSON");
+    let list = file(files, "assembly-Dev/DevStore.assets.json");
+    let mut json: Value = serde_json::from_str(list).expect("JSON");
     json["dockerImages"] = json!({"image": {"source": {"directory": "../asset.image"}, "destinations": {"here": {
         "repositoryName": format!("cdk-{QUALIFIER}-container-assets-{account}-{REGION}"), "imageTag": "image",
         "assumeRoleArn": role(account, "image-publishing")}}}});
-    list.1 = json.to_string();
+    *list = json.to_string();
     let mut blob = |media_type: &str, text: String| {
         let (digest, size) = (Digest::of(&text), text.len());
         files.push((format!("asset.image/blobs/sha256/{}", digest.hex()), text));
@@ -125,11 +128,27 @@ fn carry(layer: &str, files: &mut Vec<(String, String)>) {
     files.push(("asset.image/oci-layout".to_owned(), json!({"imageLayoutVersion": "1.0.0"}).to_string()));
 }
 
+/// Has a stack of Dev take parameters.
+#[expect(clippy::expect_used, reason = "the assemblies are constants of this file")]
+fn take(files: &mut Files) {
+    let text = file(files, "assembly-Dev/DevStore.template.json");
+    let mut json: Value = serde_json::from_str(text).expect("JSON");
+    json["Parameters"] = json!({"Password": {"Type": "String", "NoEcho": true}, "Size": {"Type": "String"}});
+    json["Resources"]["Bucket"]["Properties"] =
+        json!({"Version": 1, "Password": {"Ref": "Password"}, "Size": {"Ref": "Size"}});
+    *text = json.to_string();
+}
+
+#[expect(clippy::expect_used, reason = "the assemblies are constants of this file")]
+fn file<'a>(files: &'a mut Files, path: &str) -> &'a mut String {
+    files.iter_mut().find(|(name, _)| name == path).map(|(_, text)| text).expect("it is there")
+}
+
 fn manifest(artifacts: &Value) -> String {
     json!({"version": "55.0.0", "artifacts": artifacts}).to_string()
 }
 
-fn stage(name: &str, account: &str, v: u32, has_api: bool, files: &mut Vec<(String, String)>) {
+fn stage(name: &str, account: &str, v: u32, has_api: bool, files: &mut Files) {
     let dir = format!("assembly-{name}");
     let (store, api) = (format!("{name}Store"), format!("{name}Api"));
     let code = format!("asset.{name}{v}");

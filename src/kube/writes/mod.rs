@@ -175,6 +175,7 @@ impl Writes {
                     plan: plan.map(|p| LivePlan {
                         uid: p.uid().unwrap_or_default(),
                         resource_version: p.resource_version().unwrap_or_default(),
+                        generation: p.metadata.generation.unwrap_or_default(),
                         annotations: p.metadata.annotations.unwrap_or_default(),
                     }),
                     policies,

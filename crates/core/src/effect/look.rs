@@ -76,6 +76,8 @@ pub struct PlanVersion {
     pub uid: String,
     /// Its resourceVersion, which every write changes.
     pub resource_version: String,
+    /// Its generation, which a record alone changes.
+    pub generation: i64,
     /// The length of its ledger, which a record alone changes.
     pub entries: usize,
 }

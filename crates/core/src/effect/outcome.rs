@@ -92,6 +92,8 @@ pub struct LivePlan {
     pub uid: String,
     /// Its resourceVersion.
     pub resource_version: String,
+    /// Its generation.
+    pub generation: i64,
     /// What people have written on it.
     pub annotations: BTreeMap<String, String>,
 }

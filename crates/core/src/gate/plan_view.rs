@@ -234,6 +234,7 @@ impl PlanView {
             name: self.name.clone(),
             uid: self.plan.metadata.uid.clone().unwrap_or_default(),
             resource_version: self.resource_version(),
+            generation: self.plan.metadata.generation.unwrap_or_default(),
             entries: self.plan.spec.ledger.len(),
         }
     }

@@ -197,13 +197,14 @@ pub(super) fn gate_stands(
 
 /// Whether the plan is gone, is another of that name, or was put back to what it was before the look: nothing may begin on what we
 /// remember alone. The watch will show the same, or our memory of it ends. What is written into the plan after the look, as its
-/// status, says nothing of that.
+/// status, says nothing of that. A version may be given a second time, or a newer one to what is older: the generation counts records.
 fn is_forgotten(s: &Snapshot<'_>, live: &LiveGate) -> bool {
     let number = |version: &str| version.parse::<u128>().ok();
     let Some(known) = s.facts.gate.as_ref().map(|seen| &seen.after) else { return live.plan.is_none() };
     live.plan.as_ref().is_none_or(|there| {
         let versions = number(&there.resource_version).zip(number(&known.resource_version));
-        there.uid != known.uid || versions.is_some_and(|(there, known)| there < known)
+        let is_older = versions.is_some_and(|(there, known)| there < known);
+        there.uid != known.uid || is_older || there.generation < known.generation
     })
 }
 

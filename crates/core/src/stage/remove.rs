@@ -328,7 +328,10 @@ pub(super) fn remove(
             // What is decided has to rest on all that stands in the plan: there is no change set that could be withdrawn.
             match live_since_version(s, plan, now) {
                 Ok(live)
-                    if live.plan.as_ref().is_some_and(|p| p.resource_version == plan.resource_version()) => {}
+                    if live.plan.as_ref().is_some_and(|p| {
+                        let version = plan.version();
+                        (&p.resource_version, p.generation) == (&version.resource_version, version.generation)
+                    }) => {}
                 Ok(_) => {
                     let again = now.saturating_add(SignedDuration::from_secs(1)).ok();
                     let what = format!("plan {} has changed meanwhile", plan.name);

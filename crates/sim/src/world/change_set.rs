@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
 use stackgate_core::{
-    bundle::{DifferenceKind, Template, difference},
+    bundle::{DifferenceKind, ResourceDifference, difference},
+    change::Hidden,
     effect::{Refusal, RefusalKind, SetRef, WantedChangeSet},
     stack::{
         Change, ChangeSetKind, ChangeSetRow, ChangeSetStatus, ExecutionStatus, SetContent, StackStatus,
@@ -162,11 +163,11 @@ impl Cloud {
             return refuse(RefusalKind::NotFound, "the stack does not exist");
         };
         let old = stack.deployed.as_ref();
-        let empty = old.is_some_and(|d| d.template.json == to.template.json);
+        let empty = old.is_some_and(|d| d.template.json == to.template.json && d.given == to.given);
         let failure = if empty {
             Some("The submitted information didn't contain changes.".to_owned())
         } else {
-            missing.or_else(|| fate.fails.then(|| "chosen to fail".to_owned()))
+            missing.or_else(|| fate.fails.then(|| to.repeated("chosen to fail")))
         };
         stack.sets.push(ChangeSet {
             arn: arn.clone(),
@@ -179,13 +180,24 @@ impl Cloud {
             failure,
             execution: ExecutionStatus::Available,
             obsolete: false,
-            changes: changes(old.map(|d| &*d.template), &to.template),
+            changes: changes(old, &to),
             parameters,
             content,
             to,
             version,
         });
         Ok((arn, stack.id.clone()))
+    }
+
+    /// The values of the parameters: as they are given, else as the stack has them.
+    #[must_use]
+    pub fn given(&self, wanted: &WantedChangeSet) -> BTreeMap<String, Hidden> {
+        let old = self.stacks.get(&wanted.key).and_then(|s| s.deployed.as_ref());
+        let kept = |name: &String| old?.given.get(name).cloned();
+        let values = wanted.parameters.iter();
+        values
+            .filter_map(|(name, value)| Some((name.clone(), value.clone().or_else(|| kept(name))?)))
+            .collect()
     }
 
     /// ExecuteChangeSet.
@@ -264,7 +276,13 @@ fn change_set_arn(key: &StackKey, name: &ChangeSetName, n: u64) -> ChangeSetArn 
 /// lies in nested stacks, what hooks say. `outside` counts how often somebody has changed any of it, in turns.
 fn drawn_in(to: &Deployed, outside: u64) -> (BTreeMap<String, Digest>, SetContent) {
     let times = |turn: u64| (outside + 4 - turn) / 4;
-    let parameters = BTreeMap::from([("Vpc".to_owned(), Digest::of(format!("vpc-{}", times(1))))]);
+    let vpc = ("Vpc".to_owned(), Digest::of(format!("vpc-{}", times(1))));
+    let masked: BTreeSet<_> = to.masked().collect();
+    let told = |(name, value): (&String, &Hidden)| {
+        let value = if masked.contains(name) { "****" } else { value.reveal() };
+        (name.clone(), Digest::of(value))
+    };
+    let parameters = to.given.iter().map(told).chain([vpc]).collect();
     let inside = Change {
         logical_id: "Inside/Rule".to_owned(),
         resource_type: "AWS::EC2::SecurityGroupIngress".to_owned(),
@@ -289,11 +307,27 @@ fn drawn_in(to: &Deployed, outside: u64) -> (BTreeMap<String, Digest>, SetConten
 }
 
 /// The change list between what is deployed and what is wanted.
-fn changes(old: Option<&Template>, new: &Template) -> Vec<Change> {
-    let body = |t: Option<&Template>, id: &str| {
-        t.and_then(|t| t.resources.get(id)).map(|r| r.body.to_string()).unwrap_or_default()
+fn changes(old: Option<&Deployed>, new: &Deployed) -> Vec<Change> {
+    let body = |d: Option<&Deployed>, id: &str| {
+        let body = d.and_then(|d| d.template.resources.get(id)).map(|r| r.body.to_string());
+        body.map(|body| filled_in(body, d)).unwrap_or_default()
     };
-    difference(old, new)
+    let mut differences = difference(old.map(|d| &*d.template), &new.template);
+    // Where a value differs, whatever refers to it does.
+    let refers = new.template.resources.iter().filter(|(id, _)| {
+        old.is_some_and(|d| d.template.resources.contains_key(*id))
+            && body(old, id) != body(Some(new), id)
+            && differences.iter().all(|d| d.logical_id != **id)
+    });
+    let refers: Vec<_> = refers
+        .map(|(id, r)| ResourceDifference {
+            logical_id: id.clone(),
+            resource_type: r.resource_type.clone(),
+            kind: DifferenceKind::Modify,
+        })
+        .collect();
+    differences.extend(refers);
+    differences
         .into_iter()
         .map(|d| {
             let modify = d.kind == DifferenceKind::Modify;
@@ -327,4 +361,12 @@ fn changes(old: Option<&Template>, new: &Template) -> Vec<Change> {
             }
         })
         .collect()
+}
+
+/// The text of a resource with the values that it refers to, as digests.
+fn filled_in(mut body: String, with: Option<&Deployed>) -> String {
+    for (name, value) in with.into_iter().flat_map(|d| &d.given) {
+        body = body.replace(&format!(r#"{{"Ref":"{name}"}}"#), &Digest::of(value.reveal()).to_string());
+    }
+    body
 }

@@ -8,6 +8,7 @@ use std::{
 use jiff::{SignedDuration, Timestamp};
 use stackgate_core::{
     bundle::Template,
+    change::Hidden,
     stack::{DriftStatus, ExecutionStatus, FailedResource, StackRow, StackStatus},
     words::{ChangeSetArn, Digest, StackId, StackKey},
 };
@@ -46,6 +47,22 @@ pub struct Deployed {
     pub template: Arc<Template>,
     /// The digest of its bytes.
     pub digest: Digest,
+    /// The values of its parameters.
+    pub given: BTreeMap<String, Hidden>,
+}
+
+impl Deployed {
+    /// The parameters that CloudFormation masks.
+    pub fn masked(&self) -> impl Iterator<Item = &String> {
+        let masks = |name: &&String| self.template.parameters.get(*name).is_some_and(|p| p.no_echo);
+        self.given.keys().filter(masks)
+    }
+
+    /// As failures are told: CloudFormation repeats values, those that it masks elsewhere, too.
+    pub fn repeated(&self, what: &str) -> String {
+        let values = self.given.iter().map(|(name, value)| format!(", {name} is {}", value.reveal()));
+        what.to_owned() + &values.collect::<String>()
+    }
 }
 
 /// A stack.
@@ -111,8 +128,8 @@ impl Stack {
             status: self.status,
             updated: self.updated,
             exports,
-            parameters: std::collections::BTreeSet::new(),
-            masked: std::collections::BTreeSet::new(),
+            parameters: self.deployed.iter().flat_map(|d| d.given.keys().cloned()).collect(),
+            masked: self.deployed.iter().flat_map(|d| d.masked().cloned()).collect(),
             protected: self.protected,
             role: None,
             drift: self.drift,
@@ -235,7 +252,7 @@ impl Cloud {
                 stack.failure = Some(FailedResource {
                     logical_id: "Bucket".to_owned(),
                     resource_type: "AWS::S3::Bucket".to_owned(),
-                    reason: "chosen to fail".to_owned(),
+                    reason: op.to.repeated("chosen to fail"),
                 });
                 op.ends = now.saturating_add(SignedDuration::from_secs(4)).unwrap_or(now);
                 stack.running = Some(op);

@@ -116,6 +116,7 @@ impl World {
         let plan = self.cluster.plan(plan).map(|p| LivePlan {
             uid: p.uid().unwrap_or_default(),
             resource_version: p.resource_version().unwrap_or_default(),
+            generation: p.metadata.generation.unwrap_or_default(),
             annotations: p.annotations().clone(),
         });
         let objects = &self.cluster.objects;
@@ -340,7 +341,8 @@ impl World {
             WantedChangeSet { name, ..wanted.clone() }
         });
         let wanted = fresh.as_ref().unwrap_or(wanted);
-        let (arn, id) = self.cloud.create_set(wanted, Deployed { template, digest }, fate, self.now)?;
+        let to = Deployed { template, digest, given: self.cloud.given(wanted) };
+        let (arn, id) = self.cloud.create_set(wanted, to, fate, self.now)?;
         if is_new && reads > 0 {
             self.cloud.stale.insert(wanted.key.clone(), (None, reads));
         }

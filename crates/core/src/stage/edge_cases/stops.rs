@@ -187,6 +187,32 @@ fn nothing_begins_where_the_api_server_does_not_hold_the_claim() {
     assert!(another.unwrap_err().contains("does not hold what was recorded"));
 }
 
+/// The API server was put back, and others have written the plan since: in the version of the claim, or in a newer one.
+#[test]
+fn nothing_begins_where_a_version_stands_for_a_plan_with_fewer_records() {
+    let shows = |version: &str, generation| {
+        let case = Case::new(&[said("Approve", "alice"), claimed()])
+            .with(|c| {
+                c.plans[0].metadata.resource_version = Some("7".to_owned());
+                c.plans[0].metadata.generation = Some(3);
+            })
+            .looked()
+            .with(|c| {
+                let live = c.facts.gate.as_mut().unwrap().live.plan.as_mut().unwrap();
+                (live.resource_version, live.generation) = (version.to_owned(), generation);
+            });
+        let s = case.seen();
+        let plan = s.newest().unwrap();
+        let stands = crate::stage::execute::gate_stands(&s, plan, &plan.proposal().stacks[0], at(9));
+        stands.map_err(|need| format!("{need:?}"))
+    };
+    assert!(shows("7", 3).is_ok() && shows("10", 3).is_ok() && shows("10", 4).is_ok());
+    for version in ["7", "10"] {
+        let waits = shows(version, 2).unwrap_err();
+        assert!(waits.contains("does not hold what was recorded"), "{waits}");
+    }
+}
+
 #[test]
 fn what_is_written_into_the_plan_after_the_look_holds_nothing_up() {
     let case = Case::new(&[said("Approve", "alice"), claimed()])
