@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::{
     moved::Moved,
     pair::{Pair, properties},
-    reference::references,
+    reference::{Reference, references},
     text::Text,
 };
 use crate::{
@@ -163,6 +163,12 @@ struct Step<'a> {
 /// what stays the same.
 pub(super) fn steps<'a>(pairs: &[Pair<'a>], moved: &Moved) -> BTreeSet<&'a str> {
     let mut steps = BTreeSet::new();
+    let ids: BTreeSet<&str> = pairs.iter().map(|p| p.id).collect();
+    // What a parameter gives may be another function, and no list tells that of what goes and comes.
+    let is_of_resource = |reference: &Reference| match reference {
+        Reference::Name(id) | Reference::Attribute(id, _) => ids.contains(id.as_str()),
+        Reference::Mapping(_) | Reference::Condition(_) => false,
+    };
     for (kind, of, free) in TAKEN_PLACE {
         let meaning = |properties: &Value| {
             let mut rest = properties.as_object().cloned().unwrap_or_default();
@@ -178,7 +184,7 @@ pub(super) fn steps<'a>(pairs: &[Pair<'a>], moved: &Moved) -> BTreeSet<&'a str> 
                 _ => false,
             };
             let is_certain = there.is_some_and(|r| r.body.get("Condition").is_none())
-                && !references(properties(there)).iter().any(|r| moved.reference(r));
+                && references(properties(there)).iter().all(|r| !moved.reference(r) && is_of_resource(r));
             let Some(meaning) = meaning(properties(there)).filter(|_| is_listed && is_certain) else {
                 continue;
             };

@@ -29,7 +29,7 @@ pub(super) fn loosens(way: Way, old: Option<&Value>, new: Option<&Value>, within
         Way::Least => {
             let number = |value: Option<&Value>| value.and_then(scalar)?.parse::<u64>().ok();
             // What the service takes by default may be more or less.
-            !number(old).zip(number(new)).is_some_and(|(old, new)| old <= new) && !is_hollow(old)
+            number(old).zip(number(new)).is_none_or(|(old, new)| old > new) && !is_hollow(old)
         }
     }
 }

@@ -94,7 +94,17 @@ fn a_version_that_nothing_takes_the_place_of_is_removed() {
         assert_eq!(of(Some(list.as_slice())), of(None));
         of(None)
     };
-    assert!(!deletes(json!({"V1": one}), json!({"V2": version("F", json!({"Description": "x"}))})));
+    let function = json!({"Type": "AWS::Lambda::Function", "Properties": {}});
+    let with = |versions: Value| {
+        let mut all = versions;
+        all["F"] = function.clone();
+        all
+    };
+    assert!(!deletes(
+        with(json!({"V1": one})),
+        with(json!({"V2": version("F", json!({"Description": "x"}))}))
+    ));
+    assert!(deletes(json!({"V1": one}), json!({"V2": one})), "of whatever a parameter says");
     assert!(deletes(json!({"V1": one}), json!({"V2": version("G", json!({}))})), "of another function");
     assert!(deletes(
         json!({"V1": one}),
@@ -139,8 +149,10 @@ fn a_version_goes_only_where_another_one_comes_in_truth() {
         body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
         body
     };
-    let (old, new) = (json!({"V1": version(json!({}))}), json!({"V2": version(json!({}))}));
-    let never = json!({"V2": version(json!({"Condition": "Never"}))});
+    let function = json!({"Type": "AWS::Lambda::Function", "Properties": {}});
+    let (old, new) =
+        (json!({"F": function, "V1": version(json!({}))}), json!({"F": function, "V2": version(json!({}))}));
+    let never = json!({"F": function, "V2": version(json!({"Condition": "Never"}))});
     let deletes = |new: &Value, list: &[(&str, &str)]| {
         let list: Vec<_> =
             list.iter().map(|(id, action)| change(id, "AWS::Lambda::Version", action)).collect();
