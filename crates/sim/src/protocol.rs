@@ -245,6 +245,7 @@ impl Protocol {
                 gate.after = newest.max().unwrap_or_else(|| gate.after.clone());
                 if let Some(plan) = &mut gate.live.plan {
                     plan.resource_version.clone_from(&gate.after.resource_version);
+                    plan.generation = gate.after.generation;
                 }
             }
         }
