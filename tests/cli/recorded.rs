@@ -10,8 +10,8 @@ use tokio::time::sleep;
 
 use crate::{
     recorder,
-    turning_back::claimed,
-    world::{World, id},
+    turning_back::{claimed, ran},
+    world::{World, id, plan_name},
 };
 
 pub async fn what_is_recorded_is_told(w: &Arc<World>) -> Result<()> {
@@ -37,6 +37,14 @@ pub async fn what_is_recorded_is_told(w: &Arc<World>) -> Result<()> {
     );
     let out = w.run(User::Admin, &["approve", "recorded", "--id", &id('1'), "--yes"])?.fine()?;
     ensure!(out.contains("recorded, verified: Approved"), "{out}");
+    // The plan that has failed stays so: what follows is in another one.
+    let stage = w.stage("again", json!({})).await?;
+    ran(w, &stage, 1, '5', "RolledBack").await?;
+    let failed = plan_name(&stage, '5');
+    w.append(&failed, json!({ "closed": { "reason": "Failed", "message": "stack Store was rolled back" } }))
+        .await?;
+    let out = w.run(User::Alice, &["retry", &failed, "--yes"])?.fine()?;
+    ensure!(out.contains("recorded, verified: it is planned again") && out.contains("status again"), "{out}");
     recorder.abort();
 
     // What the controller does not heed it says; no use in waiting.

@@ -153,7 +153,11 @@ macro_rules! arn {
     ($(#[$doc:meta])* $name:ident, $what:literal, $rule:literal, $pattern:literal, $service:literal, $prefix:literal) => {
         word!($(#[$doc])* $name, $what, $rule, $pattern, 2048, |s| {
             let p: Vec<&str> = s.splitn(6, ':').collect();
-            p.len() == 6 && s.len() <= 2048 && p[0] == "arn" && p[1].starts_with("aws") && p[2] == $service
+            let is_partition = |b: u8| b.is_ascii_lowercase() || b == b'-';
+            // Whatever else stood there would be the host of a link to the console.
+            let is_region = |text: &str| text.bytes().all(|b| is_partition(b) || b.is_ascii_digit());
+            p.len() == 6 && s.len() <= 2048 && p[0] == "arn" && p[1].starts_with("aws") && p[1].bytes().all(is_partition)
+                && p[2] == $service && is_region(p[3]) && p[3].is_empty() == ($service == "iam")
                 && p[4].len() == 12 && p[4].bytes().all(|b| b.is_ascii_digit())
                 && p[5].starts_with($prefix) && p[5].len() > $prefix.len()
                 && s.bytes().all(|b| b.is_ascii_graphic())
@@ -558,6 +562,12 @@ mod tests {
         assert!("arn:aws:iam::111111111111:user/x".parse::<RoleArn>().is_err());
         let id: StackId =
             "arn:aws:cloudformation:ap-southeast-2:111111111111:stack/Dev/1-2".parse().expect("a StackId");
+        for region in ["", "evil.example/", "AP-SOUTHEAST-2", "x#"] {
+            let arn = format!("arn:aws:cloudformation:{region}:111111111111:stack/Dev/1-2");
+            assert!(arn.parse::<StackId>().is_err(), "{arn}");
+        }
+        assert!("arn:aws:iam:r:111111111111:role/x".parse::<RoleArn>().is_err());
+        assert!("arn:aws2:iam::111111111111:role/x".parse::<RoleArn>().is_err());
         assert_eq!(id.account().as_str(), "111111111111");
         assert_eq!(id.region(), "ap-southeast-2");
         let d = Digest::of(b"x");

@@ -90,7 +90,20 @@ fn told(desk: &Desk, now: &Sight, order: &Order<'_>, decided: &Decided) -> Resul
         Identity::Unverified => format!("{WARN}recorded, unverified{WARN:#}"),
         Identity::System => "recorded".to_owned(),
     };
-    desk.say(&format!("{proven}: {}: {}\n", now.report.state.as_str(), now.report.message))?;
+    let follows = match order.wish.action {
+        // This plan stays as it is.
+        Action::Retry => {
+            let stage = now.view.proposal().name.as_str();
+            let status = desk.invoked.ours(now.report.namespace.as_str(), &["status", stage]);
+            format!(
+                "it is planned again; approvals go over to the new plan where nothing else has changed since: {status}"
+            )
+        }
+        Action::Approve | Action::Reject | Action::Revoke | Action::Override => {
+            format!("{}: {}", now.report.state.as_str(), now.report.message)
+        }
+    };
+    desk.say(&format!("{proven}: {follows}\n"))?;
     if order.wish.action == Action::Reject
         && let Some(stays) = stays(now.report.state)
     {
