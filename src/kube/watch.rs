@@ -74,6 +74,7 @@ impl Stores {
                     }
                 }
             }
+            // No race hides behind it: an API server that answers like that to every list is not asked without a break.
             tokio::time::sleep(GONE).await;
         }
     }

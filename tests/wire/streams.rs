@@ -25,7 +25,8 @@ use crate::{
     site::Site,
 };
 
-/// How long a request takes to get there, and its answer to come back.
+/// How long a request takes to get there, and its answer to come back: by the paused clock of the run, so that nobody waits for it and
+/// what happens meanwhile is the same each time.
 const WAY: Duration = Duration::from_millis(20);
 
 /// What befalls an event on its way.

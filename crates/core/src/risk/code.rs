@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::{
     moved::Moved,
-    pair::{Pair, properties},
+    pair::{Pair, is_in_place, properties},
     reference::{Reference, references},
     text::Text,
 };
@@ -28,7 +28,7 @@ enum Key {
 }
 
 /// Every change of a task definition makes a new revision of it; the one before stays where it runs.
-const TASK: &str = "AWS::ECS::TaskDefinition";
+pub(super) const TASK: &str = "AWS::ECS::TaskDefinition";
 
 /// Types, and where their code is named. `*` is each item of a list.
 const KEYS: [(&str, &[&str], Key); 25] = [
@@ -95,10 +95,7 @@ pub(super) fn is_code_only(old: &Resource, new: &Resource, changes: &[&Change]) 
 
 fn agrees(change: &Change, keys: &[(&[&str], Key)]) -> bool {
     let is_revised = change.resource_type == TASK;
-    let stays =
-        matches!(change.replacement.as_str(), "False" | "") && !change.policy_action.starts_with("Replace");
-    change.action == "Modify"
-        && (stays || is_revised)
+    (is_in_place(change) || (is_revised && change.action == "Modify"))
         && change.scope.iter().all(|s| s == "Properties" || s == "Metadata")
         && change.details.iter().all(|d| {
             (is_revised || matches!(d.requires_recreation.as_str(), "Never" | ""))

@@ -23,7 +23,7 @@ pub(super) fn behind(pair: &Pair<'_>, moved: &Moved, class: RiskClass) -> Causes
         return causes;
     }
     let listed = |name: &str| {
-        let mut details = pair.changes.iter().flat_map(|change| &change.details);
+        let mut details = pair.details();
         details.any(|d| d.attribute == "Properties" && d.name == name)
     };
     for (name, value) in properties(pair.after()).as_object().into_iter().flatten() {

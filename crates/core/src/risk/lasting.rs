@@ -5,6 +5,7 @@
 use std::collections::BTreeSet;
 
 use super::{
+    code::TASK,
     moved::Moved,
     opaque,
     pair::{Pair, properties},
@@ -47,13 +48,13 @@ pub(super) fn lasts(kind: &str, attribute: &str, changed: &BTreeSet<String>) -> 
 /// Whether it is a new revision of a task definition: a resource of its own, with the same name and the rights of the one before.
 pub(super) fn is_revised(pair: &Pair<'_>, moved: &Moved) -> bool {
     let (old, new) = (properties(pair.old), properties(pair.new));
-    let listed = |name: &str| pair.changes.iter().flat_map(|c| &c.details).any(|d| d.name == name);
+    let listed = |name: &str| pair.details().any(|d| d.name == name);
     let same = |name: &str| {
         let behind = new.get(name).is_some_and(|v| moved.within(v) || moved.is_uncertain(v));
         old.get(name) == new.get(name) && !behind && !listed(name)
     };
-    pair.resource_type() == "AWS::ECS::TaskDefinition"
-        && pair.old.is_some_and(|old| old.resource_type == "AWS::ECS::TaskDefinition")
+    pair.resource_type() == TASK
+        && pair.old.is_some_and(|old| old.resource_type == TASK)
         && pair.new.is_some()
         && new.get("Family").is_some()
         && ["Family", "TaskRoleArn", "ExecutionRoleArn"].into_iter().all(same)

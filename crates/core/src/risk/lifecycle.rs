@@ -48,7 +48,7 @@ pub(super) fn lifecycle(
             let (before, after) = (keeps(&old.body, section), keeps(&new.body, section));
             let unknown = |keeps: Keeps| keeps == Keeps::Unknown && pair.section_differs(section);
             let behind = new.body.get(section).is_some_and(|v| moved.within(v) || moved.is_uncertain(v));
-            let listed = pair.changes.iter().flat_map(|c| &c.details).any(|d| d.attribute == section);
+            let listed = pair.details().any(|d| d.attribute == section);
             let other = after == Keeps::Unknown && (behind || listed);
             if after < before || unknown(before) || (before > Keeps::Nothing && unknown(after)) || other {
                 found.add(RiskClass::Delete, about, [cause], None);
@@ -60,6 +60,10 @@ pub(super) fn lifecycle(
 /// What keeps people from deleting a resource: a property, or an attribute in a list of such.
 const PROTECTIONS: [&str; 3] = ["DisableApiTermination", "DisableApiStop", "deletion_protection.enabled"];
 
+fn protects(name: &str) -> bool {
+    name.starts_with("DeletionProtection") || PROTECTIONS.contains(&name)
+}
+
 /// The places where a resource is protected against deletion, and what they say, unless that is a plain no.
 fn protections<'a>(value: &'a Value, found: &mut Vec<&'a Value>) {
     let is_off = |value: &Value| match value {
@@ -67,7 +71,6 @@ fn protections<'a>(value: &'a Value, found: &mut Vec<&'a Value>) {
         Value::String(text) => matches!(text.to_ascii_lowercase().as_str(), "false" | "inactive"),
         Value::Null | Value::Number(_) | Value::Array(_) | Value::Object(_) => false,
     };
-    let protects = |name: &str| name.starts_with("DeletionProtection") || PROTECTIONS.contains(&name);
     match value {
         Value::Object(object) => {
             let attribute = object.get("Key").and_then(Value::as_str).filter(|key| protects(key));
@@ -98,12 +101,9 @@ fn is_unprotected(pair: &Pair<'_>, moved: &Moved) -> bool {
     let doubtful = |value: &&&Value| {
         !is_on(value) && (!old.contains(*value) || moved.within(value) || moved.is_uncertain(value))
     };
-    let by_parameter = |name: &str| name.starts_with("DeletionProtection") || PROTECTIONS.contains(&name);
     let listed = pair
-        .changes
-        .iter()
-        .flat_map(|c| &c.details)
-        .any(|d| by_parameter(&d.name) && !matches!(d.change_source.as_str(), "DirectModification" | ""));
+        .details()
+        .any(|d| protects(&d.name) && !matches!(d.change_source.as_str(), "DirectModification" | ""));
     let certain = new.iter().filter(|value| is_on(value)).count();
     new.len() < old.len()
         || (!old.is_empty() && new.iter().any(|value| doubtful(&value)))

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::{
     code, lasting, opaque,
-    pair::{Pair, properties},
+    pair::{Pair, is_in_place, properties},
     reference::{Reference, references},
 };
 use crate::{
@@ -27,7 +27,7 @@ impl Modified {
         let behind = all.filter(|(_, value)| {
             moved.is_uncertain(value) || references(value).iter().any(|r| moved.input(r))
         });
-        let listed = pair.changes.iter().flat_map(|c| &c.details).map(|d| d.name.as_str());
+        let listed = pair.details().map(|d| d.name.as_str());
         let names =
             differing_properties(pair).into_iter().chain(behind.map(|(name, _)| name.as_str())).chain(listed);
         Self { kind: pair.resource_type().to_owned(), properties: names.map(str::to_owned).collect() }
@@ -131,9 +131,7 @@ impl Moved {
 
     fn listed(&mut self, pair: &Pair<'_>) {
         for change in &pair.changes {
-            let same = matches!(change.replacement.as_str(), "False" | "")
-                && !change.policy_action.starts_with("Replace");
-            let stays = same && change.action == "Modify";
+            let stays = is_in_place(change);
             if stays && is_only_noted(pair, change) {
                 continue;
             }

@@ -66,7 +66,7 @@ pub(super) fn network(pair: &Pair<'_>, moved: &Moved) -> Causes {
     }
     let of = |name: &String| properties(pair.new).get(name).unwrap_or(&Value::Null);
     let refers = after.facts.properties.iter().map(of).any(|value| moved.within(value));
-    if refers || pair.changes.iter().flat_map(|c| &c.details).any(|d| tells(d, pair, &after, moved)) {
+    if refers || pair.details().any(|d| tells(d, pair, &after, moved)) {
         causes.entry(BEHIND).or_default();
     }
     causes

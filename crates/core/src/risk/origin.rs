@@ -45,7 +45,7 @@ pub(super) type Drawn = BTreeMap<Fact, Value>;
 /// What of this is not what was there before: it is new, or what its name leads to may be something else now.
 pub(super) fn is_new(drawn: &Drawn, before: &Drawn, pair: &Pair<'_>, moved: &Moved) -> Vec<&'static str> {
     let elsewhere = |source: &str| !matches!(source, "DirectModification" | "");
-    let untold = pair.changes.iter().flat_map(|c| &c.details).any(|d| elsewhere(&d.change_source));
+    let untold = pair.details().any(|d| elsewhere(&d.change_source));
     let leads_elsewhere = |name: &Value| moved.within(name) || moved.is_uncertain(name) || untold;
     let is_new = |(fact, name): &(&Fact, &Value)| {
         !before.contains_key(*fact) || (fact.0 == UNKNOWN && pair.touched() && leads_elsewhere(name))

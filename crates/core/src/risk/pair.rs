@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use crate::{
     bundle::{Resource, meaning},
-    stack::Change,
+    stack::{Change, ValueSource},
 };
 
 /// The type of the note of the CDK about itself, which is nothing to anybody.
@@ -72,6 +72,11 @@ impl<'a> Pair<'a> {
         of(self.old) != of(self.new)
     }
 
+    /// Why its properties change, as the change set tells it.
+    pub(super) fn details(&self) -> impl Iterator<Item = &'a ValueSource> {
+        self.changes.iter().flat_map(|change| &change.details)
+    }
+
     /// Whether it is a loop (`Fn::ForEach`), before or after.
     pub(super) fn is_loop(&self) -> bool {
         self.old.iter().chain(self.new.iter()).any(|r| r.body.is_array())
@@ -81,6 +86,13 @@ impl<'a> Pair<'a> {
     pub(super) fn is_unseen(&self) -> bool {
         self.old.is_none() && self.new.is_none()
     }
+}
+
+/// Whether a change leaves the resource the one that it is, by what CloudFormation says of it as a whole.
+pub(super) fn is_in_place(change: &Change) -> bool {
+    change.action == "Modify"
+        && matches!(change.replacement.as_str(), "False" | "")
+        && !change.policy_action.starts_with("Replace")
 }
 
 /// A section of a resource, such as `Properties`.
