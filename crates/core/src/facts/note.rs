@@ -34,9 +34,7 @@ impl Facts {
                 self.refusals.insert(key, Refused { refusal, at: now, times });
             }
             Outcome::Unsure(why) => {
-                if let Effect::Mutate(Mutation::DeleteChangeSet(k, arn, _)) = effect {
-                    self.remember_withdrawal(k, arn);
-                }
+                self.remember_withdrawal(effect);
                 self.forget_target(effect);
                 let refusal = Refusal { kind: RefusalKind::Unavailable, message: why };
                 let key = effect.attempt();
@@ -193,7 +191,7 @@ impl Facts {
                 self.stacks.remove(k);
             }
             Effect::Mutate(Mutation::DeleteChangeSet(k, arn, _)) => {
-                self.remember_withdrawal(k, arn);
+                self.remember_withdrawal(effect);
                 for ((key, r), looked) in &mut self.change_sets {
                     let same = match (r, &looked.seen) {
                         (SetRef::Arn(a), _) => a == arn,
@@ -248,9 +246,10 @@ impl Facts {
         }
     }
 
-    /// A change set was there, and we have asked for its deletion. Whether that is known to have come about or not: else it would
+    /// Keeps in mind that we have asked for the deletion of a change set that was there, whether it came about or not: else it would
     /// be made and deleted as often as a reply is lost, and nobody would know whose place the stack was.
-    fn remember_withdrawal(&mut self, stack: &StackKey, arn: &ChangeSetArn) {
+    fn remember_withdrawal(&mut self, effect: &Effect) {
+        let Effect::Mutate(Mutation::DeleteChangeSet(stack, arn, _)) = effect else { return };
         for ((key, _), looked) in &self.change_sets {
             let Seen::Present(row, _) = &looked.seen else { continue };
             if key != stack || row.arn != *arn {
@@ -279,9 +278,7 @@ impl Facts {
                     self.plans.remove(plan);
                     self.plans_written.remove(plan);
                 }
-                if let Effect::Mutate(Mutation::DeleteChangeSet(k, arn, _)) = effect {
-                    self.remember_withdrawal(k, arn);
-                }
+                self.remember_withdrawal(effect);
                 self.forget_target(effect);
             }
             RefusalKind::AlreadyExists | RefusalKind::Conflict | RefusalKind::Invalid => {
