@@ -50,6 +50,7 @@ async fn the_kubernetes_side_works_with_the_rights_of_the_controller() -> Result
     let mut w = world().await?;
     writing::the_key_is_made_once(&w).await?;
     writing::a_plan_is_opened_once_and_only_grows(&w).await?;
+    writing::what_others_wrote_into_a_ledger_is_not_printed_anew(&w).await?;
     writing::finalizers_of_others_stay(&w).await?;
     writing::a_status_is_written_only_when_it_differs(&w).await?;
     writing::the_gate_is_read_live(&w).await?;

@@ -1,5 +1,8 @@
 use anyhow::{Context, Result, bail, ensure};
-use kube::{Api, ResourceExt, api::PostParams};
+use kube::{
+    Api, ResourceExt,
+    api::{ApiResource, DynamicObject, PostParams},
+};
 use serde_json::json;
 use stackgate::kube::writes::Writes;
 use stackgate_core::{
@@ -72,6 +75,29 @@ pub async fn a_plan_is_opened_once_and_only_grows(w: &World) -> Result<()> {
     ensure!(full.spec.ledger.len() == 1024);
     let more = writes.append_ledger(&full, &version(&full), &[entry(1024, 9)]).await;
     ensure!(refusal(more)? == RefusalKind::Invalid);
+    Ok(())
+}
+
+pub async fn what_others_wrote_into_a_ledger_is_not_printed_anew(w: &World) -> Result<()> {
+    let writes = Writes::new(&w.controller);
+    let stage = make_stage(w, "foreign").await?;
+    let opened = plan(writes.open_plan(&new_plan("foreign-0", '0', &stage)?).await)?;
+    // Without the admission policies whoever may write a plan may append this.
+    let plans: Api<DynamicObject> =
+        Api::namespaced_with(w.admin.calls.clone(), "default", &ApiResource::erase::<ChangePlan>(&()));
+    let mut foreign = plans.get("foreign-0").await?;
+    let entry_of_theirs = json!({ "seq": 1, "time": "2026-11-27T10:00:00.25Z", "opened": { "order": 2 } });
+    foreign.data["spec"]["ledger"].as_array_mut().context("no ledger")?.push(entry_of_theirs.clone());
+    plans.replace("foreign-0", &PostParams::default(), &foreign).await?;
+
+    let behind = writes.append_ledger(&opened, &version(&opened), &[entry(1, 3)]).await;
+    ensure!(refusal(behind)? == RefusalKind::Conflict, "built on a ledger that others had written to");
+    let api: Api<ChangePlan> = Api::namespaced(w.admin.calls.clone(), "default");
+    let seen = api.get("foreign-0").await?;
+    let grown = plan(writes.append_ledger(&seen, &version(&seen), &[entry(2, 3), entry(3, 4)]).await)?;
+    ensure!(grown.spec.ledger.len() == 4);
+    let stored = plans.get("foreign-0").await?;
+    ensure!(stored.data["spec"]["ledger"][1] == entry_of_theirs, "{}", stored.data["spec"]["ledger"]);
     Ok(())
 }
 

@@ -13,7 +13,7 @@ use crate::{
     mutants::Defect,
     objects::{PLURALS, key_of, namespace, to_json},
     site::{Call, Fault, Site},
-    store::{Asked, create, create_other, patch, replace_other},
+    store::{Asked, Change, create, create_other, patch, replace_other},
     values::must_not_tell,
 };
 
@@ -130,14 +130,10 @@ fn answer(ground: &mut Ground, head: &Parts, place: &Place, body: &Value) -> Rep
             create(ground, within, body)
         }
         (&Method::PATCH, Place::Ours(kind, within, Some(name), status)) => {
-            let is_merge =
-                head.headers.get("content-type").is_some_and(|t| t == "application/merge-patch+json");
+            let content_type = head.headers.get("content-type").and_then(|t| t.to_str().ok());
             let asked = Asked { kind: *kind, within: within.as_deref(), name, status: *status };
-            if is_merge {
-                patch(ground, &asked, body)
-            } else {
-                Err(failure(415, "UnsupportedMediaType", "no merge patch"))
-            }
+            Change::read(content_type.unwrap_or_default(), body)
+                .and_then(|change| patch(ground, &asked, &change))
         }
         (&Method::GET, Place::Other(path, Some(name))) => {
             let found = ground.others.get(path).cloned();

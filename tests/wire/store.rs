@@ -45,13 +45,52 @@ fn merge(to: &mut Value, patch: &Value) {
     }
 }
 
-/// PATCH, as a merge. A patch that names no version would win over whatever has happened: no write of the controller may do that.
-pub fn patch(ground: &mut Ground, asked: &Asked<'_>, body: &Value) -> Result<Reply, Reply> {
+/// A PATCH, by what its content type says it is.
+pub enum Change<'a> {
+    /// RFC 7386.
+    Merge(&'a Value),
+    /// RFC 6902.
+    Operations(json_patch::Patch),
+}
+
+impl<'a> Change<'a> {
+    /// What the body asks for.
+    pub fn read(content_type: &str, body: &'a Value) -> Result<Self, Reply> {
+        match content_type {
+            "application/merge-patch+json" => Ok(Self::Merge(body)),
+            "application/json-patch+json" => serde_json::from_value(body.clone())
+                .map(Self::Operations)
+                .map_err(|e| failure(400, "BadRequest", &e.to_string())),
+            other => Err(failure(415, "UnsupportedMediaType", other)),
+        }
+    }
+
+    /// The object with the change; the version in it is the one that the change names, if it names any.
+    fn applied(&self, before: &Value) -> Result<Value, Reply> {
+        let mut after = before.clone();
+        let version = after["metadata"].as_object_mut().and_then(|m| m.get_mut("resourceVersion"));
+        version.into_iter().for_each(|v| *v = json!(""));
+        match self {
+            Self::Merge(body) => merge(&mut after, body),
+            Self::Operations(patch) => {
+                json_patch::patch(&mut after, patch).map_err(|e| invalid(&e.to_string()))?;
+            }
+        }
+        Ok(after)
+    }
+}
+
+/// PATCH. One that names no version would win over whatever has happened: no write of the controller may do that.
+pub fn patch(ground: &mut Ground, asked: &Asked<'_>, change: &Change<'_>) -> Result<Reply, Reply> {
     let key = key_of(asked.kind, asked.name);
     let old = ground.world.cluster.objects.0.get(&key).cloned();
     let old = old.filter(|o| namespace(o) == asked.within).ok_or_else(|| missing(asked.name))?;
-    let named =
-        body["metadata"]["resourceVersion"].as_str().ok_or_else(|| invalid("the patch names no version"))?;
+    let before = to_json(&old);
+    let mut after = change.applied(&before)?;
+    let named = after["metadata"]["resourceVersion"].take();
+    if named == "" {
+        return Err(invalid("the patch names no version"));
+    }
     if named != old.version() {
         return Err(failure(
             409,
@@ -59,15 +98,14 @@ pub fn patch(ground: &mut Ground, asked: &Asked<'_>, body: &Value) -> Result<Rep
             &format!("{} has been modified; please apply your changes to the latest version", asked.name),
         ));
     }
-    let known: &[&str] = if asked.status { &["metadata", "status"] } else { &["metadata", "spec"] };
+    after["metadata"]["resourceVersion"] = named;
+    let written: &[&str] = if asked.status { &["metadata", "status"] } else { &["metadata", "spec"] };
+    let fields = before.as_object().into_iter().chain(after.as_object()).flatten().map(|(field, _)| field);
     if let Some(field) =
-        body.as_object().into_iter().flatten().map(|(f, _)| f).find(|f| !known.contains(&f.as_str()))
+        fields.into_iter().find(|f| before[*f] != after[*f] && !written.contains(&f.as_str()))
     {
         return Err(invalid(&format!("{field} is not written in this way")));
     }
-    let before = to_json(&old);
-    let mut after = before.clone();
-    merge(&mut after, body);
     let (object, read) = from_json(asked.kind, &after).map_err(|e| invalid(&e))?;
     if read == before {
         return Ok((200, before));

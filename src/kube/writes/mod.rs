@@ -8,6 +8,7 @@ mod status;
 
 use std::collections::BTreeMap;
 
+use json_patch::{AddOperation, PatchOperation, ReplaceOperation, jsonptr::PointerBuf};
 use k8s_openapi::{
     api::core::v1::{ConfigMap, Secret},
     apimachinery::pkg::apis::meta::v1::OwnerReference,
@@ -97,7 +98,8 @@ impl Writes {
 
     /// Appends to the ledger of the plan that the decision was made on; `resource_version` is the effect's.
     ///
-    /// A merge patch replaces the whole list, so it is sent only on top of exactly the list in `base`.
+    /// The new entries alone are sent: what others have written before is not printed anew, so an entry that we would print in
+    /// another way (a time with a fraction of a second) does not look changed to the API server.
     pub async fn append_ledger(
         &self,
         base: &ChangePlan,
@@ -107,18 +109,14 @@ impl Writes {
         if let Some(stale) = stale(base, resource_version) {
             return stale;
         }
-        let ledger: Vec<&LedgerEntry> = base.spec.ledger.iter().chain(entries).collect();
         // What others have written before may be numbered as they like: the plan can still be stopped.
-        let new = ledger.iter().zip(0_u32..).skip(base.spec.ledger.len());
-        if new.into_iter().any(|(entry, place)| entry.seq != place) {
+        let places = base.spec.ledger.len()..;
+        if places.zip(entries).any(|(place, entry)| usize::try_from(entry.seq) != Ok(place)) {
             return refused(RefusalKind::Invalid, "the entries do not continue the ledger".to_owned());
         }
-        let body = json!({
-            "metadata": { "resourceVersion": resource_version },
-            "spec": { "ledger": ledger },
-        });
+        let body = appended(resource_version, base.spec.ledger.is_empty(), entries);
         let api: Api<ChangePlan> = self.namespaced(&base.namespace().unwrap_or_default());
-        match answered(api.patch(&base.name_any(), &PatchParams::default(), &Patch::Merge(body))).await {
+        match answered(api.patch(&base.name_any(), &PatchParams::default(), &Patch::Json::<()>(body))).await {
             Ok(plan) => Outcome::Accepted(Receipt::Plan(Box::new(plan))),
             Err(error) => when_writing(error),
         }
@@ -315,6 +313,24 @@ fn stale<K: Resource>(base: &K, resource_version: &str) -> Option<Outcome> {
             format!("decided on version {resource_version} of {}, {have} is at hand", base.name_any()),
         )
     })
+}
+
+/// The version is replaced by itself, not tested: the API server answers 409 when another one is stored, as for every other write.
+fn appended(resource_version: &str, first: bool, entries: &[LedgerEntry]) -> json_patch::Patch {
+    let version = PatchOperation::Replace(ReplaceOperation {
+        path: PointerBuf::from_tokens(["metadata", "resourceVersion"]),
+        value: json!(resource_version),
+    });
+    let add = |path: &[&str], value| {
+        let path = PointerBuf::from_tokens(path.iter().copied());
+        PatchOperation::Add(AddOperation { path, value })
+    };
+    let adds: Vec<_> = if first {
+        vec![add(&["spec", "ledger"], json!(entries))]
+    } else {
+        entries.iter().map(|entry| add(&["spec", "ledger", "-"], json!(entry))).collect()
+    };
+    json_patch::Patch([vec![version], adds].concat())
 }
 
 /// A plan as it is created.
