@@ -119,7 +119,7 @@ impl History {
     /// As a table.
     #[must_use]
     pub fn text(&self) -> String {
-        let head = ["OPENED", "RELEASE", "DIGEST", "OP", "STATE", "DECIDED BY", "TOOK", "PLAN"];
+        let head = ["OPENED", "RELEASE", "OP", "STATE", "DECIDED BY", "TOOK", "PLAN"];
         let mut rows: Vec<Vec<Cell>> = vec![head.into_iter().map(|h| Cell::styled(HEAD, h)).collect()];
         for p in &self.items {
             let took = match (p.claimed_time, p.settled_time) {
@@ -129,7 +129,6 @@ impl History {
             rows.push(vec![
                 at(p.opened_time).into(),
                 p.release.as_ref().map(|r| r.name.to_string()).unwrap_or_default().into(),
-                Cell::styled(FAINT, p.release.as_ref().map(|r| r.digest.short(12)).unwrap_or_default()),
                 operation(p.operation).into(),
                 Cell::styled(style::of_state(p.state), p.state.as_str()),
                 p.who().into(),
