@@ -503,6 +503,7 @@ fn objects(Setting { stages, gates, removes, .. }: &Setting) -> Vec<Object> {
             trusted_accounts_for_lookup: Vec::new(),
             cloud_formation_execution_policies: Vec::new(),
             gate: None,
+            rollout: None,
         },
     );
     bootstrap.metadata.uid = Some("bootstrap-acme".to_owned());
@@ -523,7 +524,10 @@ fn objects(Setting { stages, gates, removes, .. }: &Setting) -> Vec<Object> {
     let mut before: Option<&str> = None;
     for (place, (name, (cdk_stage, id))) in STAGES.iter().zip(bundle::STAGES).take(stages).enumerate() {
         let asked = gates.get(place).cloned().unwrap_or_default();
-        list.push(account(name, id, grant(), asked.account));
+        // Nothing soaks before the first.
+        let floor =
+            asked.account.map(|m| MinimumGate { soak: m.soak.clone().filter(|_| before.is_some()), ..m });
+        list.push(account(name, id, grant(), floor));
         let mut stage = Stage::new(
             name,
             StageSpec {

@@ -82,6 +82,7 @@ pub fn report(s: &Seen<'_>) -> PlanReport {
         freezes: FreezesShown {
             known: s.held.is_some(),
             held: s.held.unwrap_or_default().iter().map(freeze).collect(),
+            told: told_freeze(s),
         },
         checks: checks(s, gate),
         expires_time: gate
@@ -100,6 +101,11 @@ pub(super) fn namespace<'a>(s: &'a Seen<'_>) -> &'a str {
 
 fn release(r: &ReleaseRef) -> ReleaseShown {
     ReleaseShown { name: r.name.as_str().into(), digest: r.digest }
+}
+
+fn told_freeze(s: &Seen<'_>) -> Option<Text> {
+    let status = s.view.plan.status.as_ref().filter(|_| s.held.is_none())?;
+    status.frozen.as_deref().map(Into::into)
 }
 
 fn freeze(h: &Held) -> FreezeShown {

@@ -64,6 +64,9 @@ pub fn changed(shown: &PlanReport, now: &PlanReport) -> Vec<String> {
     for f in now.freezes.held.iter().filter(|f| !freezes.held.contains(f)) {
         differ(true, format!("Freeze {} holds it up: {}", f.name, f.reason));
     }
+    if let Some(told) = now.freezes.told.as_ref().filter(|told| freezes.told.as_ref() != Some(told)) {
+        differ(true, format!("{told} holds it up"));
+    }
     for f in freezes.held.iter().filter(|f| !now.freezes.held.contains(f)) {
         differ(true, format!("Freeze {} no longer holds it up", f.name));
     }

@@ -223,6 +223,9 @@ fn people(r: &PlanReport) -> String {
 
 fn gate(r: &PlanReport) -> String {
     let mut body = String::new();
+    if let Some(told) = &r.freezes.told {
+        body.push_str(&format!("- {}\n", code(told)));
+    }
     for f in &r.freezes.held {
         let end = f.until_time.map_or_else(|| "it is deleted".to_owned(), at);
         body.push_str(&format!("- **Freeze** {} until {end}: {}\n", code(&f.name), code(&f.reason)));

@@ -1,7 +1,7 @@
 //! What else whoever decides should know.
 
 use stackgate_core::{
-    api::{Action, Decided, DecisionSource, Identity, IdentityNeeded, ReleaseRef},
+    api::{Action, Decided, DecisionSource, Identity, IdentityNeeded, Operation, ReleaseRef},
     gate::InForce,
     stage::TAKEN_BACK,
 };
@@ -30,10 +30,11 @@ pub(super) fn notes(s: &Seen<'_>, state: State, gate: Option<&InForce>) -> Vec<T
     }
     let of = |release: &Option<ReleaseRef>| release.as_ref().map(|r| r.digest);
     let proposal = s.view.proposal();
-    if proposal.release.is_some() && of(&proposal.release) == of(&proposal.replaces) {
+    let is_there = proposal.release.is_some() && of(&proposal.release) == of(&proposal.replaces);
+    if is_there && proposal.operation == Operation::Deploy {
         notes.push(
-            "the release is the one that is deployed: what changes comes of other values for parameters, or of what others have changed \
-             in the stacks"
+            "the release is the one that is deployed: what changes comes of other settings of the Stage, such as values for parameters, or \
+             of what others have changed in the stacks"
                 .to_owned(),
         );
     }

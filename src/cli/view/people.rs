@@ -83,10 +83,15 @@ pub(super) fn gate(r: &PlanReport) -> String {
 /// What holds it up.
 pub(super) fn freezes(r: &PlanReport, now: Timestamp) -> String {
     if !r.freezes.known {
-        return if r.state.is_open() {
-            "  not known: you may not read Freezes and AwsAccounts\n".to_owned()
-        } else {
-            String::new()
+        return match &r.freezes.told {
+            Some(told) => format!(
+                "  {WARN}{told}{WARN:#}\n  as the status of the plan says: you may not read Freezes and AwsAccounts\n"
+            ),
+            None if r.state.is_open() => {
+                "  none that the status of the plan names; you may not read Freezes and AwsAccounts\n"
+                    .to_owned()
+            }
+            None => String::new(),
         };
     }
     r.freezes

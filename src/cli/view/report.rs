@@ -329,6 +329,9 @@ pub struct FreezesShown {
     pub known: bool,
     /// Those that hold the plan up now.
     pub held: Vec<FreezeShown>,
+    /// Where they could not be read: the one that the status of the plan names.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub told: Option<Text>,
 }
 
 /// One freeze.

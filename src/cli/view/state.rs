@@ -58,15 +58,17 @@ impl State {
                 CloseReason::Expired => Self::Expired,
             };
         }
-        let is_bootstrap = view.proposal().bootstrap.is_some();
-        if view.failed().next().is_some() {
-            return Self::Failing;
-        }
-        if view.is_complete() && (!is_bootstrap || view.claimed) && view.claims.len() == view.settled.len() {
-            return Self::Succeeded;
-        }
-        if view.claimed {
-            return Self::Executing;
+        // Whatever a plan says of itself that somebody else has put there.
+        if view.opening_is_proven || view.rejected().is_some() {
+            if view.failed().next().is_some() {
+                return Self::Failing;
+            }
+            if view.is_complete() && view.claims.keys().all(|key| view.settled.contains_key(key)) {
+                return Self::Succeeded;
+            }
+            if view.claimed {
+                return Self::Executing;
+            }
         }
         if view.rejected().is_some() {
             return Self::Rejected;

@@ -62,8 +62,12 @@ fn beginnings_that_overlap_run_into_each_other() {
 #[case("0 15 * * FUNDAY", "1h", "UTC")]
 #[case("61 * * * *", "1h", "UTC")]
 #[case("0 15 * * FRI", "1h", "Mars/Olympus")]
+#[case("0 9 * * 1-5", "1h", "UTC+3")]
+#[case("0 9 * * 1-5", "1h", "Austr-2afr1,1,7")]
 #[case("0 15 * * FRI", "0h", "UTC")]
 #[case("0 0 30 2 *", "1h", "UTC")]
+#[case("0 15 * * FRI Europe/Berlin", "1h", "UTC")]
+#[case("3 2 9W 4 0 SUN9uAAms4,9,94 2 Am29", "4h", "UTC")]
 fn what_cannot_be_understood_counts_as_active(#[case] cron: &str, #[case] lasts: &str, #[case] zone: &str) {
     let found = scheduled_at(cron, lasts, zone, "2026-11-24T06:00:00Z");
     assert!(matches!(found, Activity::Unreadable(_)), "{found:?}");

@@ -40,8 +40,7 @@ struct Standing<'a> {
     idle: Vec<&'a str>,
 }
 
-const CLOSED: &str =
-    "it is not recorded, and does not count: this plan was closed before; approve the one that waits now";
+const CLOSED: &str = "it is not recorded, and does not count: this plan was closed before; where something waits, that is another plan";
 
 impl PlanView {
     /// What stands against recording a decision of this kind by this person on top of these new ones; `None`: there is room.

@@ -17,13 +17,14 @@ pub(super) fn newest_first(plans: &mut [Arc<PlanView>]) {
 }
 
 /// The stacks of an object with these plans, newest first: those of the newest, and what was claimed where it could not be seen when
-/// the newest was opened.
+/// the newest was opened. A plan that nothing proves the controller to have opened makes no stack ours.
 #[must_use]
 pub(crate) fn owned_by(plans: &[Arc<PlanView>]) -> BTreeMap<StackKey, OwnedStack> {
-    let Some((newest, others)) = plans.split_first() else { return BTreeMap::new() };
+    let proven: Vec<&Arc<PlanView>> = plans.iter().filter(|p| p.opening_is_proven).collect();
+    let Some((newest, others)) = proven.split_first() else { return BTreeMap::new() };
     let mut owned: BTreeMap<StackKey, OwnedStack> =
         newest.owned_now().into_iter().map(|o| (owned_key(&o), o)).collect();
-    let unseen = |p: &&Arc<PlanView>| {
+    let unseen = |p: &&&Arc<PlanView>| {
         let is_late = p.order == newest.order || p.claimed_time > newest.opened_time;
         p.is_claimed() && is_late && p.unproven.is_empty()
     };

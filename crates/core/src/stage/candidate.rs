@@ -26,12 +26,11 @@ pub(super) struct Candidate {
 pub(super) fn candidate(s: &Snapshot<'_>, now: Timestamp) -> Step<Candidate> {
     let only = |release| Candidate { release, soaking: None };
     let spec = &s.stage.spec;
-    if spec.promote_from.is_empty() && s.gate.promotion.value == Promotion::Required {
+    if let Some(floor) = floor(s).filter(|_| spec.promote_from.is_empty()) {
         return Err(Need::stuck(
             Reason::PromotionRequired,
             format!(
-                "{} demands that releases come from another stage: name one in promoteFrom",
-                s.gate.promotion.source
+                "{floor} demands that releases come from another stage, or soak in one: name one in promoteFrom"
             ),
         ));
     }
@@ -51,16 +50,19 @@ pub(super) fn candidate(s: &Snapshot<'_>, now: Timestamp) -> Step<Candidate> {
     promoted(s, now)
 }
 
+/// What demands that a release has been in another stage before.
+fn floor<'a>(s: &'a Snapshot<'_>) -> Option<&'a str> {
+    let gate = &s.gate;
+    let promotion = Some(&gate.promotion.source).filter(|_| gate.promotion.value == Promotion::Required);
+    promotion
+        .or_else(|| Some(&gate.soak.source).filter(|_| gate.soak.value > SignedDuration::ZERO))
+        .map(String::as_str)
+}
+
 /// A pin is a field of the Stage, so who may set it gets no further than the Stage's own settings go: what an account demands
 /// of releases holds for a pinned one, too. Going back to what this stage has carried out before is what a pin is for.
 fn let_through(s: &Snapshot<'_>, release: ReleaseRef, now: Timestamp) -> Step<ReleaseRef> {
-    let floor = if s.gate.promotion.value == Promotion::Required {
-        &s.gate.promotion.source
-    } else if s.gate.soak.value > SignedDuration::ZERO && !s.stage.spec.promote_from.is_empty() {
-        &s.gate.soak.source
-    } else {
-        return Ok(release);
-    };
+    let Some(floor) = floor(s) else { return Ok(release) };
     let cdk_stage = s.stage.spec.cdk_stage.as_deref();
     if s.plans.iter().any(|p| p.is_complete() && p.is_for(&release, cdk_stage)) {
         return Ok(release);

@@ -35,8 +35,9 @@ pub(super) fn retried(s: &Snapshot<'_>, planned: &[Planned<'_>], removals: &Remo
     }
     let old = DecisionId::Change(plan.id().clone());
     let decisions = plan.decisions.iter().filter(|r| match r.decided.action {
-        Action::Approve | Action::Revoke | Action::Override => true,
-        Action::Reject | Action::Retry => false,
+        Action::Approve | Action::Revoke => true,
+        // It was for the emergency of that time: a Freeze that came since holds what is tried again.
+        Action::Override | Action::Reject | Action::Retry => false,
     });
     decisions
         .map(|r| Decided { under: r.decided.under.clone().or_else(|| Some(old.clone())), ..dated(r) })

@@ -15,6 +15,7 @@ mod observing;
 mod rejects;
 mod removal;
 mod story;
+mod toolkits;
 
 use std::sync::Arc;
 
@@ -313,6 +314,24 @@ fn a_retry_carries_no_approval_over_to_what_others_have_deleted_since() {
     run.world().delete_by_hand(&store);
     // It would be the same change again; but whoever deleted it had a reason that nobody has read yet.
     a_retry_waits_for_an_approval(run, &first);
+}
+
+#[test]
+fn an_override_is_spent_with_what_it_let_run() {
+    let (mut run, first) = waiting_for(two());
+    run.world().luck.weather.fails = 1000;
+    approve(&mut run, &first);
+    sign(&mut run, &first, Action::Override, "");
+    run.alone(SignedDuration::from_mins(5)).unwrap();
+    run.world().luck.weather.fails = 0;
+    assert_eq!(state(&mut run), "RolledBack");
+    sign(&mut run, &first, Action::Retry, "");
+    run.alone(SignedDuration::from_mins(10)).unwrap();
+    // Her approval goes over, and is one of two again.
+    assert_eq!(state(&mut run), "AwaitingApproval");
+    let again = newest(run.world(), DEV).expect("a plan");
+    let carried: Vec<Action> = again.decisions.iter().map(|r| r.decided.action).collect();
+    assert_eq!(carried, [Action::Approve]);
 }
 
 #[test]

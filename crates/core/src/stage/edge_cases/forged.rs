@@ -40,12 +40,36 @@ fn an_opening_for_another_release_chooses_nothing_downstream() {
 }
 
 #[test]
-fn where_all_is_by_another_key_nothing_is_on_offer_and_the_stacks_stay_ours() {
-    let plan = plan(C1, A1, 1, &[said("Approve", "alice"), claim(), succeeded()]);
-    let view = PlanView::new(Arc::new(plan)).unwrap().proven_by(&HmacKey::new([8; 32]));
-    assert!(view.is_complete());
+fn where_all_is_by_another_key_nothing_was_carried_out_and_nothing_is_ours() {
+    let whole = plan(C1, A1, 1, &[said("Approve", "alice"), claim(), succeeded()]);
+    let view = PlanView::new(Arc::new(whole)).unwrap().proven_by(&HmacKey::new([8; 32]));
+    assert!(view.is_over() && !view.is_complete());
     assert_eq!(view.verified_time(&[], crate::api::IdentityNeeded::Any), None);
-    assert_eq!(view.owned_now().len(), 1);
+    assert!(owned_by(&[Arc::new(view)]).is_empty());
+}
+
+/// The plan that waits, as somebody puts it back who has deleted it: with a record of having been carried out, and nothing of it sealed.
+fn replaced(entries: &[Value]) -> ChangePlan {
+    let mut plan = plan(C1, A1, 1, &[]);
+    plan.spec.proposal.risks.clear();
+    plan.spec.ledger.iter_mut().for_each(|e| e.seal = None);
+    forged(plan, entries)
+}
+
+#[rstest]
+#[case::as_carried_out(&[claim(), succeeded()])]
+#[case::for_another_cdk_stage(&[json!({ "opened": { "order": 2, "release": release(), "cdkStage": "Zz" } }), claim(), succeeded()])]
+#[case::as_it_was(&[])]
+fn a_plan_that_was_replaced_is_never_opened_again_nor_counts_as_deployed(#[case] entries: &[Value]) {
+    let case = Case::new(&[]).with(|c| c.plans = vec![replaced(entries)]);
+    let s = case.seen();
+    assert!(s.owned().is_empty() && !s.newest().unwrap().is_complete());
+    let verdict = case.decided(9);
+    assert!(!matches!(verdict.phase, Phase::Done(_)), "{verdict:?}");
+    if let Next::Do(effects) = &verdict.next {
+        let sealed = effects.iter().any(|e| matches!(e, Effect::Record(Record::Ledger { .. })));
+        assert!(!sealed, "the controller puts its seal under what somebody else has written: {effects:?}");
+    }
 }
 
 #[rstest]

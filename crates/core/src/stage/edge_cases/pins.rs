@@ -80,12 +80,28 @@ fn a_pin_goes_back_to_what_this_stage_has_had() {
 }
 
 #[test]
+fn going_back_to_what_is_deployed_after_another_release_has_failed_half_way_is_a_roll_back() {
+    let mut failed = succeeded();
+    failed["settled"]["outcome"] = json!("RolledBack");
+    let half = plan(OTHER, A1, 2, &[said("Approve", "alice"), claim(), failed, closed("Failed")]);
+    let mut deployed = carried_out(C1, 1);
+    let opened = deployed.spec.ledger[0].opened.as_mut().unwrap();
+    opened.release.as_mut().unwrap().digest = Digest::of("deployed");
+    seal(&mut deployed);
+    let case = Case::new(&[]).with(|c| c.plans = vec![deployed, half]);
+    let operation = |release| case.seen().operation(release, None);
+    assert_eq!(operation(Digest::of("deployed")), crate::api::Operation::Rollback);
+    assert_eq!(operation(Digest::of("never seen")), crate::api::Operation::Deploy);
+}
+
+#[test]
 fn going_back_to_a_release_with_other_parameter_values_is_no_roll_back() {
     let done = |id: &str, order: u64, release: &str, parameters: &str| {
         let mut plan = carried_out(id, order);
         let opened = plan.spec.ledger[0].opened.as_mut().unwrap();
         opened.release.as_mut().unwrap().digest = Digest::of(release);
         opened.parameters = Some(Digest::of(parameters));
+        seal(&mut plan);
         plan
     };
     let case = Case::new(&[]).with(|c| c.plans = vec![done(C1, 1, "old", "p"), done(OTHER, 2, "new", "p")]);
