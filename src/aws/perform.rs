@@ -7,8 +7,8 @@ use stackgate_core::{
     api::{PinnedS3, PinnedSource, S3Source},
     change::{Given, HmacKey},
     effect::{
-        Access, Fact, ImageRef, Look, Mutation, Outcome, Receipt, Refusal, RefusalKind, Scope, SetRef,
-        ValueSource,
+        Access, Fact, ImageRef, Look, Mutation, Outcome, PlanOwner, Receipt, Refusal, RefusalKind, Scope,
+        SetRef, ValueSource,
     },
     words::{ChangeSetArn, Env, StackId, StackKey, Uid},
 };
@@ -42,12 +42,10 @@ pub enum Asked<'a> {
     },
     /// The API server does: a ConfigMap or Secret.
     Values(&'a ValueSource),
-    /// The API server does: Stage, AwsAccounts and Freezes, live.
+    /// The API server does: Stage or Bootstrap, AwsAccounts and Freezes, live.
     LiveGate {
-        /// Namespace of the Stage.
-        namespace: &'a str,
-        /// Name of the Stage.
-        stage: &'a str,
+        /// The object that stands before the gate.
+        owner: &'a PlanOwner,
         /// Names of the AwsAccounts.
         accounts: &'a [String],
         /// Name of the plan.
@@ -104,8 +102,8 @@ pub fn asked(look: &Look) -> Asked<'_> {
             return Asked::ReleaseId { source, access, stage, cdk_stage: cdk_stage.as_deref(), given };
         }
         Look::Values(source) => return Asked::Values(source),
-        Look::LiveGate { namespace, stage, accounts, plan } => {
-            return Asked::LiveGate { namespace, stage, accounts, plan: &plan.name };
+        Look::LiveGate { owner, accounts, plan } => {
+            return Asked::LiveGate { owner, accounts, plan: &plan.name };
         }
     })
 }

@@ -66,9 +66,7 @@ async fn perform(cx: &Context, effect: &Effect, plans: &Plans) -> Outcome {
                 other => other,
             },
             Asked::Aws(look) => cx.cloud.look(&look).await,
-            Asked::LiveGate { namespace, stage, accounts, plan } => {
-                cx.writes.live_gate(namespace, stage, accounts, plan).await
-            }
+            Asked::LiveGate { owner, accounts, plan } => cx.writes.live_gate(owner, accounts, plan).await,
         },
         Effect::Record(record) => self::record(cx, record, plans).await,
         Effect::Mutate(mutation) => cx.cloud.mutate(mutation, &|| cx.clock.now()).await,

@@ -7,7 +7,7 @@ use serde_json::json;
 use stackgate::kube::writes::Writes;
 use stackgate_core::{
     api::{AwsAccount, ChangePlan, FINALIZER, LABEL_STAGE, StageStatus},
-    effect::{Fact, Outcome, Receipt, RefusalKind},
+    effect::{Fact, Outcome, PlanOwner, Receipt, RefusalKind},
 };
 
 use crate::{
@@ -144,10 +144,11 @@ pub async fn the_gate_is_read_live(w: &World) -> Result<()> {
     }))?;
     Api::all(w.admin.calls.clone()).create(&PostParams::default(), &account).await?;
     make_stage(w, "live").await?;
-    let gate = |stage| {
+    let gate = |stage: &str| {
         let writes = writes.clone();
+        let owner = PlanOwner::Stage { namespace: "default".to_owned(), name: stage.to_owned() };
         async move {
-            match writes.live_gate("default", stage, &["live".to_owned(), "gone".to_owned()], "none").await {
+            match writes.live_gate(&owner, &["live".to_owned(), "gone".to_owned()], "none").await {
                 Outcome::Learnt(Fact::LiveGate(gate)) => Ok(gate),
                 other => bail!("{other:?}"),
             }

@@ -6,7 +6,7 @@ use anyhow::{Context, Result, bail, ensure};
 use stackgate::kube::{policies::Policies, writes::Writes};
 use stackgate_core::{
     api::Identity,
-    effect::{Fact, Outcome},
+    effect::{Fact, Outcome, PlanOwner},
     gate::{Enforcement, InForceState},
     words::Digest,
 };
@@ -100,7 +100,8 @@ async fn identity(world: &World, known: &Enforcement, slot: &str) -> Result<Iden
 async fn live(world: &World, kubernetes: &str, values: &[&str]) -> Result<Option<Digest>> {
     let signing = handed_over(kubernetes, values)?.signing();
     let writes = Writes::new(&controller(world).await?).with_policies(signing, "stackgate-system");
-    match writes.live_gate("shop", "prod", &[], "none").await {
+    let owner = PlanOwner::Stage { namespace: "shop".to_owned(), name: "prod".to_owned() };
+    match writes.live_gate(&owner, &[], "none").await {
         Outcome::Learnt(Fact::LiveGate(gate)) => Ok(gate.policies),
         other => bail!("no look: {other:?}"),
     }

@@ -236,18 +236,3 @@ fn a_bootstrap_beyond_what_the_account_allows_opens_no_plan() -> Result<()> {
     );
     Ok(())
 }
-
-#[test]
-fn a_bootstrap_that_was_carried_out_and_is_changed_says_that_it_cannot_be() -> Result<()> {
-    let world = world()?;
-    let mut case = Case::new(world, "changed-bootstrap")?;
-    case.bootstrap(world)?;
-    case.bootstrap["spec"]["trustedAccountsForLookup"] = json!(["444444444444"]);
-    world.kubectl().apply(&case.bootstrap.to_string())?;
-    let cluster_wide = (Kind::Bootstrap, "", case.name.as_str());
-    world.until(cluster_wide, "it says so", SOON, |object| {
-        object.is("Stalled", Some("ChangeNotSupported")).then_some(())
-    })?;
-    case.bootstrap["spec"]["trustedAccountsForLookup"] = json!([]);
-    case.bootstrap(world)
-}

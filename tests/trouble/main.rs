@@ -11,6 +11,7 @@ mod parameters;
 mod removal;
 mod source;
 mod stacks;
+mod toolkits;
 
 use anyhow::Result;
 use stackgate_testbed::{

@@ -18,7 +18,7 @@ mod outcome;
 mod record;
 
 pub use confirmed::{CONFIRM_WITHIN, Confirmed};
-pub use look::{Held, ImageRef, Look, PlanVersion, SetRef, ValueKind, ValueSource};
+pub use look::{Held, ImageRef, Look, PlanOwner, PlanVersion, SetRef, ValueKind, ValueSource};
 pub use mutation::{ImageUpload, Mutation, TemplateSource, Upload, WantedChangeSet};
 pub use outcome::{Fact, LiveGate, LivePlan, Outcome, Receipt, Refusal, RefusalKind, SourceSeen};
 pub use record::{NewPlan, OutputsRecord, Record};
@@ -126,7 +126,12 @@ impl Effect {
                 Look::Outputs(k, ..) => format!("look outputs {k}"),
                 Look::Image(i, _) => format!("look image {} {}:{}", i.env, i.repository, i.tag),
                 Look::Values(s) => format!("look {} {}/{}", s.kind.as_str(), s.namespace, s.name),
-                Look::LiveGate { namespace, stage, .. } => format!("look gate {namespace}/{stage}"),
+                Look::LiveGate { owner: PlanOwner::Stage { namespace, name }, .. } => {
+                    format!("look gate {namespace}/{name}")
+                }
+                Look::LiveGate { owner: PlanOwner::Bootstrap { name, .. }, .. } => {
+                    format!("look gate {name}")
+                }
             },
             Self::Record(record) => match record {
                 Record::OpenPlan(p) => format!("record plan {}/{}", p.namespace, p.name),

@@ -17,6 +17,7 @@ pub mod facts;
 pub mod freeze;
 pub mod gate;
 mod hush;
+mod latch;
 pub mod plan;
 pub mod risk;
 pub mod stack;

@@ -8,7 +8,7 @@ use std::{
 
 use jiff::{SignedDuration, Timestamp};
 use stackgate_core::{
-    assembly,
+    assembly, bootstrap,
     cluster::{ClusterView, Installation},
     effect::{Effect, Next, Outcome, Pace, Refusal, RefusalKind, Seen, Wake, Watched},
     facts::Facts,
@@ -56,6 +56,8 @@ pub struct Controller {
     pub rests_until: Timestamp,
     /// How many steps a pass may have.
     budget: u32,
+    /// Whether Bootstraps have passes.
+    toolkits: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -121,6 +123,7 @@ impl Controller {
             active: None,
             rests_until: now,
             budget,
+            toolkits: false,
         }
     }
 
@@ -136,7 +139,13 @@ impl Controller {
 
     /// The policies have been looked at: every Stage is due.
     pub fn wake_all(&mut self, view: &View, now: Timestamp) {
-        let stages = view.seen.0.keys().filter(|k| matches!(k, ObjectKey::Stage(_)));
+        let toolkits = self.toolkits;
+        let gated = |k: &&ObjectKey| match k {
+            ObjectKey::Stage(_) => true,
+            ObjectKey::Bootstrap(_) => toolkits,
+            _other => false,
+        };
+        let stages = view.seen.0.keys().filter(gated);
         stages.for_each(|key| {
             self.due.insert(key.clone(), now);
         });
@@ -149,6 +158,10 @@ impl Controller {
             *at = now.min(*at);
         };
         due(key.clone());
+        if self.toolkits && !matches!(key, ObjectKey::Stage(_) | ObjectKey::Assembly(_)) {
+            let bootstraps = view.seen.0.keys().filter(|k| matches!(k, ObjectKey::Bootstrap(_)));
+            bootstraps.for_each(|k| due(k.clone()));
+        }
         if spec && matches!(key, ObjectKey::Stage(_) | ObjectKey::Account(_) | ObjectKey::Freeze(_)) {
             let plans = view.seen.0.keys().filter(|k| matches!(k, ObjectKey::Plan(_)));
             plans.for_each(|k| due(k.clone()));
@@ -210,6 +223,7 @@ impl Controller {
         installation: &Installation,
         fault: &mut dyn FnMut(&mut World) -> Option<Fault>,
     ) -> bool {
+        self.toolkits = world.toolkits;
         if let Some(mut active) = self.active.take() {
             if let Some(effect) = active.queue.pop_front() {
                 world.acting = (self.place, active.decided);
@@ -257,8 +271,13 @@ impl Controller {
         for Watched { key, .. } in self.watched.get(object).into_iter().flatten() {
             facts.learn_stack(key, self.rows.get(key).cloned().unwrap_or_default());
         }
-        if let (ObjectKey::Stage(name), Some(view)) = (object, world.cluster.views.get(self.place)) {
-            facts.watch_shows(&view.seen.plans_of_stage(NAMESPACE, name), world.now);
+        let Some(view) = world.cluster.views.get(self.place) else { return };
+        match object {
+            ObjectKey::Stage(name) => {
+                facts.watch_shows(&view.seen.plans_of_stage(NAMESPACE, name), world.now)
+            }
+            ObjectKey::Bootstrap(name) => facts.watch_shows(&view.seen.plans_of_bootstrap(name), world.now),
+            _other => {}
         }
     }
 
@@ -273,7 +292,13 @@ impl Controller {
             let (object, facts) = (active.object.clone(), facts.clone());
             situations.push(Situation { object, seen, facts, now: world.now });
         }
-        match decide(&active.object, &seen, facts, installation, world.now) {
+        let decided = match &active.object {
+            ObjectKey::Bootstrap(name) if world.toolkits => {
+                decide_bootstrap(name, &seen, facts, installation, world.now)
+            }
+            object => decide(object, &seen, facts, installation, world.now),
+        };
+        match decided {
             None => {
                 self.watched.remove(&active.object);
             }
@@ -453,6 +478,29 @@ fn interval(pace: Pace) -> SignedDuration {
         Pace::Slow => SignedDuration::from_secs(60),
         Pace::Fast => SignedDuration::from_secs(5),
     }
+}
+
+fn decide_bootstrap(
+    name: &str,
+    view: &Objects,
+    facts: &Facts,
+    installation: &Installation,
+    now: Timestamp,
+) -> Option<Decided> {
+    let s = bootstrap::observe(view, name, facts, installation)?;
+    let (verdict, rows) = bootstrap::decide(&s, now);
+    Some(match verdict.next {
+        Next::Do(effects) => Decided::Do(verdict.message, effects),
+        Next::Wait(ref wake) => {
+            let status = bootstrap::status(&s, &verdict, rows, now);
+            let write = (s.bootstrap.status.as_ref() != Some(&status)).then(|| {
+                let mut object = Arc::clone(&s.bootstrap);
+                Arc::make_mut(&mut object).status = Some(status);
+                Object::Bootstrap(object)
+            });
+            Decided::Wait(verdict.message, wake.clone(), write, Some(verdict.phase))
+        }
+    })
 }
 
 /// The decision on one object, and the object with its status if that has to be written.

@@ -182,7 +182,6 @@ fn next(reason: Reason, namespace: &str, stage: &str, plan: &str, invoked: &Invo
         | Reason::ImageMissing
         | Reason::OutputsNotWritten
         | Reason::InvalidParameters
-        | Reason::ChangeNotSupported
         | Reason::LedgerFull => String::new(),
     }
 }

@@ -190,6 +190,7 @@ fn plan(namespace: &str) -> Result<ChangePlan, Doubt> {
             stacks: Vec::new(),
             unused_parameters: Vec::new(),
             bootstrap: None,
+            changed: None,
         },
         ledger: Vec::new(),
         owner: ("Stage", name.to_owned(), uid),

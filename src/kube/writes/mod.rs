@@ -21,13 +21,13 @@ use kube::{
 use serde_json::json;
 use stackgate_core::{
     api::{
-        AwsAccount, ChangePlan, ChangePlanSpec, FINALIZER, Freeze, GROUP, LABEL_PARAMETERS, LABEL_STAGE,
-        LedgerEntry, Stage,
+        AwsAccount, Bootstrap, ChangePlan, ChangePlanSpec, FINALIZER, Freeze, GROUP, LABEL_PARAMETERS,
+        LABEL_STAGE, LedgerEntry, Stage,
     },
     change::Hidden,
     effect::{
-        Fact, Held, LiveGate, LivePlan, NewPlan, Outcome, OutputsRecord, Receipt, RefusalKind, ValueKind,
-        ValueSource,
+        Fact, Held, LiveGate, LivePlan, NewPlan, Outcome, OutputsRecord, PlanOwner, Receipt, RefusalKind,
+        ValueKind, ValueSource,
     },
 };
 
@@ -140,9 +140,21 @@ impl Writes {
         }
     }
 
-    /// Stage, AwsAccounts, Freezes, the version of the plan and admission policies as they are in the API server now; what is gone is left out.
-    pub async fn live_gate(&self, namespace: &str, stage: &str, accounts: &[String], plan: &str) -> Outcome {
-        let stages: Api<Stage> = self.namespaced(namespace);
+    /// Stage or Bootstrap, AwsAccounts, Freezes, the version of the plan and admission policies as they are in the API server now; what
+    /// is gone is left out.
+    pub async fn live_gate(&self, owner: &PlanOwner, accounts: &[String], plan: &str) -> Outcome {
+        let owned_by = async {
+            Ok(match owner {
+                PlanOwner::Stage { namespace, name } => {
+                    let stages: Api<Stage> = self.namespaced(namespace);
+                    (answered(stages.get_opt(name)).await?, None)
+                }
+                PlanOwner::Bootstrap { name, .. } => {
+                    let bootstraps: Api<Bootstrap> = Api::all(self.client.clone());
+                    (None, answered(bootstraps.get_opt(name)).await?)
+                }
+            })
+        };
         let all: Api<AwsAccount> = Api::all(self.client.clone());
         let accounts = accounts.iter().map(|name| answered(all.get_opt(name)));
         let freezes: Api<Freeze> = Api::all(self.client.clone());
@@ -156,18 +168,19 @@ impl Writes {
                 Err(_) => Ok(None),
             }
         };
-        let plans: Api<ChangePlan> = self.namespaced(namespace);
-        let (stage, accounts, freezes, plan, policies) = tokio::join!(
-            answered(stages.get_opt(stage)),
+        let plans: Api<ChangePlan> = self.namespaced(owner.namespace());
+        let (owned_by, accounts, freezes, plan, policies) = tokio::join!(
+            owned_by,
             futures::future::try_join_all(accounts),
             answered(freezes.list(&everything)),
             answered(plans.get_metadata_opt(plan)),
             policies,
         );
-        match (stage, accounts, freezes, plan, policies) {
-            (Ok(stage), Ok(accounts), Ok(freezes), Ok(plan), Ok(policies)) => {
+        match (owned_by, accounts, freezes, plan, policies) {
+            (Ok((stage, bootstrap)), Ok(accounts), Ok(freezes), Ok(plan), Ok(policies)) => {
                 Outcome::Learnt(Fact::LiveGate(Box::new(LiveGate {
                     stage,
+                    bootstrap,
                     accounts: accounts.into_iter().flatten().collect(),
                     freezes: freezes.items,
                     plan: plan.map(|p| LivePlan {

@@ -96,6 +96,12 @@ impl Accounts {
         list
     }
 
+    /// An object of the account with that id.
+    #[must_use]
+    pub fn of_id(&self, id: &AccountId) -> Option<&AwsAccount> {
+        self.0.iter().find(|a| a.spec.account_id == *id).map(Arc::as_ref)
+    }
+
     /// The account with that id among the named ones, if it can be used.
     pub fn with_id(&self, id: &AccountId, among: &[String]) -> Result<Option<&AwsAccount>, NotAllowed> {
         for name in among {

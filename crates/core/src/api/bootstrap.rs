@@ -7,8 +7,8 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::gate::RequireApproval;
-use crate::words::{AccountId, Qualifier, Region, StackName};
+use super::gate::Gate;
+use crate::words::{AccountId, Qualifier, Region, Span, StackName};
 
 /// What `cdk bootstrap` would do, for one qualifier, in many accounts.
 #[derive(CustomResource, KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
@@ -77,9 +77,35 @@ pub struct BootstrapSpec {
         )
     )]
     pub cloud_formation_execution_policies: Vec<String>,
-    /// Who lets a change of existing toolkit stacks through. Not used yet: this version makes toolkit stacks and changes none.
+    /// Who lets a change of toolkit stacks through that are there. Making one where none is asks nobody.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub gate: Option<BootstrapGate>,
+    pub gate: Option<Gate>,
+    /// In which order toolkit stacks are changed. Absent: all at once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rollout: Option<Rollout>,
+}
+
+/// In which order a change goes out.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, Default, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct Rollout {
+    /// One after the other; accounts in none of them come last. What fails in one keeps the change from all that come after it.
+    #[schemars(length(min = 1, max = 16))]
+    pub waves: Vec<Wave>,
+}
+
+/// Accounts that are changed together.
+#[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct Wave {
+    /// What people call it.
+    #[schemars(length(min = 1, max = 40), regex(pattern = "^[a-z0-9]([a-z0-9-]*[a-z0-9])?$"))]
+    pub name: String,
+    /// The accounts. One that several waves name is changed in the first of them.
+    pub accounts: AccountSelection,
+    /// How long the next wave waits after the last stack of this one was changed. Absent: not at all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub soak: Option<Span>,
 }
 
 /// Who makes the toolkit stacks.
@@ -119,15 +145,6 @@ pub struct LabelMatch {
         "additionalProperties" = { "type": "string", "maxLength": 63 }
     ))]
     pub match_labels: BTreeMap<String, String>,
-}
-
-/// The gate of a Bootstrap.
-#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, Default, PartialEq)]
-#[serde(rename_all = "camelCase")]
-pub struct BootstrapGate {
-    /// Which changes need an approval. Absent: any.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub require_approval: Option<RequireApproval>,
 }
 
 /// What is known of the toolkit stacks.

@@ -153,8 +153,6 @@ names! {
         OutputsNotWritten,
         /// A template parameter has no value, or its value cannot be read.
         InvalidParameters,
-        /// A field has changed in a way that this version cannot carry out.
-        ChangeNotSupported,
         /// The plan carries more entries than its ledger can hold.
         LedgerFull,
     }

@@ -24,8 +24,8 @@ pub use assembly::{
     ReleaseRef, S3Source,
 };
 pub use bootstrap::{
-    AccountSelection, Bootstrap, BootstrapGate, BootstrapMode, BootstrapSpec, BootstrapStatus,
-    EnvironmentStatus, LabelMatch,
+    AccountSelection, Bootstrap, BootstrapMode, BootstrapSpec, BootstrapStatus, EnvironmentStatus,
+    LabelMatch, Rollout, Wave,
 };
 pub use condition::{ConditionType, Conditions, Reason};
 pub use freeze::{Freeze, FreezeSchedule, FreezeSpec, FreezeStatus};
@@ -36,7 +36,7 @@ pub use plan::{
     Action, BootstrapProposal, ChangeCount, ChangePlan, ChangePlanSpec, ChangePlanStatus, CheckResult,
     Checked, Claimed, ClaimedStack, CloseReason, Closed, Compared, Decided, DecisionSource, Identity,
     LedgerEntry, Opened, Operation, OwnedStack, PlannedAs, Proposal, ProposalKind, ProposedStack,
-    ResourceChange, Risk, Settled, SettledAs, user_name,
+    ResourceChange, Risk, Settled, SettledAs, ToolkitChange, user_name,
 };
 pub(crate) use plan::{MOST_GROUPS, risk_groups};
 pub use stage::{

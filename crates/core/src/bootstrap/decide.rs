@@ -1,25 +1,34 @@
-//! The decision on a Bootstrap: one plan for what the toolkit stacks hold, one claim for every environment.
+//! The decision on a Bootstrap: one plan for what the toolkit stacks hold, one claim for every environment. Making a toolkit stack
+//! asks nobody; changing those that are there waits for the gate.
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use kube::ResourceExt;
 
 use super::{
     Snapshot,
-    environment::{EnvironmentState, Toolkit, allowed},
+    close::close,
+    environment::{EnvironmentState, Toolkit, allowed, reason_of},
     existing::existing,
+    gate::{before_claim, expires, not_as_written},
+    open::open,
+    waves::Waves,
 };
 use crate::{
     api::{
-        BootstrapMode, BootstrapProposal, Claimed, EnvironmentStatus, LABEL_BOOTSTRAP, Opened, Operation,
-        Proposal, ProposalKind, Reason,
+        ANNOTATION_REQUESTED_AT, Action, AwsAccount, BootstrapMode, BootstrapProposal, Claimed, CloseReason,
+        Closed, EnvironmentStatus, GATE_PREFIX, Reason, Settled, SettledAs,
     },
-    change::b1,
-    effect::{Effect, NewPlan, Record},
-    gate::{Ledger, PlanView},
-    plan::{append, by_rule},
-    verdict::{Need, Phase, Verdict, ask, fold},
-    words::ChangeId,
+    gate::{Ledger, PlanView, Tally, owned_key},
+    latch::{Latched, latch, late_stops},
+    plan::{append, by_rule, stray},
+    verdict::{Need, Phase, Verdict, fold},
+    words::{AccountId, Env},
 };
+
+/// The environments that a Bootstrap covers.
+type Environments<'a> = BTreeMap<Env, &'a AwsAccount>;
 
 /// What comes next, and how each environment stands.
 #[must_use]
@@ -57,47 +66,203 @@ pub fn decide(s: &Snapshot<'_>, now: Timestamp) -> (Verdict, Vec<EnvironmentStat
             rows,
         );
     };
-    if plan.proposal().bootstrap.as_ref() != Some(&wanted) {
-        return alone(differs(s, plan, &wanted, now));
+    if !plan.opening_is_proven && plan.closed.is_none() {
+        return alone(not_as_written(s, plan));
     }
-    let mut states = Vec::new();
-    let mut watched = Vec::new();
-    for (env, account) in &environments {
-        let toolkit = Toolkit::new(s, env, account, plan, &wanted);
-        states.push((env.clone(), toolkit.state(now)));
-        watched.push(toolkit.watched());
+    if let Some(v) = decided(s, plan, now) {
+        return alone(v);
     }
-    let rows = states.iter().map(|(env, state)| state.row(env)).collect();
-    let pace = |v: Verdict| {
-        let running = |k: &_| plan.claims.contains_key(k) && !plan.settled.contains_key(k);
-        v.watching(watched.into_iter().filter(|w| running(&w.key)))
+    let same = plan.proposal().bootstrap.as_ref() == Some(&wanted);
+    if let Some(closed) = &plan.closed {
+        return match over(s, plan, closed, same) {
+            Some(v) => shown(s, plan, &environments, v, now),
+            None => alone(open(s, &wanted, now)),
+        };
+    }
+    if let Some(reject) = plan.rejected() {
+        return alone(close(s, plan, CloseReason::Rejected, &format!("rejected {}", reject.told()), now));
+    }
+    if !same {
+        return alone(close(s, plan, CloseReason::Superseded, "the spec asks for something else now", now));
+    }
+    carried_out(s, plan, &wanted, &environments, now)
+}
+
+/// What people have written is recorded before anything else.
+fn decided(s: &Snapshot<'_>, plan: &PlanView, now: Timestamp) -> Option<Verdict> {
+    let owner = s.owner();
+    let written = |plan: &PlanView, ledger: Ledger| {
+        let namespace = &s.installation.namespace;
+        append(s.facts, namespace, plan, ledger, Reason::AwaitingApproval, "recording a decision", now)
     };
-    (pace(next(s, plan, states, now)), rows)
+    if let Some((plan, ledger)) = late_stops(&owner, now) {
+        return Some(written(plan, ledger));
+    }
+    match latch(&owner, plan, now) {
+        Some(Latched::Certain(ledger)) => return Some(written(plan, ledger)),
+        Some(Latched::Uncertain(first, _)) => return Some(first),
+        None => {}
+    }
+    let stray = stray(&s.plans)?;
+    Some(close(s, stray, CloseReason::Superseded, &format!("plan {} was opened beside it", plan.name), now))
+}
+
+/// A plan that was closed, while the spec asks for the same still; `None`: what the spec asks for is planned.
+fn over(s: &Snapshot<'_>, plan: &PlanView, closed: &Closed, same: bool) -> Option<Verdict> {
+    let namespace = &s.installation.namespace;
+    let rest = |phase, message: String, whom: &str| Some(Verdict::rest(phase, message).waiting_for(whom));
+    match closed.reason {
+        CloseReason::Rejected if same => {
+            let what = format!(
+                "change {} was {}; it stays so: change the spec, or set it back",
+                plan.id(),
+                closed.message
+            );
+            rest(Phase::Waiting(Reason::Rejected), what, "another spec")
+        }
+        CloseReason::Failed if same && plan.retried(s.gate.identity.value).is_none() => {
+            let reason = plan.failed().next().map_or(Reason::RolledBack, reason_of);
+            let what = format!(
+                "{}; mend the cause, then change the spec, or try this again: kubectl -n {namespace} annotate plan {} {GATE_PREFIX}retry{}={}",
+                closed.message,
+                plan.name,
+                plan.next_slot(Action::Retry),
+                plan.id()
+            );
+            rest(Phase::Stalled(reason), what, "retry, or another spec")
+        }
+        CloseReason::Expired if same && plan.request == s.request() => {
+            let what = format!(
+                "change {} {}; to plan it again: kubectl annotate --overwrite cdkboot {} {ANNOTATION_REQUESTED_AT}=\"$(date)\"",
+                plan.id(),
+                closed.message,
+                s.bootstrap.name_any()
+            );
+            rest(Phase::Waiting(Reason::Expired), what, "a request, or another spec")
+        }
+        CloseReason::Rejected
+        | CloseReason::Failed
+        | CloseReason::Superseded
+        | CloseReason::Withdrawn
+        | CloseReason::Expired => None,
+    }
+}
+
+/// While nothing is done: how the toolkit stacks stand that are there.
+fn shown(
+    s: &Snapshot<'_>,
+    plan: &PlanView,
+    environments: &Environments<'_>,
+    verdict: Verdict,
+    now: Timestamp,
+) -> (Verdict, Vec<EnvironmentStatus>) {
+    let owned: BTreeSet<Env> = s.owned().into_keys().map(|key| key.env).collect();
+    let Some(content) = plan.proposal().bootstrap.as_ref() else { return (verdict, Vec::new()) };
+    let states = environments.iter().map(|(env, account)| {
+        let state = if owned.contains(env) {
+            let toolkit = Toolkit::new(s, env, account, plan, content);
+            toolkit.version(now).map_or_else(EnvironmentState::Need, EnvironmentState::Ready)
+        } else {
+            let what = format!("waits for plan {}", plan.name);
+            EnvironmentState::Need(Need::Wait(verdict.phase.reason(), what, None))
+        };
+        (env, state)
+    });
+    let states: Vec<_> = states.collect();
+    let looks = states.iter().filter_map(|(_, state)| match state {
+        EnvironmentState::Need(need @ Need::Do(_)) => Some(need.clone()),
+        _other => None,
+    });
+    let looks: Vec<Need> = looks.collect();
+    let rows = states.iter().map(|(env, state)| state.row(env)).collect();
+    if looks.is_empty() {
+        (verdict, rows)
+    } else {
+        (fold(looks, Reason::Executing, "looking at the versions"), rows)
+    }
+}
+
+/// The newest plan is the one that the spec asks for, and nothing has stopped it.
+fn carried_out(
+    s: &Snapshot<'_>,
+    plan: &PlanView,
+    wanted: &BootstrapProposal,
+    environments: &Environments<'_>,
+    now: Timestamp,
+) -> (Verdict, Vec<EnvironmentStatus>) {
+    let mut tally = None;
+    if plan.proposal().changed.is_some() && !plan.is_claimed() {
+        if now >= expires(s, plan) {
+            let why = "waited for approvals longer than planTTL allows";
+            return (close(s, plan, CloseReason::Expired, why, now), Vec::new());
+        }
+        let accounts: BTreeSet<AccountId> = environments.keys().map(|env| env.account.clone()).collect();
+        let accounts: Vec<AccountId> = accounts.into_iter().collect();
+        match before_claim(s, plan, &accounts, now) {
+            Ok(open) => tally = Some(open),
+            Err(wait) => return shown(s, plan, environments, *wait, now),
+        }
+    }
+    let toolkits: Vec<(Env, Toolkit<'_>)> = environments
+        .iter()
+        .map(|(env, account)| (env.clone(), Toolkit::new(s, env, account, plan, wanted)))
+        .collect();
+    let waves = Waves::of(s);
+    let failed = plan.settled.values().find(|x| is_failed_change(plan, x));
+    let hold = |env: &Env, toolkit: &Toolkit<'_>| match failed {
+        Some(x) => {
+            let what = format!("stack {} failed: nothing more is begun", x.key());
+            Some(Need::Wait(Reason::Executing, what, None))
+        }
+        None if toolkit.is_changed() => waves.hold(env, &toolkits, now),
+        None => None,
+    };
+    let states: Vec<(Env, EnvironmentState)> =
+        toolkits.iter().map(|(env, toolkit)| (env.clone(), toolkit.state(hold(env, toolkit), now))).collect();
+    let watched: Vec<_> = toolkits.iter().map(|(_, toolkit)| toolkit.watched()).collect();
+    let rows = states.iter().map(|(env, state)| state.row(env)).collect();
+    let running = |k: &_| plan.claims.contains_key(k) && !plan.settled.contains_key(k);
+    let v = next(s, plan, states, tally.as_ref(), now);
+    (v.watching(watched.into_iter().filter(|w| running(&w.key))), rows)
+}
+
+/// Whether this is the end of a change of a stack that was there, and not the one that was wanted.
+fn is_failed_change(plan: &PlanView, x: &Settled) -> bool {
+    x.outcome != SettledAs::Succeeded && plan.owned.iter().any(|o| owned_key(o) == x.key())
 }
 
 fn next(
     s: &Snapshot<'_>,
     plan: &PlanView,
-    states: Vec<(crate::words::Env, EnvironmentState)>,
+    states: Vec<(Env, EnvironmentState)>,
+    tally: Option<&Tally>,
     now: Timestamp,
 ) -> Verdict {
     let total = states.len();
-    let (mut claims, mut ends, mut needs, mut ready) = (Vec::new(), Vec::new(), Vec::new(), 0_usize);
+    let (mut claims, mut ends, mut needs, mut failed, mut ready) =
+        (Vec::new(), Vec::new(), Vec::new(), Vec::new(), 0_usize);
     for (_, state) in states {
         match state {
             EnvironmentState::Ready(_) => ready += 1,
             EnvironmentState::Claim(c) => claims.push(*c),
             EnvironmentState::Settle(x) => ends.push(*x),
+            EnvironmentState::Failed(x) => failed.push(*x),
             EnvironmentState::Need(n) => needs.push(n),
         }
     }
     if !claims.is_empty() || !ends.is_empty() {
         let mut ledger = ends.into_iter().fold(plan.ledger(now), |l, x| l.with(|e| e.settled = Some(x)));
-        if !claims.is_empty() {
-            if plan.decisions.is_empty() {
-                ledger = ledger.with(|e| e.decided = Some(by_rule("no toolkit stack was there")));
-            }
-            ledger = ledger.with(|e| e.claimed = Some(Claimed { stacks: claims, approvals: None }));
+        let rule = match (tally, plan.proposal().changed.is_some()) {
+            (Some(tally), _) => tally.by_rule,
+            (None, true) => None,
+            (None, false) => Some("no toolkit stack was there").filter(|_| plan.decisions.is_empty()),
+        };
+        if let Some(rule) = rule {
+            ledger = ledger.with(|e| e.decided = Some(by_rule(rule)));
+        }
+        if !claims.is_empty() || tally.is_some() {
+            let approvals = tally.filter(|t| t.by_rule.is_none()).map(|t| t.needed);
+            ledger = ledger.with(|e| e.claimed = Some(Claimed { stacks: claims, approvals }));
         }
         let namespace = &s.installation.namespace;
         return append(s.facts, namespace, plan, ledger, Reason::Executing, "recording", now);
@@ -107,66 +272,17 @@ fn next(
     if !doing.is_empty() {
         return fold(doing, Reason::Executing, "bootstrapping");
     }
-    if rest.is_empty() {
+    let running = plan.claims.keys().any(|key| !plan.settled.contains_key(key));
+    if let Some(first) = failed.first().filter(|_| !running) {
+        let why = first.message.as_deref().map(|m| format!(": {m}")).unwrap_or_default();
+        let what = format!("stack {} ended in {}{why}", first.key(), first.status);
+        return close(s, plan, CloseReason::Failed, &what, now);
+    }
+    if rest.is_empty() && failed.is_empty() {
         return Verdict::rest(
             Phase::Done(Reason::Bootstrapped),
             format!("{ready} of {total} environments have version {}", s.bootstrap.spec.version),
         );
     }
     fold(rest, Reason::Executing, "bootstrapping").waiting_for(format!("{} of {total}", total - ready))
-}
-
-/// The spec asks for something else than the plan holds.
-fn differs(s: &Snapshot<'_>, plan: &PlanView, wanted: &BootstrapProposal, now: Timestamp) -> Verdict {
-    if plan.is_claimed() || !plan.owned_now().is_empty() {
-        return Verdict::rest(
-            Phase::Stalled(Reason::ChangeNotSupported),
-            "toolkit stacks were made with other settings, and this version cannot change them: set trustedAccounts, \
-             policies and version back, or use cdk bootstrap",
-        );
-    }
-    open(s, wanted, now)
-}
-
-fn open(s: &Snapshot<'_>, wanted: &BootstrapProposal, now: Timestamp) -> Verdict {
-    let name = s.bootstrap.name_any();
-    let id = b1(&s.uid, None, wanted.toolkit_stack_name.as_str(), &wanted.template, &wanted.parameters);
-    let order = s.newest().map_or(1, |p| p.order.saturating_add(1));
-    let ledger = Ledger::new(now)
-        .with(|e| {
-            e.opened = Some(Opened {
-                order,
-                release: None,
-                request: None,
-                cdk_stage: None,
-                parameters: None,
-                secrets: false,
-                owned: Vec::new(),
-            })
-        })
-        .entries();
-    let plan = NewPlan {
-        namespace: s.installation.namespace.clone(),
-        name: format!("{name}-{}", id.digits()),
-        proposal: Proposal {
-            kind: ProposalKind::Bootstrap,
-            name: name.clone(),
-            uid: s.uid.clone(),
-            operation: Operation::Bootstrap,
-            id: ChangeId::Bootstrap(id),
-            release: None,
-            a1: None,
-            replaces: None,
-            risks: Vec::new(),
-            compared: None,
-            stacks: Vec::new(),
-            unused_parameters: Vec::new(),
-            bootstrap: Some(wanted.clone()),
-        },
-        ledger,
-        owner: ("Bootstrap", name.clone(), s.uid.clone()),
-        label: (LABEL_BOOTSTRAP, name),
-    };
-    let effect = Effect::Record(Record::OpenPlan(Box::new(plan)));
-    fold(vec![ask(s.facts, effect, now)], Reason::Planning, "writing the plan")
 }

@@ -5,19 +5,31 @@ use std::{collections::BTreeSet, sync::Arc};
 use jiff::{SignedDuration, Timestamp};
 use kube::ResourceExt;
 
-use super::{Snapshot, template::template_body};
+use super::{Snapshot, gate::stands, template::template_body};
 use crate::{
-    api::{AwsAccount, BootstrapProposal, ClaimedStack, EnvironmentStatus, Reason, Settled, SettledAs},
-    change::{Baseline, CAPABILITIES, Hidden, ParameterValue, StackInput, create_token},
-    drive::{Progress, Running, Wish},
-    effect::{
-        Access, Effect, Look, Mutation, Pace, Seen, TemplateSource, WantedChangeSet, Watched, session_name,
+    api::{
+        AwsAccount, BootstrapProposal, BootstrapSpec, ClaimedStack, EnvironmentStatus, OwnedStack, Reason,
+        Settled, SettledAs,
     },
-    gate::PlanView,
-    stack::{ChangeSetKind, StackRow, StackStatus},
+    change::{Baseline, CAPABILITIES, Hidden, ParameterValue, StackInput, change_set_name, create_token},
+    drive::{Progress, Running, Wish, Withdrawn, beyond, withdrawn},
+    effect::{
+        Access, Effect, Look, Mutation, Pace, Seen, SetRef, TemplateSource, WantedChangeSet, Watched,
+        baseline_of, session_name,
+    },
+    gate::{PlanView, owned_key},
+    stack::{Change, ChangeSetKind, StackRow, StackStatus},
     verdict::{Need, Step, ask},
-    words::{ChangeSetName, Digest, Env, StackKey, ToolkitNames},
+    words::{ChangeSetName, Digest, Env, StackKey, ToolkitNames, Uid},
 };
+
+/// A stack on its way to a claim.
+enum Prepared {
+    /// Its change set may be recorded as claimed.
+    Claim(ClaimedStack),
+    /// Nothing differs, which is to be recorded.
+    Nothing(Box<Settled>),
+}
 
 /// How an environment stands.
 #[derive(Debug)]
@@ -28,6 +40,8 @@ pub enum EnvironmentState {
     Claim(Box<ClaimedStack>),
     /// It came to an end, which is to be recorded.
     Settle(Box<Settled>),
+    /// A change of it failed: it is as it was before, or stuck.
+    Failed(Box<Settled>),
     /// An effect, time or a person is needed.
     Need(Need),
 }
@@ -41,6 +55,7 @@ impl EnvironmentState {
             Self::Claim(_) | Self::Settle(_) | Self::Need(Need::Do(_)) => (None, "Working", None),
             Self::Need(Need::Wait(_, m, _)) => (None, "Working", Some(m.clone())),
             Self::Need(Need::Stuck(r, m, _)) => (None, r.as_str(), Some(m.clone())),
+            Self::Failed(x) => (None, reason_of(x).as_str(), x.message.clone()),
         };
         EnvironmentStatus {
             account: env.account.clone(),
@@ -49,6 +64,14 @@ impl EnvironmentState {
             state: state.to_owned(),
             message: message.map(|m| m.chars().take(1000).collect()),
         }
+    }
+}
+
+/// Why a change of a stack came to nothing.
+pub(super) fn reason_of(x: &Settled) -> Reason {
+    match x.outcome {
+        SettledAs::RolledBack => Reason::RolledBack,
+        SettledAs::Succeeded | SettledAs::Failed | SettledAs::Gone => Reason::RollbackFailed,
     }
 }
 
@@ -62,12 +85,23 @@ pub(super) struct Toolkit<'a> {
     access: Access,
     content: StackInput,
     input: Digest,
+    /// The stack as we left it before this plan, where there is one.
+    owned: Option<&'a OwnedStack>,
+}
+
+/// How CloudFormation is called in an environment.
+pub(super) fn access(owner: &Uid, env: &Env, account: &AwsAccount) -> Access {
+    Access {
+        env: env.clone(),
+        roles: account.spec.bootstrap_role_chain.iter().flatten().map(|h| h.role_arn.clone()).collect(),
+        session_name: session_name(owner),
+        scope: None,
+    }
 }
 
 /// What the account and the other Bootstraps leave to this one.
 pub(super) fn allowed(s: &Snapshot<'_>, env: &Env, account: &AwsAccount) -> Step<()> {
     let refuse = |reason, message: String| Err(Need::stuck(reason, message));
-    let name = account.name_any();
     s.unique(account)?;
     if let Some(rival) = s.rival(env) {
         return refuse(
@@ -79,7 +113,12 @@ pub(super) fn allowed(s: &Snapshot<'_>, env: &Env, account: &AwsAccount) -> Step
             ),
         );
     }
-    let spec = &s.bootstrap.spec;
+    ceiling(&s.bootstrap.spec, account)
+}
+
+/// What an account leaves to any Bootstrap.
+pub(super) fn ceiling(spec: &BootstrapSpec, account: &AwsAccount) -> Step<()> {
+    let name = account.name_any();
     let Some(ceiling) = &account.spec.allowed_bootstrap else { return Ok(()) };
     let over = |wanted: &[String], most: Option<&[String]>| {
         most.and_then(|m| wanted.iter().find(|w| !m.contains(w)).cloned())
@@ -91,10 +130,10 @@ pub(super) fn allowed(s: &Snapshot<'_>, env: &Env, account: &AwsAccount) -> Step
     let too_much = over(&trusted, most.as_deref())
         .or_else(|| over(&spec.cloud_formation_execution_policies, ceiling.execution_policies.as_deref()));
     match too_much {
-        Some(what) => refuse(
+        Some(what) => Err(Need::stuck(
             Reason::AccountNotAllowed,
             format!("AwsAccount {name} does not allow a Bootstrap with {what} (allowedBootstrap)"),
-        ),
+        )),
         None => Ok(()),
     }
 }
@@ -126,17 +165,33 @@ impl<'a> Toolkit<'a> {
             termination_protection: None,
             import_existing: true,
         };
-        let access = Access {
-            env: env.clone(),
-            roles: account.spec.bootstrap_role_chain.iter().flatten().map(|h| h.role_arn.clone()).collect(),
-            session_name: session_name(&s.uid),
-            scope: None,
-        };
-        Self { s, account, plan, wanted, key, access, input: input.digest(), content: input }
+        let access = access(&s.uid, env, account);
+        let owned = plan.owned.iter().find(|o| owned_key(o) == key);
+        Self { s, account, plan, wanted, key, access, input: input.digest(), content: input, owned }
     }
 
-    /// How it stands, and what comes next for it.
-    pub(super) fn state(&self, now: Timestamp) -> EnvironmentState {
+    /// Whether the stack is there, so that it is changed and not made.
+    pub(super) fn is_changed(&self) -> bool {
+        self.owned.is_some()
+    }
+
+    /// Whether the stack holds what the plan wants.
+    pub(super) fn is_done(&self) -> bool {
+        self.plan.has_succeeded(&self.key)
+            || (self.is_as_wanted() && !self.plan.claims.contains_key(&self.key))
+    }
+
+    /// When the stack was changed under this plan.
+    pub(super) fn changed_time(&self) -> Option<Timestamp> {
+        self.plan.settled.get(&self.key).map(|x| x.updated_time.0)
+    }
+
+    fn is_as_wanted(&self) -> bool {
+        self.owned.is_some_and(|o| o.input == Some(self.input))
+    }
+
+    /// How it stands, and what comes next for it. `hold`: why nothing is begun yet.
+    pub(super) fn state(&self, hold: Option<Need>, now: Timestamp) -> EnvironmentState {
         if let Err(need) = allowed(self.s, &self.key.env, self.account) {
             return EnvironmentState::Need(need);
         }
@@ -146,15 +201,31 @@ impl<'a> Toolkit<'a> {
                 Err(need) => EnvironmentState::Need(need),
             },
             (Some(claim), None) => self.running(claim, now),
+            (_, Some(x)) if self.is_changed() => EnvironmentState::Failed(Box::new(x.clone())),
+            (None, None) if self.is_as_wanted() => {
+                self.version(now).map_or_else(EnvironmentState::Need, EnvironmentState::Ready)
+            }
             (_, Some(x)) if now < self.pause() => EnvironmentState::Need(Need::Wait(
                 Reason::Retrying,
                 format!("stack {}: {}", self.key, x.message.as_deref().unwrap_or("the last try failed")),
                 Some(self.pause()),
             )),
-            (_, failed) => match self.prepare(failed, now) {
-                Ok(claim) => EnvironmentState::Claim(Box::new(claim)),
-                Err(need) => EnvironmentState::Need(need),
+            (_, failed) => match hold {
+                Some(need) => EnvironmentState::Need(need),
+                None => self.prepared(failed, now),
             },
+        }
+    }
+
+    fn prepared(&self, failed: Option<&Settled>, now: Timestamp) -> EnvironmentState {
+        let claim = match self.owned {
+            Some(owned) => self.prepare_change(owned, now),
+            None => self.prepare(failed, now).map(Prepared::Claim),
+        };
+        match claim {
+            Ok(Prepared::Claim(claim)) => EnvironmentState::Claim(Box::new(claim)),
+            Ok(Prepared::Nothing(settled)) => EnvironmentState::Settle(settled),
+            Err(need) => EnvironmentState::Need(need),
         }
     }
 
@@ -164,18 +235,79 @@ impl<'a> Toolkit<'a> {
         since.saturating_add(SignedDuration::from_mins(1)).unwrap_or(since)
     }
 
-    fn running(&self, claim: &ClaimedStack, now: Timestamp) -> EnvironmentState {
+    /// What the change set of this stack builds on, for its leaf: the stack as we left it. Others may have updated it since; then the
+    /// change set, which is made later, shows what that comes to.
+    fn baseline(&self) -> Baseline {
+        match self.owned {
+            Some(o) => {
+                let at = o.updated_time.as_ref().map_or(Timestamp::UNIX_EPOCH, |t| t.0);
+                Baseline::Stack(o.stack_id.clone(), at)
+            }
+            None => Baseline::None,
+        }
+    }
+
+    /// Drives a claim on. What has not begun does so only if it may.
+    pub(super) fn drive(&self, claim: &ClaimedStack, may_start: bool, now: Timestamp) -> Progress {
         let running = Running {
             facts: self.s.facts,
             key: &self.key,
-            baseline: &Baseline::None,
+            baseline: &self.baseline(),
             claim,
             access: &self.access,
             protect: None,
         };
-        match running.drive(true, || Ok(None), now) {
+        running.drive(may_start, || self.gate_stands(now), now)
+    }
+
+    /// What stands against beginning; a plan that makes toolkit stacks and changes none asks nobody.
+    fn gate_stands(&self, now: Timestamp) -> Step<Option<String>> {
+        match self.plan.proposal().changed {
+            Some(_) => stands(self.s, self.plan, &self.key.env, now),
+            None => Ok(None),
+        }
+    }
+
+    /// Takes the change set of a claim away that has not begun.
+    pub(super) fn withdrawn(&self, claim: &ClaimedStack, now: Timestamp) -> Step<Withdrawn> {
+        let set = SetRef::Arn(claim.change_set_arn.clone());
+        let key = &self.s.installation.key;
+        withdrawn(self.s.facts, key, &self.key, &set, &claim.input, &self.access, now)
+    }
+
+    /// Takes the change set away that was prepared for this plan and never claimed.
+    pub(super) fn unprepared(&self, now: Timestamp) -> Step<Withdrawn> {
+        let row = self.fresh_row(now)?;
+        let set = SetRef::Name(change_set_name(&self.s.uid, &self.input, &baseline_of(row)));
+        let key = &self.s.installation.key;
+        withdrawn(self.s.facts, key, &self.key, &set, &self.input, &self.access, now)
+    }
+
+    /// Something stood against the change of a stack that is there: its change set goes, and another one is made once that is over.
+    fn begin_again(&self, claim: &ClaimedStack, why: String, now: Timestamp) -> EnvironmentState {
+        let again = |what: String| {
+            EnvironmentState::Need(Need::Wait(
+                Reason::Executing,
+                what,
+                now.saturating_add(SignedDuration::from_secs(15)).ok(),
+            ))
+        };
+        match self.withdrawn(claim, now) {
+            Err(need) => EnvironmentState::Need(need),
+            Ok(Withdrawn::HasRun) => again(format!("stack {} is changing", self.key)),
+            Ok(Withdrawn::IsNotThere) => match self.gate_stands(now) {
+                Err(need) => EnvironmentState::Need(need),
+                Ok(Some(_)) => again(format!("stack {} is not changed: {why}", self.key)),
+                Ok(None) => self.prepared(None, now),
+            },
+        }
+    }
+
+    fn running(&self, claim: &ClaimedStack, now: Timestamp) -> EnvironmentState {
+        match self.drive(claim, true, now) {
             Progress::Need(need) => EnvironmentState::Need(need),
             Progress::Settle(x) => EnvironmentState::Settle(x),
+            Progress::Stop(why) if self.is_changed() => self.begin_again(claim, why, now),
             // Nothing was executed: the claim ends here, and the stack is prepared anew.
             Progress::Stop(why) => match self.fresh_row(now) {
                 Ok(row) => {
@@ -243,6 +375,67 @@ impl<'a> Toolkit<'a> {
         Ok(ClaimedStack::of(&self.key, &set, prepared.leaf, self.input))
     }
 
+    /// The change set of a stack that is there.
+    fn prepare_change(&self, owned: &OwnedStack, now: Timestamp) -> Step<Prepared> {
+        let wish = self.wish();
+        let again = now.saturating_add(SignedDuration::from_mins(1)).ok();
+        let row = wish.fresh_row(now)?.filter(|r| r.exists());
+        let Some(row) = row.filter(|r| r.id == owned.stack_id) else {
+            let what = match row {
+                Some(other) => format!("was made anew by somebody else ({})", other.id),
+                None => "is gone".to_owned(),
+            };
+            return Err(Need::Stuck(
+                Reason::StackNotOurs,
+                format!("stack {} {what}: nothing is made in its place", self.key),
+                again,
+            ));
+        };
+        let prepared =
+            wish.change_set(Some(row), false, |kind, name| self.wanted_change_set(kind, name), now)?;
+        let Some(set) = &prepared.set else {
+            let state = (row.status.as_str(), row.updated);
+            let nothing = Some("nothing differs".to_owned());
+            let settled = Settled::of(&self.key, row.id.clone(), SettledAs::Succeeded, state, nothing);
+            return Ok(Prepared::Nothing(Box::new(settled)));
+        };
+        if let Some(odd) = self.odd(&prepared.changes) {
+            return Err(Need::Stuck(
+                Reason::PlanFailed,
+                format!(
+                    "the change set of stack {} shows what the plan does not: {} of {} ({}). Look at it, and at the drift of the \
+                     stack: aws cloudformation describe-change-set --region {} --change-set-name {}",
+                    self.key, odd.action, odd.logical_id, odd.resource_type, self.key.env.region, set.arn
+                ),
+                again,
+            ));
+        }
+        let on = self.baseline();
+        let leaf = prepared.leaf_on(&self.key, &self.input, &on).unwrap_or(prepared.leaf);
+        Ok(Prepared::Claim(ClaimedStack::of(&self.key, set, leaf, self.input)))
+    }
+
+    /// The first change that nobody could see in the plan. Other parameters change resources in place, and nothing else.
+    fn odd<'c>(&self, shown: &'c [Change]) -> Option<&'c Change> {
+        let told = self.plan.proposal().changed.as_ref();
+        let in_place = |c: &Change| c.action == "Modify" && matches!(c.replacement.as_str(), "" | "False");
+        let announced: Vec<Change> = told
+            .into_iter()
+            .flat_map(|t| &t.resources)
+            .map(|r| Change {
+                logical_id: r.logical_id.clone(),
+                resource_type: r.resource_type.clone(),
+                action: r.action.clone(),
+                replacement: String::new(),
+                policy_action: String::new(),
+                scope: BTreeSet::new(),
+                details: BTreeSet::new(),
+                values: None,
+            })
+            .collect();
+        shown.iter().find(|c| !in_place(c) && beyond(std::slice::from_ref(*c), &announced).is_some())
+    }
+
     fn wanted_change_set(&self, kind: ChangeSetKind, name: ChangeSetName) -> Mutation {
         let owner = format!("Bootstrap {}", self.s.bootstrap.name_any());
         let call = WantedChangeSet {
@@ -272,7 +465,7 @@ impl<'a> Toolkit<'a> {
     }
 
     /// The version that the environment says it has.
-    fn version(&self, now: Timestamp) -> Step<u32> {
+    pub(super) fn version(&self, now: Timestamp) -> Step<u32> {
         let names =
             ToolkitNames { qualifier: self.s.bootstrap.spec.qualifier.clone(), env: self.key.env.clone() };
         let look = Look::Toolkit(self.key.env.clone(), names.version_parameter(), self.access.clone());

@@ -39,7 +39,10 @@ pub(super) fn existing(
         .into_iter()
         .filter_map(|(_, state)| match state {
             EnvironmentState::Need(need) => Some(need),
-            EnvironmentState::Ready(_) | EnvironmentState::Claim(_) | EnvironmentState::Settle(_) => None,
+            EnvironmentState::Ready(_)
+            | EnvironmentState::Claim(_)
+            | EnvironmentState::Settle(_)
+            | EnvironmentState::Failed(_) => None,
         })
         .collect();
     if needs.is_empty() {

@@ -1,11 +1,16 @@
 //! `Bootstrap`: what `cdk bootstrap` would do, in every environment that one object covers.
 
+mod change;
+mod close;
 mod decide;
 mod environment;
 mod existing;
+mod gate;
+mod open;
 mod snapshot;
 mod status;
 pub mod template;
+mod waves;
 
 pub use decide::decide;
 pub use environment::EnvironmentState;

@@ -7,13 +7,18 @@ use kube::ResourceExt;
 use super::template::{PolicyArn, ToolkitParameters, template_body};
 use crate::{
     account::Accounts,
-    api::{AwsAccount, Bootstrap, BootstrapMode, BootstrapProposal, ProposalKind, Reason},
+    api::{
+        ANNOTATION_REQUESTED_AT, AwsAccount, Bootstrap, BootstrapMode, BootstrapProposal, Freeze, OwnedStack,
+        ProposalKind, Reason,
+    },
     cluster::{ClusterView, Installation},
+    effect::PlanOwner,
     facts::Facts,
-    gate::PlanView,
-    plan::views,
+    gate::{Enforcement, InForce, PlanView, in_force_for},
+    latch::Owner,
+    plan::{owned_by, views},
     verdict::{Need, Step},
-    words::{Digest, Env, Uid},
+    words::{Digest, Env, StackKey, Uid},
 };
 
 /// Everything that was observed, at one moment.
@@ -29,6 +34,12 @@ pub struct Snapshot<'a> {
     pub all: Vec<Arc<Bootstrap>>,
     /// Its plans, newest first.
     pub plans: Vec<Arc<PlanView>>,
+    /// The gate in force.
+    pub gate: InForce,
+    /// All freezes.
+    pub freezes: Vec<Arc<Freeze>>,
+    /// Whether it is proven who decides.
+    pub enforcement: Enforcement,
     /// What is remembered.
     pub facts: &'a Facts,
     /// The controller.
@@ -45,9 +56,13 @@ pub fn observe<'a>(
     let all = cluster.bootstraps();
     let bootstrap = all.iter().find(|b| b.name_any() == name).map(Arc::clone)?;
     let uid: Uid = bootstrap.uid()?.parse().ok()?;
+    let accounts = Accounts::new(cluster.accounts());
     Some(Snapshot {
+        gate: in_force_for(&bootstrap, accounts.selected(&bootstrap.spec.accounts)),
+        freezes: cluster.freezes(),
+        enforcement: cluster.enforcement(),
         plans: views(cluster.plans_of_bootstrap(name), Some(facts), &uid, &installation.plans),
-        accounts: Accounts::new(cluster.accounts()),
+        accounts,
         all,
         uid,
         bootstrap,
@@ -63,28 +78,54 @@ impl Snapshot<'_> {
         self.plans.first().map(Arc::as_ref).filter(|p| p.proposal().kind == ProposalKind::Bootstrap)
     }
 
+    /// The Bootstrap, as far as decisions on its plans go.
+    pub(super) fn owner(&self) -> Owner<'_> {
+        let (namespace, name) = (self.installation.namespace.clone(), self.bootstrap.name_any());
+        let accounts = self.accounts.selected(&self.bootstrap.spec.accounts);
+        Owner {
+            reference: PlanOwner::Bootstrap { namespace, name },
+            uid: &self.uid,
+            // It lies in no namespace, and may be in git: people decide on the plan.
+            annotations: None,
+            accounts: accounts.into_iter().map(ResourceExt::name_any).collect(),
+            plans: &self.plans,
+            identity: self.gate.identity.value,
+            checks: &[],
+            enforcement: &self.enforcement,
+            facts: self.facts,
+        }
+    }
+
+    /// The toolkit stacks that are ours.
+    #[must_use]
+    pub fn owned(&self) -> BTreeMap<StackKey, OwnedStack> {
+        owned_by(&self.plans)
+    }
+
+    /// The plan under which a toolkit stack was claimed last.
+    #[must_use]
+    pub fn carried_out_last(&self) -> Option<&PlanView> {
+        let claimed = |p: &PlanView| {
+            let claims = p.plan.spec.ledger.iter().filter(|e| e.claimed.is_some());
+            claims.map(|e| e.time.0).max()
+        };
+        let plans = self.plans.iter().filter(|p| p.opening_is_proven && p.proposal().bootstrap.is_some());
+        plans
+            .filter_map(|p| Some((claimed(p)?, p.order, p)))
+            .max_by_key(|(at, order, _)| (*at, *order))
+            .map(|(.., p)| &**p)
+    }
+
+    /// The request to plan anew that stands on the Bootstrap.
+    #[must_use]
+    pub fn request(&self) -> Option<String> {
+        let asked = self.bootstrap.metadata.annotations.as_ref()?.get(ANNOTATION_REQUESTED_AT)?;
+        Some(asked.chars().take(256).collect())
+    }
+
     /// What the toolkit stacks shall hold.
     pub fn wanted(&self) -> Step<BootstrapProposal> {
-        let spec = &self.bootstrap.spec;
-        let policies = spec
-            .cloud_formation_execution_policies
-            .iter()
-            .map(|p| p.parse::<PolicyArn>())
-            .collect::<Result<_, _>>()
-            .map_err(|e| Need::stuck(Reason::InvalidSpec, e.to_string()))?;
-        let parameters = ToolkitParameters {
-            qualifier: spec.qualifier.clone(),
-            trusted_accounts: spec.trusted_accounts.iter().cloned().collect(),
-            trusted_accounts_for_lookup: spec.trusted_accounts_for_lookup.iter().cloned().collect(),
-            execution_policies: policies,
-        };
-        parameters.check().map_err(|e| Need::stuck(Reason::InvalidSpec, e.to_string()))?;
-        Ok(BootstrapProposal {
-            toolkit_stack_name: spec.toolkit_stack_name.clone(),
-            version: spec.version,
-            template: Digest::of(template_body()),
-            parameters: parameters.parameters(),
-        })
+        wanted(&self.bootstrap)
     }
 
     /// The environments that it covers: every region of every selected account.
@@ -136,4 +177,28 @@ impl Snapshot<'_> {
                     .any(|a| a.spec.account_id == env.account && a.spec.regions.contains(&env.region))
         })
     }
+}
+
+/// What a Bootstrap puts into its toolkit stacks.
+pub(super) fn wanted(bootstrap: &Bootstrap) -> Step<BootstrapProposal> {
+    let spec = &bootstrap.spec;
+    let policies = spec
+        .cloud_formation_execution_policies
+        .iter()
+        .map(|p| p.parse::<PolicyArn>())
+        .collect::<Result<_, _>>()
+        .map_err(|e| Need::stuck(Reason::InvalidSpec, e.to_string()))?;
+    let parameters = ToolkitParameters {
+        qualifier: spec.qualifier.clone(),
+        trusted_accounts: spec.trusted_accounts.iter().cloned().collect(),
+        trusted_accounts_for_lookup: spec.trusted_accounts_for_lookup.iter().cloned().collect(),
+        execution_policies: policies,
+    };
+    parameters.check().map_err(|e| Need::stuck(Reason::InvalidSpec, e.to_string()))?;
+    Ok(BootstrapProposal {
+        toolkit_stack_name: spec.toolkit_stack_name.clone(),
+        version: spec.version,
+        template: Digest::of(template_body()),
+        parameters: parameters.parameters(),
+    })
 }

@@ -21,9 +21,17 @@ pub fn status(
 ) -> BootstrapStatus {
     let before = s.bootstrap.status.as_ref().map_or(&[][..], |st| &st.conditions);
     let done = matches!(v.phase, Phase::Done(_));
+    // Whoever waits for a person has what there was before, if that is there.
+    let stands =
+        matches!(v.phase, Phase::Waiting(_)) && !rows.is_empty() && rows.iter().all(|r| r.version.is_some());
     let reason = v.phase.reason();
     let list = Conditions::new(before, s.bootstrap.metadata.generation, now)
-        .with(ConditionType::Ready, done, reason, &v.message)
+        .with(
+            ConditionType::Ready,
+            done || stands,
+            if stands { Reason::Bootstrapped } else { reason },
+            &v.message,
+        )
         .with(
             ConditionType::UpToDate,
             done,

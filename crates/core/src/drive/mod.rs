@@ -4,7 +4,13 @@
 mod content;
 mod prepare;
 mod run;
+mod shown;
+mod template;
+mod withdraw;
 
 pub use content::content;
 pub use prepare::{Prepared, Wish, fresh_row, in_progress};
 pub use run::{Progress, Protecting, Running, why_failed};
+pub use shown::beyond;
+pub use template::template_of;
+pub use withdraw::{Withdrawn, withdrawn};

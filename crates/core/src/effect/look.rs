@@ -54,17 +54,52 @@ pub enum Look {
     Image(ImageRef, Access),
     /// What a ConfigMap or Secret holds of what a Stage needs.
     Values(ValueSource),
-    /// Stage, AwsAccounts and Freezes as they are now in the API server, past all caches.
+    /// Stage or Bootstrap, AwsAccounts and Freezes as they are now in the API server, past all caches.
     LiveGate {
-        /// Namespace of the Stage.
-        namespace: String,
-        /// Name of the Stage.
-        stage: String,
+        /// The object that stands before the gate.
+        owner: PlanOwner,
         /// Names of the AwsAccounts.
         accounts: Vec<String>,
         /// The plan as it was known by then.
         plan: PlanVersion,
     },
+}
+
+/// The object that plans are for.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum PlanOwner {
+    /// A Stage, in the namespace of its plans.
+    Stage {
+        /// The namespace.
+        namespace: String,
+        /// The name.
+        name: String,
+    },
+    /// A Bootstrap, which lies in no namespace.
+    Bootstrap {
+        /// The namespace of its plans: the controller's.
+        namespace: String,
+        /// The name.
+        name: String,
+    },
+}
+
+impl PlanOwner {
+    /// The namespace of its plans.
+    #[must_use]
+    pub fn namespace(&self) -> &str {
+        match self {
+            Self::Stage { namespace, .. } | Self::Bootstrap { namespace, .. } => namespace,
+        }
+    }
+
+    /// Its name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Stage { name, .. } | Self::Bootstrap { name, .. } => name,
+        }
+    }
 }
 
 /// A plan as it was when something else was looked at: that look came after all that this version holds.

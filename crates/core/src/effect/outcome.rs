@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use super::Held;
 use crate::{
-    api::{AwsAccount, ChangePlan, Freeze, Stage},
+    api::{AwsAccount, Bootstrap, ChangePlan, Freeze, Stage},
     bundle::Bundle,
     change::Hidden,
     stack::{ChangeSetRow, Drift, FailedResource, SetContent, StackRow},
@@ -73,8 +73,10 @@ pub enum SourceSeen {
 /// The objects that may still stop a claimed change.
 #[derive(Clone, Debug, Default)]
 pub struct LiveGate {
-    /// The Stage; absent if it is gone.
+    /// The Stage that was looked for; absent if it is gone.
     pub stage: Option<Stage>,
+    /// The Bootstrap that was looked for; absent if it is gone.
+    pub bootstrap: Option<Bootstrap>,
     /// The AwsAccounts that are there.
     pub accounts: Vec<AwsAccount>,
     /// All Freezes.

@@ -1,4 +1,4 @@
-//! The gate in force: field by field the stricter of what the Stage says and of what each of its accounts demands.
+//! The gate in force: field by field the stricter of what the Stage or the Bootstrap says and of what each of its accounts demands.
 
 use std::collections::BTreeSet;
 
@@ -7,8 +7,8 @@ use kube::ResourceExt;
 
 use super::Tally;
 use crate::api::{
-    AwsAccount, GateField, IdentityNeeded, Leftover, MinimumGate, Promotion, RequireApproval, RiskClass,
-    Stage,
+    AwsAccount, Bootstrap, Gate, GateField, IdentityNeeded, Leftover, MinimumGate, Promotion,
+    RequireApproval, RiskClass, Stage,
 };
 
 /// How long an approval counts where nobody says otherwise.
@@ -25,7 +25,7 @@ pub struct Sourced<T> {
     pub source: String,
 }
 
-/// The gate that a change of a Stage has to pass.
+/// The gate that a change of a Stage or a Bootstrap has to pass.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct InForce {
     /// Which changes need an approval.
@@ -67,7 +67,24 @@ impl<T> Sourced<T> {
 /// The gate of a Stage that deploys into these accounts.
 #[must_use]
 pub fn in_force<'a>(stage: &Stage, accounts: impl IntoIterator<Item = &'a AwsAccount>) -> InForce {
-    let own = stage.spec.gate.clone().unwrap_or_default();
+    of(stage.spec.gate.as_ref(), stage.spec.deletion_policy, accounts)
+}
+
+/// The gate of a Bootstrap that changes toolkit stacks in these accounts.
+#[must_use]
+pub fn in_force_for<'a>(
+    bootstrap: &Bootstrap,
+    accounts: impl IntoIterator<Item = &'a AwsAccount>,
+) -> InForce {
+    of(bootstrap.spec.gate.as_ref(), None, accounts)
+}
+
+fn of<'a>(
+    own: Option<&Gate>,
+    deletion_policy: Option<Leftover>,
+    accounts: impl IntoIterator<Item = &'a AwsAccount>,
+) -> InForce {
+    let own = own.cloned().unwrap_or_default();
     let all = || RiskClass::ALL.into_iter().collect::<BTreeSet<_>>();
     let mut gate = InForce {
         require_approval: Sourced::of(own.require_approval, RequireApproval::default()),
@@ -77,7 +94,7 @@ pub fn in_force<'a>(stage: &Stage, accounts: impl IntoIterator<Item = &'a AwsAcc
         approval_ttl: Sourced::of(own.approval_ttl.map(|s| s.get()), APPROVAL_TTL),
         plan_ttl: Sourced::of(own.plan_ttl.map(|s| s.get()), PLAN_TTL),
         promotion: Sourced::of(None, Promotion::default()),
-        deletion_policy: match stage.spec.deletion_policy {
+        deletion_policy: match deletion_policy {
             Some(value) => Sourced { value, source: "spec.deletionPolicy".to_owned() },
             None => Sourced::of(None, Leftover::default()),
         },

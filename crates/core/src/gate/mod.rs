@@ -14,7 +14,7 @@ mod tally;
 
 pub use annotation::{Annotation, Decision, NotADecision, Report, parse_annotation};
 pub use enforcement::{Enforcement, InForceState, annotation_digest};
-pub use in_force::{InForce, Sourced, in_force};
+pub use in_force::{InForce, Sourced, in_force, in_force_for};
 pub use ledger::Ledger;
 pub(crate) use person::RULES;
 pub use person::{is_person, may_decide, may_report};

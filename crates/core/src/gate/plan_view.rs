@@ -15,8 +15,8 @@ use super::{
 use crate::{
     api::{
         Action, ChangePlan, Check, CheckResult, Checked, Claimed, ClaimedStack, Closed, Decided, Identity,
-        IdentityNeeded, LedgerEntry, OwnedStack, PlannedAs, Proposal, ProposedStack, ReleaseRef, RiskClass,
-        Settled, SettledAs,
+        IdentityNeeded, LedgerEntry, OwnedStack, PlannedAs, Proposal, ProposalKind, ProposedStack,
+        ReleaseRef, RiskClass, Settled, SettledAs,
     },
     change::risk_classes,
     effect::PlanVersion,
@@ -329,21 +329,32 @@ impl PlanView {
         }
     }
 
-    /// Whether every stack of a Stage's plan is as planned.
+    /// Whether the controller has carried it out in full. A plan that somebody else has put there deploys nothing, whatever it says.
     #[must_use]
     pub fn is_complete(&self) -> bool {
+        self.opening_is_proven && self.says_all_is_done()
+    }
+
+    /// Whether every stack is as planned, as the ledger says, whoever has written it. A Bootstrap's plan names none: every one that was
+    /// claimed; more may be claimed later.
+    #[must_use]
+    pub fn says_all_is_done(&self) -> bool {
+        let mut stacks = self.proposal().stacks.iter();
         self.closed.is_none()
-            && self
-                .proposal()
-                .stacks
-                .iter()
-                .all(|s| (s.is_left_alone() && (self.claimed || !s.adopted)) || self.has_succeeded(&s.key()))
+            && match self.proposal().kind {
+                ProposalKind::Stage => stacks.all(|s| {
+                    (s.is_left_alone() && (self.claimed || !s.adopted)) || self.has_succeeded(&s.key())
+                }),
+                ProposalKind::Bootstrap => {
+                    self.claimed && self.claims.keys().all(|key| self.has_succeeded(key))
+                }
+            }
     }
 
     /// Whether nothing more comes of it: it was carried out, or closed.
     #[must_use]
     pub fn is_over(&self) -> bool {
-        self.closed.is_some() || self.is_complete()
+        self.closed.is_some() || self.says_all_is_done()
     }
 
     /// Whether running it would do nothing to any stack but take it over.
@@ -490,8 +501,7 @@ impl PlanView {
     /// When it was carried out in full and every one of these checks had passed; `None`: that is not so.
     #[must_use]
     pub fn verified_time(&self, checks: &[Check], needed: IdentityNeeded) -> Option<Timestamp> {
-        // What nothing proves the controller to have deployed is no release for others.
-        if !self.is_complete() || !self.opening_is_proven {
+        if !self.is_complete() {
             return None;
         }
         checks.iter().try_fold(self.settled_time, |latest, check| {
@@ -504,7 +514,12 @@ impl PlanView {
     /// and an outcome, twice for those that are tried again.
     #[must_use]
     pub fn room(&self) -> usize {
-        ledger::room(self.plan.spec.ledger.len(), self.proposal().stacks.len())
+        let stacks = match self.proposal().kind {
+            ProposalKind::Stage => self.proposal().stacks.len(),
+            // It names none: those that were there, and as many that may come.
+            ProposalKind::Bootstrap => self.owned.len().saturating_mul(2),
+        };
+        ledger::room(self.plan.spec.ledger.len(), stacks)
     }
 
     /// The plan as it is once these are recorded. No object has that version yet: a look that names it tells nothing.

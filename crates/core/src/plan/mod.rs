@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use kube::ResourceExt;
 
 use crate::{
-    api::{Action, ChangePlan, Decided, DecisionSource, Identity, ProposedStack, Reason},
+    api::{Action, ChangePlan, Decided, DecisionSource, Identity, ProposedStack, Reason, ToolkitChange},
     effect::{Effect, Record},
     facts::{Facts, version},
     gate::{Ledger, PlanReader, PlanView, RULES, take_back_rejected},
@@ -98,6 +98,15 @@ pub fn change_text(stacks: &[ProposedStack]) -> String {
         remove = remove.saturating_add(c.remove);
     }
     format!("+{add} ~{modify} -{remove}")
+}
+
+/// How many lines differ in what the toolkit stacks hold, for the same column.
+#[must_use]
+pub fn toolkit_change_text(changed: &ToolkitChange) -> String {
+    match changed.differences.len() {
+        1 => "1 setting".to_owned(),
+        n => format!("{n} settings"),
+    }
 }
 
 /// The classes of risk of a plan, for a column.

@@ -5,18 +5,18 @@ use std::{collections::BTreeSet, sync::Arc};
 use jiff::Timestamp;
 use kube::ResourceExt;
 
-use super::{change_text, risk_text, views};
+use super::{change_text, risk_text, toolkit_change_text, views};
 use crate::{
     account::Accounts,
     api::{
-        Action, ChangePlan, ChangePlanStatus, CloseReason, ConditionType, Conditions, DecisionSource,
-        GATE_PREFIX, ProposalKind, Reason, whole_seconds,
+        Action, BootstrapMode, ChangePlan, ChangePlanStatus, CloseReason, ConditionType, Conditions,
+        DecisionSource, GATE_PREFIX, ProposalKind, Reason, whole_seconds,
     },
     cluster::ClusterView,
     freeze::{Held, Touched, held, held_afterwards},
     gate::{
         Enforcement, InForce, InForceState, PlanReader, PlanView, Report, Tally, approval_value, in_force,
-        tally,
+        in_force_for, tally,
     },
 };
 
@@ -34,7 +34,8 @@ pub struct Gated {
     checks: BTreeSet<String>,
 }
 
-/// The gate of the Stage that the plan is for; `None`: it is for a Bootstrap, or its Stage is gone or another one now.
+/// The gate of the Stage or Bootstrap that the plan is for; `None`: it makes toolkit stacks and changes none, so there is no gate, or
+/// the object is gone or another one now.
 #[must_use]
 pub fn gated(
     cluster: &impl ClusterView,
@@ -43,8 +44,8 @@ pub fn gated(
     now: Timestamp,
 ) -> Option<Gated> {
     let proposal = &plan.spec.proposal;
-    if proposal.kind != ProposalKind::Stage {
-        return None;
+    if proposal.kind == ProposalKind::Bootstrap {
+        return gated_bootstrap(cluster, plan, reader, now);
     }
     let namespace = plan.metadata.namespace.as_deref()?;
     let stage = cluster.stage(namespace, &proposal.name)?;
@@ -64,6 +65,34 @@ pub fn gated(
     Some(Gated { view, gate, held, thaws, suspended, observed, enforcement: cluster.enforcement(), checks })
 }
 
+fn gated_bootstrap(
+    cluster: &impl ClusterView,
+    plan: &Arc<ChangePlan>,
+    reader: &PlanReader,
+    now: Timestamp,
+) -> Option<Gated> {
+    let proposal = &plan.spec.proposal;
+    proposal.changed.as_ref()?;
+    let all = cluster.bootstraps();
+    let bootstrap = all.iter().find(|b| b.uid().as_deref() == Some(proposal.uid.as_str()))?;
+    let accounts = Accounts::new(cluster.accounts());
+    let selected = accounts.selected(&bootstrap.spec.accounts);
+    let ids: Vec<_> = selected.iter().map(|a| a.spec.account_id.clone()).collect();
+    let namespace = plan.metadata.namespace.as_deref()?;
+    let touched = Touched { namespace, accounts: &ids, operation: proposal.operation };
+    let (held, thaws) = held(&cluster.freezes(), &accounts, touched, now);
+    Some(Gated {
+        view: reader.read(plan)?,
+        gate: in_force_for(bootstrap, selected),
+        held,
+        thaws,
+        suspended: false,
+        observed: bootstrap.spec.mode.unwrap_or_default() == BootstrapMode::Observe,
+        enforcement: cluster.enforcement(),
+        checks: BTreeSet::new(),
+    })
+}
+
 /// What the object shows, and when that changes by itself. `None`: it is no plan of ours.
 #[must_use]
 pub fn status(
@@ -77,8 +106,8 @@ pub fn status(
     let list = Conditions::new(before, plan.metadata.generation, now);
     let is_bootstrap = view.proposal().bootstrap.is_some();
     let tally = gated.map(|g| tally(&view, &g.gate, view.counted_at(now)));
-    let (state, list) = over(&view, is_bootstrap, list)
-        .unwrap_or_else(|list| before_the_gate(&view, gated, tally.as_ref(), plan, list));
+    let (state, list) =
+        over(&view, list).unwrap_or_else(|list| before_the_gate(&view, gated, tally.as_ref(), plan, list));
     let waits = matches!(state, "AwaitingApproval" | "Frozen" | "Suspended" | "PoliciesNotInForce");
     let expires = gated.filter(|_| waits).map(|g| expires(&view, g, tally.as_ref()));
     let marks = view.marks(plan.metadata.annotations.as_ref());
@@ -97,8 +126,15 @@ pub fn status(
             // Its gate may be another one by now.
             .map(|t| format!("{}/{}", t.had(), view.claimed_with.unwrap_or(t.needed))),
         needs: tally.as_ref().filter(|_| waits).map(Tally::missing).filter(|m| !m.is_empty()),
+        frozen: gated
+            .filter(|_| waits && !tally.as_ref().is_some_and(|t| t.overridden))
+            .and_then(|g| g.held.first())
+            .map(|h| h.told().chars().take(512).collect()),
         expires_time: expires.map(whole_seconds),
-        change: (!is_bootstrap).then(|| change_text(&view.proposal().stacks)),
+        change: match &view.proposal().changed {
+            Some(changed) => Some(toolkit_change_text(changed)),
+            None => (!is_bootstrap).then(|| change_text(&view.proposal().stacks)),
+        },
         risk: risk_text(&view),
         ignored: marks
             .bad
@@ -124,11 +160,7 @@ fn unknown<'a>(reports: &[(&'a str, &'a str, Report)], gated: Option<&Gated>) ->
 }
 
 /// A plan that nobody has to decide on any more; or the list as it was.
-fn over<'a>(
-    view: &PlanView,
-    is_bootstrap: bool,
-    list: Conditions<'a>,
-) -> Result<(&'static str, Conditions<'a>), Conditions<'a>> {
+fn over<'a>(view: &PlanView, list: Conditions<'a>) -> Result<(&'static str, Conditions<'a>), Conditions<'a>> {
     use ConditionType::{Ready, Reconciling};
     Ok(if let Some(closed) = &view.closed {
         let (state, reason) = match closed.reason {
@@ -139,13 +171,13 @@ fn over<'a>(
             CloseReason::Expired => ("Expired", Reason::Expired),
         };
         (state, list.with(Ready, false, reason, &closed.message))
+    } else if !view.opening_is_proven && view.rejected().is_none() {
+        // Whatever it says of itself: it was put there by somebody else.
+        return Err(list);
     } else if view.failed().next().is_some() {
         let what = "a stack failed; the rest is not started";
         ("Failing", list.with(Reconciling, true, Reason::Executing, what))
-    } else if view.is_complete()
-        && (!is_bootstrap || view.is_claimed())
-        && view.claims.len() == view.settled.len()
-    {
+    } else if view.is_complete() && view.claims.keys().all(|key| view.settled.contains_key(key)) {
         ("Succeeded", list.with(Ready, true, Reason::Deployed, "carried out"))
     } else if view.is_claimed() {
         ("Executing", list.with(Reconciling, true, Reason::Executing, "stacks are changing"))
@@ -178,7 +210,7 @@ fn before_the_gate<'a>(
         return ("Unproven", list.with(ConditionType::Stalled, true, Reason::PlanFailed, what));
     }
     if gated.observed {
-        let what = "it shows what would happen; with spec.mode: Observe of its Stage nothing runs";
+        let what = "it shows what would happen; with spec.mode: Observe nothing runs";
         return ("Observing", list.with(ConditionType::Waiting, true, Reason::Observing, what));
     }
     if tally.passes() {

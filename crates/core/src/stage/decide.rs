@@ -14,7 +14,6 @@ use super::{
     fence::close,
     gate::{gate, moved, or_unpin},
     given::{self, given},
-    latch::{latch, late_stops},
     outputs::outputs,
     plan::{plan, same_for_this_stage},
     record::{record, written},
@@ -29,6 +28,7 @@ use crate::{
     },
     effect::{Pace, Seen},
     gate::{PlanView, owned_key},
+    latch::{latch, late_stops},
     plan::stray,
     stack::StackStatus,
     verdict::{Need, Phase, Verdict, fold},
@@ -48,10 +48,10 @@ pub fn decide(s: &Snapshot<'_>, now: Timestamp) -> Verdict {
 /// What the newest plan demands, whichever release the stage should have.
 fn under_way(s: &Snapshot<'_>, now: Timestamp) -> Option<Verdict> {
     let plan = s.newest()?;
-    if let Some((plan, ledger)) = late_stops(s, now) {
+    if let Some((plan, ledger)) = late_stops(&s.owner(), now) {
         return Some(written(s, plan, ledger, now));
     }
-    if let Some(latched) = latch(s, plan, now) {
+    if let Some(latched) = latch(&s.owner(), plan, now) {
         return Some(record(s, plan, latched, now));
     }
     if plan.is_claimed() && !plan.is_over() {
@@ -113,6 +113,8 @@ fn towards(s: &Snapshot<'_>, candidate: &Candidate, now: Timestamp) -> Verdict {
     match &newest.closed {
         Some(closed) => after_closing(s, newest, closed, release, same, now),
         None if newest.is_complete() => after_completion(s, newest, candidate, same, now),
+        // Somebody else has written that it was carried out.
+        None if newest.is_over() => plan(s, release, now),
         None if same => gate(s, newest, now),
         None => same_for_this_stage(s, newest, release, now).filter(|_| same_removals).unwrap_or_else(|| {
             let values = if same_values { "" } else { " with other parameter values" };

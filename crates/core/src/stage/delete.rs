@@ -10,9 +10,8 @@ use super::{
     Snapshot,
     candidate::{Candidate, candidate},
     decide::moved_since,
-    fence::{Withdrawn, fenced, tidied, withdrawn},
+    fence::{fenced, tidied},
     given::{keeps_unknown_value, secrets_are_known},
-    live::live_since_version,
     prepare::wish,
     remove::left_over,
     targets::{Target, access_to, allowed, targets},
@@ -21,11 +20,12 @@ use crate::{
     account::Accounts,
     api::{FINALIZER, Freeze, Leftover, Operation, OwnedStack, ProposedStack, Reason, Stage},
     change::change_set_name,
-    drive::{fresh_row, in_progress, why_failed},
+    drive::{Withdrawn, fresh_row, in_progress, why_failed, withdrawn},
     effect::{Confirmed, Effect, LiveGate, Look, Mutation, Record, SetRef, baseline_of},
     freeze::{self, Touched},
     gate::{PlanView, in_force},
     hush::UNSHOWN,
+    latch::live_since_version,
     stack::{Removal, removal},
     verdict::{Need, Phase, Step, Verdict, ask, fold},
     words::{AccountId, StackKey},
@@ -103,7 +103,8 @@ fn forgone(s: &Snapshot<'_>, t: &Target, now: Timestamp) -> Step<()> {
     let (key, access) = (&t.key, &t.access);
     let row = wish(s, t).fresh_row(now)?;
     let name = change_set_name(&s.uid, &t.digest, &baseline_of(row));
-    match withdrawn(s, key, &SetRef::Name(name.clone()), &t.digest, access, now)? {
+    let set = SetRef::Name(name.clone());
+    match withdrawn(s.facts, &s.installation.key, key, &set, &t.digest, access, now)? {
         Withdrawn::IsNotThere => tidied(s, key, access, None, &name, now),
         Withdrawn::HasRun => Ok(()),
     }
@@ -207,7 +208,7 @@ fn deleted(
     if !may_start || row.protected {
         return Ok(false);
     }
-    let live = live_since_version(s, newest, now)?;
+    let live = live_since_version(&s.owner(), newest, now)?;
     let there = Accounts::new(live.accounts.iter().cloned().map(Arc::new).collect());
     let is_this = |stage: &&Stage| stage.uid().as_deref() == Some(s.uid.as_str());
     let stage = live.stage.as_ref().filter(is_this);

@@ -6,12 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 use rstest::rstest;
 use serde_json::{Value, json};
 
-use super::{
-    Snapshot, carry, decide, execute, gate,
-    latch::{latch, late_stops},
-    record::record,
-    status,
-};
+use super::{Snapshot, carry, decide, execute, gate, record::record, status};
 use crate::{
     account::Accounts,
     api::{
@@ -23,7 +18,8 @@ use crate::{
     effect::{Effect, LiveGate, LivePlan, Look, Next, PlanVersion, Record},
     facts::{Facts, SeenGate},
     gate::{Enforcement, InForceState, PlanReader, PlanView, SealedFor, annotation_digest, in_force, sealed},
-    plan::{gated, views},
+    latch::{latch, late_stops, live_since_recorded, live_since_version},
+    plan::{gated, owned_by, views},
     verdict::{Phase, Verdict},
     words::{Digest, StackKey},
 };

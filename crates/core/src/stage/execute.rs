@@ -12,7 +12,6 @@ use super::{
     fence::{baseline, close, found},
     gate::freezes,
     given::{may_be_told, repeats_unknown_value, secrets_known},
-    live::live_since_recorded,
     prepare::{assessed, parameters, wanted, wish, without_set},
     protect::protect,
     remove::remove,
@@ -21,16 +20,17 @@ use super::{
 use crate::{
     account::Accounts,
     api::{
-        Action, Claimed, ClaimedStack, CloseReason, Freeze, IdentityNeeded, PlannedAs, ProposedStack, Reason,
-        Risk, RiskClass, Settled, SettledAs,
+        Claimed, ClaimedStack, CloseReason, Freeze, IdentityNeeded, PlannedAs, ProposedStack, Reason, Risk,
+        RiskClass, Settled, SettledAs,
     },
     change::change_set_name,
-    drive::{Prepared, Progress, Running, in_progress},
+    drive::{Prepared, Progress, Running, beyond, in_progress},
     effect::{Confirmed, Effect, LiveGate, Look, Mutation, Pace, baseline_of},
     gate::{InForceState, PlanView, in_force, tally},
     hush::UNSHOWN,
+    latch::{has_been_rejected, is_forgotten, live_since_recorded},
     plan::append,
-    stack::{Change, Preparation, StackRow, preparation},
+    stack::{Preparation, StackRow, preparation},
     verdict::{Need, Step, Verdict, ask, fold},
     words::DecisionId,
 };
@@ -65,7 +65,7 @@ pub(super) fn execute(s: &Snapshot<'_>, plan: &PlanView, now: Timestamp) -> Verd
     }
     if stop.is_none() && needs.iter().any(looks_at_change_set) {
         // The gate is looked at beside the change sets, not after them.
-        needs.extend(live_since_recorded(s, plan, now).err());
+        needs.extend(live_since_recorded(&s.owner(), plan, now).err());
     }
     if !needs.is_empty() {
         return watch(fold(needs, Reason::Executing, &format!("executing plan {}", plan.name)), plan);
@@ -171,14 +171,14 @@ pub(super) fn gate_stands(
     stack: &ProposedStack,
     now: Timestamp,
 ) -> Step<Option<String>> {
-    let live = live_since_recorded(s, plan, now)?;
+    let live = live_since_recorded(&s.owner(), plan, now)?;
     if has_been_rejected(plan, live) {
         // It stops what has not begun, as soon as it is recorded.
         let again = now.saturating_add(SignedDuration::from_secs(1)).ok();
         let what = format!("a reject has just been written on plan {}", plan.name);
         return Err(Need::Wait(Reason::Executing, what, again));
     }
-    if is_forgotten(s, live) {
+    if is_forgotten(s.facts, live) {
         let again = now.saturating_add(SignedDuration::from_secs(5)).ok();
         let what = format!("the API server does not hold what was recorded of plan {}", plan.name);
         return Err(Need::Wait(Reason::Executing, what, again));
@@ -193,26 +193,6 @@ pub(super) fn gate_stands(
         ));
     }
     Ok(stops(s, plan, stack, live, now))
-}
-
-/// Whether the plan is gone, is another of that name, or was put back to what it was before the look: nothing may begin on what we
-/// remember alone. The watch will show the same, or our memory of it ends. What is written into the plan after the look, as its
-/// status, says nothing of that. A version may be given a second time, or a newer one to what is older: the generation counts records.
-fn is_forgotten(s: &Snapshot<'_>, live: &LiveGate) -> bool {
-    let number = |version: &str| version.parse::<u128>().ok();
-    let Some(known) = s.facts.gate.as_ref().map(|seen| &seen.after) else { return live.plan.is_none() };
-    live.plan.as_ref().is_none_or(|there| {
-        let versions = number(&there.resource_version).zip(number(&known.resource_version));
-        let is_older = versions.is_some_and(|(there, known)| there < known);
-        there.uid != known.uid || is_older || there.generation < known.generation
-    })
-}
-
-/// Whether somebody has rejected the plan, and the watch does not show it yet.
-fn has_been_rejected(plan: &PlanView, live: &LiveGate) -> bool {
-    let marks = live.plan.as_ref().map(|p| plan.marks(Some(&p.annotations)));
-    marks.is_some_and(|m| m.decisions.iter().any(|(_, _, d)| d.action == Action::Reject))
-        && plan.rejected().is_none()
 }
 
 fn looks_at_change_set(need: &Need) -> bool {
@@ -434,59 +414,10 @@ fn is_announced(plan: &PlanView, risk: &Risk) -> bool {
         .any(|told| told.stack == risk.stack && told.logical_id == risk.logical_id && covers(told.class))
 }
 
-/// The first change that the template difference did not show.
-fn beyond<'a>(shown: &'a [Change], announced: &[Change]) -> Option<&'a Change> {
-    // What the template difference leaves out, and a change set shows: the notes of the CDK.
-    let notes = |c: &Change| {
-        let metadata = !c.scope.is_empty() && c.scope.iter().all(|s| s == "Metadata");
-        c.resource_type == "AWS::CDK::Metadata" || (c.action == "Modify" && metadata)
-    };
-    let same = |a: &Change, c: &Change| {
-        a.logical_id == c.logical_id && a.resource_type == c.resource_type && a.action == c.action
-    };
-    shown.iter().find(|c| !notes(c) && !announced.iter().any(|a| same(a, c)))
-}
-
 /// After the claim, what would stall a plan stops it: the rest is fenced, and planned anew.
 fn stop_or_need(need: Need) -> Progress {
     match need {
         Need::Stuck(_, why, _) => Progress::Stop(why),
         Need::Do(_) | Need::Wait(..) => Progress::Need(need),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::collections::BTreeSet;
-
-    use rstest::rstest;
-
-    use super::*;
-
-    fn change(logical_id: &str, resource_type: &str, action: &str, scope: &[&str]) -> Change {
-        Change {
-            logical_id: logical_id.to_owned(),
-            resource_type: resource_type.to_owned(),
-            action: action.to_owned(),
-            replacement: String::new(),
-            policy_action: String::new(),
-            scope: scope.iter().map(|s| (*s).to_owned()).collect(),
-            details: BTreeSet::new(),
-            values: None,
-        }
-    }
-
-    #[rstest]
-    #[case::as_announced(change("Topic", "AWS::SNS::Topic", "Add", &[]), true)]
-    #[case::another_type_under_the_same_name(change("Topic", "AWS::IAM::User", "Add", &[]), false)]
-    #[case::another_action(change("Topic", "AWS::SNS::Topic", "Remove", &[]), false)]
-    #[case::another_resource(change("User", "AWS::IAM::User", "Add", &[]), false)]
-    #[case::notes_of_the_cdk(change("Other", "AWS::S3::Bucket", "Modify", &["Metadata"]), true)]
-    #[case::more_than_notes(change("Other", "AWS::S3::Bucket", "Modify", &["Metadata", "Tags"]), false)]
-    #[case::nobody_says_what_changes(change("Other", "AWS::S3::Bucket", "Modify", &[]), false)]
-    #[case::which_library_made_it(change("CDKMetadata", "AWS::CDK::Metadata", "Modify", &["Properties"]), true)]
-    fn a_deferred_stack_shows_nothing_beyond_its_template(#[case] shown: Change, #[case] fine: bool) {
-        let announced = [change("Topic", "AWS::SNS::Topic", "Add", &[])];
-        assert_eq!(beyond(std::slice::from_ref(&shown), &announced).is_none(), fine);
     }
 }

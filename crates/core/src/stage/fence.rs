@@ -6,20 +6,17 @@ use super::{Snapshot, targets::access_to};
 use crate::{
     api::{CloseReason, Closed, PlannedAs, ProposedStack, Reason},
     change::{Baseline, change_set_name},
-    drive::{fresh_row, in_progress},
+    drive::{Withdrawn, fresh_row, in_progress, withdrawn},
     effect::{Access, Confirmed, Effect, Look, Mutation, Seen, SetRef},
-    facts::Looked,
     gate::PlanView,
     plan::append,
-    stack::{Removal, SetState, StackStatus, removal},
-    verdict::{Need, Step, Verdict, ask, fold, look_again_at},
-    words::{ChangeSetName, Digest, StackId, StackKey},
+    stack::{Removal, StackStatus, removal},
+    verdict::{Need, Step, Verdict, ask, fold},
+    words::{ChangeSetName, StackId, StackKey},
 };
 
 /// How long after the last entry of a plan nobody acts on an older one: longer than a look counts, and clocks differ.
 const DRAIN: SignedDuration = SignedDuration::from_secs(30);
-/// How old a look at an absent change set may be.
-const FRESH: SignedDuration = SignedDuration::from_secs(30);
 
 /// Deletes what the plan has prepared and not executed, then closes it. `tidy`: also deletes stacks that are nothing but
 /// the place of such a change set.
@@ -91,7 +88,8 @@ pub(super) fn fenced(
     if matches!(stack.plan, PlannedAs::Removed | PlannedAs::Unchanged) {
         return drained(s, plan, &key, &access, now);
     }
-    if withdrawn(s, &key, &set_of(s, plan, stack), &stack.input, &access, now)? == Withdrawn::HasRun {
+    let set = set_of(s, plan, stack);
+    if withdrawn(s.facts, &s.installation.key, &key, &set, &stack.input, &access, now)? == Withdrawn::HasRun {
         return Ok(());
     }
     if !tidy || baseline(stack) != Baseline::None {
@@ -100,55 +98,6 @@ pub(super) fn fenced(
     let name = change_set_name(&s.uid, &stack.input, &Baseline::None);
     let recorded = plan.claims.get(&key).map(|c| &c.stack_id).or(stack.review_stack_id.as_ref());
     tidied(s, &key, &access, recorded, &name, now)
-}
-
-/// Why nothing of a change set of ours can be executed any more.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Withdrawn {
-    /// There is none, or one of our name without our proof: whoever made that keeps it, it is not what was approved.
-    IsNotThere,
-    /// It runs, or ran: there is nothing left to fence.
-    HasRun,
-}
-
-/// Takes away a change set that we have prepared for this input.
-pub(super) fn withdrawn(
-    s: &Snapshot<'_>,
-    key: &StackKey,
-    set: &SetRef,
-    input: &Digest,
-    access: &Access,
-    now: Timestamp,
-) -> Step<Withdrawn> {
-    let look = || Effect::Look(Look::ChangeSet(key.clone(), set.clone(), access.clone()));
-    match s.facts.change_sets.get(&(key.clone(), set.clone())) {
-        Some(Looked { seen: Seen::Absent(at), .. }) if now.duration_since(*at) <= FRESH => {
-            Ok(Withdrawn::IsNotThere)
-        }
-        None | Some(Looked { seen: Seen::Unknown | Seen::Absent(_), .. }) => Err(ask(s.facts, look(), now)),
-        Some(Looked { seen: Seen::Present(row, at), times }) => match row.state() {
-            SetState::Ready
-            | SetState::Empty
-            | SetState::Failed
-            | SetState::Obsolete
-            | SetState::Preparing => {
-                if !s.installation.key.proves(&row.description, row.name.as_str(), input) {
-                    return Ok(Withdrawn::IsNotThere);
-                }
-                let delete = Mutation::DeleteChangeSet(key.clone(), row.arn.clone(), access.clone());
-                Err(ask(s.facts, Effect::Mutate(delete), now))
-            }
-            SetState::Gone => {
-                let again = look_again_at(*at, *times);
-                Err(if now >= again {
-                    ask(s.facts, look(), now)
-                } else {
-                    Need::Wait(Reason::Withdrawing, format!("change set {} is going", row.name), Some(again))
-                })
-            }
-            SetState::Executing | SetState::Executed => Ok(Withdrawn::HasRun),
-        },
-    }
 }
 
 /// Whether the newest plan, opened beside this one, goes on with the very same change set.

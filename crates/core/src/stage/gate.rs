@@ -7,7 +7,6 @@ use super::{
     Snapshot,
     adopt::whose,
     fence::{baseline, close, set_of},
-    live::live_since_version,
     targets::{access_to, allowed, reaches_too_far, watched},
 };
 use crate::{
@@ -22,6 +21,7 @@ use crate::{
     facts::Looked,
     freeze::{Held, Touched, held, held_afterwards},
     gate::{InForceState, PlanView, Tally, approval_value, tally},
+    latch::live_since_version,
     plan::{append, by_rule},
     stack::SetState,
     verdict::{Need, Phase, Step, Verdict, ask, fold},
@@ -155,7 +155,7 @@ fn adopts_still(s: &Snapshot<'_>, plan: &PlanView, now: Timestamp) -> Step<Optio
     if !s.stage.spec.adopts() {
         return Ok(Some("spec.adoptionPolicy was changed".to_owned()));
     }
-    let live = live_since_version(s, plan, now)?;
+    let live = live_since_version(&s.owner(), plan, now)?;
     if !live.stage.as_ref().is_some_and(|stage| stage.spec.adopts()) {
         // The watch shows it in a moment; planned before that, the same would come out.
         let again = now.saturating_add(SignedDuration::from_secs(5)).ok();

@@ -293,6 +293,7 @@ fn open(
         stacks,
         unused_parameters: targets.unused.clone(),
         bootstrap: None,
+        changed: None,
     };
     proposal.compared = compared(s, &proposal, release);
     shorten(&mut proposal.stacks);
@@ -423,7 +424,7 @@ fn reopen(
     carry: Option<&Removals>,
     now: Timestamp,
 ) -> Verdict {
-    if !plan.opening_is_proven && !plan.is_complete() {
+    if !plan.opening_is_proven {
         return not_as_written(s, plan);
     }
     let nothing = BTreeSet::new();

@@ -9,14 +9,12 @@ use crate::{
     api::{PlannedAs, Reason, Risk, RiskClass},
     bundle::{DifferenceKind, ImageAsset, Origins, ResourceDifference, Template, difference},
     change::{Baseline, CAPABILITIES, Hidden, create_token, deferred_leaf},
-    drive::{Prepared, Wish},
-    effect::{
-        Access, Effect, ImageRef, ImageUpload, Look, Mutation, Seen, TemplateSource, Upload, WantedChangeSet,
-    },
+    drive::{Prepared, Wish, template_of},
+    effect::{Effect, ImageRef, ImageUpload, Look, Mutation, Seen, TemplateSource, Upload, WantedChangeSet},
     risk::{Assessed, Assessment, assess, deployed_templates, is_unpinned, nested_templates, side_by_side},
     stack::{Change, ChangeSetKind, SetContent, StackRow},
     verdict::{Need, Step, ask},
-    words::{ChangeSetName, StackKey},
+    words::ChangeSetName,
 };
 
 /// The stack as something that this stage wants.
@@ -101,28 +99,7 @@ pub(super) fn deployed_template(
     baseline: &Baseline,
     now: Timestamp,
 ) -> Step<Option<Template>> {
-    template_of(s, &t.key, &t.access, baseline, now)
-}
-
-/// The template of a stack that is there.
-pub(super) fn template_of(
-    s: &Snapshot<'_>,
-    key: &StackKey,
-    access: &Access,
-    baseline: &Baseline,
-    now: Timestamp,
-) -> Step<Option<Template>> {
-    let Baseline::Stack(id, updated) = baseline else { return Ok(None) };
-    match s.facts.templates.get(&(id.clone(), *updated)) {
-        Some(Seen::Present(text, _)) => Template::parse(text.as_bytes(), key)
-            .map(Some)
-            .map_err(|e| Need::stuck(Reason::PlanFailed, format!("the deployed template of {key}: {e}"))),
-        Some(Seen::Absent(_)) => Ok(None),
-        Some(Seen::Unknown) | None => {
-            let look = Look::Template(key.clone(), id.clone(), *updated, access.clone());
-            Err(ask(s.facts, Effect::Look(look), now))
-        }
-    }
+    template_of(s.facts, &t.key, &t.access, baseline, now)
 }
 
 /// The template that the new one is held against.

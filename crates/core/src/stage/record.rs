@@ -5,15 +5,12 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::{
-    Snapshot,
-    decide::towards_the_candidate,
-    latch::{Latched, latch},
-};
+use super::{Snapshot, decide::towards_the_candidate};
 use crate::{
     api::{LedgerEntry, Reason},
     effect::{Effect, Look, Next, Record},
     gate::{Ledger, PlanView},
+    latch::{Latched, latch},
     plan::append,
     verdict::Verdict,
 };
@@ -59,7 +56,7 @@ fn allowed(s: &Snapshot<'_>, plan: &PlanView, ledger: &Ledger, now: Timestamp) -
         Some(first) if first.name == plan.name => *first = Arc::new(plan.once_recorded(ledger)),
         Some(_) | None => return Then::Nothing,
     }
-    let more = then.newest().is_none_or(|recorded| latch(&then, recorded, now).is_some());
+    let more = then.newest().is_none_or(|recorded| latch(&then.owner(), recorded, now).is_some());
     if more {
         return Then::Nothing;
     }

@@ -9,18 +9,18 @@ use super::{
     Snapshot,
     execute::gate_stands,
     fence::found,
-    live::live_since_version,
     order::Order,
-    prepare::{announced, template_of},
+    prepare::announced,
     targets::{access_to, allowed, deploy_access},
 };
 use crate::{
     api::{OwnedStack, PlannedAs, ProposedStack, Reason, Risk, RiskClass, Settled, SettledAs},
     bundle::{Origins, StackArtifact, Template, difference},
     change::{Baseline, count_changes, listed_changes, removed_leaf},
-    drive::{Progress, fresh_row, in_progress, why_failed},
+    drive::{Progress, fresh_row, in_progress, template_of, why_failed},
     effect::{Access, Confirmed, Effect, Look, Mutation, Seen, baseline_of},
     gate::PlanView,
+    latch::live_since_version,
     risk::{Assessed, assess},
     stack::{Change, Removal, StackRow, StackStatus, removal},
     verdict::{Need, Step, ask},
@@ -206,7 +206,7 @@ fn proposed(
     let unreadable = |why: String| {
         Need::Stuck(Reason::PlanFailed, format!("the deployed template of {key}: {why}"), again)
     };
-    let old = template_of(s, key, access, &baseline_of(Some(row)), now)?
+    let old = template_of(s.facts, key, access, &baseline_of(Some(row)), now)?
         .ok_or_else(|| unreadable("there is none".to_owned()))?;
     let nothing = Template::parse(br#"{"Resources":{}}"#, key).map_err(|e| unreadable(e.to_string()))?;
     let diff = difference(Some(&old), &nothing);
@@ -326,7 +326,7 @@ pub(super) fn remove(
                 Ok(None) => {}
             }
             // What is decided has to rest on all that stands in the plan: there is no change set that could be withdrawn.
-            match live_since_version(s, plan, now) {
+            match live_since_version(&s.owner(), plan, now) {
                 Ok(live)
                     if live.plan.as_ref().is_some_and(|p| {
                         let version = plan.version();

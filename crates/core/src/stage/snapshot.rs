@@ -15,9 +15,10 @@ use crate::{
         Operation, OwnedStack, ProposalKind, Stage,
     },
     cluster::{ClusterView, Installation},
-    effect::Seen,
+    effect::{PlanOwner, Seen},
     facts::Facts,
     gate::{Enforcement, InForce, PlanReader, PlanView, in_force},
+    latch::Owner,
     plan::{owned_by, views},
     stack::StackRow,
     words::{Digest, StackKey, Uid},
@@ -151,6 +152,21 @@ fn taken(
 }
 
 impl Snapshot<'_> {
+    /// The Stage, as far as decisions on its plans go.
+    pub(super) fn owner(&self) -> Owner<'_> {
+        Owner {
+            reference: PlanOwner::Stage { namespace: self.namespace.clone(), name: self.stage.name_any() },
+            uid: &self.uid,
+            annotations: self.stage.metadata.annotations.as_ref(),
+            accounts: self.stage.spec.accounts.clone(),
+            plans: &self.plans,
+            identity: self.gate.identity.value,
+            checks: &self.stage.spec.checks,
+            enforcement: &self.enforcement,
+            facts: self.facts,
+        }
+    }
+
     /// The plan that was opened last.
     #[must_use]
     pub fn newest(&self) -> Option<&PlanView> {
@@ -194,7 +210,8 @@ impl Snapshot<'_> {
     }
 
     /// What deploying this release with these parameter values would be: going back, if the release was first carried out before what is
-    /// there, with these values, or if they are the values that are there.
+    /// there, with these values, or if they are the values that are there; or if it was ever carried out, and another one has been tried
+    /// since and did not come through.
     #[must_use]
     pub fn operation(&self, release: Digest, parameters: Option<Digest>) -> Operation {
         let done = |p: &PlanView| Some((p.release.as_ref()?.digest, p.parameters));
@@ -205,6 +222,11 @@ impl Snapshot<'_> {
         let as_now = carried_out().next().is_some_and(|(_, there)| there == parameters);
         let of_release = || carried_out().enumerate().filter(|(_, (there, _))| *there == release).last();
         let then = first((release, parameters)).or_else(|| of_release().filter(|_| as_now));
+        let last = self.plans.iter().find(|p| p.is_claimed() || p.is_complete());
+        let tried = last.filter(|p| p.opening_is_proven && !p.is_complete()).and_then(|p| done(p));
+        if tried.is_some_and(|tried| tried != (release, parameters)) && then.is_some() {
+            return Operation::Rollback;
+        }
         match (now, then) {
             (Some((now, _)), Some((then, _))) if then > now => Operation::Rollback,
             _ => Operation::Deploy,

@@ -221,6 +221,7 @@ impl Place {
             stacks: stacks.iter().map(proposed).collect(),
             unused_parameters: Vec::new(),
             bootstrap: None,
+            changed: None,
         }
     }
 }

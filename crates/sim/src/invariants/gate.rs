@@ -4,10 +4,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
+use kube::ResourceExt;
 use stackgate_core::{
     api::{
         Action, ChangePlan, CloseReason, Identity, IdentityNeeded, LedgerEntry, Operation, PlannedAs,
-        ProposedStack, RequireApproval, RiskClass, Stage,
+        ProposalKind, ProposedStack, RequireApproval, RiskClass,
     },
     cluster::ClusterView,
     words::{AccountId, ChangeSetArn, StackKey},
@@ -40,7 +41,11 @@ struct Voice {
 /// A plan that was claimed, as it really stood then.
 #[derive(Clone, Debug)]
 pub struct Claim {
+    /// The name of the Stage or Bootstrap.
     stage: String,
+    kind: ProposalKind,
+    /// Whether there is a gate: toolkit stacks are made without asking anybody.
+    is_gated: bool,
     at: Timestamp,
     voices: Vec<Voice>,
     classes: BTreeSet<RiskClass>,
@@ -114,7 +119,8 @@ fn is_claimed(plan: &ChangePlan, end: usize) -> bool {
 fn is_retried(world: &World, old: &ChangePlan, end: usize) -> bool {
     let ledger = since_opened(old, end);
     let failed = ledger.iter().any(|e| e.closed.as_ref().is_some_and(|c| c.reason == CloseReason::Failed));
-    let verified = demanded(world, &old.spec.proposal.name).is_none_or(|d| d.verified);
+    let verified =
+        demanded(world, old.spec.proposal.kind, &old.spec.proposal.name).is_none_or(|d| d.verified);
     let asked = ledger.iter().filter_map(|e| e.decided.as_ref()).filter(|d| d.action == Action::Retry);
     let really = |(_, said): (usize, &crate::world::said::Said)| said.proven || !verified;
     failed && asked.filter_map(|d| world.said_in(d)).any(really)
@@ -136,16 +142,25 @@ fn makes_anew(stack: &ProposedStack) -> bool {
     stack.baseline_stack_id.is_none() || stack.plan == PlannedAs::Recreated
 }
 
-fn demanded(world: &World, stage: &str) -> Option<Demand> {
-    let stage = world.cluster.objects.stage(NAMESPACE, stage)?;
-    let accounts = stage.spec.accounts.iter().filter_map(|name| {
+fn demanded(world: &World, kind: ProposalKind, name: &str) -> Option<Demand> {
+    let (own, names) = match kind {
+        ProposalKind::Stage => {
+            let stage = world.cluster.objects.stage(NAMESPACE, name)?;
+            (stage.spec.gate.clone(), stage.spec.accounts.clone())
+        }
+        ProposalKind::Bootstrap => {
+            let bootstrap = world.cluster.objects.bootstraps().into_iter().find(|b| b.name_any() == name)?;
+            (bootstrap.spec.gate.clone(), bootstrap.spec.accounts.names.clone().unwrap_or_default())
+        }
+    };
+    let accounts = names.iter().filter_map(|name| {
         match world.cluster.objects.0.get(&ObjectKey::Account(name.clone()))? {
             Object::Account(a) => Some(a.spec.minimum_gate.clone().unwrap_or_default()),
             _ => None,
         }
     });
     let all = || RiskClass::ALL.into_iter().collect::<BTreeSet<_>>();
-    let own = stage.spec.gate.clone().unwrap_or_default();
+    let own = own.unwrap_or_default();
     let mut demand = Demand {
         approval: own.require_approval.unwrap_or(RequireApproval::AnyChange),
         acks: own.require_ack.map_or_else(all, |l| l.into_iter().collect()),
@@ -240,6 +255,8 @@ impl Claim {
         let claimed = plan.spec.ledger.get(place).and_then(|e| e.claimed.as_ref());
         let mut claim = Self {
             stage: proposal.name.clone(),
+            kind: proposal.kind,
+            is_gated: proposal.kind == ProposalKind::Stage || proposal.changed.is_some(),
             at: plan.spec.ledger.get(place).map_or(world.now, |e| e.time.0),
             voices,
             classes: classes(plan),
@@ -267,7 +284,7 @@ impl Claim {
 
     /// Whether those who have decided are enough, apart from what else may hold it up.
     fn is_enough(&self, world: &World) -> bool {
-        demanded(world, &self.stage).is_some_and(|demand| {
+        demanded(world, self.kind, &self.stage).is_some_and(|demand| {
             self.passes_by_rule(&demand) || self.count(&demand, self.is_overridden(&demand)).is_ok()
         })
     }
@@ -285,8 +302,10 @@ impl Claim {
 
     /// What stands against it at this moment.
     fn stands(&self, world: &World, now: Timestamp) -> Result<(), String> {
-        let stage = world.cluster.objects.stage(NAMESPACE, &self.stage).ok_or("the Stage is gone")?;
-        let demand = demanded(world, &self.stage).ok_or("the Stage is gone")?;
+        if !self.is_gated {
+            return Ok(());
+        }
+        let demand = demanded(world, self.kind, &self.stage).ok_or("the Stage or Bootstrap is gone")?;
         let overridden = self.is_overridden(&demand);
         // Who executes a part of it by hand has begun it, and what runs is not held up (docs/adr/0003).
         let begun = self.sets.iter().any(|arn| world.cloud.by_hand.contains(arn));
@@ -296,14 +315,16 @@ impl Claim {
                 return Err("nothing proves who decides".to_owned());
             }
         }
-        if begun { Ok(()) } else { self.held(world, &stage, overridden, now) }
+        if begun { Ok(()) } else { self.held(world, overridden, now) }
     }
 
-    fn held(&self, world: &World, stage: &Stage, overridden: bool, now: Timestamp) -> Result<(), String> {
-        if stage.spec.suspend {
+    fn held(&self, world: &World, overridden: bool, now: Timestamp) -> Result<(), String> {
+        let stage = Some(&self.stage).filter(|_| self.kind == ProposalKind::Stage);
+        let stage = stage.and_then(|name| world.cluster.objects.stage(NAMESPACE, name));
+        if stage.as_ref().is_some_and(|s| s.spec.suspend) {
             return Err("the Stage is suspended".to_owned());
         }
-        if stage.spec.observes() {
+        if stage.is_some_and(|s| s.spec.observes()) {
             return Err("the Stage observes".to_owned());
         }
         let holds = |(_, m): &(&String, &crate::world::platform::Meant)| {
@@ -326,7 +347,7 @@ impl Claim {
         {
             return Err(format!("I2: {} was claimed while it was suspended or observed", self.stage));
         }
-        let overridden = demanded(world, &self.stage).is_some_and(|d| self.is_overridden(&d));
+        let overridden = demanded(world, self.kind, &self.stage).is_some_and(|d| self.is_overridden(&d));
         for (name, meant) in world.freezes.iter().filter(|_| !overridden) {
             let holds = self.accounts.iter().any(|a| meant.holds(a, self.operation, decided));
             let key = ObjectKey::Freeze(name.clone());

@@ -10,8 +10,8 @@ use std::{
 
 use stackgate_core::{
     api::{
-        Action, ChangePlan, ClaimedStack, CloseReason, LedgerEntry, Leftover, PlannedAs, ProposedStack,
-        SettledAs, Stage,
+        Action, BootstrapProposal, ChangePlan, ClaimedStack, CloseReason, LedgerEntry, Leftover, PlannedAs,
+        ProposedStack, SettledAs, Stage,
     },
     change::{Baseline, leaf},
     cluster::ClusterView,
@@ -105,6 +105,9 @@ impl Judge {
             None => return Err(format!("I2: {key} was executed by plan {plan}, which nobody has claimed")),
         }
         let claim = claims(ledger.get(place)).find(|c| c.change_set_arn == set.arn);
+        if let Some(content) = &object.spec.proposal.bootstrap {
+            return is_toolkit_of(world, key, set, claim, content);
+        }
         let stack = object.spec.proposal.stacks.iter().find(|s| s.key() == *key);
         let (Some(claim), Some(proposed)) = (claim, stack) else {
             return Err(format!("I2: {key} is not part of plan {plan}"));
@@ -311,7 +314,10 @@ fn demands_deletion(world: &World, stage: &Stage) -> bool {
 /// I8, at the record: what is recorded as a success is one.
 fn succeeded_is_true(world: &World, plan: &ChangePlan, key: &StackKey) -> Result<(), Violation> {
     let opened = plan.spec.ledger.iter().filter_map(|e| e.opened.as_ref()).next_back();
-    let wanted = opened.and_then(|o| o.release.as_ref()).and_then(|r| bundle::template_of(r.digest, key));
+    let wanted = match &plan.spec.proposal.bootstrap {
+        Some(content) => Some(content.template),
+        None => opened.and_then(|o| o.release.as_ref()).and_then(|r| bundle::template_of(r.digest, key)),
+    };
     let Some(stack) = world.cloud.stacks.get(key) else { return Ok(()) };
     let is = stack.deployed.as_ref().map(|d| d.digest);
     if !world.cloud.meddled.contains(key) && (is != wanted || stack.running.is_some()) {
@@ -357,4 +363,26 @@ fn ready_is_true(world: &World, name: &str) -> Result<(), Violation> {
         }
     }
     Ok(())
+}
+
+/// A toolkit stack gets what its plan says, and is the one that was claimed.
+fn is_toolkit_of(
+    world: &World,
+    key: &StackKey,
+    set: &ChangeSet,
+    claim: Option<&ClaimedStack>,
+    content: &BootstrapProposal,
+) -> Result<(), Violation> {
+    let given: BTreeMap<&str, &str> = set.to.given.iter().map(|(k, v)| (k.as_str(), v.reveal())).collect();
+    let wanted: BTreeMap<&str, &str> =
+        content.parameters.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
+    if given != wanted || set.to.digest != content.template {
+        return Err(format!("I2: {} of {key} holds something else than its plan says", set.arn));
+    }
+    let is_claimed = |s: &Stack| claim.is_some_and(|c| c.stack_id == s.id);
+    if world.cloud.stacks.get(key).is_some_and(|s| s.ours && is_claimed(s)) {
+        Ok(())
+    } else {
+        Err(format!("I3: {key} is not ours and was changed"))
+    }
 }

@@ -14,7 +14,7 @@ use kube::{Resource, ResourceExt};
 use stackgate_core::{
     api::{
         Action, AwsAccount, Bootstrap, ChangePlan, ChangePlanSpec, CloudAssembly, FINALIZER, Freeze,
-        LedgerEntry, Stage,
+        LedgerEntry, ProposalKind, Stage,
     },
     cluster::ClusterView,
     effect::{NewPlan, Refusal, RefusalKind},
@@ -415,7 +415,7 @@ impl ClusterView for Objects {
     }
     fn plans_of_stage(&self, _: &str, stage: &str) -> Vec<Arc<ChangePlan>> {
         self.list(|o| match o {
-            Object::Plan(p) if p.spec.proposal.name == stage => Some(Arc::clone(p)),
+            Object::Plan(p) => Some(p).filter(|p| is_of(p, ProposalKind::Stage, stage)).map(Arc::clone),
             _ => None,
         })
     }
@@ -427,9 +427,16 @@ impl ClusterView for Objects {
             _ => None,
         })
     }
-    fn plans_of_bootstrap(&self, _: &str) -> Vec<Arc<ChangePlan>> {
-        Vec::new()
+    fn plans_of_bootstrap(&self, name: &str) -> Vec<Arc<ChangePlan>> {
+        self.list(|o| match o {
+            Object::Plan(p) => Some(p).filter(|p| is_of(p, ProposalKind::Bootstrap, name)).map(Arc::clone),
+            _ => None,
+        })
     }
+}
+
+fn is_of(plan: &ChangePlan, kind: ProposalKind, name: &str) -> bool {
+    plan.spec.proposal.kind == kind && plan.spec.proposal.name == name
 }
 
 impl Objects {

@@ -66,6 +66,8 @@ pub struct World {
     pub said: Vec<said::Said>,
     /// The admission policies.
     pub policies: policies::Policies,
+    /// Whether controllers make and change toolkit stacks: mostly they are there.
+    pub toolkits: bool,
     /// The freezes, as they are meant.
     pub freezes: BTreeMap<String, platform::Meant>,
     /// The controller that acts, and when it has decided to.
@@ -120,6 +122,7 @@ impl World {
             moment: 0,
             said: Vec::new(),
             policies: policies::Policies::default(),
+            toolkits: false,
             freezes: BTreeMap::new(),
             acting: (0, Timestamp::UNIX_EPOCH),
             withdrawn: BTreeMap::new(),

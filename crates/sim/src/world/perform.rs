@@ -10,8 +10,8 @@ use stackgate_core::{
     change::{Hidden, coming},
     cluster::ClusterView,
     effect::{
-        Effect, Fact, LiveGate, LivePlan, Look, Mutation, NewPlan, Outcome, Receipt, Record, Refusal,
-        RefusalKind, SetRef, SourceSeen, TemplateSource, WantedChangeSet,
+        Effect, Fact, LiveGate, LivePlan, Look, Mutation, NewPlan, Outcome, PlanOwner, Receipt, Record,
+        Refusal, RefusalKind, SetRef, SourceSeen, TemplateSource, WantedChangeSet,
     },
     gate::{SealedFor, sealed},
     stack::StackStatus,
@@ -19,7 +19,7 @@ use stackgate_core::{
 };
 
 use super::{
-    Happened, NAMESPACE, World,
+    Happened, World,
     change_set::Fate,
     cloud::{Deployed, Stack},
     key,
@@ -100,7 +100,7 @@ impl World {
                 let id = |b: Arc<Bundle>| coming(&b, stage, cdk_stage.as_deref(), given, &key());
                 Fact::ReleaseId(self.bundle(source).and_then(id))
             }
-            Look::LiveGate { stage, accounts, plan, .. } => self.live_gate(stage, accounts, &plan.name),
+            Look::LiveGate { owner, accounts, plan } => self.live_gate(owner, accounts, &plan.name),
         }
     }
 
@@ -109,7 +109,7 @@ impl World {
         self.source.get(place).map(Arc::clone)
     }
 
-    fn live_gate(&mut self, stage: &str, accounts: &[String], plan: &str) -> Fact {
+    fn live_gate(&mut self, owner: &PlanOwner, accounts: &[String], plan: &str) -> Fact {
         self.happened.push(Happened::Looked(self.now));
         let Luck { random, weather, .. } = &mut self.luck;
         let readable = self.policies.readable && !random.chance(weather.refused);
@@ -121,7 +121,19 @@ impl World {
         });
         let objects = &self.cluster.objects;
         Fact::LiveGate(Box::new(LiveGate {
-            stage: objects.stage(NAMESPACE, stage).map(Arc::unwrap_or_clone),
+            stage: match owner {
+                PlanOwner::Stage { namespace, name } => {
+                    objects.stage(namespace, name).map(Arc::unwrap_or_clone)
+                }
+                PlanOwner::Bootstrap { .. } => None,
+            },
+            bootstrap: match owner {
+                PlanOwner::Stage { .. } => None,
+                PlanOwner::Bootstrap { name, .. } => {
+                    let all = objects.bootstraps().into_iter();
+                    all.map(Arc::unwrap_or_clone).find(|b| b.name_any() == *name)
+                }
+            },
             plan,
             accounts: objects
                 .accounts()

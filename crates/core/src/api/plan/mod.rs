@@ -17,7 +17,7 @@ pub use ledger::{
 };
 pub use proposal::{
     BootstrapProposal, ChangeCount, Compared, Operation, PlannedAs, Proposal, ProposalKind, ProposedStack,
-    ResourceChange, Risk,
+    ResourceChange, Risk, ToolkitChange,
 };
 
 /// A proposed change. Written by the controller alone: the proposal never changes, the ledger only grows.
@@ -88,6 +88,10 @@ pub struct ChangePlanStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 256))]
     pub needs: Option<String>,
+    /// The Freeze that holds it up, now or once it is approved, until when, and why.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 512))]
+    pub frozen: Option<String>,
     /// When it expires, or the approvals that it has.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_time: Option<Time>,

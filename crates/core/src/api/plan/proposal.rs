@@ -83,6 +83,9 @@ pub struct Proposal {
     /// What is put into the toolkit stacks.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bootstrap: Option<BootstrapProposal>,
+    /// What the toolkit stacks hold that are there, and what becomes of it; absent where there are none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub changed: Option<ToolkitChange>,
 }
 
 /// One danger: an acknowledgement of its class covers exactly this resource of this stack.
@@ -152,6 +155,23 @@ pub struct BootstrapProposal {
     /// The parameters.
     #[schemars(extend("maxProperties" = 32, "additionalProperties" = { "type": "string", "maxLength": 4096 }))]
     pub parameters: BTreeMap<String, String>,
+}
+
+/// What becomes of toolkit stacks that are there.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct ToolkitChange {
+    /// What was put into them last.
+    pub before: BootstrapProposal,
+    /// What differs between the two, a line each.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 40), inner(length(max = 512)))]
+    pub differences: Vec<String>,
+    /// The resources that differ between the two templates; none where the template is the same. A change set that shows another one
+    /// is not executed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty", with = "listed")]
+    #[schemars(with = "Vec<ChangeGroup>", length(max = 40))]
+    pub resources: Vec<ResourceChange>,
 }
 
 /// How a stack is planned.

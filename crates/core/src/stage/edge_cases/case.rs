@@ -102,6 +102,7 @@ impl Case {
         let after = self.plan_version();
         let live = LiveGate {
             stage: Some(self.stage()),
+            bootstrap: None,
             accounts: Vec::new(),
             freezes: self.freezes.clone(),
             plan: Some(LivePlan { uid: after.uid.clone(), ..LivePlan::default() }),
@@ -177,7 +178,7 @@ impl Case {
 
 pub(super) fn latched(s: &Snapshot<'_>, now: Timestamp) -> Option<Verdict> {
     let plan = s.newest().unwrap();
-    latch(s, plan, now).map(|found| record(s, plan, found, now))
+    latch(&s.owner(), plan, now).map(|found| record(s, plan, found, now))
 }
 
 pub(super) fn told(d: &Decided) -> String {

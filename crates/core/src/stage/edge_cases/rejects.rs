@@ -142,7 +142,7 @@ fn what_stops_is_recorded_on_a_plan_that_has_made_way(
 ) {
     let case = made_way(ledger, key, "bob");
     let s = case.seen();
-    let found = late_stops(&s, at(9)).map(|(plan, ledger)| (plan.order, ledger.entries()));
+    let found = late_stops(&s.owner(), at(9)).map(|(plan, ledger)| (plan.order, ledger.entries()));
     let decided: Vec<_> = found.iter().flat_map(|(_, e)| e).filter_map(|e| e.decided.as_ref()).collect();
     assert_eq!(decided.iter().map(|d| super::case::told(d)).collect::<Vec<_>>(), told);
     assert!(found.is_none_or(|(order, _)| order == 0));

@@ -94,14 +94,14 @@ fn after_the_claim_a_look_at_the_gate_counts_whatever_else_was_written_in_the_pl
     let other = |c: &mut Case| c.plans[0].metadata.resource_version = Some("2".to_owned());
     let counts = |case: &Case| {
         let s = case.seen();
-        super::super::live::live_since_recorded(&s, s.newest().unwrap(), at(9)).is_ok()
+        live_since_recorded(&s.owner(), s.newest().unwrap(), at(9)).is_ok()
     };
     assert!(counts(&looked));
     let shown = looked.with(other);
     assert!(counts(&shown));
     // It tells nothing of who has written an annotation since.
     let s = shown.seen();
-    assert!(super::super::live::live_since_version(&s, s.newest().unwrap(), at(9)).is_err());
+    assert!(live_since_version(&s.owner(), s.newest().unwrap(), at(9)).is_err());
     let longer = shown.with(|c| {
         let entry = c.plans[0].spec.ledger[1].clone();
         c.plans[0].spec.ledger.push(entry);

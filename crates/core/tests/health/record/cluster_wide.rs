@@ -99,7 +99,6 @@ pub fn bootstraps() -> Vec<Recorded> {
         Reason::AccountNotAllowed,
         Reason::StackNotOurs,
         Reason::StackStuck,
-        Reason::ChangeNotSupported,
         Reason::AccessDenied,
         Reason::CallRefused,
         Reason::RolledBack,

@@ -1,10 +1,11 @@
-//! The main job in five steps, each told and checked.
+//! The main job in six steps, each told and checked.
 
 mod bootstrap;
 mod promote;
 mod quiet;
 mod reject;
 mod release;
+mod trust;
 
 use std::path::{Path, PathBuf};
 
@@ -25,7 +26,7 @@ pub struct Step {
 }
 
 /// All steps, in their order.
-pub const STEPS: [Step; 5] = [
+pub const STEPS: [Step; 6] = [
     Step { number: 1, name: "accounts are bootstrapped", run: bootstrap::run },
     Step { number: 2, name: "a cdk.out becomes a release", run: release::run },
     Step {
@@ -34,7 +35,8 @@ pub const STEPS: [Step; 5] = [
         run: promote::run,
     },
     Step { number: 4, name: "a second release is rejected in prod, a third passes", run: reject::run },
-    Step { number: 5, name: "a quiet system stays quiet", run: quiet::run },
+    Step { number: 5, name: "toolkit stacks change by approval, too", run: trust::run },
+    Step { number: 6, name: "a quiet system stays quiet", run: quiet::run },
 ];
 
 /// The way through the steps, and what is known by then.

@@ -1,4 +1,4 @@
-//! Step 5: what is applied again unchanged, or started again, changes nothing.
+//! Step 6: what is applied again unchanged, or started again, changes nothing.
 
 use std::{collections::BTreeMap, thread, time::Duration};
 

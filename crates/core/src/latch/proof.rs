@@ -3,7 +3,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{Snapshot, live::live_since_version};
+use super::{Owner, live::live_since_version};
 use crate::{
     api::{DecisionSource, Identity, Reason},
     effect::LiveGate,
@@ -16,7 +16,7 @@ const AGAIN: SignedDuration = SignedDuration::from_secs(5);
 
 /// A look at the API server that came after the annotations were seen, if there was one.
 pub(super) struct Proof<'a> {
-    s: &'a Snapshot<'a>,
+    o: &'a Owner<'a>,
     plan: &'a PlanView,
     now: Timestamp,
     live: Option<Step<&'a LiveGate>>,
@@ -25,8 +25,8 @@ pub(super) struct Proof<'a> {
 }
 
 impl<'a> Proof<'a> {
-    pub(super) fn new(s: &'a Snapshot<'a>, plan: &'a PlanView, now: Timestamp) -> Self {
-        Self { s, plan, now, live: None, waits: false }
+    pub(super) fn new(o: &'a Owner<'a>, plan: &'a PlanView, now: Timestamp) -> Self {
+        Self { o, plan, now, live: None, waits: false }
     }
 
     /// Whether an annotation may be recorded as one of that identity. The look names the version of the plan that was seen, and
@@ -42,11 +42,11 @@ impl<'a> Proof<'a> {
             Identity::Verified | Identity::Git => {}
             Identity::Unverified | Identity::System => return true,
         }
-        let Ok(live) = self.live.get_or_insert_with(|| live_since_version(self.s, self.plan, self.now))
+        let Ok(live) = self.live.get_or_insert_with(|| live_since_version(self.o, self.plan, self.now))
         else {
             return false;
         };
-        if live.policies.is_none() || live.policies != self.s.enforcement.fingerprint {
+        if live.policies.is_none() || live.policies != self.o.enforcement.fingerprint {
             self.waits = true;
             return false;
         }

@@ -1,9 +1,12 @@
 //! What people and checks write is recorded as soon as it is seen: annotations may vanish, the ledger stays.
 
+mod live;
+mod owner;
+mod proof;
+
 use jiff::Timestamp;
 use kube::ResourceExt;
 
-use super::{Snapshot, proof::Proof};
 use crate::{
     api::{
         Action, CheckResult, Checked, CloseReason, Decided, DecisionSource, GATE_PREFIX, Identity,
@@ -22,8 +25,14 @@ const MAX_BEFOREHAND: usize = 16;
 /// Entries that are written at once.
 const AT_ONCE: usize = 64;
 
+use self::proof::Proof;
+pub(crate) use self::{
+    live::{has_been_rejected, is_forgotten, live_since_recorded, live_since_version},
+    owner::Owner,
+};
+
 /// What people and checks have written and the ledger does not hold yet.
-pub(super) enum Latched {
+pub(crate) enum Latched {
     /// It can be recorded.
     Certain(Ledger),
     /// What has to happen first, so that it is certain who decided; and what can be recorded then.
@@ -31,21 +40,21 @@ pub(super) enum Latched {
 }
 
 /// Looks for what the ledger does not hold yet.
-pub(super) fn latch(s: &Snapshot<'_>, plan: &PlanView, now: Timestamp) -> Option<Latched> {
+pub(crate) fn latch(o: &Owner<'_>, plan: &PlanView, now: Timestamp) -> Option<Latched> {
     if plan.rejected().is_some() && !plan.is_over() {
         // Stopping comes first: who goes on writing annotations does not put it off.
         return None;
     }
     let on_plan = plan.marks(plan.plan.metadata.annotations.as_ref());
-    let on_stage = plan.marks(s.stage.metadata.annotations.as_ref());
+    let on_stage = plan.marks(o.annotations);
     let mut new: Vec<Decided> = Vec::new();
     let mut revokes: Vec<Decided> = Vec::new();
     let mut uncertain: Vec<Decided> = Vec::new();
-    let mut proof = Proof::new(s, plan, now);
+    let mut proof = Proof::new(o, plan, now);
     let plan_uid = plan.plan.uid().unwrap_or_default();
     let sources = [
         (DecisionSource::ChangePlan, plan_uid.as_str(), &on_plan),
-        (DecisionSource::Stage, s.uid.as_str(), &on_stage),
+        (DecisionSource::Stage, o.uid.as_str(), &on_stage),
     ];
     for (source, uid, marks) in sources {
         for (key, value, decision) in &marks.decisions {
@@ -53,14 +62,14 @@ pub(super) fn latch(s: &Snapshot<'_>, plan: &PlanView, now: Timestamp) -> Option
             if source == DecisionSource::Stage && decision.action != Action::Approve {
                 continue;
             }
-            if !says_something_now(s, plan, decision, now) {
+            if !says_something_now(o, plan, decision, now) {
                 continue;
             }
-            let identity = s.enforcement.identity(&decision.by, uid, key, value);
+            let identity = o.enforcement.identity(&decision.by, uid, key, value);
             let decided = decision.recorded(source, identity, plan.id());
             // An approval beforehand is taken once: what is left of it went into this plan when it was opened.
             let beforehand = matches!(decision.id, DecisionId::Release(_));
-            if beforehand && s.plans.iter().any(|p| p.name != plan.name && p.has_recorded(&decided)) {
+            if beforehand && o.plans.iter().any(|p| p.name != plan.name && p.has_recorded(&decided)) {
                 continue;
             }
             if decided.action == Action::Revoke {
@@ -90,17 +99,17 @@ pub(super) fn latch(s: &Snapshot<'_>, plan: &PlanView, now: Timestamp) -> Option
         }
     }
     let stood = if new.iter().any(|d| d.action == Action::Reject) {
-        standing(s, plan, &on_stage, &on_plan, &new)
+        standing(o, plan, &on_stage, &on_plan, &new)
     } else {
         Vec::new()
     };
-    let reports = reports(s, plan, &plan_uid, &on_plan, &mut proof);
+    let reports = reports(o, plan, &plan_uid, &on_plan, &mut proof);
     let spare = plan.spare(&new);
     let revokes = new.iter().filter(|d| d.action == Action::Revoke).count();
     let recorded = plan.decisions.iter().filter(|d| d.decided.action == Action::Reject).count();
     let (rejects, others): (Vec<_>, Vec<_>) = new.into_iter().partition(|d| d.action == Action::Reject);
     let rejects = rejects.into_iter().take(MAX_REJECTS.saturating_sub(recorded));
-    let beforehand = beforehand(s, plan, &mut proof, now).into_iter().take(spare);
+    let beforehand = beforehand(o, plan, &mut proof, now).into_iter().take(spare);
     let at_once = AT_ONCE + stood.len();
     let decided: Vec<Decided> = rejects.chain(stood).chain(others).chain(beforehand).collect();
     if decided.is_empty() && reports.is_empty() {
@@ -123,7 +132,7 @@ pub(super) fn latch(s: &Snapshot<'_>, plan: &PlanView, now: Timestamp) -> Option
 /// The approvals of the release of a plan that is rejected now which no ledger holds. Written down as proven by nothing they
 /// never count; left out, they could not be told from those that are given after the reject.
 fn standing(
-    s: &Snapshot<'_>,
+    o: &Owner<'_>,
     plan: &PlanView,
     on_stage: &Marks<'_>,
     on_plan: &Marks<'_>,
@@ -135,7 +144,7 @@ fn standing(
         .flat_map(|(source, marks)| marks.decisions.iter().map(move |(_, _, decision)| (source, decision)));
     all.filter(|(_, d)| matches!(d.id, DecisionId::Release(_)))
         .map(|(source, d)| d.recorded(source, Identity::Unverified, plan.id()))
-        .filter(|d| !s.plans.iter().any(|p| p.has_recorded(d)) && !new.iter().any(|n| n.says_the_same(d)))
+        .filter(|d| !o.plans.iter().any(|p| p.has_recorded(d)) && !new.iter().any(|n| n.says_the_same(d)))
         .collect()
 }
 
@@ -145,21 +154,21 @@ fn decisions(plan: &PlanView, decided: impl Iterator<Item = Decided>, now: Times
 
 /// Approvals of releases (a1) whose plan does not exist yet. They are kept in the newest ledger that there is, with the time
 /// that they were first seen, and go into their plan when it is opened.
-fn beforehand(s: &Snapshot<'_>, newest: &PlanView, proof: &mut Proof<'_>, now: Timestamp) -> Vec<Decided> {
-    if !is_told_apart(s) || newest.beforehand.len() >= MAX_BEFOREHAND {
+fn beforehand(o: &Owner<'_>, newest: &PlanView, proof: &mut Proof<'_>, now: Timestamp) -> Vec<Decided> {
+    if !is_told_apart(o) || newest.beforehand.len() >= MAX_BEFOREHAND {
         return Vec::new();
     }
-    let annotations = s.stage.metadata.annotations.iter().flatten();
+    let annotations = o.annotations.into_iter().flatten();
     let given = annotations.filter_map(|(key, value)| {
         let Some(Ok(Annotation::Decision(d))) = parse_annotation(key, value) else { return None };
         let DecisionId::Release(a1) = &d.id else { return None };
-        let planned = s.plans.iter().any(|p| p.proposal().a1.as_ref() == Some(a1));
+        let planned = o.plans.iter().any(|p| p.proposal().a1.as_ref() == Some(a1));
         if planned || d.action != Action::Approve || d.until.is_some_and(|until| now >= until) {
             return None;
         }
-        let identity = s.enforcement.identity(&d.by, s.uid.as_str(), key, value);
+        let identity = o.enforcement.identity(&d.by, o.uid.as_str(), key, value);
         let decided = d.recorded(DecisionSource::Stage, identity, newest.id());
-        let known = s.plans.iter().any(|p| p.has_recorded(&decided));
+        let known = o.plans.iter().any(|p| p.has_recorded(&decided));
         (!known && proof.holds(identity, DecisionSource::Stage, key, value)).then_some(decided)
     });
     given.take(MAX_BEFOREHAND - newest.beforehand.len()).collect()
@@ -187,8 +196,8 @@ fn is_taken_back(plan: &PlanView, new: &[Decided], revoke: &Decided) -> bool {
 }
 
 /// Stops on a plan that has made way: what was approved of its release or its change may stand in another one.
-pub(super) fn late_stops<'a>(s: &'a Snapshot<'_>, now: Timestamp) -> Option<(&'a PlanView, Ledger)> {
-    let made_way = s.plans.iter().skip(1).filter(|plan| carries_stops(plan));
+pub(crate) fn late_stops<'a>(o: &Owner<'a>, now: Timestamp) -> Option<(&'a PlanView, Ledger)> {
+    let made_way = o.plans.iter().skip(1).filter(|plan| carries_stops(plan));
     made_way.into_iter().find_map(|plan| {
         let marks = plan.marks(plan.plan.metadata.annotations.as_ref());
         let uid = plan.plan.uid().unwrap_or_default();
@@ -198,7 +207,7 @@ pub(super) fn late_stops<'a>(s: &'a Snapshot<'_>, now: Timestamp) -> Option<(&'a
             if decision.action != Action::Reject && !takes_back {
                 continue;
             }
-            let identity = s.enforcement.identity(&decision.by, &uid, key, value);
+            let identity = o.enforcement.identity(&decision.by, &uid, key, value);
             let decided = decision.recorded(DecisionSource::ChangePlan, identity, plan.id());
             let is_new = match decided.action {
                 Action::Revoke => !is_taken_back(plan, &new, &decided),
@@ -214,8 +223,8 @@ pub(super) fn late_stops<'a>(s: &'a Snapshot<'_>, now: Timestamp) -> Option<(&'a
             }
         }
         if new.iter().any(|d| d.action == Action::Reject) {
-            let on_stage = plan.marks(s.stage.metadata.annotations.as_ref());
-            let stood = standing(s, plan, &on_stage, &marks, &new);
+            let on_stage = plan.marks(o.annotations);
+            let stood = standing(o, plan, &on_stage, &marks, &new);
             new.extend(stood);
         }
         let most = plan.room().max(usize::from(plan.rejected().is_none()));
@@ -232,7 +241,7 @@ fn carries_stops(plan: &PlanView) -> bool {
 }
 
 /// Whether a decision means anything in the state that the plan is in.
-fn says_something_now(s: &Snapshot<'_>, plan: &PlanView, decision: &Decision, now: Timestamp) -> bool {
+fn says_something_now(o: &Owner<'_>, plan: &PlanView, decision: &Decision, now: Timestamp) -> bool {
     let failed = plan.closed.as_ref().is_some_and(|c| c.reason == CloseReason::Failed);
     let open = !plan.is_over() && !plan.is_claimed();
     match decision.action {
@@ -240,36 +249,36 @@ fn says_something_now(s: &Snapshot<'_>, plan: &PlanView, decision: &Decision, no
         // admission policies keep rejects on the plan.
         Action::Reject => true,
         Action::Revoke => plan.closed.is_some() || open,
-        Action::Retry => failed && is_told_apart(s),
+        Action::Retry => failed && is_told_apart(o),
         Action::Approve | Action::Override => {
-            open && is_told_apart(s) && decision.until.is_none_or(|until| now < until)
+            open && is_told_apart(o) && decision.until.is_none_or(|until| now < until)
         }
     }
 }
 
 /// Whether it is known yet if the policies are in force. Before that, what would be recorded as unproven stays so for good.
-fn is_told_apart(s: &Snapshot<'_>) -> bool {
-    match s.enforcement.state {
-        InForceState::Unknown => s.gate.identity.value == IdentityNeeded::Any,
+fn is_told_apart(o: &Owner<'_>) -> bool {
+    match o.enforcement.state {
+        InForceState::Unknown => o.identity == IdentityNeeded::Any,
         InForceState::InForce | InForceState::NotInForce => true,
     }
 }
 
 /// Reports of the checks of this Stage on what has been deployed.
 fn reports(
-    s: &Snapshot<'_>,
+    o: &Owner<'_>,
     plan: &PlanView,
     uid: &str,
     marks: &Marks<'_>,
     proof: &mut Proof<'_>,
 ) -> Vec<Checked> {
-    if !plan.is_complete() || !is_told_apart(s) {
+    if !plan.is_complete() || !is_told_apart(o) {
         return Vec::new();
     }
-    let wanted = |name: &str| s.stage.spec.checks.iter().any(|c| c.name == name);
+    let wanted = |name: &str| o.checks.iter().any(|c| c.name == name);
     let mut new = Vec::new();
     for (key, value, report) in marks.reports.iter().filter(|(_, _, r)| wanted(&r.name)) {
-        let checked = report.recorded(s.enforcement.identity(&report.by, uid, key, value));
+        let checked = report.recorded(o.enforcement.identity(&report.by, uid, key, value));
         // The same words say something new where nothing proved before who had said them.
         let known = plan.checks.get(&report.name).is_some_and(|(c, _)| {
             Checked { identity: checked.identity, ..c.clone() } == checked

@@ -1,0 +1,68 @@
+//! Closing a plan: what has begun comes to its end, what has not is taken away first, so that nobody can execute it.
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::{Snapshot, environment::Toolkit};
+use crate::{
+    api::{CloseReason, Closed, Reason},
+    drive::{Progress, Withdrawn},
+    gate::{PlanView, owned_key},
+    plan::append,
+    verdict::{Need, Verdict, fold},
+};
+
+/// Closes the plan, or says what has to happen before.
+pub(super) fn close(
+    s: &Snapshot<'_>,
+    plan: &PlanView,
+    reason: CloseReason,
+    message: &str,
+    now: Timestamp,
+) -> Verdict {
+    let (mut ends, mut needs) = (Vec::new(), Vec::new());
+    let Some(content) = plan.proposal().bootstrap.as_ref() else {
+        return fold(
+            vec![Need::stuck(Reason::PlanFailed, "the plan proposes nothing")],
+            Reason::Withdrawing,
+            "",
+        );
+    };
+    for (key, claim) in plan.claims.iter().filter(|(key, _)| !plan.settled.contains_key(*key)) {
+        // Without its AwsAccount nobody here reaches the stack.
+        let Some(account) = s.accounts.of_id(&key.env.account) else { continue };
+        let toolkit = Toolkit::new(s, &key.env, account, plan, content);
+        match toolkit.drive(claim, false, now) {
+            Progress::Need(need) => needs.push(need),
+            Progress::Settle(end) => ends.push(*end),
+            Progress::Idle | Progress::Stop(_) => match toolkit.withdrawn(claim, now) {
+                Ok(Withdrawn::IsNotThere) => {}
+                Ok(Withdrawn::HasRun) => {
+                    let again = now.saturating_add(SignedDuration::from_secs(5)).ok();
+                    needs.push(Need::Wait(Reason::Withdrawing, format!("stack {key} is changing"), again));
+                }
+                Err(need) => needs.push(need),
+            },
+        }
+    }
+    // Change sets are made only once the gate was open: before anybody has decided there are none.
+    let unclaimed = plan.owned.iter().map(owned_key).filter(|key| {
+        !plan.decisions.is_empty() && !plan.claims.contains_key(key) && !plan.settled.contains_key(key)
+    });
+    for key in unclaimed {
+        let Some(account) = s.accounts.of_id(&key.env.account) else { continue };
+        needs.extend(Toolkit::new(s, &key.env, account, plan, content).unprepared(now).err());
+    }
+    let namespace = &s.installation.namespace;
+    if !ends.is_empty() {
+        let ledger = ends.into_iter().fold(plan.ledger(now), |l, x| l.with(|e| e.settled = Some(x)));
+        let what = "recording how the toolkit stacks came out";
+        return append(s.facts, namespace, plan, ledger, Reason::Withdrawing, what, now);
+    }
+    let doing = format!("closing plan {}", plan.name);
+    if !needs.is_empty() {
+        return fold(needs, Reason::Withdrawing, &doing);
+    }
+    let closed = Closed { reason, message: message.chars().take(1000).collect() };
+    let ledger = plan.ledger(now).with(|e| e.closed = Some(closed));
+    append(s.facts, namespace, plan, ledger, Reason::Withdrawing, &doing, now)
+}

@@ -1,0 +1,184 @@
+//! The gate of a change of toolkit stacks: before its first claim, and before each of them begins.
+
+use std::sync::Arc;
+
+use jiff::{SignedDuration, Timestamp};
+use kube::ResourceExt;
+
+use super::{Snapshot, environment::ceiling, snapshot::wanted};
+use crate::{
+    account::Accounts,
+    api::{Action, DecisionSource, Freeze, GATE_PREFIX, IdentityNeeded, Operation, Reason},
+    effect::LiveGate,
+    freeze::{Held, Touched, held, held_afterwards},
+    gate::{InForceState, PlanView, Tally, approval_value, in_force_for, tally},
+    latch::{has_been_rejected, is_forgotten, live_since_recorded},
+    verdict::{Need, Phase, Step, Verdict},
+    words::{AccountId, Env},
+};
+
+/// What opens the gate of a plan that is not claimed yet, or what is waited for.
+pub(super) fn before_claim(
+    s: &Snapshot<'_>,
+    plan: &PlanView,
+    accounts: &[AccountId],
+    now: Timestamp,
+) -> Result<Tally, Box<Verdict>> {
+    let namespace = &s.installation.namespace;
+    let tally = tally(plan, &s.gate, now);
+    let (held, thaws) = freezes(s, &s.freezes, &s.accounts, accounts, now);
+    let until = |v: Verdict, at: Option<Timestamp>| at.map_or(v.clone(), |at| v.until(at));
+    if !tally.passes() {
+        let wait = if plan.is_full(Action::Approve) {
+            let what = format!(
+                "needs {}, and the ledger of plan {} takes no more approvals: reject it, and change the spec",
+                tally.missing(),
+                plan.name
+            );
+            Verdict::rest(Phase::Stalled(Reason::LedgerFull), what)
+        } else {
+            Verdict::rest(Phase::Waiting(Reason::AwaitingApproval), asked(s, plan, &tally, &held, now))
+        };
+        let wait = until(until(wait, thaws), tally.changes).until(expires(s, plan));
+        return Err(Box::new(wait.waiting_for(tally.missing())));
+    }
+    if s.gate.rests_on_policies(&tally) && s.enforcement.state != InForceState::InForce {
+        let why = match s.enforcement.message.as_str() {
+            "" => "the admission policies have not been tried yet",
+            why => why,
+        };
+        let what = format!("it is approved, and waits: the gate wants verified identities, and {why}");
+        return Err(Box::new(
+            Verdict::rest(Phase::Waiting(Reason::PoliciesNotInForce), what).waiting_for("admission policies"),
+        ));
+    }
+    if let Some(first) = held.first().filter(|_| !tally.overridden) {
+        let what = format!(
+            "{}; it starts by itself then. In an emergency: kubectl -n {namespace} annotate plan {} {GATE_PREFIX}override{}={}",
+            first.told(),
+            plan.name,
+            plan.next_slot(Action::Override),
+            plan.id()
+        );
+        let v =
+            Verdict::rest(Phase::Waiting(Reason::Frozen), what).waiting_for(format!("freeze {}", first.name));
+        return Err(Box::new(until(until(v, thaws), tally.changes)));
+    }
+    Ok(tally)
+}
+
+/// A plan of which nothing proves that the controller wrote it: nothing is done with it, and nothing rests on it.
+pub(super) fn not_as_written(s: &Snapshot<'_>, plan: &PlanView) -> Verdict {
+    let namespace = &s.installation.namespace;
+    let message = format!(
+        "nothing proves that the controller wrote plan {0}: it was replaced while the admission policies were away, or the Secret \
+         stackgate-hmac is another one by now. Nothing of it runs, whoever approves it. An administrator deletes it: kubectl -n \
+         {namespace} delete plan {0}",
+        plan.name
+    );
+    Verdict::rest(Phase::Stalled(Reason::PlanFailed), message).waiting_for("the plan to be deleted")
+}
+
+/// When a plan that waits is over.
+pub(super) fn expires(s: &Snapshot<'_>, plan: &PlanView) -> Timestamp {
+    plan.opened_time.saturating_add(s.gate.plan_ttl.value).unwrap_or(Timestamp::MAX)
+}
+
+fn asked(s: &Snapshot<'_>, plan: &PlanView, tally: &Tally, held: &[Held], now: Timestamp) -> String {
+    let (namespace, name) = (&s.installation.namespace, &plan.name);
+    let unheard = plan.unheard(plan.plan.metadata.annotations.as_ref(), DecisionSource::ChangePlan, now);
+    let unheard = unheard.into_iter().map(|(key, why)| format!("{key}: {why}"));
+    let not_counted: Vec<String> = tally.not_counted.iter().cloned().chain(unheard).take(4).collect();
+    let not_counted = match not_counted.as_slice() {
+        [] => String::new(),
+        list => format!("; does not count: {}", list.join("; ")),
+    };
+    let unheeded = match (s.gate.identity.value, s.enforcement.state) {
+        (IdentityNeeded::Verified, InForceState::NotInForce) => format!(
+            "; what is decided now does not count, since the gate wants verified identities, and {}",
+            s.enforcement.message
+        ),
+        (IdentityNeeded::Verified, InForceState::InForce | InForceState::Unknown)
+        | (IdentityNeeded::Any, _) => String::new(),
+    };
+    format!(
+        "needs {}; read it: kubectl -n {namespace} describe plan {name}; let it run: kubectl -n {namespace} annotate plan {name} \
+         {GATE_PREFIX}approve{}={}{}{unheeded}{not_counted}",
+        tally.missing(),
+        plan.next_slot(Action::Approve),
+        approval_value(plan, tally),
+        held_afterwards(held, tally.overridden),
+    )
+}
+
+fn freezes(
+    s: &Snapshot<'_>,
+    list: &[Arc<Freeze>],
+    all: &Accounts,
+    accounts: &[AccountId],
+    now: Timestamp,
+) -> (Vec<Held>, Option<Timestamp>) {
+    let touched = Touched { namespace: &s.installation.namespace, accounts, operation: Operation::Bootstrap };
+    held(list, all, touched, now)
+}
+
+/// What stands against beginning in an environment, as a look shows it that came after the claim. `Some`: something does.
+pub(super) fn stands(s: &Snapshot<'_>, plan: &PlanView, env: &Env, now: Timestamp) -> Step<Option<String>> {
+    let live = live_since_recorded(&s.owner(), plan, now)?;
+    let soon = |what: &str| {
+        let again = now.saturating_add(SignedDuration::from_secs(5)).ok();
+        Err(Need::Wait(Reason::Executing, format!("{what} {}", plan.name), again))
+    };
+    if has_been_rejected(plan, live) {
+        return soon("a reject has just been written on plan");
+    }
+    if is_forgotten(s.facts, live) {
+        return soon("the API server does not hold what was recorded of plan");
+    }
+    if s.enforcement.state == InForceState::Unknown && s.gate.identity.value == IdentityNeeded::Verified {
+        return soon("the admission policies are being tried, for plan");
+    }
+    Ok(stops(s, plan, env, live, now))
+}
+
+fn stops(s: &Snapshot<'_>, plan: &PlanView, env: &Env, live: &LiveGate, now: Timestamp) -> Option<String> {
+    if !plan.opening_is_proven {
+        return Some("nothing proves that the controller wrote what the plan proposes".to_owned());
+    }
+    let Some(bootstrap) = &live.bootstrap else { return Some("the Bootstrap is gone".to_owned()) };
+    if bootstrap.uid().as_deref() != Some(s.uid.as_str()) || bootstrap.metadata.deletion_timestamp.is_some() {
+        return Some("the Bootstrap is being deleted, or was made anew".to_owned());
+    }
+    if wanted(bootstrap).ok().as_ref() != plan.proposal().bootstrap.as_ref() {
+        return Some("the spec of the Bootstrap was changed".to_owned());
+    }
+    let there = Accounts::new(live.accounts.iter().cloned().map(Arc::new).collect());
+    let selected = there.selected(&bootstrap.spec.accounts);
+    let Some(account) = selected.iter().find(|a| a.spec.account_id == env.account) else {
+        return Some(format!("the Bootstrap does not select account {} any more", env.account));
+    };
+    if let Some(twin) = there.twin(account) {
+        return Some(format!(
+            "AwsAccounts {} and {} have the same accountID",
+            account.name_any(),
+            twin.name_any()
+        ));
+    }
+    if let Err(Need::Stuck(_, why, _)) = ceiling(&bootstrap.spec, account) {
+        return Some(why);
+    }
+    let gate = in_force_for(bootstrap, selected.iter().copied());
+    let tally = tally(plan, &gate, plan.counted_at(now));
+    if !tally.passes() {
+        return Some(format!("the gate asks for {} now", tally.missing()));
+    }
+    let the_same = live.policies.is_some() && live.policies == s.enforcement.fingerprint;
+    if plan.settled.is_empty() && gate.rests_on_policies(&tally) && !the_same {
+        return Some(
+            "the admission policies that prove who decided are not those any more that did".to_owned(),
+        );
+    }
+    let list: Vec<Arc<Freeze>> = live.freezes.iter().cloned().map(Arc::new).collect();
+    let (held, _) = freezes(s, &list, &there, std::slice::from_ref(&env.account), now);
+    held.first().filter(|_| !tally.overridden).map(Held::told)
+}

@@ -1,0 +1,114 @@
+//! Opening a plan: for what the toolkit stacks shall hold, or again for what they were to hold before.
+
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use kube::ResourceExt;
+
+use super::{
+    Snapshot,
+    change::{Told, told},
+    gate::not_as_written,
+};
+use crate::{
+    api::{
+        Action, BootstrapProposal, CloseReason, Decided, LABEL_BOOTSTRAP, Opened, Operation, Proposal,
+        ProposalKind, Reason,
+    },
+    change::b1,
+    effect::{Effect, NewPlan, Record},
+    gate::{Ledger, PlanView},
+    plan::append,
+    verdict::{Verdict, ask, fold},
+    words::ChangeId,
+};
+
+/// Opens the plan of this content.
+pub(super) fn open(s: &Snapshot<'_>, wanted: &BootstrapProposal, now: Timestamp) -> Verdict {
+    let last = s.carried_out_last();
+    let back = last.filter(|p| p.proposal().bootstrap.as_ref() == Some(wanted));
+    let executed_last = last.and_then(|p| match p.id() {
+        ChangeId::Bootstrap(id) => Some(id),
+        ChangeId::Stage(_) => None,
+    });
+    let stack_name = wanted.toolkit_stack_name.as_str();
+    let id = ChangeId::Bootstrap(b1(&s.uid, executed_last, stack_name, &wanted.template, &wanted.parameters));
+    if let Some(plan) = back.or_else(|| s.plans.iter().find(|p| *p.id() == id).map(|p| &**p)) {
+        return open_again(s, plan, now);
+    }
+    match told(s, wanted, now) {
+        Ok(told) => open_new(s, wanted, id, told, now),
+        Err(need) => fold(vec![need], Reason::Planning, "looking at what the toolkit stacks hold"),
+    }
+}
+
+fn opened(s: &Snapshot<'_>) -> Opened {
+    Opened {
+        order: s.newest().map_or(1, |p| p.order.saturating_add(1)),
+        release: None,
+        request: s.request(),
+        cdk_stage: None,
+        parameters: None,
+        secrets: false,
+        owned: s.owned().into_values().collect(),
+    }
+}
+
+fn open_new(
+    s: &Snapshot<'_>,
+    wanted: &BootstrapProposal,
+    id: ChangeId,
+    told: Option<Told>,
+    now: Timestamp,
+) -> Verdict {
+    let name = s.bootstrap.name_any();
+    let (changed, risks) = told.map(|t| (t.change, t.risks)).unzip();
+    let plan = NewPlan {
+        namespace: s.installation.namespace.clone(),
+        name: format!("{name}-{}", id.digits()),
+        proposal: Proposal {
+            kind: ProposalKind::Bootstrap,
+            name: name.clone(),
+            uid: s.uid.clone(),
+            operation: Operation::Bootstrap,
+            id,
+            release: None,
+            a1: None,
+            replaces: None,
+            risks: risks.unwrap_or_default(),
+            compared: None,
+            stacks: Vec::new(),
+            unused_parameters: Vec::new(),
+            bootstrap: Some(wanted.clone()),
+            changed,
+        },
+        ledger: Ledger::new(now).with(|e| e.opened = Some(opened(s))).entries(),
+        owner: ("Bootstrap", name.clone(), s.uid.clone()),
+        label: (LABEL_BOOTSTRAP, name),
+    };
+    let effect = Effect::Record(Record::OpenPlan(Box::new(plan)));
+    fold(vec![ask(s.facts, effect, now)], Reason::Planning, "writing the plan")
+}
+
+/// The same change again. What was approved of one that failed counts on, where somebody has asked to try it again: nothing of
+/// what they read is another one.
+fn open_again(s: &Snapshot<'_>, plan: &PlanView, now: Timestamp) -> Verdict {
+    let failed = plan.closed.as_ref().is_some_and(|c| c.reason == CloseReason::Failed);
+    let is_retried = failed && plan.rejected().is_none() && plan.retried(s.gate.identity.value).is_some();
+    let carried: Vec<Decided> = plan
+        .decisions
+        .iter()
+        .filter(|_| is_retried)
+        .filter(|r| match r.decided.action {
+            Action::Approve | Action::Revoke => true,
+            Action::Override | Action::Reject | Action::Retry => false,
+        })
+        .map(|r| Decided { since: Some(Time(r.since)), ..r.decided.clone() })
+        .collect();
+    if !plan.opening_is_proven {
+        return not_as_written(s, plan);
+    }
+    let ledger = plan.ledger(now).with(|e| e.opened = Some(opened(s)));
+    let ledger = carried.into_iter().fold(ledger, |l, d| l.with(|e| e.decided = Some(d)));
+    let namespace = &s.installation.namespace;
+    append(s.facts, namespace, plan, ledger, Reason::Planning, "opening the plan again", now)
+}

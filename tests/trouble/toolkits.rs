@@ -1,0 +1,88 @@
+//! Toolkit stacks that are there are changed by plan and approval.
+
+use anyhow::{Context, Result, ensure};
+use serde_json::{Value, json};
+use stackgate_testbed::scenario::{Case, Kind, LONG, SOON, World};
+
+use super::world;
+
+/// The controller's namespace, in which the plans of Bootstraps lie.
+const OURS: &str = "stackgate-system";
+const LOOKUP: &str = "/spec/proposal/bootstrap/parameters/TrustedAccountsForLookup";
+
+/// The newest plan that asks for that trust: its name and id.
+fn plan_for(world: &World, case: &Case, trusted: &str) -> Result<(String, String)> {
+    let plans = world.objects(Kind::ChangePlan, Some(OURS))?;
+    let of_case = plans.iter().filter(|p| p.text("/spec/proposal/name") == case.name);
+    let plan = of_case.filter(|p| p.text(LOOKUP) == trusted).last().context("no such plan")?;
+    Ok((plan.name().to_owned(), plan.text("/spec/proposal/id").to_owned()))
+}
+
+fn trust(world: &World, case: &mut Case, accounts: &Value) -> Result<()> {
+    case.bootstrap["spec"]["trustedAccountsForLookup"] = accounts.clone();
+    world.kubectl().apply(&case.bootstrap.to_string()).map(drop)
+}
+
+fn shows(world: &World, case: &Case, condition: &str, reason: &str) -> Result<()> {
+    let what = format!("it is {condition}, {reason}");
+    world.until((Kind::Bootstrap, "", &case.name), &what, LONG, |object| {
+        object.is(condition, Some(reason)).then_some(())
+    })
+}
+
+/// Whom the toolkit stack trusts in CloudFormation.
+fn trusted(world: &World, case: &Case) -> Result<String> {
+    let found = world.aws.call(&case.account, "cloudformation", "DescribeStacks", &json!({}))?;
+    let stacks = found["Stacks"].as_array().context("no stacks")?;
+    let name = case.bootstrap["spec"]["toolkitStackName"].as_str().context("no name")?;
+    let stack = stacks.iter().find(|s| s["StackName"] == name).context("no toolkit stack")?;
+    let parameters = stack["Parameters"].as_array().context("no parameters")?;
+    let value = parameters.iter().find(|p| p["ParameterKey"] == "TrustedAccountsForLookup");
+    Ok(value.and_then(|p| p["ParameterValue"].as_str()).unwrap_or_default().to_owned())
+}
+
+fn annotate(world: &World, plan: &str, annotation: String) -> Result<()> {
+    let command = ["-n", OURS, "annotate", "plan", plan, &annotation].map(str::to_owned);
+    world.decide(&command).map(drop)
+}
+
+#[test]
+fn more_trust_waits_for_an_approval_and_less_of_it_comes_back_without_one() -> Result<()> {
+    let world = world()?;
+    let mut case = Case::new(world, "changed-bootstrap")?;
+    // There are no admission policies here.
+    case.bootstrap["spec"]["gate"] = json!({ "identity": "Any" });
+    case.bootstrap(world)?;
+    trust(world, &mut case, &json!(["444444444444"]))?;
+    shows(world, &case, "Waiting", "AwaitingApproval")?;
+    shows(world, &case, "Ready", "Bootstrapped")?;
+    ensure!(trusted(world, &case)?.is_empty(), "changed before anybody has approved");
+    let (plan, id) = plan_for(world, &case, "444444444444")?;
+    world.until((Kind::ChangePlan, OURS, &plan), "it tells what differs, and the risk", SOON, |p| {
+        let told = p.list("/spec/proposal/changed/differences");
+        let says = told.iter().any(|line| line == "TrustedAccountsForLookup: + 444444444444");
+        (says && p.text("/status/risk").contains("iam") && p.text("/status/state") == "AwaitingApproval")
+            .then_some(())
+    })?;
+
+    // What was there before is what nobody has to approve.
+    trust(world, &mut case, &json!([]))?;
+    shows(world, &case, "UpToDate", "Bootstrapped")?;
+    trust(world, &mut case, &json!(["444444444444"]))?;
+    shows(world, &case, "Waiting", "AwaitingApproval")?;
+    ensure!(
+        plan_for(world, &case, "444444444444")? == (plan.clone(), id.clone()),
+        "the same change, another id"
+    );
+
+    annotate(world, &plan, format!("gate.stackgate.dev/approve={id}"))?;
+    world.until((Kind::ChangePlan, OURS, &plan), "it says what is missing", SOON, |p| {
+        p.text("/status/needs").contains("ack iam").then_some(())
+    })?;
+    annotate(world, &plan, format!("gate.stackgate.dev/approve.acked={id};ack=iam"))?;
+    shows(world, &case, "UpToDate", "Bootstrapped")?;
+    ensure!(trusted(world, &case)? == "444444444444");
+    world.until((Kind::ChangePlan, OURS, &plan), "it is carried out", SOON, |p| {
+        (p.text("/status/state") == "Succeeded").then_some(())
+    })
+}
