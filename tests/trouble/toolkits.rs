@@ -14,7 +14,7 @@ const LOOKUP: &str = "/spec/proposal/bootstrap/parameters/TrustedAccountsForLook
 fn plan_for(world: &World, case: &Case, trusted: &str) -> Result<(String, String)> {
     let plans = world.objects(Kind::ChangePlan, Some(OURS))?;
     let of_case = plans.iter().filter(|p| p.text("/spec/proposal/name") == case.name);
-    let plan = of_case.filter(|p| p.text(LOOKUP) == trusted).last().context("no such plan")?;
+    let plan = of_case.rev().find(|p| p.text(LOOKUP) == trusted).context("no such plan")?;
     Ok((plan.name().to_owned(), plan.text("/spec/proposal/id").to_owned()))
 }
 
