@@ -4,14 +4,23 @@ use std::collections::BTreeSet;
 
 use jiff::SignedDuration;
 use stackgate_core::{
-    api::{GateField, IdentityNeeded, Leftover, Promotion, RequireApproval, RiskClass, Stage},
+    api::{Bootstrap, GateField, IdentityNeeded, Leftover, Promotion, RequireApproval, RiskClass, Stage},
     gate::{InForce, Sourced},
 };
 
 /// Reads `status.effectiveGate`. `None`: it is not there yet, or a newer version wrote it.
 #[must_use]
 pub fn from_status(stage: &Stage) -> Option<InForce> {
-    let fields = &stage.status.as_ref()?.effective_gate;
+    read_all(&stage.status.as_ref()?.effective_gate)
+}
+
+/// The same of a Bootstrap.
+#[must_use]
+pub fn from_bootstrap(bootstrap: &Bootstrap) -> Option<InForce> {
+    read_all(&bootstrap.status.as_ref()?.effective_gate)
+}
+
+fn read_all(fields: &[GateField]) -> Option<InForce> {
     Some(InForce {
         require_approval: read(fields, "requireApproval", |v| match v {
             "Never" => Some(RequireApproval::Never),

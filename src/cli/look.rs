@@ -6,15 +6,16 @@ use futures::future::join_all;
 use kube::ResourceExt as _;
 use stackgate_core::{
     account::Accounts,
-    api::{ChangePlan, ProposalKind, RiskClass, Stage},
+    api::{Bootstrap, ChangePlan, ProposalKind, RiskClass, Stage},
     freeze::{Touched, held},
-    gate::{InForce, PlanView, in_force},
+    gate::{InForce, PlanView, in_force, in_force_for},
+    words::AccountId,
 };
 
 use super::{
     desk::Desk,
     fail::Fail,
-    gate::from_status,
+    gate::{from_bootstrap, from_status},
     named::Named,
     view::{GateFrom, PlanReport, Seen, report},
 };
@@ -182,12 +183,26 @@ impl Desk {
     ) -> Result<Sight, Fail> {
         let now = self.now();
         let accounts = self.accounts().await?;
-        let gate = stage.as_deref().and_then(|stage| gate_of(stage, accounts.as_ref()));
+        let bootstrap = self.bootstrap_of(&view).await?;
+        let gate = match (&bootstrap, &accounts) {
+            (Some(bootstrap), Some(accounts)) => {
+                let selected = accounts.selected(&bootstrap.spec.accounts);
+                Some((in_force_for(bootstrap, selected), GateFrom::Objects))
+            }
+            (Some(bootstrap), None) => from_bootstrap(bootstrap).map(|gate| (gate, GateFrom::Status)),
+            (None, accounts) => stage.as_deref().and_then(|stage| gate_of(stage, accounts.as_ref())),
+        };
         let held = match (self.session.freezes().await?, &accounts) {
             (Readable::Read(freezes), Some(accounts)) => {
+                let of_bootstrap = bootstrap.iter().flat_map(|b| accounts.selected(&b.spec.accounts));
+                let touches: Vec<AccountId> = view
+                    .accounts()
+                    .into_iter()
+                    .chain(of_bootstrap.map(|a| a.spec.account_id.clone()))
+                    .collect();
                 let touched = Touched {
                     namespace: view.plan.metadata.namespace.as_deref().unwrap_or_default(),
-                    accounts: &view.accounts(),
+                    accounts: &touches,
                     operation: view.proposal().operation,
                 };
                 Some(held(&freezes, accounts, touched, now).0)
@@ -205,6 +220,18 @@ impl Desk {
             invoked: &self.invoked,
         });
         Ok(Sight { view, stage, gate, newer, may_ack, report })
+    }
+}
+
+impl Desk {
+    /// The Bootstrap whose toolkit stacks a plan changes; one that only makes them stands before no gate.
+    async fn bootstrap_of(&self, view: &PlanView) -> Result<Option<Arc<Bootstrap>>, Fail> {
+        let p = view.proposal();
+        if p.changed.is_none() {
+            return Ok(None);
+        }
+        let Readable::Read(all) = self.session.bootstraps().await? else { return Ok(None) };
+        Ok(all.into_iter().find(|b| b.uid().as_deref() == Some(p.uid.as_str())))
     }
 }
 

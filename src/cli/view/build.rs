@@ -5,7 +5,7 @@ use stackgate_core::{
     api::{CheckResult, IdentityNeeded, ProposalKind, ReleaseRef, RiskClass, Stage, user_name},
     freeze::Held,
     gate::{InForce, PlanView, Tally},
-    plan::change_text,
+    plan::{change_text, toolkit_change_text},
 };
 
 use super::{
@@ -67,7 +67,8 @@ pub fn report(s: &Seen<'_>) -> PlanReport {
         operation: p.operation,
         release: s.view.release.as_ref().or(p.release.as_ref()).map(release),
         replaces: p.replaces.as_ref().map(release),
-        change: change_text(&p.stacks),
+        change: p.changed.as_ref().map_or_else(|| change_text(&p.stacks), toolkit_change_text),
+        differences: p.changed.iter().flat_map(|c| &c.differences).map(Into::into).collect(),
         stacks: stacks::stacks(s.view),
         risks: risks::risks(s.view),
         compared: p.compared.as_ref().map(|c| ComparedShown {
@@ -130,7 +131,7 @@ fn message(s: &Seen<'_>, standing: &Standing) -> Text {
     match standing.state {
         State::AwaitingApproval => format!("needs {}", count.map(Tally::missing).unwrap_or_default()).into(),
         State::Observing => {
-            "shows what would happen: with spec.mode: Observe of its Stage nothing runs".into()
+            "shows what would happen: with spec.mode: Observe nothing runs".into()
         }
         State::Approved => {
             let what = match count.and_then(|c| c.by_rule) {
@@ -165,7 +166,9 @@ fn message(s: &Seen<'_>, standing: &Standing) -> Text {
         State::Pending if is_orphaned(s.view, s.stage) => {
             "can never run: its Stage is gone, or was made anew".into()
         }
-        State::Pending if s.view.proposal().kind == ProposalKind::Bootstrap => "bootstrapping".into(),
+        State::Pending if s.view.proposal().kind == ProposalKind::Bootstrap && s.view.proposal().changed.is_none() => {
+            "bootstrapping".into()
+        }
         State::Pending => "its gate is not known".into(),
     }
 }

@@ -20,6 +20,7 @@ pub fn changed(shown: &PlanReport, now: &PlanReport) -> Vec<String> {
         release,
         replaces,
         change: _,
+        differences,
         stacks,
         risks,
         compared,
@@ -46,6 +47,10 @@ pub fn changed(shown: &PlanReport, now: &PlanReport) -> Vec<String> {
     differ(
         *operation != now.operation || *release != now.release || *replaces != now.replaces,
         "it is for another release".to_owned(),
+    );
+    differ(
+        *differences != now.differences,
+        "what differs in the toolkit stacks is something else".to_owned(),
     );
     differ(*risks != now.risks, "the risks differ".to_owned());
     differ(*stacks != now.stacks, "the stacks differ".to_owned());

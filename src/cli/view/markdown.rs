@@ -25,6 +25,7 @@ pub fn markdown(r: &PlanReport, now: Timestamp) -> String {
 
 fn rendered(r: &PlanReport, now: Timestamp, with_changes: bool) -> String {
     let mut out = head(r, now);
+    out.push_str(&toolkits(r));
     out.push_str(&risks(r));
     out.push_str(&compared(r));
     out.push_str(&stacks(r, with_changes));
@@ -105,6 +106,11 @@ fn compared(r: &PlanReport) -> String {
     }
     let list: String = c.differences.iter().map(|d| format!("- {}\n", code(d))).collect();
     titled("Upstream", &format!("**Differs** from what {when}:\n\n{list}"))
+}
+
+fn toolkits(r: &PlanReport) -> String {
+    let list: String = r.differences.iter().map(|line| format!("- {}\n", code(line))).collect();
+    titled("Toolkit stacks", &list)
 }
 
 fn stacks(r: &PlanReport, with_changes: bool) -> String {

@@ -75,7 +75,7 @@ pub(super) fn gate(r: &PlanReport) -> String {
         .collect();
     let mut out = table("  ", &rows);
     if r.gate.from == GateFrom::Status {
-        out.push_str("  as the status of the Stage says: you may not read AwsAccounts\n");
+        out.push_str("  as the status says: you may not read AwsAccounts\n");
     }
     out
 }

@@ -46,6 +46,9 @@ pub struct PlanReport {
     pub replaces: Option<ReleaseShown>,
     /// Numbers of all stacks: `+3 ~1 -0`.
     pub change: String,
+    /// What differs in what toolkit stacks hold, a line each.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub differences: Vec<Text>,
     /// The stacks, in the order of the deployment.
     pub stacks: Vec<StackShown>,
     /// All that is dangerous, gravest class first.

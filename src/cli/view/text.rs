@@ -17,6 +17,8 @@ use super::{
 #[must_use]
 pub fn text(r: &PlanReport, now: Timestamp) -> String {
     let mut out = head(r, now);
+    let differences = r.differences.iter().map(|line| format!("  {line}\n")).collect::<String>();
+    section(&mut out, "Toolkit stacks", &differences);
     section(&mut out, "Stacks", &r.stacks.iter().map(stack).collect::<String>());
     section(&mut out, "Risks", &risks(r));
     section(&mut out, "Upstream", &compared(r));

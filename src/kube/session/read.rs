@@ -14,7 +14,7 @@ use kube::{
     api::{ListParams, PostParams},
 };
 use serde::de::DeserializeOwned;
-use stackgate_core::api::{AwsAccount, ChangePlan, Freeze, GROUP, LABEL_STAGE, Stage};
+use stackgate_core::api::{AwsAccount, Bootstrap, ChangePlan, Freeze, GROUP, LABEL_STAGE, Stage};
 use tokio::time::timeout;
 
 use super::{CallError, Denied, Session};
@@ -110,6 +110,14 @@ impl Session {
             None => Api::all(self.client.clone()),
         };
         pages(&api, ListParams::default()).await
+    }
+
+    /// All Bootstraps, where this person may read them.
+    ///
+    /// # Errors
+    /// When the API server does not answer.
+    pub async fn bootstraps(&self) -> Result<Readable<Bootstrap>, CallError> {
+        readable(pages(&Api::all(self.client.clone()), ListParams::default()).await)
     }
 
     /// All AwsAccounts, where this person may read them.

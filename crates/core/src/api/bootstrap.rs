@@ -7,7 +7,7 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::gate::Gate;
+use super::{gate::Gate, stage::GateField};
 use crate::words::{AccountId, Qualifier, Region, Span, StackName};
 
 /// What `cdk bootstrap` would do, for one qualifier, in many accounts.
@@ -170,6 +170,10 @@ pub struct BootstrapStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 253))]
     pub plan: Option<String>,
+    /// The gate in force for changes, field by field, each with the object that demands it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 16), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["field"]))]
+    pub effective_gate: Vec<GateField>,
     /// One row per account and region; at most 64, those with problems first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 64))]

@@ -53,18 +53,9 @@ pub fn decide(s: &Snapshot<'_>, now: Timestamp) -> (Verdict, Vec<EnvironmentStat
         BootstrapMode::Observe => return existing(s, &environments, now),
         BootstrapMode::Manage => {}
     }
+    let refused = all_refused(s, &environments);
     let Some(plan) = s.newest() else {
-        // A plan that may go nowhere is none.
-        let refused = environments.iter().map(|(env, account)| (env, allowed(s, env, account)));
-        let refused: Vec<_> = refused.filter_map(|(env, r)| Some((env, r.err()?))).collect();
-        if refused.len() < environments.len() {
-            return alone(open(s, &wanted, now));
-        }
-        let rows = refused.iter().map(|(env, need)| EnvironmentState::Need(need.clone()).row(env)).collect();
-        return (
-            fold(refused.into_iter().map(|(_, need)| need).collect(), Reason::Planning, "reading the spec"),
-            rows,
-        );
+        return refused.unwrap_or_else(|| alone(open(s, &wanted, now)));
     };
     if !plan.opening_is_proven && plan.closed.is_none() {
         return alone(not_as_written(s, plan));
@@ -76,7 +67,10 @@ pub fn decide(s: &Snapshot<'_>, now: Timestamp) -> (Verdict, Vec<EnvironmentStat
     if let Some(closed) = &plan.closed {
         return match over(s, plan, closed, same) {
             Some(v) => shown(s, plan, &environments, v, now),
-            None => alone(open(s, &wanted, now)),
+            None => match refused {
+                Some((verdict, _)) => shown(s, plan, &environments, verdict, now),
+                None => alone(open(s, &wanted, now)),
+            },
         };
     }
     if let Some(reject) = plan.rejected() {
@@ -86,6 +80,20 @@ pub fn decide(s: &Snapshot<'_>, now: Timestamp) -> (Verdict, Vec<EnvironmentStat
         return alone(close(s, plan, CloseReason::Superseded, "the spec asks for something else now", now));
     }
     carried_out(s, plan, &wanted, &environments, now)
+}
+
+/// Where no account takes what the spec asks for there is nothing to plan: nobody is asked to approve what goes nowhere.
+fn all_refused(
+    s: &Snapshot<'_>,
+    environments: &Environments<'_>,
+) -> Option<(Verdict, Vec<EnvironmentStatus>)> {
+    let refused = environments.iter().map(|(env, account)| (env, allowed(s, env, account)));
+    let refused: Vec<_> = refused.filter_map(|(env, r)| Some((env, r.err()?))).collect();
+    (refused.len() == environments.len()).then(|| {
+        let rows = refused.iter().map(|(env, need)| EnvironmentState::Need(need.clone()).row(env)).collect();
+        let needs = refused.into_iter().map(|(_, need)| need).collect();
+        (fold(needs, Reason::Planning, "reading the spec"), rows)
+    })
 }
 
 /// What people have written is recorded before anything else.
@@ -198,6 +206,9 @@ fn carried_out(
         }
         let accounts: BTreeSet<AccountId> = environments.keys().map(|env| env.account.clone()).collect();
         let accounts: Vec<AccountId> = accounts.into_iter().collect();
+        if let Some((verdict, _)) = all_refused(s, environments) {
+            return shown(s, plan, environments, verdict.until(expires(s, plan)), now);
+        }
         match before_claim(s, plan, &accounts, now) {
             Ok(open) => tally = Some(open),
             Err(wait) => return shown(s, plan, environments, *wait, now),

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use super::Snapshot;
 use crate::{
-    api::{BootstrapStatus, ConditionType, Conditions, EnvironmentStatus, Reason},
+    api::{BootstrapMode, BootstrapStatus, ConditionType, Conditions, EnvironmentStatus, Reason},
     verdict::{Phase, Verdict},
 };
 
@@ -21,9 +21,10 @@ pub fn status(
 ) -> BootstrapStatus {
     let before = s.bootstrap.status.as_ref().map_or(&[][..], |st| &st.conditions);
     let done = matches!(v.phase, Phase::Done(_));
-    // Whoever waits for a person has what there was before, if that is there.
-    let stands =
-        matches!(v.phase, Phase::Waiting(_)) && !rows.is_empty() && rows.iter().all(|r| r.version.is_some());
+    // Where a change waits, or cannot be had, what there was before works on.
+    let stands = matches!(v.phase, Phase::Waiting(_) | Phase::Stalled(_))
+        && !rows.is_empty()
+        && rows.iter().all(|r| r.version.is_some());
     let reason = v.phase.reason();
     let list = Conditions::new(before, s.bootstrap.metadata.generation, now)
         .with(
@@ -54,6 +55,10 @@ pub fn status(
         state: Some(reason.as_str().to_owned()),
         ready: counted,
         plan: s.newest().map(|p| p.name.clone()),
+        effective_gate: match s.bootstrap.spec.mode.unwrap_or_default() {
+            BootstrapMode::Manage => s.gate.shown(),
+            BootstrapMode::Observe => Vec::new(),
+        },
         environments: rows,
     }
 }

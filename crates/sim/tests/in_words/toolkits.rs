@@ -356,3 +356,27 @@ fn a_crash_or_a_lost_reply_at_any_effect_comes_to_the_same_end() {
 fn two_leaders_come_to_the_same_end() {
     ends_well(story(Vec::new(), 2), "two");
 }
+
+#[test]
+fn nobody_is_asked_to_approve_what_no_account_takes() {
+    let mut run = bootstrapped();
+    for name in ["dev", "test", "prod"] {
+        let cluster = &mut run.world().cluster;
+        let Some(Object::Account(mut account)) =
+            cluster.objects.0.get(&ObjectKey::Account(name.to_owned())).cloned()
+        else {
+            panic!("no account {name}");
+        };
+        let most = serde_json::json!({ "trustedAccounts": ["111111111111"] });
+        Arc::make_mut(&mut account).spec.allowed_bootstrap = Some(serde_json::from_value(most).unwrap());
+        cluster.put(Object::Account(account));
+    }
+    trust(&mut run, &["111111111111", "222222222222"]);
+    minutes(&mut run, 10);
+    assert_eq!((state(&mut run).as_str(), is(&mut run, "Ready")), ("AccountNotAllowed", true));
+    let waiting = plans(&mut run).iter().filter(|p| p.closed.is_none() && !p.is_claimed()).count();
+    assert_eq!((waiting, plans(&mut run).len()), (0, 1));
+    trust(&mut run, &["111111111111"]);
+    minutes(&mut run, 10);
+    assert_eq!(state(&mut run), "Bootstrapped");
+}
