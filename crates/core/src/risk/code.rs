@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 use super::{
+    elsewhere,
     moved::Moved,
     pair::{Pair, is_in_place, properties},
     reference::{Reference, references},
@@ -25,6 +26,8 @@ enum Key {
     Any,
     /// In its tag or digest only: it names an image.
     Image,
+    /// From one resource of the template to another: it names a version.
+    Version,
 }
 
 /// Every change of a task definition makes a new revision of it; the one before stays where it runs.
@@ -36,7 +39,7 @@ const KEYS: [(&str, &[&str], Key); 25] = [
     ("AWS::Lambda::Function", &["Code", "S3ObjectVersion"], Key::Any),
     ("AWS::Lambda::Function", &["Code", "ZipFile"], Key::Any),
     ("AWS::Lambda::Function", &["Code", "ImageUri"], Key::Image),
-    ("AWS::Lambda::Alias", &["FunctionVersion"], Key::Any),
+    ("AWS::Lambda::Alias", &["FunctionVersion"], Key::Version),
     ("AWS::Serverless::Function", &["CodeUri", "Key"], Key::Any),
     ("AWS::Serverless::Function", &["CodeUri", "Version"], Key::Any),
     ("AWS::Serverless::Function", &["ImageUri"], Key::Image),
@@ -70,16 +73,17 @@ const KEYS: [(&str, &[&str], Key); 25] = [
         ],
         Key::Any,
     ),
-    ("AWS::ElasticBeanstalk::Environment", &["VersionLabel"], Key::Any),
+    ("AWS::ElasticBeanstalk::Environment", &["VersionLabel"], Key::Version),
 ];
+
+/// Where a type names its code.
+fn keys(kind: &str) -> Vec<(&'static [&'static str], Key)> {
+    KEYS.iter().filter(|(of, ..)| *of == kind).map(|(_, path, key)| (*path, *key)).collect()
+}
 
 /// Whether a resource gets other code and nothing else, by what the templates say. The change list, where there is one, has to agree.
 pub(super) fn is_code_only(old: &Resource, new: &Resource, changes: &[&Change]) -> bool {
-    let keys: Vec<(&[&str], Key)> = KEYS
-        .iter()
-        .filter(|(kind, ..)| *kind == new.resource_type)
-        .map(|(_, path, key)| (*path, *key))
-        .collect();
+    let keys = keys(&new.resource_type);
     if keys.is_empty() || old.resource_type != new.resource_type {
         return false;
     }
@@ -118,6 +122,28 @@ fn is_by_other_code(detail: &ValueSource) -> bool {
     }
 }
 
+/// The properties of a resource with its code cut out, and the layers that are code as well.
+pub(super) fn besides(resource: &Resource) -> Value {
+    let mut body = without(resource.body.clone(), &keys(&resource.resource_type));
+    let mut rest = body.get_mut("Properties").map(Value::take).unwrap_or_default();
+    if let Some(object) = rest.as_object_mut() {
+        object.remove("Layers");
+    }
+    rest
+}
+
+/// What names the code of a resource, other than by the place of an image; the property that it stands in, and whether only a resource of
+/// the template may be named.
+pub(super) fn named(resource: &Resource) -> impl Iterator<Item = (&'static str, &Value, bool)> {
+    let at = |(path, key): (&'static [&'static str], Key)| {
+        let top = path.first().copied()?;
+        let value = path.iter().try_fold(resource.body.get("Properties")?, |at, step| at.get(*step))?;
+        Some((top, value, matches!(key, Key::Version)))
+    };
+    let is_place = |(_, key): &(&[&str], Key)| matches!(key, Key::Image);
+    keys(&resource.resource_type).into_iter().filter(move |key| !is_place(key)).filter_map(at)
+}
+
 /// The resource with its code cut out.
 fn without(mut body: Value, keys: &[(&[&str], Key)]) -> Value {
     for (path, key) in keys {
@@ -136,7 +162,7 @@ fn cut_out(value: &mut Value, path: &[&str], key: Key) {
         Some((step, rest)) => value.get_mut(*step).into_iter().for_each(|item| cut_out(item, rest, key)),
         None => {
             *value = match key {
-                Key::Any => Value::Null,
+                Key::Any | Key::Version => Value::Null,
                 Key::Image => Value::String(repository(value)),
             }
         }
@@ -181,7 +207,8 @@ pub(super) fn steps<'a>(pairs: &[Pair<'a>], moved: &Moved) -> BTreeSet<&'a str> 
                 _ => false,
             };
             let is_certain = there.is_some_and(|r| r.body.get("Condition").is_none())
-                && references(properties(there)).iter().all(|r| !moved.reference(r) && is_of_resource(r));
+                && references(properties(there)).iter().all(|r| !moved.reference(r) && is_of_resource(r))
+                && !elsewhere::is_given_by_others(properties(there));
             let Some(meaning) = meaning(properties(there)).filter(|_| is_listed && is_certain) else {
                 continue;
             };

@@ -17,6 +17,7 @@ mod code;
 mod cover;
 mod document;
 mod dynamic;
+mod elsewhere;
 mod exposure;
 mod facts;
 mod finding;
@@ -130,6 +131,8 @@ impl Found {
         let mut touched = false;
         let (secrets, steps) = (opaque::secrets(&pairs), code::steps(&pairs, &moved));
         let made: BTreeSet<&str> = pairs.iter().filter(|p| p.before().is_none()).map(|p| p.id).collect();
+        let is_free = |pair: &&Pair<'_>| opaque::has_free_attributes(pair.resource_type());
+        let free: BTreeSet<&str> = pairs.iter().filter(is_free).map(|p| p.id).collect();
         for pair in &pairs {
             if pair.resource_type() == opaque::NESTED_STACK
                 || level.knows_nested(pair.id)
@@ -144,14 +147,15 @@ impl Found {
             let about = level.about(pair);
             let outside = origin::from_outside(pair.after(), level.origins());
             let code_only =
-                (steps.contains(pair.id) || opaque::code_only(pair, &moved)) && outside.is_empty();
+                (steps.contains(pair.id) || elsewhere::code_only(pair, &moved, &free)) && outside.is_empty();
             if code_only {
                 self.code_only.insert(about.id.clone());
             }
             lifecycle::lifecycle(pair, &moved, code_only, &about, &mut self.risks);
             self.permissions_and_reach(pair, &made, &moved, &about);
             let known = level.knows_nested(pair.id);
-            let causes = opaque::opaque(pair, code_only, known, &secrets);
+            let foreign = elsewhere::is_from_elsewhere(pair, &moved, &free);
+            let causes = opaque::opaque(pair, code_only, known, foreign, &secrets);
             self.risks.add(RiskClass::Opaque, &about, causes, None);
             let before = origin::from_outside(pair.before(), level.origins());
             let new = origin::is_new(&outside, &before, pair, &moved);
