@@ -11,7 +11,6 @@ use super::{
     facts::{Facts, is_flag, last_word, plain, step},
     grant_types::{GUARDS, LIMITING, LOGIN, PRINCIPAL, SHARES, is_about_permissions, whole},
     guard_names::has_keys_of_the_app,
-    reference::{Reference, references},
     statement::{Effect, Entry, read},
     text::{Text, is_intrinsic, items},
 };
@@ -45,8 +44,8 @@ const ROLE: &str = "acts with another role";
 const ORGANIZATION: &str = "changes what a policy of the organization applies to";
 const EXPANDS: &str = "has permissions that a transform makes";
 
-/// Reads what a resource grants. Roles among `ours` are left out: they are told about themselves.
-pub(super) fn grants(resource: Option<&Resource>, ours: &dyn Fn(&str) -> bool) -> Grants {
+/// Reads what a resource grants. Roles that are `ours` are left out: they are told about themselves.
+pub(super) fn grants(resource: Option<&Resource>, ours: &dyn Fn(&Value) -> bool) -> Grants {
     let Some(resource) = resource else { return Grants::default() };
     let (kind, properties) = (resource.resource_type.as_str(), super::pair::properties(Some(resource)));
     let none = Map::new();
@@ -233,7 +232,7 @@ fn acting_roles(
     key: &str,
     value: &Value,
     place: &str,
-    ours: &dyn Fn(&str) -> bool,
+    ours: &dyn Fn(&Value) -> bool,
     found: &mut Facts,
 ) {
     let lower = key.to_ascii_lowercase();
@@ -245,13 +244,9 @@ fn acting_roles(
     match value {
         Value::Array(list) => list.iter().for_each(|item| acting_roles(top, key, item, place, ours, found)),
         Value::String(_) | Value::Object(_) if named && (value.is_string() || is_intrinsic(value)) => {
-            let of_ours = references(value).iter().any(|r| match r {
-                Reference::Name(id) | Reference::Attribute(id, _) => ours(id),
-                Reference::Mapping(_) | Reference::Condition(_) => false,
-            });
             // A role that is linked to a service can only be used by that service, for what AWS says.
             let linked = Text::of(value).with_tokens_as('~').contains(":role/aws-service-role/");
-            if !of_ours && !linked {
+            if !ours(value) && !linked {
                 found.opens.insert((ROLE, format!("{place}={}", plain(value))));
                 found.properties.insert(top.to_owned());
             }

@@ -17,7 +17,8 @@ use super::{
     guard_values::is_hollow,
     moved::Moved,
     pair::{Pair, properties, section_of},
-    reference::Reference,
+    reference::{Reference, references},
+    roles::Roles,
     schema::opens_otherwise,
     statement::{Effect, Entry, Statement},
     text::{Work, is_intrinsic},
@@ -37,7 +38,7 @@ const OPEN_WITHOUT: [(&str, &str); 2] =
 const FOLDED: &str = "a loop or transform decides what it allows";
 
 /// Why a resource means more permissions than before; nothing if it does not.
-pub(super) fn iam(pair: &Pair<'_>, moved: &Moved, made: &BTreeSet<&str>) -> Causes {
+pub(super) fn iam(pair: &Pair<'_>, moved: &Moved, roles: &Roles<'_>) -> Causes {
     let mut causes = Causes::new();
     if pair.is_unseen() {
         if pair.changes.iter().any(|c| unseen(c)) {
@@ -50,7 +51,7 @@ pub(super) fn iam(pair: &Pair<'_>, moved: &Moved, made: &BTreeSet<&str>) -> Caus
     }
     let is_new = pair.before().is_none();
     let before = grants(pair.before(), &|_| false);
-    let after = grants(pair.after(), &|id| is_new && made.contains(id));
+    let after = grants(pair.after(), &|value| is_new && roles.is_new(value));
     if pair.after().is_some() || !ends_with_itself(pair.resource_type()) {
         compare(&before.documents, &after.documents, begins_to_limit(pair), &mut causes);
         let gone = before.documents.keys().filter(|place| !after.documents.contains_key(*place));
@@ -64,7 +65,7 @@ pub(super) fn iam(pair: &Pair<'_>, moved: &Moved, made: &BTreeSet<&str>) -> Caus
         let opens = opens_otherwise(properties(pair.before()), properties(pair.after()));
         causes.extend(opens.then_some((FIELDS, BTreeSet::new())));
     }
-    behind(pair, &after, moved, &mut causes);
+    behind(pair, &after, moved, roles, &mut causes);
     causes
 }
 
@@ -168,7 +169,7 @@ impl<'a> Sorted<'a> {
 }
 
 /// What changes although the text of the policies does not.
-fn behind(pair: &Pair<'_>, after: &Grants, moved: &Moved, causes: &mut Causes) {
+fn behind(pair: &Pair<'_>, after: &Grants, moved: &Moved, ours: &Roles<'_>, causes: &mut Causes) {
     if pair.before().is_none() || pair.after().is_none() {
         return;
     }
@@ -179,7 +180,7 @@ fn behind(pair: &Pair<'_>, after: &Grants, moved: &Moved, causes: &mut Causes) {
     let of = |name: &String| properties(pair.new).get(name).unwrap_or(&Value::Null);
     let roles = after.roles.properties.iter().map(of);
     if after.facts.properties.iter().map(of).any(|value| moved.within(value))
-        || roles.flat_map(super::reference::references).any(|r| moved.input(&r))
+        || roles.flat_map(references).any(|r| moved.reference(&r) && !ours.holds(&r))
     {
         causes.entry(BEHIND).or_default();
     }
@@ -192,7 +193,7 @@ fn behind(pair: &Pair<'_>, after: &Grants, moved: &Moved, causes: &mut Causes) {
         };
         let hidden = || unexplained || after.facts.properties.iter().map(of).any(|v| moved.is_uncertain(v));
         (c.details.is_empty() && grants_something && hidden())
-            || c.details.iter().any(|d| tells(d, pair, after, moved))
+            || c.details.iter().any(|d| tells(d, pair, after, moved, ours))
     };
     if pair.changes.iter().any(|c| told(c)) {
         causes.entry(BEHIND).or_default();
@@ -203,7 +204,7 @@ fn behind(pair: &Pair<'_>, after: &Grants, moved: &Moved, causes: &mut Causes) {
 }
 
 /// Whether a line of the change list says that a value in a policy changes that the templates do not show.
-fn tells(detail: &ValueSource, pair: &Pair<'_>, after: &Grants, moved: &Moved) -> bool {
+fn tells(detail: &ValueSource, pair: &Pair<'_>, after: &Grants, moved: &Moved, ours: &Roles<'_>) -> bool {
     if !matches!(detail.attribute.as_str(), "Properties" | "") {
         return false;
     }
@@ -216,7 +217,8 @@ fn tells(detail: &ValueSource, pair: &Pair<'_>, after: &Grants, moved: &Moved) -
     }
     match detail.change_source.as_str() {
         "ResourceReference" | "ResourceAttribute" if !detail.causing_entity.is_empty() => {
-            policies && moved.reference(&Reference::named(&detail.causing_entity))
+            let cause = Reference::named(&detail.causing_entity);
+            (policies || !ours.holds(&cause)) && moved.reference(&cause)
         }
         "DirectModification" | "" => {
             let shown = detail.name.is_empty() && pair.section_differs("Properties");

@@ -38,6 +38,7 @@ mod origin;
 mod pair;
 mod read_nested;
 mod reference;
+mod roles;
 mod rules;
 mod schema;
 mod statement;
@@ -55,6 +56,7 @@ use self::{
     moved::Moved,
     nested::Level,
     pair::Pair,
+    roles::Roles,
 };
 pub use self::{
     nested::Nested,
@@ -130,7 +132,7 @@ impl Found {
         let moved = level.moved(&pairs);
         let mut touched = false;
         let (secrets, steps) = (opaque::secrets(&pairs), code::steps(&pairs, &moved));
-        let made: BTreeSet<&str> = pairs.iter().filter(|p| p.before().is_none()).map(|p| p.id).collect();
+        let roles = Roles::of(&pairs);
         let is_free = |pair: &&Pair<'_>| opaque::has_free_attributes(pair.resource_type());
         let free: BTreeSet<&str> = pairs.iter().filter(is_free).map(|p| p.id).collect();
         for pair in &pairs {
@@ -152,7 +154,7 @@ impl Found {
                 self.code_only.insert(about.id.clone());
             }
             lifecycle::lifecycle(pair, &moved, code_only, &about, &mut self.risks);
-            self.permissions_and_reach(pair, &made, &moved, &about);
+            self.permissions_and_reach(pair, &roles, &moved, &about);
             let known = level.knows_nested(pair.id);
             let foreign = elsewhere::is_from_elsewhere(pair, &moved, &free);
             let causes = opaque::opaque(pair, code_only, known, foreign, &secrets);
@@ -167,13 +169,7 @@ impl Found {
         }
     }
 
-    fn permissions_and_reach(
-        &mut self,
-        pair: &Pair<'_>,
-        made: &BTreeSet<&str>,
-        moved: &Moved,
-        about: &About,
-    ) {
+    fn permissions_and_reach(&mut self, pair: &Pair<'_>, roles: &Roles<'_>, moved: &Moved, about: &About) {
         // A resource of another type is another resource: nothing of the old one counts for the new one.
         let other_type =
             pair.old.zip(pair.new).is_some_and(|(old, new)| old.resource_type != new.resource_type);
@@ -192,7 +188,7 @@ impl Found {
                 self.risks.tell(class, about, guards::loosened(half.before(), half.after(), class));
                 self.risks.tell(class, about, guards_behind::behind(half, moved, class));
             }
-            self.risks.tell(RiskClass::Iam, about, iam::iam(half, moved, made));
+            self.risks.tell(RiskClass::Iam, about, iam::iam(half, moved, roles));
             let policies = grants::attached(pair::properties(half.before()), pair::properties(half.after()));
             self.risks.name(RiskClass::Iam, about, grants::ATTACHES, policies);
             self.risks.tell(RiskClass::Network, about, network::network(half, moved));

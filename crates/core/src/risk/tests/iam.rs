@@ -323,3 +323,46 @@ fn what_lets_somebody_in_besides_policies(#[case] kind: &str, #[case] old: Value
     assert!(one_has(Iam, kind, &old, &new));
     assert!(!one_has(Iam, kind, &new, &new));
 }
+
+/// What a function that acts with a role is told of, where a parameter store, a log group and roles are beside it.
+fn acts(role: &Value, stored: &str, is_new: bool) -> bool {
+    let with = |stored: &str, function: bool| {
+        let mut all = json!({"X": {"Type": "AWS::SSM::Parameter", "Properties": {"Value": stored}},
+            "Logs": {"Type": "AWS::Logs::LogGroup"}, "R": {"Type": "AWS::IAM::Role", "Properties": {"Tags": [stored]}}});
+        if function {
+            all["F"] = json!({"Type": "AWS::Lambda::Function", "Properties": {"Role": role}});
+        }
+        json!({ "Resources": all })
+    };
+    let old = if is_new { json!({"Resources": {}}) } else { with("reader", true) };
+    let found = crate::risk::testing::found(&old, &with(stored, true));
+    found.contains(&(Iam, "F".to_owned()))
+}
+
+#[rstest]
+#[case::a_role(json!({"Fn::GetAtt": ["R", "Arn"]}), false)]
+#[case::what_is_stored(json!({"Fn::GetAtt": ["X", "Value"]}), true)]
+#[case::beside_what_is_new(json!({"Fn::Sub": ["arn:aws:iam::111111111111:role/Admin", {"u": {"Ref": "Logs"}}]}), true)]
+#[case::by_the_name_of_what_is_new(json!({"Fn::Sub": "arn:aws:iam::111111111111:role/${Logs}"}), true)]
+#[case::or_another(json!({"Fn::If": ["C", "admin", {"Fn::GetAtt": ["R", "Arn"]}]}), true)]
+#[case::one_of(json!({"Fn::Select": [1, [{"Ref": "R"}, "admin"]]}), true)]
+#[case::an_attribute_of_a_role(json!({"Fn::GetAtt": ["R", "Description"]}), true)]
+fn a_new_role_and_nothing_else_is_told_about_itself(#[case] role: Value, #[case] want: bool) {
+    assert_eq!(acts(&role, "admin", true), want);
+}
+
+#[test]
+fn a_role_may_become_another_one_behind_an_attribute() {
+    assert!(acts(&json!({"Fn::GetAtt": ["X", "Value"]}), "admin", false));
+    assert!(!acts(&json!({"Fn::GetAtt": ["X", "Value"]}), "reader", false));
+    assert!(!acts(&json!({"Fn::GetAtt": ["R", "Arn"]}), "admin", false));
+    // The change list says so, where the templates do not.
+    let app = resources(&json!({
+        "X": {"Type": "AWS::SSM::Parameter", "Properties": {"Value": {"Ref": "AWS::StackId"}}},
+        "F": {"Type": "AWS::Scheduler::Schedule", "Properties": {"Target": {"RoleArn": {"Fn::GetAtt": ["X", "Value"]}}}},
+    }));
+    let mut schedule = change("F", "AWS::Scheduler::Schedule", "Modify");
+    schedule.details.insert(detail("Target", "ResourceAttribute", "X.Value"));
+    let list = [change("X", "AWS::SSM::Parameter", "Modify"), schedule];
+    assert!(assessed(Some(&app), &app, Some(&list)).risks.iter().any(|risk| risk.class == Iam));
+}
