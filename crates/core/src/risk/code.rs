@@ -182,10 +182,13 @@ struct Step<'a> {
     come: Vec<&'a str>,
 }
 
+/// Resources and those that take their places, each by the other.
+pub(super) type Steps<'a> = BTreeMap<&'a str, &'a str>;
+
 /// The resources that are such a step from one to the next, both of them: one goes and one comes, by the templates and by the list, of
 /// what stays the same.
-pub(super) fn steps<'a>(pairs: &[Pair<'a>], moved: &Moved) -> BTreeSet<&'a str> {
-    let mut steps = BTreeSet::new();
+pub(super) fn steps<'a>(pairs: &[Pair<'a>], moved: &Moved) -> Steps<'a> {
+    let mut steps = Steps::new();
     let ids: BTreeSet<&str> = pairs.iter().map(|p| p.id).collect();
     // What a parameter gives may be another function, and no list tells that of what goes and comes.
     let is_of_resource = |reference: &Reference| match reference {
@@ -218,7 +221,7 @@ pub(super) fn steps<'a>(pairs: &[Pair<'a>], moved: &Moved) -> BTreeSet<&'a str> 
         for step in by_meaning.values() {
             // One takes the place of one.
             if let ([old], [new]) = (step.gone.as_slice(), step.come.as_slice()) {
-                steps.extend([*old, *new]);
+                steps.extend([(*old, *new), (*new, *old)]);
             }
         }
     }

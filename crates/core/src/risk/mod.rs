@@ -120,6 +120,13 @@ pub fn classes(risks: &[Risk]) -> Vec<&'static str> {
     RiskClass::ALL.into_iter().filter(|c| there.contains(c)).map(RiskClass::as_str).collect()
 }
 
+/// What the other resources of a template tell about one.
+struct Beside<'a> {
+    roles: &'a Roles<'a>,
+    steps: &'a code::Steps<'a>,
+    moved: &'a Moved,
+}
+
 struct Found {
     risks: Findings,
     code_only: BTreeSet<String>,
@@ -148,13 +155,13 @@ impl Found {
             touched |= pair.touched();
             let about = level.about(pair);
             let outside = origin::from_outside(pair.after(), level.origins());
-            let code_only =
-                (steps.contains(pair.id) || elsewhere::code_only(pair, &moved, &free)) && outside.is_empty();
+            let code_only = (steps.contains_key(pair.id) || elsewhere::code_only(pair, &moved, &free))
+                && outside.is_empty();
             if code_only {
                 self.code_only.insert(about.id.clone());
             }
             lifecycle::lifecycle(pair, &moved, code_only, &about, &mut self.risks);
-            self.permissions_and_reach(pair, &roles, &moved, &about);
+            self.permissions_and_reach(pair, &Beside { roles: &roles, steps: &steps, moved: &moved }, &about);
             let known = level.knows_nested(pair.id);
             let foreign = elsewhere::is_from_elsewhere(pair, &moved, &free);
             let causes = opaque::opaque(pair, code_only, known, foreign, &secrets);
@@ -169,7 +176,8 @@ impl Found {
         }
     }
 
-    fn permissions_and_reach(&mut self, pair: &Pair<'_>, roles: &Roles<'_>, moved: &Moved, about: &About) {
+    fn permissions_and_reach(&mut self, pair: &Pair<'_>, beside: &Beside<'_>, about: &About) {
+        let Beside { roles, steps, moved } = *beside;
         // A resource of another type is another resource: nothing of the old one counts for the new one.
         let other_type =
             pair.old.zip(pair.new).is_some_and(|(old, new)| old.resource_type != new.resource_type);
@@ -185,7 +193,7 @@ impl Found {
         };
         for half in &halves {
             for class in [RiskClass::Iam, RiskClass::Network] {
-                self.risks.tell(class, about, guards::loosened(half.before(), half.after(), class));
+                self.risks.tell(class, about, guards::loosened(half.before(), half.after(), steps, class));
                 self.risks.tell(class, about, guards_behind::behind(half, moved, class));
             }
             self.risks.tell(RiskClass::Iam, about, iam::iam(half, moved, roles));
