@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use super::{
     finding::{About, Findings},
+    lasting::is_revised,
     moved::Moved,
     pair::{Pair, properties},
 };
@@ -21,7 +22,9 @@ pub(super) fn lifecycle(
     about: &About,
     found: &mut Findings,
 ) {
-    for change in pair.changes.iter().filter(|_| !code_only) {
+    // A revision of a task definition takes nothing away: the one before stays where it runs.
+    let stays = code_only || is_revised(pair, moved);
+    for change in pair.changes.iter().filter(|change| !(code_only || stays && change.action == "Modify")) {
         let about = About { resource_type: change.resource_type.clone(), ..about.clone() };
         let policy = Some(change.policy_action.as_str());
         for (class, cause) in classes(change) {
@@ -32,7 +35,7 @@ pub(super) fn lifecycle(
         }
     }
     if pair.deferred && pair.changes.is_empty() {
-        deferred(pair, moved, code_only, about, found);
+        deferred(pair, moved, stays, about, found);
     }
     if is_unprotected(pair, moved) {
         found.add(RiskClass::Delete, about, ["is no longer protected against deletion"], None);
@@ -148,9 +151,9 @@ fn classes(change: &Change) -> Vec<(RiskClass, &'static str)> {
     classes
 }
 
-fn deferred(pair: &Pair<'_>, moved: &Moved, code_only: bool, about: &About, found: &mut Findings) {
+fn deferred(pair: &Pair<'_>, moved: &Moved, stays: bool, about: &About, found: &mut Findings) {
     match (pair.old, pair.new) {
-        (Some(_), None) if code_only => {}
+        (Some(_), None) if stays => {}
         (Some(old), None) => {
             let kept = keeps(&old.body, "DeletionPolicy");
             let (cause, policy) = match kept {
@@ -162,7 +165,7 @@ fn deferred(pair: &Pair<'_>, moved: &Moved, code_only: bool, about: &About, foun
         }
         (Some(_), Some(_)) => {
             let changes = pair.section_differs("Properties") || pair.section_differs("Type");
-            if changes && !code_only {
+            if changes && !stays {
                 found.add(RiskClass::MaybeReplace, about, ["changes, and there is no change set yet"], None);
             }
             if moved.condition_of(pair) {
