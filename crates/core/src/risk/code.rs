@@ -229,7 +229,7 @@ pub(super) fn steps<'a>(pairs: &[Pair<'a>], moved: &Moved) -> Steps<'a> {
 }
 
 /// The name of an image without tag and digest.
-fn repository(image: &Value) -> String {
+pub(super) fn repository(image: &Value) -> String {
     let text = Text::of(image);
     let shown = text.with_tokens_as('~');
     let name = shown.split_once('@').map_or(shown.as_str(), |(name, _)| name);

@@ -155,8 +155,9 @@ impl Found {
             touched |= pair.touched();
             let about = level.about(pair);
             let outside = origin::from_outside(pair.after(), level.origins());
+            let before = origin::from_outside(pair.before(), level.origins());
             let code_only = (steps.contains_key(pair.id) || elsewhere::code_only(pair, &moved, &free))
-                && outside.is_empty();
+                && !origin::counts(&outside, &before);
             if code_only {
                 self.code_only.insert(about.id.clone());
             }
@@ -166,7 +167,6 @@ impl Found {
             let foreign = elsewhere::is_from_elsewhere(pair, &moved, &free);
             let causes = opaque::opaque(pair, code_only, known, foreign, &secrets);
             self.risks.add(RiskClass::Opaque, &about, causes, None);
-            let before = origin::from_outside(pair.before(), level.origins());
             let new = origin::is_new(&outside, &before, pair, &moved);
             self.risks.add(RiskClass::Opaque, &about, new, None);
         }
