@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use super::{
     lasting::is_note,
+    reference::{Reference, references},
     text::{Text, is_intrinsic, items},
 };
 use crate::{bundle::canonical_json, words::Digest};
@@ -23,8 +24,10 @@ pub(super) struct Facts {
     pub(super) opens: BTreeSet<Fact>,
     /// Fewer of these is more than before.
     pub(super) guards: BTreeSet<Fact>,
-    /// The properties that they come from.
+    /// The properties that they come from as a whole.
     pub(super) properties: BTreeSet<String>,
+    /// The values that they come from otherwise, by the property around each.
+    pub(super) parts: BTreeMap<String, Vec<Value>>,
 }
 
 impl Facts {
@@ -55,6 +58,47 @@ impl Facts {
             .collect();
         self.properties.extend(kept.keys().map(|name| (*name).clone()));
         self.opens.insert((cause, format!("{kept:?}")));
+    }
+
+    /// They come from a value somewhere in a property.
+    pub(super) fn part(&mut self, property: &str, value: &Value) {
+        self.parts.entry(property.to_owned()).or_default().push(value.clone());
+    }
+
+    /// Whether they come from a property, or from something in it.
+    pub(super) fn come_from(&self, property: &str) -> bool {
+        self.properties.contains(property) || self.parts.contains_key(property)
+    }
+
+    /// What they depend on in one of these properties.
+    pub(super) fn references_in(&self, properties: &Value, name: &str) -> BTreeSet<Reference> {
+        let whole = properties.get(name).map(references).unwrap_or_default();
+        if self.properties.contains(name) {
+            return whole;
+        }
+        let Some(parts) = self.parts.get(name) else { return BTreeSet::new() };
+        // A condition decides on all that is below it.
+        let conditions = whole.into_iter().filter(|r| matches!(r, Reference::Condition(_)));
+        conditions.chain(parts.iter().flat_map(references)).collect()
+    }
+
+    /// Whether they may depend on a parameter that the change list names as the cause of a change of a property.
+    pub(super) fn may_read(&self, properties: &Value, name: &str, parameter: &str) -> bool {
+        let reads = |r: &Reference| match r {
+            Reference::Name(name) => name == parameter,
+            Reference::Attribute(..) => false,
+            // Nobody knows which parameters decide on it.
+            Reference::Mapping(_) | Reference::Condition(_) => true,
+        };
+        self.properties.contains(name)
+            || (self.parts.contains_key(name)
+                && (parameter.is_empty() || self.references_in(properties, name).iter().any(reads)))
+    }
+
+    /// All that they depend on.
+    pub(super) fn references(&self, properties: &Value) -> BTreeSet<Reference> {
+        let names = self.properties.iter().chain(self.parts.keys());
+        names.flat_map(|name| self.references_in(properties, name)).collect()
     }
 
     /// The causes by which this is more than `before`.

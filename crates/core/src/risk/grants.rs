@@ -248,7 +248,7 @@ fn acting_roles(
             let linked = Text::of(value).with_tokens_as('~').contains(":role/aws-service-role/");
             if !ours(value) && !linked {
                 found.opens.insert((ROLE, format!("{place}={}", plain(value))));
-                found.properties.insert(top.to_owned());
+                found.part(top, value);
             }
         }
         Value::Object(object) => {

@@ -11,13 +11,14 @@ use serde_json::Value;
 use super::{
     cover::covered,
     document::{Documents, names_a_policy},
+    facts::Facts,
     finding::Causes,
     grant_types::{ends_with_itself, is_about_permissions},
     grants::{Grants, grants},
     guard_values::is_hollow,
     moved::Moved,
     pair::{Pair, properties, section_of},
-    reference::{Reference, references},
+    reference::Reference,
     roles::Roles,
     schema::opens_otherwise,
     statement::{Effect, Entry, Statement},
@@ -177,10 +178,10 @@ fn behind(pair: &Pair<'_>, after: &Grants, moved: &Moved, ours: &Roles<'_>, caus
     if (grants_something || !after.roles.opens.is_empty()) && moved.condition_of(pair) {
         causes.entry(CONDITION).or_default();
     }
-    let of = |name: &String| properties(pair.new).get(name).unwrap_or(&Value::Null);
-    let roles = after.roles.properties.iter().map(of);
-    if after.facts.properties.iter().map(of).any(|value| moved.within(value))
-        || roles.flat_map(references).any(|r| moved.reference(&r) && !ours.holds(&r))
+    let policies = after.facts.references(properties(pair.new));
+    let roles = after.roles.references(properties(pair.new));
+    if policies.iter().any(|r| moved.reference(r))
+        || roles.iter().any(|r| moved.reference(r) && !ours.holds(r))
     {
         causes.entry(BEHIND).or_default();
     }
@@ -191,7 +192,7 @@ fn behind(pair: &Pair<'_>, after: &Grants, moved: &Moved, ours: &Roles<'_>, caus
         } else {
             c.scope.contains("Properties") && !pair.section_differs("Properties")
         };
-        let hidden = || unexplained || after.facts.properties.iter().map(of).any(|v| moved.is_uncertain(v));
+        let hidden = || unexplained || policies.iter().any(|r| moved.doubts(r));
         (c.details.is_empty() && grants_something && hidden())
             || c.details.iter().any(|d| tells(d, pair, after, moved, ours))
     };
@@ -208,10 +209,11 @@ fn tells(detail: &ValueSource, pair: &Pair<'_>, after: &Grants, moved: &Moved, o
     if !matches!(detail.attribute.as_str(), "Properties" | "") {
         return false;
     }
-    let names = |properties: &BTreeSet<String>| {
-        if detail.name.is_empty() { !properties.is_empty() } else { properties.contains(&detail.name) }
+    let names = |facts: &Facts| {
+        let any = !facts.properties.is_empty() || !facts.parts.is_empty();
+        if detail.name.is_empty() { any } else { facts.come_from(&detail.name) }
     };
-    let (policies, roles) = (names(&after.facts.properties), names(&after.roles.properties));
+    let (policies, roles) = (names(&after.facts), names(&after.roles));
     if !policies && !roles {
         return false;
     }
@@ -222,10 +224,19 @@ fn tells(detail: &ValueSource, pair: &Pair<'_>, after: &Grants, moved: &Moved, o
         }
         "DirectModification" | "" => {
             let shown = detail.name.is_empty() && pair.section_differs("Properties");
-            let value = properties(pair.new).get(&detail.name).unwrap_or(&Value::Null);
-            !shown && (!pair.property_differs(&detail.name) || moved.is_uncertain(value))
+            let doubtful = |facts: &Facts| {
+                let references = facts.references_in(properties(pair.new), &detail.name);
+                references.iter().any(|r| moved.doubts(r))
+            };
+            !shown
+                && (!pair.property_differs(&detail.name) || doubtful(&after.facts) || doubtful(&after.roles))
         }
-        // Parameters, whatever CloudFormation finds by itself, and what it will call by names that we do not know yet.
+        "ParameterReference" if !detail.name.is_empty() => {
+            let reads =
+                |facts: &Facts| facts.may_read(properties(pair.new), &detail.name, &detail.causing_entity);
+            reads(&after.facts) || reads(&after.roles)
+        }
+        // Whatever CloudFormation finds by itself, and what it will call by names that we do not know yet.
         _ => true,
     }
 }

@@ -240,7 +240,12 @@ impl Moved {
 
     /// Whether a value leads to a parameter that may change without a word.
     pub(super) fn is_uncertain(&self, value: &Value) -> bool {
-        !self.uncertain.is_empty() && references(value).iter().any(|r| self.uncertain.contains(r))
+        !self.uncertain.is_empty() && references(value).iter().any(|r| self.doubts(r))
+    }
+
+    /// Whether that is what is referred to.
+    pub(super) fn doubts(&self, reference: &Reference) -> bool {
+        self.uncertain.contains(reference)
     }
 
     /// Whether anything in a value leads to something that changes.

@@ -109,14 +109,14 @@ fn find(kind: &str, value: &Value, above: &str, top: &str, facts: &mut Facts) {
                     if named && (switch.kind.is_empty() || switch.kind == kind) && !is_safe(item, switch.safe)
                     {
                         facts.opens.insert((switch.cause, format!("{}={}", switch.name, plain(item))));
-                        facts.properties.insert(top.to_owned());
+                        facts.part(top, item);
                     }
                 }
                 let of_interface = name == "Groups" && above.ends_with("/NetworkInterfaces");
                 if is_groups(name) || of_interface {
                     for group in items(item) {
                         facts.opens.insert((JOINS, plain(group)));
-                        facts.properties.insert(top.to_owned());
+                        facts.part(top, group);
                     }
                 }
                 find(kind, item, &path, top, facts);

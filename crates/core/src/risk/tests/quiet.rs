@@ -154,3 +154,25 @@ fn a_note_on_what_gives_out_anything_is_more_than_a_note() {
     };
     assert!(found(&app("1"), &app("2")).contains(&(RiskClass::Iam, "R".to_owned())));
 }
+
+#[test]
+fn an_image_that_is_looked_up_is_no_role_and_no_group() {
+    let of = |size: &str, group: &Value| {
+        crate::risk::testing::template(&json!({
+            "Parameters": {"Image": {"Type": "AWS::SSM::Parameter::Value<AWS::EC2::Image::Id>", "Default": "/aws/al2023"}},
+            "Resources": {"T": {"Type": "AWS::EC2::LaunchTemplate", "Properties": {"LaunchTemplateData": {
+                "ImageId": {"Ref": "Image"}, "InstanceType": size, "SecurityGroupIds": [group], "IamInstanceProfile": {"Arn": "a"}}}}}
+        }))
+    };
+    let mut line = change("T", "AWS::EC2::LaunchTemplate", "Modify");
+    line.details.insert(detail("LaunchTemplateData", "DirectModification", ""));
+    let told = |line: &crate::stack::Change, group: &Value| {
+        let found =
+            assessed(Some(&of("small", group)), &of("large", group), Some(std::slice::from_ref(line)));
+        found.risks.iter().map(|risk| risk.class).collect::<Vec<_>>()
+    };
+    assert_eq!(told(&line, &json!("sg-1")), []);
+    line.details.insert(detail("LaunchTemplateData", "ParameterReference", "Image"));
+    assert_eq!(told(&line, &json!("sg-1")), []);
+    assert_eq!(told(&line, &json!({"Ref": "Image"})), [RiskClass::Network], "what is looked up is the group");
+}
