@@ -36,7 +36,9 @@ pub(super) fn documents(resource_type: &str, properties: &Map<String, Value>) ->
             let document = Map::from_iter([(name.clone(), value.clone())]);
             documents.insert(name.clone(), read_document(&document));
         } else {
-            walk(value, name, name, &mut documents);
+            // Whatever else has a content has other content.
+            let is_policy = name == "Content" && resource_type == "AWS::Organizations::Policy";
+            walk(value, if is_policy { "Policy" } else { name }, name, &mut documents);
         }
         if !documents.is_empty() {
             found.properties.insert(name.clone());
@@ -161,8 +163,7 @@ pub(super) fn names_a_policy(name: &str) -> bool {
         "Overflow",
     ];
     let ends = ["Policy", "PolicyDocument", "PolicyText", "AccessPolicies", "Policies", "Permissions"];
-    name == "Content"
-        || (ends.iter().any(|end| name.ends_with(end)) && !others.iter().any(|other| name.contains(other)))
+    ends.iter().any(|end| name.ends_with(end)) && !others.iter().any(|other| name.contains(other))
 }
 
 /// Whether a property of this name holds a policy document and nothing else.
@@ -199,7 +200,7 @@ mod tests {
         let document = json!({"Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]});
         let text = document.to_string();
         let found = places(
-            "AWS::X::Y",
+            "AWS::Organizations::Policy",
             &json!({
                 "PolicyDocument": document, "Nested": {"Deep": [{"Name": "a", "Thing": document}]}, "Content": text,
                 "Policy": {"Fn::Sub": "${P}"}, "Other": {"Fn::If": ["C", document, {"Ref": "AWS::NoValue"}]},
@@ -207,6 +208,13 @@ mod tests {
             }),
         );
         assert_eq!(found, ["Content", "Nested/Deep/Name=\"a\"/Thing", "Other", "Policy", "PolicyDocument"]);
+    }
+
+    #[test]
+    fn content_is_a_policy_of_an_organization_alone() {
+        let content = json!({"Content": {"Fn::Sub": "{\"mainSteps\": ${Steps}}"}});
+        assert!(places("AWS::SSM::Document", &content).is_empty());
+        assert_eq!(places("AWS::Organizations::Policy", &content), ["Content"]);
     }
 
     #[test]

@@ -11,8 +11,12 @@ use super::{
     lasting::is_revised,
     moved::Moved,
     pair::{Pair, properties},
+    reference::Reference,
 };
-use crate::{api::RiskClass, stack::Change};
+use crate::{
+    api::RiskClass,
+    stack::{Change, ValueSource},
+};
 
 /// Adds what the change list says, or the templates where there is none yet.
 pub(super) fn lifecycle(
@@ -27,7 +31,10 @@ pub(super) fn lifecycle(
     for change in pair.changes.iter().filter(|change| !(code_only || stays && change.action == "Modify")) {
         let about = About { resource_type: change.resource_type.clone(), ..about.clone() };
         let policy = Some(change.policy_action.as_str());
-        for (class, cause) in classes(change) {
+        let lasts = is_by_what_lasts(change, moved);
+        for (class, cause) in
+            classes(change).into_iter().filter(|(c, _)| !lasts || *c != RiskClass::MaybeReplace)
+        {
             found.add(class, &about, [cause], policy);
             if matches!(class, RiskClass::Replace | RiskClass::MaybeReplace) {
                 found.name(class, &about, cause, recreating(change));
@@ -111,6 +118,31 @@ fn is_unprotected(pair: &Pair<'_>, moved: &Moved) -> bool {
     new.len() < old.len()
         || (!old.is_empty() && new.iter().any(|value| doubtful(&value)))
         || (listed && certain < old.len())
+}
+
+/// Whether a resource would be made anew only for names and ARNs of others that are changed in place: these stay the same, which
+/// CloudFormation finds out when it gets there.
+fn is_by_what_lasts(change: &Change, moved: &Moved) -> bool {
+    let mut anew = change
+        .details
+        .iter()
+        .filter(|d| matches!(d.requires_recreation.as_str(), "Always" | "Conditionally"))
+        .peekable();
+    let lasts = |d: &ValueSource| {
+        let cause = Reference::named(&d.causing_entity);
+        let is_itself = match &cause {
+            Reference::Name(id) => !id.is_empty() && d.change_source == "ResourceReference",
+            Reference::Attribute(_, attribute) => {
+                attribute == "Arn" && d.change_source == "ResourceAttribute"
+            }
+            Reference::Mapping(_) | Reference::Condition(_) => false,
+        };
+        is_itself && d.evaluation == "Dynamic" && !moved.reference(&cause)
+    };
+    change.action == "Modify"
+        && change.replacement == "Conditional"
+        && anew.peek().is_some()
+        && anew.all(lasts)
 }
 
 /// The properties that a resource is made anew for, or may be.

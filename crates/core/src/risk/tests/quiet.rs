@@ -176,3 +176,28 @@ fn an_image_that_is_looked_up_is_no_role_and_no_group() {
     assert_eq!(told(&line, &json!("sg-1")), []);
     assert_eq!(told(&line, &json!({"Ref": "Image"})), [RiskClass::Network], "what is looked up is the group");
 }
+
+#[test]
+fn a_permission_for_a_function_whose_code_changes() {
+    let of = |code: &str| {
+        resources(&json!({
+            "F": {"Type": "AWS::Lambda::Function", "Properties": {"Role": "r", "Code": {"ZipFile": code}}},
+            "P": {"Type": "AWS::Lambda::Permission", "Properties": {"FunctionName": {"Fn::GetAtt": ["F", "Arn"]}, "Principal": "events.amazonaws.com"}},
+        }))
+    };
+    let told = |replaced: bool, source: &str, entity: &str| {
+        let mut function = change("F", "AWS::Lambda::Function", "Modify");
+        function.replacement = if replaced { "True" } else { "False" }.to_owned();
+        let mut permission = change("P", "AWS::Lambda::Permission", "Modify");
+        permission.replacement = "Conditional".to_owned();
+        let mut why = detail("FunctionName", source, entity);
+        why.requires_recreation = "Always".to_owned();
+        permission.details.insert(why);
+        let found = assessed(Some(&of("a")), &of("b"), Some(&[function, permission]));
+        found.risks.iter().any(|r| r.class == RiskClass::MaybeReplace)
+    };
+    assert!(!told(false, "ResourceAttribute", "F.Arn"));
+    assert!(told(true, "ResourceAttribute", "F.Arn"), "another function");
+    assert!(told(false, "ParameterReference", "F"), "something else");
+    assert!(told(false, "ResourceAttribute", "F.Version"), "what need not last");
+}
