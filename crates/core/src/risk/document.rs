@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Map, Value};
 
 use super::{
-    facts::step,
+    facts::path,
     guard_names::has_keys_of_the_app,
     statement::{Entry, read_document},
     text::is_intrinsic,
@@ -61,7 +61,7 @@ fn walk(value: &Value, key: &str, place: &str, found: &mut Documents) {
         Value::Object(object) => {
             let mut inside = Documents::new();
             for (name, item) in object.iter().filter(|(name, _)| !has_keys_of_the_app(name)) {
-                walk(item, name, &format!("{place}/{}", step(name)), &mut inside);
+                walk(item, name, &path(place, name), &mut inside);
             }
             // Written in a way that we do not know is not the same as nothing.
             if inside.is_empty() && is_a_document_by_name(key) && !object.is_empty() {
@@ -73,7 +73,7 @@ fn walk(value: &Value, key: &str, place: &str, found: &mut Documents) {
         }
         Value::Array(items) => {
             for item in items {
-                walk(item, key, &format!("{place}/{}", step(&identity(place, item))), found);
+                walk(item, key, &path(place, &identity(place, item)), found);
             }
         }
         Value::String(text) => {

@@ -5,7 +5,7 @@
 use serde_json::{Value, json};
 
 use super::{
-    facts::{Facts, is_flag, plain, step},
+    facts::{Facts, is_flag, path, plain},
     guard_values::is_hollow,
     pair::properties,
     rules::Rule,
@@ -168,13 +168,13 @@ fn signers(value: &Value, place: &str, facts: &mut Facts) {
                     facts.guards.insert((NO_AUTH, place.to_owned()));
                     facts.properties.insert("DistributionConfig".to_owned());
                 }
-                signers(item, &format!("{place}/{}", step(name)), facts);
+                signers(item, &path(place, name), facts);
             }
         }
         Value::Array(list) => {
             for item in list {
                 let pattern = item.get("PathPattern").map(plain).unwrap_or_default();
-                signers(item, &format!("{place}/{}", step(&pattern)), facts);
+                signers(item, &path(place, &pattern), facts);
             }
         }
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
@@ -285,7 +285,8 @@ fn security_group(kind: &str, properties: &Value, found: &mut Exposure) {
                     add(name, name, items(rules));
                 }
             }
-            if properties.get("SecurityGroupEgress").is_none() {
+            // The default goes only when there is a rule ("AWS::EC2::SecurityGroup").
+            if properties.get("SecurityGroupEgress").is_none_or(|rules| items(rules).is_empty()) {
                 found.rules.extend(Rule::all_out("SecurityGroupEgress").into_iter().flatten());
             }
         }

@@ -1,9 +1,6 @@
 //! What is compared of a resource besides whole policies: facts that open something, and facts that guard it.
 
-use std::{
-    borrow::Cow,
-    collections::{BTreeMap, BTreeSet},
-};
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
@@ -133,13 +130,19 @@ pub(super) fn plain(value: &Value) -> String {
     }
 }
 
-/// A step of a path. Templates may hold names of any length; each is copied with all that lies below it.
-pub(super) fn step(name: &str) -> Cow<'_, str> {
-    if name.len() <= LONGEST_STEP { name.into() } else { Digest::of(name).to_string().into() }
+/// A path that is one step longer. Templates may hold names of any length, and each is copied with all that lies below it.
+pub(super) fn path(above: &str, name: &str) -> String {
+    let short = |text: &'_ str, longest: usize| match text.len() {
+        n if n <= longest => text.to_owned(),
+        _ => Digest::of(text).to_string(),
+    };
+    format!("{}/{}", short(above, LONGEST_PATH), short(name, LONGEST_STEP))
 }
 
 /// AWS has no names of properties that are longer.
 const LONGEST_STEP: usize = 128;
+/// Properties of AWS lie less deep.
+const LONGEST_PATH: usize = 512;
 
 /// The last word of a type: `Role` of `AWS::IAM::Role`.
 pub(super) fn last_word(resource_type: &str) -> &str {

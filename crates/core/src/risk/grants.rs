@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 
 use super::{
     document::{Documents, documents},
-    facts::{Facts, is_flag, last_word, plain, step},
+    facts::{Facts, is_flag, last_word, path, plain},
     grant_types::{GUARDS, LIMITING, LOGIN, PRINCIPAL, SHARES, is_about_permissions, whole},
     guard_names::has_keys_of_the_app,
     statement::{Effect, Entry, read},
@@ -255,7 +255,7 @@ fn acting_roles(
             for (name, item) in object.iter().filter(|(name, _)| !has_keys_of_the_app(name)) {
                 // `IamInstanceProfile: {Arn: …}`
                 let key = if named && matches!(name.as_str(), "Arn" | "Name") { key } else { name };
-                acting_roles(top, key, item, &format!("{place}/{}", step(name)), ours, found);
+                acting_roles(top, key, item, &path(place, name), ours, found);
             }
         }
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::{
     exposure::{INTERNET, NO_AUTH},
-    facts::{Facts, plain, step},
+    facts::{Facts, path, plain},
     guard_names::has_keys_of_the_app,
     text::items,
 };
@@ -102,7 +102,7 @@ fn find(kind: &str, value: &Value, above: &str, top: &str, facts: &mut Facts) {
         Value::Object(object) => {
             for (name, item) in object.iter().filter(|(name, _)| !has_keys_of_the_app(name)) {
                 let top = if top.is_empty() { name } else { top };
-                let path = format!("{above}/{}", step(name));
+                let path = path(above, name);
                 for switch in &SWITCHES {
                     let at = path.strip_suffix(switch.name);
                     let named = at.is_some_and(|above| above.ends_with('/'));
