@@ -89,6 +89,9 @@ pub(super) fn grants(resource: Option<&Resource>, ours: &dyn Fn(&Value) -> bool)
             facts.properties.extend(path.split('/').nth(1).map(str::to_owned));
         }
     }
+    if kind == "AWS::Cognito::UserPoolClient" {
+        facts.opens.insert((LOGIN, String::new()));
+    }
     if kind.starts_with("AWS::QuickSight::") {
         facts.open_each(properties, "Permissions", SHARES);
     }

@@ -194,7 +194,7 @@ impl<'a> Search<'a> {
                 if let Some((guard, name)) = named
                     && (loosens(guard.way, old, new, within)
                         || self.says_no(guard, old, new, within)
-                        || (guard.way == Way::Presence && self.is_another(old, new)))
+                        || (name.ends_with("FunctionAssociations") && self.is_another(old, new)))
                     && !(self.is_gone && guard.way == Way::Grant && lets_in(old))
                 {
                     self.tell(guard, name);

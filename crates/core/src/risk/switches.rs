@@ -37,7 +37,7 @@ const fn switch(
     Switch { kind, name, safe, absent, cause }
 }
 
-const SWITCHES: [Switch; 26] = [
+const SWITCHES: [Switch; 25] = [
     switch("", "MapPublicIpOnLaunch", &["false"], true, ADDRESS),
     switch("", "AssociatePublicIpAddress", &["false"], true, ADDRESS),
     switch("", "AssignPublicIp", &["disabled", "false"], true, ADDRESS),
@@ -59,7 +59,6 @@ const SWITCHES: [Switch; 26] = [
         true,
         NO_AUTH,
     ),
-    switch("AWS::ApiGatewayV2::Route", "AuthorizationType", &["aws_iam", "jwt", "custom"], false, NO_AUTH),
     switch("AWS::VpcLattice::Service", "AuthType", &["aws_iam"], false, NO_AUTH),
     switch(
         "AWS::S3::Bucket",
