@@ -34,7 +34,7 @@ enum Key {
 pub(super) const TASK: &str = "AWS::ECS::TaskDefinition";
 
 /// Types, and where their code is named. `*` is each item of a list.
-const KEYS: [(&str, &[&str], Key); 25] = [
+const KEYS: [(&str, &[&str], Key); 23] = [
     ("AWS::Lambda::Function", &["Code", "S3Key"], Key::Any),
     ("AWS::Lambda::Function", &["Code", "S3ObjectVersion"], Key::Any),
     ("AWS::Lambda::Function", &["Code", "ZipFile"], Key::Any),
@@ -45,8 +45,6 @@ const KEYS: [(&str, &[&str], Key); 25] = [
     ("AWS::Serverless::Function", &["ImageUri"], Key::Image),
     ("Custom::CDKBucketDeployment", &["SourceObjectKeys"], Key::Any),
     ("Custom::CDKBucketDeployment", &["SourceMarkers"], Key::Any),
-    ("AWS::StepFunctions::StateMachine", &["DefinitionS3Location", "Key"], Key::Any),
-    ("AWS::StepFunctions::StateMachine", &["DefinitionS3Location", "Version"], Key::Any),
     ("AWS::Synthetics::Canary", &["Code", "S3Key"], Key::Any),
     ("AWS::Synthetics::Canary", &["Code", "S3ObjectVersion"], Key::Any),
     ("AWS::Synthetics::Canary", &["Code", "Script"], Key::Any),

@@ -79,17 +79,13 @@ impl Facts {
         conditions.chain(parts.iter().flat_map(references)).collect()
     }
 
-    /// Whether they may depend on a parameter that the change list names as the cause of a change of a property.
-    pub(super) fn may_read(&self, properties: &Value, name: &str, parameter: &str) -> bool {
-        let reads = |r: &Reference| match r {
-            Reference::Name(name) => name == parameter,
-            Reference::Attribute(..) => false,
-            // Nobody knows which parameters decide on it.
-            Reference::Mapping(_) | Reference::Condition(_) => true,
-        };
-        self.properties.contains(name)
-            || (self.parts.contains_key(name)
-                && (parameter.is_empty() || self.references_in(properties, name).iter().any(reads)))
+    /// Whether they may depend on what the change list names as the cause of a change of a property.
+    pub(super) fn may_read(&self, properties: &Value, name: &str, cause: &str) -> bool {
+        let cause = Reference::named(cause);
+        // Nobody knows what decides on a condition.
+        let reads =
+            |r: &Reference| *r == cause || matches!(r, Reference::Mapping(_) | Reference::Condition(_));
+        self.properties.contains(name) || self.references_in(properties, name).iter().any(reads)
     }
 
     /// All that they depend on.

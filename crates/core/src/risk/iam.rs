@@ -52,7 +52,7 @@ pub(super) fn iam(pair: &Pair<'_>, moved: &Moved, roles: &Roles<'_>) -> Causes {
     }
     let is_new = pair.before().is_none();
     let before = grants(pair.before(), &|_| false);
-    let after = grants(pair.after(), &|value| is_new && roles.is_new(value));
+    let after = grants(pair.after(), &|value| roles.is_told(value, is_new));
     if pair.after().is_some() || !ends_with_itself(pair.resource_type()) {
         compare(&before.documents, &after.documents, begins_to_limit(pair), &mut causes);
         let gone = before.documents.keys().filter(|place| !after.documents.contains_key(*place));
@@ -213,14 +213,21 @@ fn tells(detail: &ValueSource, pair: &Pair<'_>, after: &Grants, moved: &Moved, o
         let any = !facts.properties.is_empty() || !facts.parts.is_empty();
         if detail.name.is_empty() { any } else { facts.come_from(&detail.name) }
     };
-    let (policies, roles) = (names(&after.facts), names(&after.roles));
-    if !policies && !roles {
+    if !names(&after.facts) && !names(&after.roles) {
         return false;
     }
+    let reads = |facts: &Facts| {
+        let (name, cause) = (&detail.name, &detail.causing_entity);
+        if name.is_empty() || cause.is_empty() {
+            names(facts)
+        } else {
+            facts.may_read(properties(pair.new), name, cause)
+        }
+    };
     match detail.change_source.as_str() {
         "ResourceReference" | "ResourceAttribute" if !detail.causing_entity.is_empty() => {
             let cause = Reference::named(&detail.causing_entity);
-            (policies || !ours.holds(&cause)) && moved.reference(&cause)
+            (reads(&after.facts) || (reads(&after.roles) && !ours.holds(&cause))) && moved.reference(&cause)
         }
         "DirectModification" | "" => {
             let shown = detail.name.is_empty() && pair.section_differs("Properties");
@@ -231,11 +238,7 @@ fn tells(detail: &ValueSource, pair: &Pair<'_>, after: &Grants, moved: &Moved, o
             !shown
                 && (!pair.property_differs(&detail.name) || doubtful(&after.facts) || doubtful(&after.roles))
         }
-        "ParameterReference" if !detail.name.is_empty() => {
-            let reads =
-                |facts: &Facts| facts.may_read(properties(pair.new), &detail.name, &detail.causing_entity);
-            reads(&after.facts) || reads(&after.roles)
-        }
+        "ParameterReference" => reads(&after.facts) || reads(&after.roles),
         // Whatever CloudFormation finds by itself, and what it will call by names that we do not know yet.
         _ => true,
     }

@@ -105,17 +105,17 @@ fn tells(detail: &ValueSource, pair: &Pair<'_>, after: &Exposure, moved: &Moved)
     if detail.attribute != "Properties" || !after.facts.come_from(&detail.name) {
         return false;
     }
+    let cause = &detail.causing_entity;
+    let reads = || cause.is_empty() || after.facts.may_read(properties(pair.new), &detail.name, cause);
     match detail.change_source.as_str() {
-        "ResourceReference" | "ResourceAttribute" if !detail.causing_entity.is_empty() => {
-            moved.reference(&Reference::named(&detail.causing_entity))
+        "ResourceReference" | "ResourceAttribute" if !cause.is_empty() => {
+            reads() && moved.reference(&Reference::named(&detail.causing_entity))
         }
         "DirectModification" | "" => {
             let references = after.facts.references_in(properties(pair.new), &detail.name);
             !pair.property_differs(&detail.name) || references.iter().any(|r| moved.doubts(r))
         }
-        "ParameterReference" => {
-            after.facts.may_read(properties(pair.new), &detail.name, &detail.causing_entity)
-        }
+        "ParameterReference" => reads(),
         _ => true,
     }
 }

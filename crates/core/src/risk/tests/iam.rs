@@ -387,3 +387,36 @@ fn the_worst_of_many_statements_is_not_cut_off() {
         "{cause}"
     );
 }
+
+fn machine(credentials: &str, comment: &str, substitutions: &Value) -> Value {
+    json!({"DefinitionString": format!(r#"{{"Comment":"{comment}","States":{{"A":{{{credentials}}}}}}}"#), "DefinitionSubstitutions": substitutions})
+}
+
+#[rstest]
+#[case::a_role(r#""Credentials":{"RoleArn":"a"}"#, r#""Credentials":{"RoleArn":"b"}"#, json!({}), json!({}), true)]
+#[case::written_otherwise("", r#""\u0043redentials":{"RoleArn":"b"}"#, json!({}), json!({}), true)]
+#[case::put_in(r#""Credentials":{"RoleArn":"${r}"}"#, r#""Credentials":{"RoleArn":"${r}"}"#, json!({"r": "a"}), json!({"r": "Admin"}), true)]
+#[case::put_in_whole(r#""Next":"${r}""#, r#""Next":"${r}""#, json!({"r": "a"}), json!({"r": "a\",\"Credentials\":{}"}), true)]
+#[case::something_else_put_in(r#""Next":"${r}""#, r#""Next":"${r}""#, json!({"r": "a"}), json!({"r": "b"}), false)]
+#[case::a_comment(r#""Credentials":{"RoleArn":"a"}"#, r#""Credentials":{"RoleArn":"a"}, "Comment":"b""#, json!({}), json!({}), false)]
+fn the_roles_of_tasks(
+    #[case] old: &str,
+    #[case] new: &str,
+    #[case] put_in: Value,
+    #[case] instead: Value,
+    #[case] want: bool,
+) {
+    let kind = "AWS::StepFunctions::StateMachine";
+    assert_eq!(one_has(Iam, kind, &machine(old, "a", &put_in), &machine(new, "b", &instead)), want);
+}
+
+#[rstest]
+#[case::by_a_template_for_machines("AWS::AutoScaling::AutoScalingGroup", json!({"LaunchTemplate": {"LaunchTemplateId": "lt-1", "Version": "1"}}), json!({"LaunchTemplate": {"LaunchTemplateId": "lt-2", "Version": "1"}}))]
+#[case::by_the_id_of_one("AWS::EKS::Nodegroup", json!({"LaunchTemplate": {"Id": "lt-1"}}), json!({"LaunchTemplate": {"Id": "lt-2"}}))]
+#[case::by_a_task("AWS::ECS::Service", json!({"TaskDefinition": "a:1"}), json!({"TaskDefinition": "admin:1"}))]
+#[case::by_whoever_sends("AWS::Cognito::UserPool", json!({"SmsConfiguration": {"SnsCallerArn": "a"}}), json!({"SmsConfiguration": {"SnsCallerArn": "b"}}))]
+#[case::the_role_of_another_target("AWS::Events::Rule", json!({"Targets": [{"Id": "a", "Arn": "x", "RoleArn": "r"}, {"Id": "b", "Arn": "y", "RoleArn": "s"}]}), json!({"Targets": [{"Id": "a", "Arn": "x", "RoleArn": "s"}, {"Id": "b", "Arn": "y", "RoleArn": "r"}]}))]
+fn another_role_without_its_name(#[case] kind: &str, #[case] old: Value, #[case] new: Value) {
+    assert!(one_has(Iam, kind, &old, &new));
+    assert!(!one_has(Iam, kind, &new, &new));
+}
