@@ -132,7 +132,7 @@ fn is_unprotected(pair: &Pair<'_>, moved: &Moved) -> bool {
             !is_on(value) && (!old.contains(value) || moved.within(value) || moved.is_uncertain(value))
         };
         let certain = new.iter().filter(|value| is_on(value)).count();
-        new.len() < old.len() || new.iter().any(|value| doubtful(value)) || (listed && certain < old.len())
+        new.len() < old.len() || new.iter().any(doubtful) || (listed && certain < old.len())
     })
 }
 
