@@ -53,6 +53,16 @@ impl Pseudo {
 
     /// The text of a string, `Ref` of a pseudo parameter, `Fn::Sub` or `Fn::Join` of such; `None` for all else.
     pub(super) fn literal(&self, value: &Value) -> Option<String> {
+        match value {
+            Value::String(text) => Some(text.clone()),
+            Value::Object(object) if object.len() == 1 => self.unfold(value, &mut unfolds_to(value)),
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => None,
+        }
+    }
+
+    /// `left`: how many characters may still come.
+    fn unfold(&self, value: &Value, left: &mut usize) -> Option<String> {
+        *left = left.checked_sub(1 + value.as_str().map_or(0, str::len))?;
         if let Value::String(text) = value {
             return Some(text.clone());
         }
@@ -64,13 +74,13 @@ impl Pseudo {
                 let [Value::String(delimiter), Value::Array(items)] = argument.as_array()?.as_slice() else {
                     return None;
                 };
-                let items: Option<Vec<String>> = items.iter().map(|item| self.literal(item)).collect();
+                let items: Option<Vec<String>> = items.iter().map(|item| self.unfold(item, left)).collect();
                 Some(items?.join(delimiter))
             }
             "Fn::Sub" => match argument {
-                Value::String(text) => self.substitute(text, &Value::Null),
+                Value::String(text) => self.substitute(text, &Value::Null, left),
                 Value::Array(pair) => match pair.as_slice() {
-                    [Value::String(text), variables] => self.substitute(text, variables),
+                    [Value::String(text), variables] => self.substitute(text, variables, left),
                     _ => None,
                 },
                 Value::Null | Value::Bool(_) | Value::Number(_) | Value::Object(_) => None,
@@ -79,7 +89,8 @@ impl Pseudo {
         }
     }
 
-    fn substitute(&self, text: &str, variables: &Value) -> Option<String> {
+    fn substitute(&self, text: &str, variables: &Value, left: &mut usize) -> Option<String> {
+        *left = left.checked_sub(text.len())?;
         let mut out = String::new();
         let mut rest = text;
         while let Some((before, after)) = rest.split_once("${") {
@@ -89,7 +100,7 @@ impl Pseudo {
                 // `${!Name}` stands for the text `${Name}`.
                 Some(kept) => out.push_str(&format!("${{{kept}}}")),
                 None => match variables.get(name) {
-                    Some(value) => out.push_str(&self.literal(value)?),
+                    Some(value) => out.push_str(&self.unfold(value, left)?),
                     None => out.push_str(self.pseudo(name)?),
                 },
             }
@@ -98,6 +109,12 @@ impl Pseudo {
         out.push_str(rest);
         Some(out)
     }
+}
+
+/// How many characters the functions of a value may unfold to, by its length. What an app writes stays far below it; functions within
+/// functions multiply, and a few hundred bytes of them would be gigabytes.
+pub(crate) fn unfolds_to(value: &Value) -> usize {
+    value.to_string().len().saturating_mul(8).saturating_add(1024)
 }
 
 #[cfg(test)]
@@ -125,5 +142,13 @@ mod tests {
         )
         .unwrap();
         assert_eq!(Pseudo::of(&stack).literal(&value).as_deref(), want);
+    }
+    #[rstest]
+    #[case::characters("aaaaaaaaaa")]
+    #[case::nothing("")]
+    fn functions_that_multiply_have_no_value(#[case] inside: &str) {
+        let bomb = (0..30).fold(json!(inside), |v, _| json!({"Fn::Sub": ["${a}".repeat(10), {"a": v}]}));
+        let stack = json!({"env": {"account": "111111111111", "region": "ap-southeast-2"}, "name": "Dev"});
+        assert_eq!(Pseudo::of(&serde_json::from_value(stack).unwrap()).literal(&bomb), None);
     }
 }

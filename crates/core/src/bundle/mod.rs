@@ -44,6 +44,7 @@ pub use difference::{DifferenceKind, ResourceDifference, difference};
 pub use entries::{AssetContent, ContentError, Entries};
 pub use error::BundleError;
 pub use image::{Blob, CarriedImage, ImageError, ImageManifest, ManifestKind};
+pub(crate) use intrinsic::unfolds_to;
 pub use json::{canonical as canonical_json, parse as parse_json};
 pub use manifest::MAX_SCHEMA_MAJOR;
 pub use origin::{OBJECT_LISTS, OBJECT_NAMES, Origin, Origins};

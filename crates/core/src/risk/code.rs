@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 use super::{
+    elsewhere,
     moved::Moved,
     pair::{Pair, is_in_place, properties},
     reference::{Reference, references},
@@ -25,25 +26,25 @@ enum Key {
     Any,
     /// In its tag or digest only: it names an image.
     Image,
+    /// From one resource of the template to another: it names a version.
+    Version,
 }
 
 /// Every change of a task definition makes a new revision of it; the one before stays where it runs.
 pub(super) const TASK: &str = "AWS::ECS::TaskDefinition";
 
 /// Types, and where their code is named. `*` is each item of a list.
-const KEYS: [(&str, &[&str], Key); 25] = [
+const KEYS: [(&str, &[&str], Key); 23] = [
     ("AWS::Lambda::Function", &["Code", "S3Key"], Key::Any),
     ("AWS::Lambda::Function", &["Code", "S3ObjectVersion"], Key::Any),
     ("AWS::Lambda::Function", &["Code", "ZipFile"], Key::Any),
     ("AWS::Lambda::Function", &["Code", "ImageUri"], Key::Image),
-    ("AWS::Lambda::Alias", &["FunctionVersion"], Key::Any),
+    ("AWS::Lambda::Alias", &["FunctionVersion"], Key::Version),
     ("AWS::Serverless::Function", &["CodeUri", "Key"], Key::Any),
     ("AWS::Serverless::Function", &["CodeUri", "Version"], Key::Any),
     ("AWS::Serverless::Function", &["ImageUri"], Key::Image),
     ("Custom::CDKBucketDeployment", &["SourceObjectKeys"], Key::Any),
     ("Custom::CDKBucketDeployment", &["SourceMarkers"], Key::Any),
-    ("AWS::StepFunctions::StateMachine", &["DefinitionS3Location", "Key"], Key::Any),
-    ("AWS::StepFunctions::StateMachine", &["DefinitionS3Location", "Version"], Key::Any),
     ("AWS::Synthetics::Canary", &["Code", "S3Key"], Key::Any),
     ("AWS::Synthetics::Canary", &["Code", "S3ObjectVersion"], Key::Any),
     ("AWS::Synthetics::Canary", &["Code", "Script"], Key::Any),
@@ -70,16 +71,17 @@ const KEYS: [(&str, &[&str], Key); 25] = [
         ],
         Key::Any,
     ),
-    ("AWS::ElasticBeanstalk::Environment", &["VersionLabel"], Key::Any),
+    ("AWS::ElasticBeanstalk::Environment", &["VersionLabel"], Key::Version),
 ];
+
+/// Where a type names its code.
+fn keys(kind: &str) -> Vec<(&'static [&'static str], Key)> {
+    KEYS.iter().filter(|(of, ..)| *of == kind).map(|(_, path, key)| (*path, *key)).collect()
+}
 
 /// Whether a resource gets other code and nothing else, by what the templates say. The change list, where there is one, has to agree.
 pub(super) fn is_code_only(old: &Resource, new: &Resource, changes: &[&Change]) -> bool {
-    let keys: Vec<(&[&str], Key)> = KEYS
-        .iter()
-        .filter(|(kind, ..)| *kind == new.resource_type)
-        .map(|(_, path, key)| (*path, *key))
-        .collect();
+    let keys = keys(&new.resource_type);
     if keys.is_empty() || old.resource_type != new.resource_type {
         return false;
     }
@@ -118,6 +120,28 @@ fn is_by_other_code(detail: &ValueSource) -> bool {
     }
 }
 
+/// The properties of a resource with its code cut out, and the layers that are code as well.
+pub(super) fn besides(resource: &Resource) -> Value {
+    let mut body = without(resource.body.clone(), &keys(&resource.resource_type));
+    let mut rest = body.get_mut("Properties").map(Value::take).unwrap_or_default();
+    if let Some(object) = rest.as_object_mut() {
+        object.remove("Layers");
+    }
+    rest
+}
+
+/// What names the code of a resource, other than by the place of an image; the property that it stands in, and whether only a resource of
+/// the template may be named.
+pub(super) fn named(resource: &Resource) -> impl Iterator<Item = (&'static str, &Value, bool)> {
+    let at = |(path, key): (&'static [&'static str], Key)| {
+        let top = path.first().copied()?;
+        let value = path.iter().try_fold(resource.body.get("Properties")?, |at, step| at.get(*step))?;
+        Some((top, value, matches!(key, Key::Version)))
+    };
+    let is_place = |(_, key): &(&[&str], Key)| matches!(key, Key::Image);
+    keys(&resource.resource_type).into_iter().filter(move |key| !is_place(key)).filter_map(at)
+}
+
 /// The resource with its code cut out.
 fn without(mut body: Value, keys: &[(&[&str], Key)]) -> Value {
     for (path, key) in keys {
@@ -136,7 +160,7 @@ fn cut_out(value: &mut Value, path: &[&str], key: Key) {
         Some((step, rest)) => value.get_mut(*step).into_iter().for_each(|item| cut_out(item, rest, key)),
         None => {
             *value = match key {
-                Key::Any => Value::Null,
+                Key::Any | Key::Version => Value::Null,
                 Key::Image => Value::String(repository(value)),
             }
         }
@@ -156,10 +180,13 @@ struct Step<'a> {
     come: Vec<&'a str>,
 }
 
+/// Resources and those that take their places, each by the other.
+pub(super) type Steps<'a> = BTreeMap<&'a str, &'a str>;
+
 /// The resources that are such a step from one to the next, both of them: one goes and one comes, by the templates and by the list, of
 /// what stays the same.
-pub(super) fn steps<'a>(pairs: &[Pair<'a>], moved: &Moved) -> BTreeSet<&'a str> {
-    let mut steps = BTreeSet::new();
+pub(super) fn steps<'a>(pairs: &[Pair<'a>], moved: &Moved) -> Steps<'a> {
+    let mut steps = Steps::new();
     let ids: BTreeSet<&str> = pairs.iter().map(|p| p.id).collect();
     // What a parameter gives may be another function, and no list tells that of what goes and comes.
     let is_of_resource = |reference: &Reference| match reference {
@@ -181,7 +208,8 @@ pub(super) fn steps<'a>(pairs: &[Pair<'a>], moved: &Moved) -> BTreeSet<&'a str> 
                 _ => false,
             };
             let is_certain = there.is_some_and(|r| r.body.get("Condition").is_none())
-                && references(properties(there)).iter().all(|r| !moved.reference(r) && is_of_resource(r));
+                && references(properties(there)).iter().all(|r| !moved.reference(r) && is_of_resource(r))
+                && !elsewhere::is_given_by_others(properties(there));
             let Some(meaning) = meaning(properties(there)).filter(|_| is_listed && is_certain) else {
                 continue;
             };
@@ -191,7 +219,7 @@ pub(super) fn steps<'a>(pairs: &[Pair<'a>], moved: &Moved) -> BTreeSet<&'a str> 
         for step in by_meaning.values() {
             // One takes the place of one.
             if let ([old], [new]) = (step.gone.as_slice(), step.come.as_slice()) {
-                steps.extend([*old, *new]);
+                steps.extend([(*old, *new), (*new, *old)]);
             }
         }
     }
@@ -199,7 +227,7 @@ pub(super) fn steps<'a>(pairs: &[Pair<'a>], moved: &Moved) -> BTreeSet<&'a str> 
 }
 
 /// The name of an image without tag and digest.
-fn repository(image: &Value) -> String {
+pub(super) fn repository(image: &Value) -> String {
     let text = Text::of(image);
     let shown = text.with_tokens_as('~');
     let name = shown.split_once('@').map_or(shown.as_str(), |(name, _)| name);

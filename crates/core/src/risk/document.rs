@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Map, Value};
 
 use super::{
-    facts::step,
+    facts::path,
     guard_names::has_keys_of_the_app,
     statement::{Entry, read_document},
     text::is_intrinsic,
@@ -36,7 +36,9 @@ pub(super) fn documents(resource_type: &str, properties: &Map<String, Value>) ->
             let document = Map::from_iter([(name.clone(), value.clone())]);
             documents.insert(name.clone(), read_document(&document));
         } else {
-            walk(value, name, name, &mut documents);
+            // Whatever else has a content has other content.
+            let is_policy = name == "Content" && resource_type == "AWS::Organizations::Policy";
+            walk(value, if is_policy { "Policy" } else { name }, name, &mut documents);
         }
         if !documents.is_empty() {
             found.properties.insert(name.clone());
@@ -59,7 +61,7 @@ fn walk(value: &Value, key: &str, place: &str, found: &mut Documents) {
         Value::Object(object) => {
             let mut inside = Documents::new();
             for (name, item) in object.iter().filter(|(name, _)| !has_keys_of_the_app(name)) {
-                walk(item, name, &format!("{place}/{}", step(name)), &mut inside);
+                walk(item, name, &path(place, name), &mut inside);
             }
             // Written in a way that we do not know is not the same as nothing.
             if inside.is_empty() && is_a_document_by_name(key) && !object.is_empty() {
@@ -71,7 +73,7 @@ fn walk(value: &Value, key: &str, place: &str, found: &mut Documents) {
         }
         Value::Array(items) => {
             for item in items {
-                walk(item, key, &format!("{place}/{}", step(&identity(place, item))), found);
+                walk(item, key, &path(place, &identity(place, item)), found);
             }
         }
         Value::String(text) => {
@@ -161,8 +163,7 @@ pub(super) fn names_a_policy(name: &str) -> bool {
         "Overflow",
     ];
     let ends = ["Policy", "PolicyDocument", "PolicyText", "AccessPolicies", "Policies", "Permissions"];
-    name == "Content"
-        || (ends.iter().any(|end| name.ends_with(end)) && !others.iter().any(|other| name.contains(other)))
+    ends.iter().any(|end| name.ends_with(end)) && !others.iter().any(|other| name.contains(other))
 }
 
 /// Whether a property of this name holds a policy document and nothing else.
@@ -199,7 +200,7 @@ mod tests {
         let document = json!({"Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]});
         let text = document.to_string();
         let found = places(
-            "AWS::X::Y",
+            "AWS::Organizations::Policy",
             &json!({
                 "PolicyDocument": document, "Nested": {"Deep": [{"Name": "a", "Thing": document}]}, "Content": text,
                 "Policy": {"Fn::Sub": "${P}"}, "Other": {"Fn::If": ["C", document, {"Ref": "AWS::NoValue"}]},
@@ -207,6 +208,13 @@ mod tests {
             }),
         );
         assert_eq!(found, ["Content", "Nested/Deep/Name=\"a\"/Thing", "Other", "Policy", "PolicyDocument"]);
+    }
+
+    #[test]
+    fn content_is_a_policy_of_an_organization_alone() {
+        let content = json!({"Content": {"Fn::Sub": "{\"mainSteps\": ${Steps}}"}});
+        assert!(places("AWS::SSM::Document", &content).is_empty());
+        assert_eq!(places("AWS::Organizations::Policy", &content), ["Content"]);
     }
 
     #[test]

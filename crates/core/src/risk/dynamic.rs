@@ -14,7 +14,8 @@ pub(super) fn is_unpinned(value: &Value, ours: &Ours<'_>) -> bool {
 
 /// Whether a property is what somebody logs in with.
 fn is_login(name: &str) -> bool {
-    ["Password", "AuthToken", "MasterUsername"].iter().any(|end| name.ends_with(end))
+    let name = name.replace('_', "").to_ascii_lowercase();
+    ["password", "authtoken", "masterusername"].iter().any(|end| name.ends_with(end))
 }
 
 /// `here`: which secrets are fine at this place; `ours`: which are where somebody logs in with them.
@@ -103,6 +104,8 @@ mod tests {
     #[case::put_in(json!({"MasterUserPassword": {"Fn::Sub": "{{resolve:secretsmanager:${Ours}:SecretString:password::}}"}}), false)]
     #[case::another_put_in(json!({"MasterUserPassword": {"Fn::Sub": "{{resolve:secretsmanager:${Other}:SecretString:password::}}"}}), true)]
     #[case::of_the_app(json!({"MasterUserPassword": {"Fn::Join": ["", ["{{resolve:secretsmanager:", {"Ref": "Ours"}, ":SecretString:password::}}"]]}}), false)]
+    #[case::in_a_variable(json!({"Variables": {"DB_PASSWORD": {"Fn::Sub": "{{resolve:secretsmanager:${Ours}:SecretString:password::}}"}}}), false)]
+    #[case::of_others_in_a_variable(json!({"Variables": {"DB_PASSWORD": "{{resolve:secretsmanager:theirs:SecretString:password::}}"}}), true)]
     #[case::and_another(json!({"MasterUserPassword": {"Fn::Join": ["", ["{{resolve:secretsmanager:", {"Ref": "Ours"}, ":SecretString:password::}}{{resolve:ssm:a}}"]]}}), true)]
     #[case::not_ours_alone(json!({"MasterUserPassword": {"Fn::Join": ["", ["{{resolve:secretsmanager:x", {"Ref": "Ours"}, ":SecretString:password::}}"]]}}), true)]
     #[case::a_parameter_of_ours(json!({"MasterUserPassword": {"Fn::Join": ["", ["{{resolve:ssm:", {"Ref": "Ours"}, "}}"]]}}), true)]

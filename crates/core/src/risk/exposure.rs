@@ -5,7 +5,7 @@
 use serde_json::{Value, json};
 
 use super::{
-    facts::{Facts, is_flag, plain, step},
+    facts::{Facts, is_flag, path, plain},
     guard_values::is_hollow,
     pair::properties,
     rules::Rule,
@@ -43,7 +43,7 @@ const FILTER: &str = "removes or changes what filters traffic";
 const DEFINITION: &str = "what it exposes is defined elsewhere";
 
 /// Types that are a way for traffic as a whole: to make one or to change it opens one. A star stands for any end.
-const WAYS: [&str; 37] = [
+const WAYS: [&str; 38] = [
     "AWS::EC2::Route",
     "AWS::EC2::VPCGatewayAttachment",
     "AWS::EC2::EgressOnlyInternetGateway",
@@ -56,8 +56,9 @@ const WAYS: [&str; 37] = [
     "AWS::EC2::VPCEndpointServicePermissions",
     "AWS::EC2::TransitGateway*",
     "AWS::EC2::ClientVpn*",
-    "AWS::EC2::VPNConnection",
-    "AWS::EC2::VPNGateway",
+    "AWS::EC2::VPNConnection*",
+    "AWS::EC2::VPNGateway*",
+    "AWS::EC2::RouteServer*",
     "AWS::EC2::CarrierGateway",
     "AWS::EC2::LocalGatewayRoute*",
     "AWS::EC2::NatGateway",
@@ -69,7 +70,7 @@ const WAYS: [&str; 37] = [
     "AWS::RDS::DBSecurityGroup*",
     "AWS::ElastiCache::SecurityGroupIngress",
     "AWS::Redshift::ClusterSecurityGroupIngress",
-    "AWS::Redshift::EndpointAuthorization",
+    "AWS::Redshift::Endpoint*",
     "AWS::CloudFront::VpcOrigin",
     "AWS::GlobalAccelerator::*",
     "AWS::Lambda::Url",
@@ -97,7 +98,7 @@ const FILTERS: [&str; 9] = [
 ];
 
 /// Types that anybody can reach as soon as they are there.
-const PUBLIC: [&str; 7] = [
+const PUBLIC: [&str; 10] = [
     "AWS::CloudFront::Distribution",
     "AWS::ApiGatewayV2::Api",
     "AWS::Serverless::HttpApi",
@@ -105,6 +106,9 @@ const PUBLIC: [&str; 7] = [
     "AWS::Transfer::Server",
     "AWS::Lightsail::*",
     "AWS::Amplify::App",
+    "AWS::AppSync::Api",
+    "AWS::ECR::PublicRepository",
+    "AWS::ECS::ExpressGatewayService",
 ];
 
 /// Reads what makes a resource reachable.
@@ -168,13 +172,13 @@ fn signers(value: &Value, place: &str, facts: &mut Facts) {
                     facts.guards.insert((NO_AUTH, place.to_owned()));
                     facts.properties.insert("DistributionConfig".to_owned());
                 }
-                signers(item, &format!("{place}/{}", step(name)), facts);
+                signers(item, &path(place, name), facts);
             }
         }
         Value::Array(list) => {
             for item in list {
                 let pattern = item.get("PathPattern").map(plain).unwrap_or_default();
-                signers(item, &format!("{place}/{}", step(&pattern)), facts);
+                signers(item, &path(place, &pattern), facts);
             }
         }
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
@@ -241,15 +245,50 @@ fn gateway(kind: &str, properties: &Value, facts: &mut Facts) {
             let preflight = properties.get("HttpMethod").and_then(Value::as_str) == Some("OPTIONS")
                 && properties.pointer("/Integration/Type").and_then(Value::as_str) == Some("MOCK");
             if !["AWS_IAM", "CUSTOM", "COGNITO_USER_POOLS"].contains(&auth) && !preflight {
-                facts.opens.insert((NO_AUTH, String::new()));
+                facts.opens.insert((NO_AUTH, asked(properties, &METHOD)));
                 facts.properties.insert("AuthorizationType".to_owned());
             }
             if is_flag(properties.get("ApiKeyRequired"), true) {
                 facts.guards.insert((NO_AUTH, "ApiKeyRequired".to_owned()));
             }
         }
+        "AWS::ApiGatewayV2::Route" => {
+            let auth = properties.get("AuthorizationType").and_then(Value::as_str).unwrap_or("NONE");
+            if !["AWS_IAM", "JWT", "CUSTOM"].contains(&auth.to_ascii_uppercase().as_str()) {
+                facts.opens.insert((NO_AUTH, asked(properties, &["/RouteKey", "/Target"])));
+                facts.properties.insert("AuthorizationType".to_owned());
+            }
+        }
+        "AWS::CloudFront::Distribution" => {
+            let config = properties.get("DistributionConfig");
+            let of = |name: &str| config.and_then(|c| c.get(name)).map(items).unwrap_or_default();
+            let behaviours = of("DefaultCacheBehavior").into_iter().chain(of("CacheBehaviors"));
+            let origins = behaviours.filter_map(|b| b.get("TargetOriginId"));
+            facts.opens.extend(origins.map(|origin| (PATHS, plain(origin))));
+        }
+        "AWS::OpenSearchService::Domain" | "AWS::Elasticsearch::Domain"
+            if is_hollow(properties.get("VPCOptions")) =>
+        {
+            facts.opens.insert((INTERNET, String::new()));
+        }
         _ => {}
     }
+}
+
+/// What a method takes, and where it goes.
+const METHOD: [&str; 6] = [
+    "/HttpMethod",
+    "/ResourceId",
+    "/Integration/Type",
+    "/Integration/Uri",
+    "/Integration/ConnectionId",
+    "/Integration/Credentials",
+];
+
+/// What a request may be that nobody is asked for, and where it goes.
+fn asked(properties: &Value, names: &[&str]) -> String {
+    let said = names.iter().map(|at| properties.pointer(at).map(plain).unwrap_or_default());
+    said.collect::<Vec<_>>().join(" ")
 }
 
 /// From where the endpoint of a cluster takes calls: from everywhere, if nothing is said.
@@ -285,7 +324,8 @@ fn security_group(kind: &str, properties: &Value, found: &mut Exposure) {
                     add(name, name, items(rules));
                 }
             }
-            if properties.get("SecurityGroupEgress").is_none() {
+            // The default goes only when there is a rule ("AWS::EC2::SecurityGroup").
+            if properties.get("SecurityGroupEgress").is_none_or(|rules| items(rules).is_empty()) {
                 found.rules.extend(Rule::all_out("SecurityGroupEgress").into_iter().flatten());
             }
         }

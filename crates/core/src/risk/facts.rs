@@ -1,14 +1,12 @@
 //! What is compared of a resource besides whole policies: facts that open something, and facts that guard it.
 
-use std::{
-    borrow::Cow,
-    collections::{BTreeMap, BTreeSet},
-};
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
 use super::{
     lasting::is_note,
+    reference::{Reference, references},
     text::{Text, is_intrinsic, items},
 };
 use crate::{bundle::canonical_json, words::Digest};
@@ -23,8 +21,10 @@ pub(super) struct Facts {
     pub(super) opens: BTreeSet<Fact>,
     /// Fewer of these is more than before.
     pub(super) guards: BTreeSet<Fact>,
-    /// The properties that they come from.
+    /// The properties that they come from as a whole.
     pub(super) properties: BTreeSet<String>,
+    /// The values that they come from otherwise, by the property around each.
+    pub(super) parts: BTreeMap<String, Vec<Value>>,
 }
 
 impl Facts {
@@ -55,6 +55,43 @@ impl Facts {
             .collect();
         self.properties.extend(kept.keys().map(|name| (*name).clone()));
         self.opens.insert((cause, format!("{kept:?}")));
+    }
+
+    /// They come from a value somewhere in a property.
+    pub(super) fn part(&mut self, property: &str, value: &Value) {
+        self.parts.entry(property.to_owned()).or_default().push(value.clone());
+    }
+
+    /// Whether they come from a property, or from something in it.
+    pub(super) fn come_from(&self, property: &str) -> bool {
+        self.properties.contains(property) || self.parts.contains_key(property)
+    }
+
+    /// What they depend on in one of these properties.
+    pub(super) fn references_in(&self, properties: &Value, name: &str) -> BTreeSet<Reference> {
+        let whole = properties.get(name).map(references).unwrap_or_default();
+        if self.properties.contains(name) {
+            return whole;
+        }
+        let Some(parts) = self.parts.get(name) else { return BTreeSet::new() };
+        // A condition decides on all that is below it.
+        let conditions = whole.into_iter().filter(|r| matches!(r, Reference::Condition(_)));
+        conditions.chain(parts.iter().flat_map(references)).collect()
+    }
+
+    /// Whether they may depend on what the change list names as the cause of a change of a property.
+    pub(super) fn may_read(&self, properties: &Value, name: &str, cause: &str) -> bool {
+        let cause = Reference::named(cause);
+        // Nobody knows what decides on a condition.
+        let reads =
+            |r: &Reference| *r == cause || matches!(r, Reference::Mapping(_) | Reference::Condition(_));
+        self.properties.contains(name) || self.references_in(properties, name).iter().any(reads)
+    }
+
+    /// All that they depend on.
+    pub(super) fn references(&self, properties: &Value) -> BTreeSet<Reference> {
+        let names = self.properties.iter().chain(self.parts.keys());
+        names.flat_map(|name| self.references_in(properties, name)).collect()
     }
 
     /// The causes by which this is more than `before`.
@@ -89,13 +126,19 @@ pub(super) fn plain(value: &Value) -> String {
     }
 }
 
-/// A step of a path. Templates may hold names of any length; each is copied with all that lies below it.
-pub(super) fn step(name: &str) -> Cow<'_, str> {
-    if name.len() <= LONGEST_STEP { name.into() } else { Digest::of(name).to_string().into() }
+/// A path that is one step longer. Templates may hold names of any length, and each is copied with all that lies below it.
+pub(super) fn path(above: &str, name: &str) -> String {
+    let short = |text: &'_ str, longest: usize| match text.len() {
+        n if n <= longest => text.to_owned(),
+        _ => Digest::of(text).to_string(),
+    };
+    format!("{}/{}", short(above, LONGEST_PATH), short(name, LONGEST_STEP))
 }
 
 /// AWS has no names of properties that are longer.
 const LONGEST_STEP: usize = 128;
+/// Properties of AWS lie less deep.
+const LONGEST_PATH: usize = 512;
 
 /// The last word of a type: `Role` of `AWS::IAM::Role`.
 pub(super) fn last_word(resource_type: &str) -> &str {

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use sha2::{Digest as _, Sha256};
 
+use super::statement::harmless;
 use crate::api::{Risk, RiskClass};
 
 /// The most characters of a cause, an id, a type, a path and a policy, as the schema of a plan has them.
@@ -118,7 +119,10 @@ fn cause(found: &Found) -> String {
     let mut room = CAUSE.saturating_sub(bare);
     let mut told = |cause: &&'static str| {
         let names = found.names.get(*cause).into_iter().flatten().map(String::as_str);
-        let names = names.collect::<Vec<_>>().join(", ");
+        let mut names: Vec<&str> = names.collect();
+        // What is cut off is the least of it.
+        names.sort_by_key(|name| harmless(name));
+        let names = names.join(", ");
         // Two brackets, and a space before them.
         let (length, spare) = (names.chars().count(), room.saturating_sub(3));
         if names.is_empty() || spare < SHORTEST.min(length) {

@@ -8,14 +8,13 @@ use serde_json::{Map, Value, json};
 
 use super::{
     document::{Documents, documents},
-    facts::{Facts, is_flag, last_word, plain, step},
+    facts::{Facts, is_flag, last_word, path, plain},
     grant_types::{GUARDS, LIMITING, LOGIN, PRINCIPAL, SHARES, is_about_permissions, whole},
     guard_names::has_keys_of_the_app,
-    reference::{Reference, references},
     statement::{Effect, Entry, read},
     text::{Text, is_intrinsic, items},
 };
-use crate::bundle::Resource;
+use crate::bundle::{Resource, parse_json};
 
 /// All that one side of a resource grants.
 #[derive(Default)]
@@ -45,8 +44,8 @@ const ROLE: &str = "acts with another role";
 const ORGANIZATION: &str = "changes what a policy of the organization applies to";
 const EXPANDS: &str = "has permissions that a transform makes";
 
-/// Reads what a resource grants. Roles among `ours` are left out: they are told about themselves.
-pub(super) fn grants(resource: Option<&Resource>, ours: &dyn Fn(&str) -> bool) -> Grants {
+/// Reads what a resource grants. Roles that are `ours` are left out: they are told about themselves.
+pub(super) fn grants(resource: Option<&Resource>, ours: &dyn Fn(&Value) -> bool) -> Grants {
     let Some(resource) = resource else { return Grants::default() };
     let (kind, properties) = (resource.resource_type.as_str(), super::pair::properties(Some(resource)));
     let none = Map::new();
@@ -90,23 +89,14 @@ pub(super) fn grants(resource: Option<&Resource>, ours: &dyn Fn(&str) -> bool) -
             facts.properties.extend(path.split('/').nth(1).map(str::to_owned));
         }
     }
+    if kind == "AWS::Cognito::UserPoolClient" {
+        facts.opens.insert((LOGIN, String::new()));
+    }
     if kind.starts_with("AWS::QuickSight::") {
         facts.open_each(properties, "Permissions", SHARES);
     }
-    // The roles that a state machine takes for single tasks stand in its text.
     if kind == "AWS::StepFunctions::StateMachine" {
-        for name in ["Definition", "DefinitionString"] {
-            let Some(definition) = object.get(name) else { continue };
-            let text = match definition {
-                Value::String(_) => Text::of(definition).with_tokens_as('~'),
-                value if is_intrinsic(value) => Text::of(value).with_tokens_as('~'),
-                value => value.to_string(),
-            };
-            if text.contains("\"Credentials\"") {
-                facts.opens.insert((ROLE, plain(definition)));
-                facts.properties.insert(name.to_owned());
-            }
-        }
+        roles_of_tasks(properties, &mut facts);
     }
     let guests = object.get("AllowUnauthenticatedIdentities");
     if kind == "AWS::Cognito::IdentityPool" && guests.is_some() && !is_flag(guests, false) {
@@ -127,6 +117,56 @@ pub(super) fn grants(resource: Option<&Resource>, ours: &dyn Fn(&str) -> bool) -
         }
     }
     Grants { documents: found.documents, facts, roles }
+}
+
+/// The roles that a state machine takes for single tasks stand in its text.
+fn roles_of_tasks(properties: &Value, facts: &mut Facts) {
+    for name in ["Definition", "DefinitionString"] {
+        let Some(definition) = properties.get(name) else { continue };
+        let text = match definition {
+            Value::Object(_) if !is_intrinsic(definition) => definition.to_string(),
+            text => Text::of(text).with_tokens_as(TOKEN),
+        };
+        let substituted = || properties.get(SUBSTITUTIONS).map(plain).unwrap_or_default();
+        let roles = match parse_json(text.as_bytes()) {
+            Ok(read) => credentials(&read),
+            // An escape may spell anything.
+            Err(_) if text.contains("Credentials") || text.contains("\\u") => vec![plain(definition)],
+            Err(_) => Vec::new(),
+        };
+        for role in roles {
+            // What is put in decides, wherever it comes from.
+            let put_in = if role.contains(TOKEN) { plain(definition) } else { String::new() };
+            let by_name = role.contains("${");
+            facts.properties.extend(by_name.then(|| SUBSTITUTIONS.to_owned()));
+            let put_in = if by_name { put_in + &substituted() } else { put_in };
+            facts.opens.insert((ROLE, role + &put_in));
+            facts.properties.insert(name.to_owned());
+        }
+        // A quote ends the text that something is put into, and what follows may be anything.
+        if substituted().contains(QUOTE) {
+            facts.opens.insert((ROLE, substituted()));
+            facts.properties.insert(SUBSTITUTIONS.to_owned());
+        }
+    }
+}
+
+const SUBSTITUTIONS: &str = "DefinitionSubstitutions";
+/// Stands for what only CloudFormation can resolve.
+const TOKEN: char = '\u{7f}';
+/// A quote in a text of JSON.
+const QUOTE: &str = "\\\"";
+
+/// What stands in a definition under `Credentials`.
+fn credentials(definition: &Value) -> Vec<String> {
+    match definition {
+        Value::Array(items) => items.iter().flat_map(credentials).collect(),
+        Value::Object(object) => {
+            let own = object.get("Credentials").map(Value::to_string);
+            own.into_iter().chain(object.values().flat_map(credentials)).collect()
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => Vec::new(),
+    }
 }
 
 /// Lambda permissions and the like: a statement that is spread over the properties. What is not named here limits it.
@@ -227,40 +267,55 @@ fn applies_to(
     }
 }
 
+/// Ends of names of properties that say which role something acts with, or by what it runs that has one.
+const ACTS_WITH: [&str; 13] = [
+    "role",
+    "rolearn",
+    "iamroles",
+    "iamrolename",
+    "callerarn",
+    "credentialsarn",
+    "instanceprofile",
+    "instanceprofilename",
+    "instanceprofilearn",
+    "launchtemplate",
+    "launchtemplateid",
+    "taskdefinition",
+    "taskdefinitionarn",
+];
+
 /// Roles and instance profiles that the resource acts with, anywhere in its properties.
 fn acting_roles(
     top: &str,
     key: &str,
     value: &Value,
     place: &str,
-    ours: &dyn Fn(&str) -> bool,
+    ours: &dyn Fn(&Value) -> bool,
     found: &mut Facts,
 ) {
     let lower = key.to_ascii_lowercase();
-    let ends =
-        ["role", "rolearn", "iamroles", "instanceprofile", "instanceprofilename", "instanceprofilearn"];
-    let named = ends.iter().any(|end| lower.ends_with(end))
-        || lower == "credentials"
-        || lower.ends_with("credentialsarn");
+    let named = ACTS_WITH.iter().any(|end| lower.ends_with(end)) || lower == "credentials";
     match value {
-        Value::Array(list) => list.iter().for_each(|item| acting_roles(top, key, item, place, ours, found)),
+        Value::Array(list) => {
+            for item in list {
+                // The targets of a rule: what each of them may is its own.
+                let place = item.get("Id").map_or_else(|| place.to_owned(), |id| path(place, &plain(id)));
+                acting_roles(top, key, item, &place, ours, found);
+            }
+        }
         Value::String(_) | Value::Object(_) if named && (value.is_string() || is_intrinsic(value)) => {
-            let of_ours = references(value).iter().any(|r| match r {
-                Reference::Name(id) | Reference::Attribute(id, _) => ours(id),
-                Reference::Mapping(_) | Reference::Condition(_) => false,
-            });
             // A role that is linked to a service can only be used by that service, for what AWS says.
             let linked = Text::of(value).with_tokens_as('~').contains(":role/aws-service-role/");
-            if !of_ours && !linked {
+            if !ours(value) && !linked {
                 found.opens.insert((ROLE, format!("{place}={}", plain(value))));
-                found.properties.insert(top.to_owned());
+                found.part(top, value);
             }
         }
         Value::Object(object) => {
             for (name, item) in object.iter().filter(|(name, _)| !has_keys_of_the_app(name)) {
-                // `IamInstanceProfile: {Arn: …}`
-                let key = if named && matches!(name.as_str(), "Arn" | "Name") { key } else { name };
-                acting_roles(top, key, item, &format!("{place}/{}", step(name)), ours, found);
+                // `IamInstanceProfile: {Arn: …}`, `LaunchTemplate: {Id: …}`
+                let key = if named && matches!(name.as_str(), "Arn" | "Name" | "Id") { key } else { name };
+                acting_roles(top, key, item, &path(place, name), ours, found);
             }
         }
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}

@@ -18,7 +18,7 @@ pub(super) enum Way {
     Either,
     /// It is a number: less of it lets more in.
     Least,
-    /// What it is changes with the code; only to take it away lets more in.
+    /// What it is changes with the app; only to take it away lets more in.
     Presence,
 }
 
@@ -34,9 +34,23 @@ const fn guard(class: RiskClass, way: Way) -> Guard {
 }
 
 /// Guards whose name does not say it: the start of the type, the name.
-const OF_TYPE: [(&str, &str, Guard); 35] = [
+const OF_TYPE: [(&str, &str, Guard); 42] = [
     ("AWS::CloudFront::KeyGroup", "Items", guard(Iam, Way::Grant)),
     ("AWS::CloudFront::Distribution", "DomainName", guard(Network, Way::Grant)),
+    ("AWS::CloudFront::Distribution", "OriginPath", guard(Network, Way::Presence)),
+    ("AWS::ApiGatewayV2::Integration", "IntegrationUri", guard(Network, Way::Grant)),
+    ("AWS::ECS::Service", "TargetGroupArn", guard(Network, Way::Grant)),
+    ("AWS::AutoScaling::AutoScalingGroup", "TargetGroupARNs", guard(Network, Way::Grant)),
+    ("AWS::OpenSearchService::Domain", "CognitoOptions", guard(Iam, Way::Limit)),
+    ("AWS::Cognito::UserPoolGroup", "Precedence", guard(Iam, Way::Least)),
+    ("AWS::Cognito::UserPoolRiskConfigurationAttachment", "EventAction", guard(Iam, Way::Either)),
+    ("AWS::Cognito::UserPool", "DeviceConfiguration", guard(Iam, Way::Either)),
+    ("AWS::Cognito::UserPool", "AttributesRequireVerificationBeforeUpdate", guard(Iam, Way::Limit)),
+    ("AWS::Cognito::UserPool", "RequireLowercase", guard(Iam, Way::Limit)),
+    ("AWS::Cognito::UserPool", "RequireNumbers", guard(Iam, Way::Limit)),
+    ("AWS::Cognito::UserPool", "RequireSymbols", guard(Iam, Way::Limit)),
+    ("AWS::Cognito::UserPool", "RequireUppercase", guard(Iam, Way::Limit)),
+    ("AWS::Cognito::UserPool", "PasswordHistorySize", guard(Iam, Way::Least)),
     ("AWS::CloudFront::Distribution", "FunctionAssociations", guard(Iam, Way::Presence)),
     ("AWS::CloudFront::Distribution", "LambdaFunctionAssociations", guard(Iam, Way::Presence)),
     ("AWS::CodeBuild::Project", "Triggers", guard(Iam, Way::Either)),
@@ -59,13 +73,6 @@ const OF_TYPE: [(&str, &str, Guard); 35] = [
     ("AWS::Cognito::UserPool", "UserMigration", guard(Iam, Way::Either)),
     ("AWS::Cognito::UserPool", "MinimumLength", guard(Iam, Way::Least)),
     ("AWS::Cognito::UserPool", "AdvancedSecurityMode", guard(Iam, Way::Limit)),
-    ("AWS::ECS::TaskDefinition", "PidMode", guard(Iam, Way::Grant)),
-    ("AWS::ECS::TaskDefinition", "IpcMode", guard(Iam, Way::Grant)),
-    ("AWS::ECS::TaskDefinition", "User", guard(Iam, Way::Either)),
-    ("AWS::ECS::TaskDefinition", "Drop", guard(Iam, Way::Limit)),
-    ("AWS::ECS::TaskDefinition", "ReadonlyRootFilesystem", guard(Iam, Way::Limit)),
-    ("AWS::ECS::TaskDefinition", "SourcePath", guard(Iam, Way::Grant)),
-    ("AWS::ECS::TaskDefinition", "Add", guard(Iam, Way::Grant)),
     ("AWS::EFS::AccessPoint", "PosixUser", guard(Iam, Way::Either)),
     ("AWS::EFS::AccessPoint", "RootDirectory", guard(Iam, Way::Either)),
     ("AWS::Lightsail::Instance", "Ports", guard(Network, Way::Either)),
@@ -75,6 +82,26 @@ const OF_TYPE: [(&str, &str, Guard); 35] = [
         "EnforceSecurityGroupInboundRulesOnPrivateLinkTraffic",
         guard(Network, Way::Limit),
     ),
+];
+
+/// Types that run containers, and what keeps these apart from their host and from one another.
+const CONTAINERS: [&str; 2] = ["AWS::ECS::TaskDefinition", "AWS::Batch::JobDefinition"];
+const OF_CONTAINERS: [(&str, Guard); 15] = [
+    ("PidMode", guard(Iam, Way::Grant)),
+    ("IpcMode", guard(Iam, Way::Grant)),
+    ("User", guard(Iam, Way::Limit)),
+    ("Drop", guard(Iam, Way::Limit)),
+    ("ReadonlyRootFilesystem", guard(Iam, Way::Limit)),
+    ("ReadOnly", guard(Iam, Way::Limit)),
+    ("SourcePath", guard(Iam, Way::Grant)),
+    ("HostPath", guard(Iam, Way::Grant)),
+    ("RootDirectory", guard(Iam, Way::Either)),
+    ("Add", guard(Iam, Way::Grant)),
+    ("DockerSecurityOptions", guard(Iam, Way::Either)),
+    ("HostNetwork", guard(Network, Way::Grant)),
+    ("AllowPrivilegeEscalation", guard(Iam, Way::Grant)),
+    ("RunAsNonRoot", guard(Iam, Way::Limit)),
+    ("RunAsUser", guard(Iam, Way::Limit)),
 ];
 
 /// Names that sound like a guard, and are compared by rules of their own: the start of the type, the name.
@@ -118,7 +145,7 @@ const HARMLESS: [&str; 21] = [
 ];
 
 /// Words that stand next to each other in a name; the first that fits decides. A star stands for any end of a word.
-const PHRASES: [(&[&str], Guard); 80] = [
+const PHRASES: [(&[&str], Guard); 81] = [
     (&["block", "public"], guard(Network, Way::Limit)),
     (&["ignore", "public"], guard(Network, Way::Limit)),
     (&["restrict", "public"], guard(Network, Way::Limit)),
@@ -152,6 +179,7 @@ const PHRASES: [(&[&str], Guard); 80] = [
     (&["vpc", "routing"], guard(Network, Way::Limit)),
     (&["subnet", "group"], guard(Network, Way::Limit)),
     (&["ip", "range*"], guard(Network, Way::Limit)),
+    (&["whitelist"], guard(Network, Way::Names)),
     (&["transit", "encryption"], guard(Network, Way::Limit)),
     (&["encryption", "in", "transit"], guard(Network, Way::Limit)),
     (&["enforce", "https"], guard(Network, Way::Limit)),
@@ -271,6 +299,10 @@ pub(super) fn has_keys_of_the_app(name: &str) -> bool {
 pub(super) fn guard_of(resource_type: &str, name: &str) -> Option<Guard> {
     let of_type = |(start, of, _): &&(&str, &str, Guard)| *of == name && resource_type.starts_with(start);
     if let Some((_, _, found)) = OF_TYPE.iter().find(of_type) {
+        return Some(*found);
+    }
+    let of_containers = OF_CONTAINERS.iter().find(|(of, _)| *of == name);
+    if let Some((_, found)) = of_containers.filter(|_| CONTAINERS.contains(&resource_type)) {
         return Some(*found);
     }
     if is_elsewhere(resource_type, name) {

@@ -51,7 +51,7 @@ pub(super) fn is_hollow(value: Option<&Value>) -> bool {
 const KEY: &str = "api_key";
 
 /// Values that keep nobody out.
-const OPEN: [&str; 14] = [
+const OPEN: [&str; 16] = [
     "none",
     "off",
     "no",
@@ -66,6 +66,8 @@ const OPEN: [&str; 14] = [
     "allow-all",
     "internet-facing",
     "plaintext",
+    "root",
+    "0",
 ];
 
 /// Values that let nobody in.

@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use super::{
     absent::{choice, is_none},
+    code::Steps,
     facts::{is_flag, plain},
     finding::Causes,
     guard_names::{Guard, Way, guard_of, is_elsewhere, is_free},
@@ -43,12 +44,18 @@ const IDENTITY: [&str; 9] = [
 ];
 
 /// Why what guards a resource lets more in than before.
-pub(super) fn loosened(before: Option<&Resource>, after: Option<&Resource>, class: RiskClass) -> Causes {
+pub(super) fn loosened<'a>(
+    before: Option<&'a Resource>,
+    after: Option<&'a Resource>,
+    steps: &'a Steps<'a>,
+    class: RiskClass,
+) -> Causes {
     let mut causes = Causes::new();
     let (Some(old), Some(new)) = (before, after) else { return causes };
     let mut search = Search {
         kind: &new.resource_type,
         work: Work::new(),
+        steps,
         class,
         names: BTreeSet::new(),
         is_cut: false,
@@ -93,6 +100,7 @@ type Sides<'a> = dyn Fn(&'a Value) -> (Option<&'a Value>, Option<&'a Value>);
 struct Search<'a> {
     kind: &'a str,
     work: Work,
+    steps: &'a Steps<'a>,
     class: RiskClass,
     names: BTreeSet<&'a str>,
     is_cut: bool,
@@ -184,7 +192,9 @@ impl<'a> Search<'a> {
                     return;
                 }
                 if let Some((guard, name)) = named
-                    && (loosens(guard.way, old, new, within) || self.says_no(guard, old, new, within))
+                    && (loosens(guard.way, old, new, within)
+                        || self.says_no(guard, old, new, within)
+                        || (name.ends_with("FunctionAssociations") && self.is_another(old, new)))
                     && !(self.is_gone && guard.way == Way::Grant && lets_in(old))
                 {
                     self.tell(guard, name);
@@ -195,6 +205,17 @@ impl<'a> Search<'a> {
                 self.come(new);
             }
         }
+    }
+
+    /// Whether something else stands there than another version of the same function.
+    fn is_another(&self, old: Option<&Value>, new: Option<&Value>) -> bool {
+        let (Some(old), Some(new)) = (old, new) else { return false };
+        let version = |value: &'_ Value| value.get("Ref").and_then(Value::as_str).map(str::to_owned);
+        let takes_place = || {
+            let (old, new) = (version(old)?, version(new)?);
+            self.steps.get(old.as_str()).filter(|next| **next == new)
+        };
+        !old.is_boolean() && plain(old) != plain(new) && takes_place().is_none()
     }
 
     /// Whether a limit is said to be none where nothing was said: the service may have had a stricter opinion.

@@ -11,6 +11,7 @@ use serde_json::Value;
 use super::{
     cover::covered,
     document::{Documents, names_a_policy},
+    facts::Facts,
     finding::Causes,
     grant_types::{ends_with_itself, is_about_permissions},
     grants::{Grants, grants},
@@ -18,6 +19,7 @@ use super::{
     moved::Moved,
     pair::{Pair, properties, section_of},
     reference::Reference,
+    roles::Roles,
     schema::opens_otherwise,
     statement::{Effect, Entry, Statement},
     text::{Work, is_intrinsic},
@@ -37,7 +39,7 @@ const OPEN_WITHOUT: [(&str, &str); 2] =
 const FOLDED: &str = "a loop or transform decides what it allows";
 
 /// Why a resource means more permissions than before; nothing if it does not.
-pub(super) fn iam(pair: &Pair<'_>, moved: &Moved, made: &BTreeSet<&str>) -> Causes {
+pub(super) fn iam(pair: &Pair<'_>, moved: &Moved, roles: &Roles<'_>) -> Causes {
     let mut causes = Causes::new();
     if pair.is_unseen() {
         if pair.changes.iter().any(|c| unseen(c)) {
@@ -50,7 +52,7 @@ pub(super) fn iam(pair: &Pair<'_>, moved: &Moved, made: &BTreeSet<&str>) -> Caus
     }
     let is_new = pair.before().is_none();
     let before = grants(pair.before(), &|_| false);
-    let after = grants(pair.after(), &|id| is_new && made.contains(id));
+    let after = grants(pair.after(), &|value| roles.is_told(value, is_new));
     if pair.after().is_some() || !ends_with_itself(pair.resource_type()) {
         compare(&before.documents, &after.documents, begins_to_limit(pair), &mut causes);
         let gone = before.documents.keys().filter(|place| !after.documents.contains_key(*place));
@@ -64,7 +66,7 @@ pub(super) fn iam(pair: &Pair<'_>, moved: &Moved, made: &BTreeSet<&str>) -> Caus
         let opens = opens_otherwise(properties(pair.before()), properties(pair.after()));
         causes.extend(opens.then_some((FIELDS, BTreeSet::new())));
     }
-    behind(pair, &after, moved, &mut causes);
+    behind(pair, &after, moved, roles, &mut causes);
     causes
 }
 
@@ -168,7 +170,7 @@ impl<'a> Sorted<'a> {
 }
 
 /// What changes although the text of the policies does not.
-fn behind(pair: &Pair<'_>, after: &Grants, moved: &Moved, causes: &mut Causes) {
+fn behind(pair: &Pair<'_>, after: &Grants, moved: &Moved, ours: &Roles<'_>, causes: &mut Causes) {
     if pair.before().is_none() || pair.after().is_none() {
         return;
     }
@@ -176,10 +178,10 @@ fn behind(pair: &Pair<'_>, after: &Grants, moved: &Moved, causes: &mut Causes) {
     if (grants_something || !after.roles.opens.is_empty()) && moved.condition_of(pair) {
         causes.entry(CONDITION).or_default();
     }
-    let of = |name: &String| properties(pair.new).get(name).unwrap_or(&Value::Null);
-    let roles = after.roles.properties.iter().map(of);
-    if after.facts.properties.iter().map(of).any(|value| moved.within(value))
-        || roles.flat_map(super::reference::references).any(|r| moved.input(&r))
+    let policies = after.facts.references(properties(pair.new));
+    let roles = after.roles.references(properties(pair.new));
+    if policies.iter().any(|r| moved.reference(r))
+        || roles.iter().any(|r| moved.reference(r) && !ours.holds(r))
     {
         causes.entry(BEHIND).or_default();
     }
@@ -190,9 +192,9 @@ fn behind(pair: &Pair<'_>, after: &Grants, moved: &Moved, causes: &mut Causes) {
         } else {
             c.scope.contains("Properties") && !pair.section_differs("Properties")
         };
-        let hidden = || unexplained || after.facts.properties.iter().map(of).any(|v| moved.is_uncertain(v));
+        let hidden = || unexplained || policies.iter().any(|r| moved.doubts(r));
         (c.details.is_empty() && grants_something && hidden())
-            || c.details.iter().any(|d| tells(d, pair, after, moved))
+            || c.details.iter().any(|d| tells(d, pair, after, moved, ours))
     };
     if pair.changes.iter().any(|c| told(c)) {
         causes.entry(BEHIND).or_default();
@@ -203,27 +205,41 @@ fn behind(pair: &Pair<'_>, after: &Grants, moved: &Moved, causes: &mut Causes) {
 }
 
 /// Whether a line of the change list says that a value in a policy changes that the templates do not show.
-fn tells(detail: &ValueSource, pair: &Pair<'_>, after: &Grants, moved: &Moved) -> bool {
+fn tells(detail: &ValueSource, pair: &Pair<'_>, after: &Grants, moved: &Moved, ours: &Roles<'_>) -> bool {
     if !matches!(detail.attribute.as_str(), "Properties" | "") {
         return false;
     }
-    let names = |properties: &BTreeSet<String>| {
-        if detail.name.is_empty() { !properties.is_empty() } else { properties.contains(&detail.name) }
+    let names = |facts: &Facts| {
+        let any = !facts.properties.is_empty() || !facts.parts.is_empty();
+        if detail.name.is_empty() { any } else { facts.come_from(&detail.name) }
     };
-    let (policies, roles) = (names(&after.facts.properties), names(&after.roles.properties));
-    if !policies && !roles {
+    if !names(&after.facts) && !names(&after.roles) {
         return false;
     }
+    let reads = |facts: &Facts| {
+        let (name, cause) = (&detail.name, &detail.causing_entity);
+        if name.is_empty() || cause.is_empty() {
+            names(facts)
+        } else {
+            facts.may_read(properties(pair.new), name, cause)
+        }
+    };
     match detail.change_source.as_str() {
         "ResourceReference" | "ResourceAttribute" if !detail.causing_entity.is_empty() => {
-            policies && moved.reference(&Reference::named(&detail.causing_entity))
+            let cause = Reference::named(&detail.causing_entity);
+            (reads(&after.facts) || (reads(&after.roles) && !ours.holds(&cause))) && moved.reference(&cause)
         }
         "DirectModification" | "" => {
             let shown = detail.name.is_empty() && pair.section_differs("Properties");
-            let value = properties(pair.new).get(&detail.name).unwrap_or(&Value::Null);
-            !shown && (!pair.property_differs(&detail.name) || moved.is_uncertain(value))
+            let doubtful = |facts: &Facts| {
+                let references = facts.references_in(properties(pair.new), &detail.name);
+                references.iter().any(|r| moved.doubts(r))
+            };
+            !shown
+                && (!pair.property_differs(&detail.name) || doubtful(&after.facts) || doubtful(&after.roles))
         }
-        // Parameters, whatever CloudFormation finds by itself, and what it will call by names that we do not know yet.
+        "ParameterReference" => reads(&after.facts) || reads(&after.roles),
+        // Whatever CloudFormation finds by itself, and what it will call by names that we do not know yet.
         _ => true,
     }
 }

@@ -61,7 +61,7 @@ pub(super) fn is_revised(pair: &Pair<'_>, moved: &Moved) -> bool {
 }
 
 /// Types, and those of their properties that they are, or may be, made anew for.
-const MADE_ANEW_FOR: [(&str, &[&str]); 13] = [
+const MADE_ANEW_FOR: [(&str, &[&str]); 14] = [
     ("AWS::CloudFront::Distribution", &[]),
     ("AWS::Events::Rule", &["Name", "EventBusName"]),
     ("AWS::Lambda::Function", &["FunctionName", "PackageType", "TenancyConfig", "DurableConfig"]),
@@ -72,6 +72,10 @@ const MADE_ANEW_FOR: [(&str, &[&str]); 13] = [
     ("AWS::ApiGateway::Method", &["HttpMethod", "ResourceId", "RestApiId"]),
     ("AWS::IAM::Role", &["RoleName", "Path"]),
     ("AWS::ECS::Cluster", &["ClusterName"]),
+    (
+        "AWS::ElasticLoadBalancingV2::TargetGroup",
+        &["Name", "Port", "Protocol", "ProtocolVersion", "TargetType", "VpcId", "IpAddressType"],
+    ),
     (
         "AWS::StepFunctions::StateMachine",
         &["StateMachineName", "StateMachineType", "EncryptionConfiguration"],

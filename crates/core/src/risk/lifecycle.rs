@@ -2,16 +2,22 @@
 //!
 //! Words of the change list as in the API reference of CloudFormation, "ResourceChange" and "ResourceChangeDetail".
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
 use super::{
+    facts::{path, plain},
     finding::{About, Findings},
+    lasting::is_revised,
     moved::Moved,
     pair::{Pair, properties},
+    reference::Reference,
 };
-use crate::{api::RiskClass, stack::Change};
+use crate::{
+    api::RiskClass,
+    stack::{Change, ValueSource},
+};
 
 /// Adds what the change list says, or the templates where there is none yet.
 pub(super) fn lifecycle(
@@ -21,10 +27,15 @@ pub(super) fn lifecycle(
     about: &About,
     found: &mut Findings,
 ) {
-    for change in pair.changes.iter().filter(|_| !code_only) {
+    // A revision of a task definition takes nothing away: the one before stays where it runs.
+    let stays = code_only || is_revised(pair, moved);
+    for change in pair.changes.iter().filter(|change| !(code_only || stays && change.action == "Modify")) {
         let about = About { resource_type: change.resource_type.clone(), ..about.clone() };
         let policy = Some(change.policy_action.as_str());
-        for (class, cause) in classes(change) {
+        let lasts = is_by_what_lasts(change, moved);
+        for (class, cause) in
+            classes(change).into_iter().filter(|(c, _)| !lasts || *c != RiskClass::MaybeReplace)
+        {
             found.add(class, &about, [cause], policy);
             if matches!(class, RiskClass::Replace | RiskClass::MaybeReplace) {
                 found.name(class, &about, cause, recreating(change));
@@ -32,7 +43,7 @@ pub(super) fn lifecycle(
         }
     }
     if pair.deferred && pair.changes.is_empty() {
-        deferred(pair, moved, code_only, about, found);
+        deferred(pair, moved, stays, about, found);
     }
     if is_unprotected(pair, moved) {
         found.add(RiskClass::Delete, about, ["is no longer protected against deletion"], None);
@@ -58,32 +69,46 @@ pub(super) fn lifecycle(
 }
 
 /// What keeps people from deleting a resource: a property, or an attribute in a list of such.
-const PROTECTIONS: [&str; 3] = ["DisableApiTermination", "DisableApiStop", "deletion_protection.enabled"];
+const PROTECTIONS: [&str; 4] =
+    ["DisableApiTermination", "DisableApiStop", "LockConfiguration", "deletion_protection.enabled"];
 
 fn protects(name: &str) -> bool {
-    name.starts_with("DeletionProtection") || PROTECTIONS.contains(&name)
+    let words = ["DeletionProtection", "DeleteProtection", "TerminationProtect"];
+    words.iter().any(|word| name.contains(word)) || PROTECTIONS.contains(&name)
 }
 
-/// The places where a resource is protected against deletion, and what they say, unless that is a plain no.
-fn protections<'a>(value: &'a Value, found: &mut Vec<&'a Value>) {
+/// What says that a resource is protected against deletion, by the place where it stands.
+type Protections<'a> = BTreeMap<String, Vec<&'a Value>>;
+
+/// Finds them, but for those that are a plain no.
+fn protections<'a>(value: &'a Value, place: &str, found: &mut Protections<'a>) {
     let is_off = |value: &Value| match value {
         Value::Bool(on) => !on,
-        Value::String(text) => matches!(text.to_ascii_lowercase().as_str(), "false" | "inactive"),
+        Value::String(text) => {
+            matches!(text.to_ascii_lowercase().as_str(), "false" | "inactive" | "bypass")
+        }
         Value::Null | Value::Number(_) | Value::Array(_) | Value::Object(_) => false,
     };
     match value {
         Value::Object(object) => {
-            let attribute = object.get("Key").and_then(Value::as_str).filter(|key| protects(key));
-            found.extend(object.get("Value").filter(|value| attribute.is_some() && !is_off(value)));
-            for (name, item) in object {
-                if protects(name) {
-                    found.extend(Some(item).filter(|item| !is_off(item)));
-                } else {
-                    protections(item, found);
-                }
+            let key = object.get("Key").and_then(Value::as_str).filter(|key| protects(key));
+            let attribute = key.zip(object.get("Value"));
+            let named =
+                object.iter().filter(|(name, _)| protects(name)).map(|(name, item)| (name.as_str(), item));
+            for (name, item) in named.chain(attribute).filter(|(_, item)| !is_off(item)) {
+                found.entry(path(place, name)).or_default().push(item);
+            }
+            for (name, item) in object.iter().filter(|(name, _)| !protects(name)) {
+                protections(item, &path(place, name), found);
             }
         }
-        Value::Array(items) => items.iter().for_each(|item| protections(item, found)),
+        Value::Array(items) => {
+            for item in items {
+                // Replicas of a table.
+                let which = item.get("Region").map(plain).unwrap_or_default();
+                protections(item, &path(place, &which), found);
+            }
+        }
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
     }
 }
@@ -93,21 +118,47 @@ fn is_unprotected(pair: &Pair<'_>, moved: &Moved) -> bool {
     if pair.before().is_none() || pair.after().is_none() {
         return false;
     }
-    let (mut old, mut new) = (Vec::new(), Vec::new());
-    protections(properties(pair.before()), &mut old);
-    protections(properties(pair.after()), &mut new);
-    let is_on = |value: &&Value| value.is_boolean() || value.is_string();
-    // What is not literal may be a no, if it is another or leads to another value.
-    let doubtful = |value: &&&Value| {
-        !is_on(value) && (!old.contains(*value) || moved.within(value) || moved.is_uncertain(value))
-    };
+    let (mut old, mut new) = (Protections::new(), Protections::new());
+    protections(properties(pair.before()), "", &mut old);
+    protections(properties(pair.after()), "", &mut new);
     let listed = pair
         .details()
         .any(|d| protects(&d.name) && !matches!(d.change_source.as_str(), "DirectModification" | ""));
-    let certain = new.iter().filter(|value| is_on(value)).count();
-    new.len() < old.len()
-        || (!old.is_empty() && new.iter().any(|value| doubtful(&value)))
-        || (listed && certain < old.len())
+    old.iter().any(|(place, old)| {
+        let new = new.get(place).map(Vec::as_slice).unwrap_or_default();
+        let is_on = |value: &&Value| value.is_boolean() || value.is_string();
+        // What is not literal may be a no, if it is another or leads to another value.
+        let doubtful = |value: &&Value| {
+            !is_on(value) && (!old.contains(value) || moved.within(value) || moved.is_uncertain(value))
+        };
+        let certain = new.iter().filter(|value| is_on(value)).count();
+        new.len() < old.len() || new.iter().any(doubtful) || (listed && certain < old.len())
+    })
+}
+
+/// Whether a resource would be made anew only for names and ARNs of others that are changed in place: these stay the same, which
+/// CloudFormation finds out when it gets there.
+fn is_by_what_lasts(change: &Change, moved: &Moved) -> bool {
+    let mut anew = change
+        .details
+        .iter()
+        .filter(|d| matches!(d.requires_recreation.as_str(), "Always" | "Conditionally"))
+        .peekable();
+    let lasts = |d: &ValueSource| {
+        let cause = Reference::named(&d.causing_entity);
+        let is_itself = match &cause {
+            Reference::Name(id) => !id.is_empty() && d.change_source == "ResourceReference",
+            Reference::Attribute(_, attribute) => {
+                attribute == "Arn" && d.change_source == "ResourceAttribute"
+            }
+            Reference::Mapping(_) | Reference::Condition(_) => false,
+        };
+        is_itself && d.evaluation == "Dynamic" && !moved.reference(&cause)
+    };
+    change.action == "Modify"
+        && change.replacement == "Conditional"
+        && anew.peek().is_some()
+        && anew.all(lasts)
 }
 
 /// The properties that a resource is made anew for, or may be.
@@ -148,9 +199,9 @@ fn classes(change: &Change) -> Vec<(RiskClass, &'static str)> {
     classes
 }
 
-fn deferred(pair: &Pair<'_>, moved: &Moved, code_only: bool, about: &About, found: &mut Findings) {
+fn deferred(pair: &Pair<'_>, moved: &Moved, stays: bool, about: &About, found: &mut Findings) {
     match (pair.old, pair.new) {
-        (Some(_), None) if code_only => {}
+        (Some(_), None) if stays => {}
         (Some(old), None) => {
             let kept = keeps(&old.body, "DeletionPolicy");
             let (cause, policy) = match kept {
@@ -162,7 +213,7 @@ fn deferred(pair: &Pair<'_>, moved: &Moved, code_only: bool, about: &About, foun
         }
         (Some(_), Some(_)) => {
             let changes = pair.section_differs("Properties") || pair.section_differs("Type");
-            if changes && !code_only {
+            if changes && !stays {
                 found.add(RiskClass::MaybeReplace, about, ["changes, and there is no change set yet"], None);
             }
             if moved.condition_of(pair) {
@@ -257,6 +308,12 @@ mod tests {
     #[case(json!({"DeletionProtection": true}), json!({"DeletionProtection": {"Ref": "P"}}), true)]
     #[case(json!({"DeletionProtection": {"Ref": "P"}}), json!({"DeletionProtection": true}), false)]
     #[case(json!({"DeletionProtection": false}), json!({}), false)]
+    #[case(json!({"DisableApiTermination": true, "DisableApiStop": false}), json!({"DisableApiTermination": false, "DisableApiStop": true}), true)]
+    #[case(json!({"Replicas": [{"Region": "a", "DeletionProtectionEnabled": true}, {"Region": "b"}]}), json!({"Replicas": [{"Region": "a"}, {"Region": "b", "DeletionProtectionEnabled": true}]}), true)]
+    #[case(json!({"Replicas": [{"Region": "a", "DeletionProtectionEnabled": true}]}), json!({"Replicas": [{"Region": "b"}, {"Region": "a", "DeletionProtectionEnabled": true}]}), false)]
+    #[case(json!({"Instances": {"TerminationProtected": true}}), json!({"Instances": {"TerminationProtected": false}}), true)]
+    #[case(json!({"LockConfiguration": {"MinRetentionDays": 7}}), json!({}), true)]
+    #[case(json!({"DeletionProtectionCheck": "APPLY"}), json!({"DeletionProtectionCheck": "BYPASS"}), true)]
     #[case(json!({}), json!({"DeletionProtection": true}), false)]
     fn protection_against_deletion(#[case] old: Value, #[case] new: Value, #[case] want: bool) {
         assert_eq!(one_has(RiskClass::Delete, "AWS::RDS::DBInstance", &old, &new), want);

@@ -17,6 +17,7 @@ mod code;
 mod cover;
 mod document;
 mod dynamic;
+mod elsewhere;
 mod exposure;
 mod facts;
 mod finding;
@@ -37,6 +38,7 @@ mod origin;
 mod pair;
 mod read_nested;
 mod reference;
+mod roles;
 mod rules;
 mod schema;
 mod statement;
@@ -54,6 +56,7 @@ use self::{
     moved::Moved,
     nested::Level,
     pair::Pair,
+    roles::Roles,
 };
 pub use self::{
     nested::Nested,
@@ -117,6 +120,13 @@ pub fn classes(risks: &[Risk]) -> Vec<&'static str> {
     RiskClass::ALL.into_iter().filter(|c| there.contains(c)).map(RiskClass::as_str).collect()
 }
 
+/// What the other resources of a template tell about one.
+struct Beside<'a> {
+    roles: &'a Roles<'a>,
+    steps: &'a code::Steps<'a>,
+    moved: &'a Moved,
+}
+
 struct Found {
     risks: Findings,
     code_only: BTreeSet<String>,
@@ -129,7 +139,9 @@ impl Found {
         let moved = level.moved(&pairs);
         let mut touched = false;
         let (secrets, steps) = (opaque::secrets(&pairs), code::steps(&pairs, &moved));
-        let made: BTreeSet<&str> = pairs.iter().filter(|p| p.before().is_none()).map(|p| p.id).collect();
+        let roles = Roles::of(&pairs);
+        let is_free = |pair: &&Pair<'_>| opaque::has_free_attributes(pair.resource_type());
+        let free: BTreeSet<&str> = pairs.iter().filter(is_free).map(|p| p.id).collect();
         for pair in &pairs {
             if pair.resource_type() == opaque::NESTED_STACK
                 || level.knows_nested(pair.id)
@@ -143,17 +155,18 @@ impl Found {
             touched |= pair.touched();
             let about = level.about(pair);
             let outside = origin::from_outside(pair.after(), level.origins());
-            let code_only =
-                (steps.contains(pair.id) || opaque::code_only(pair, &moved)) && outside.is_empty();
+            let before = origin::from_outside(pair.before(), level.origins());
+            let code_only = (steps.contains_key(pair.id) || elsewhere::code_only(pair, &moved, &free))
+                && !origin::counts(&outside, &before);
             if code_only {
                 self.code_only.insert(about.id.clone());
             }
             lifecycle::lifecycle(pair, &moved, code_only, &about, &mut self.risks);
-            self.permissions_and_reach(pair, &made, &moved, &about);
+            self.permissions_and_reach(pair, &Beside { roles: &roles, steps: &steps, moved: &moved }, &about);
             let known = level.knows_nested(pair.id);
-            let causes = opaque::opaque(pair, code_only, known, &secrets);
+            let foreign = elsewhere::is_from_elsewhere(pair, &moved, &free);
+            let causes = opaque::opaque(pair, code_only, known, foreign, &secrets);
             self.risks.add(RiskClass::Opaque, &about, causes, None);
-            let before = origin::from_outside(pair.before(), level.origins());
             let new = origin::is_new(&outside, &before, pair, &moved);
             self.risks.add(RiskClass::Opaque, &about, new, None);
         }
@@ -163,13 +176,8 @@ impl Found {
         }
     }
 
-    fn permissions_and_reach(
-        &mut self,
-        pair: &Pair<'_>,
-        made: &BTreeSet<&str>,
-        moved: &Moved,
-        about: &About,
-    ) {
+    fn permissions_and_reach(&mut self, pair: &Pair<'_>, beside: &Beside<'_>, about: &About) {
+        let Beside { roles, steps, moved } = *beside;
         // A resource of another type is another resource: nothing of the old one counts for the new one.
         let other_type =
             pair.old.zip(pair.new).is_some_and(|(old, new)| old.resource_type != new.resource_type);
@@ -185,10 +193,10 @@ impl Found {
         };
         for half in &halves {
             for class in [RiskClass::Iam, RiskClass::Network] {
-                self.risks.tell(class, about, guards::loosened(half.before(), half.after(), class));
+                self.risks.tell(class, about, guards::loosened(half.before(), half.after(), steps, class));
                 self.risks.tell(class, about, guards_behind::behind(half, moved, class));
             }
-            self.risks.tell(RiskClass::Iam, about, iam::iam(half, moved, made));
+            self.risks.tell(RiskClass::Iam, about, iam::iam(half, moved, roles));
             let policies = grants::attached(pair::properties(half.before()), pair::properties(half.after()));
             self.risks.name(RiskClass::Iam, about, grants::ATTACHES, policies);
             self.risks.tell(RiskClass::Network, about, network::network(half, moved));

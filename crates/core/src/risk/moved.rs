@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 use super::{
-    code, lasting, opaque,
+    code, dynamic, lasting, opaque,
     pair::{Pair, is_in_place, properties},
     reference::{Reference, references},
 };
@@ -44,6 +44,8 @@ pub(super) struct Moved {
     resources: BTreeSet<String>,
     /// Resources that stay the same and get other values.
     modified: BTreeMap<String, Modified>,
+    /// Nested stacks that are read, with the outputs of theirs that become others.
+    outputs: BTreeMap<String, BTreeSet<String>>,
     /// Parameters of which nobody knows whether they change, and conditions that they decide on.
     uncertain: BTreeSet<Reference>,
 }
@@ -96,8 +98,13 @@ impl Moved {
         moved
     }
 
-    /// Adds the resources.
-    pub(super) fn with_resources(mut self, pairs: &[Pair<'_>]) -> Self {
+    /// Adds the resources. `read`: the nested stacks whose outputs are known one by one, with those that become others.
+    pub(super) fn with_resources(
+        mut self,
+        pairs: &[Pair<'_>],
+        read: BTreeMap<String, BTreeSet<String>>,
+    ) -> Self {
+        self.outputs = read;
         for pair in pairs.iter().filter(|p| !p.is_cdk_metadata()) {
             if pair.deferred {
                 self.deferred(pair);
@@ -107,12 +114,15 @@ impl Moved {
         }
         // Values go through nested stacks and custom resources to those that read their attributes.
         let mut readers: BTreeMap<String, Vec<&str>> = BTreeMap::new();
-        for pair in pairs.iter().filter(|p| opaque::has_free_attributes(p.resource_type())) {
-            let refers = references(properties(pair.new));
-            if self.modified.contains_key(pair.id) || refers.iter().any(|r| self.reference(r)) {
+        let is_free = |pair: &&Pair<'_>| opaque::has_free_attributes(pair.resource_type());
+        for pair in pairs.iter().filter(is_free) {
+            if self.outputs.contains_key(pair.id) {
+                continue;
+            }
+            if self.touches(pair) {
                 self.resources.insert(pair.id.to_owned());
             }
-            for reference in refers {
+            for reference in references(properties(pair.new)) {
                 if let Reference::Name(id) | Reference::Attribute(id, _) = reference {
                     readers.entry(id).or_default().push(pair.id);
                 }
@@ -127,6 +137,29 @@ impl Moved {
             }
         }
         self
+    }
+
+    /// Whether something changes in a resource, or in what it refers to.
+    pub(super) fn touches(&self, pair: &Pair<'_>) -> bool {
+        self.modified.contains_key(pair.id)
+            || self.resources.contains(pair.id)
+            || self.within(properties(pair.new))
+    }
+
+    /// The outputs of a template that become others.
+    pub(super) fn outputs_of(&self, old: &Template, new: &Template) -> BTreeSet<String> {
+        let mut moved = differing(old, new, "Outputs");
+        let is_other = |output: &Value| {
+            let condition = output.get("Condition").and_then(Value::as_str);
+            condition.is_some_and(|name| self.conditions.contains(name))
+                || self.within(output)
+                || self.is_uncertain(output)
+                || dynamic::is_unpinned(output, &|_| false)
+        };
+        moved.extend(
+            section(new, "Outputs").filter(|(_, output)| is_other(output)).map(|(name, _)| name.clone()),
+        );
+        moved
     }
 
     fn listed(&mut self, pair: &Pair<'_>) {
@@ -192,7 +225,11 @@ impl Moved {
     pub(super) fn reference(&self, reference: &Reference) -> bool {
         self.input(reference)
             || match reference {
-                Reference::Name(name) => self.resources.contains(name),
+                Reference::Name(name) => self.resources.contains(name) && !self.outputs.contains_key(name),
+                Reference::Attribute(id, attribute) if self.outputs.contains_key(id) => {
+                    let output = attribute.strip_prefix("Outputs.").unwrap_or(attribute);
+                    self.outputs.get(id).is_some_and(|moved| moved.contains(output))
+                }
                 Reference::Attribute(id, attribute) => {
                     let other = |m: &Modified| !lasting::lasts(&m.kind, attribute, &m.properties);
                     self.resources.contains(id) || self.modified.get(id).is_some_and(other)
@@ -203,7 +240,12 @@ impl Moved {
 
     /// Whether a value leads to a parameter that may change without a word.
     pub(super) fn is_uncertain(&self, value: &Value) -> bool {
-        !self.uncertain.is_empty() && references(value).iter().any(|r| self.uncertain.contains(r))
+        !self.uncertain.is_empty() && references(value).iter().any(|r| self.doubts(r))
+    }
+
+    /// Whether that is what is referred to.
+    pub(super) fn doubts(&self, reference: &Reference) -> bool {
+        self.uncertain.contains(reference)
     }
 
     /// Whether anything in a value leads to something that changes.

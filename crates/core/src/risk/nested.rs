@@ -12,7 +12,7 @@ use super::{
     finding::About,
     moved::Moved,
     opaque::NESTED_STACK,
-    pair::{Pair, properties, section_of},
+    pair::{Pair, is_in_place, properties, section_of},
 };
 use crate::{
     bundle::{Origins, Resource, Template},
@@ -21,6 +21,8 @@ use crate::{
 
 /// The deepest that stacks are followed into one another.
 const DEEPEST: usize = 32;
+/// The longest row of nested stacks of one template that give to one another what is looked at.
+const PASSES: usize = 16;
 
 /// A nested stack: its templates before and after, and what is nested in it.
 #[derive(Default)]
@@ -115,8 +117,49 @@ impl<'a> Level<'a> {
         ids.into_iter().map(pair).collect()
     }
 
-    pub(super) fn moved(&self, pairs: &[Pair<'_>]) -> Moved {
-        Moved::inputs(self.old, self.new, &self.given, &self.uncertain).with_resources(pairs)
+    /// What changes behind references. Of the nested stacks whose templates are known, each output is looked at; those that are nested
+    /// deeper change as a whole.
+    pub(super) fn moved(&self, pairs: &[Pair<'a>]) -> Moved {
+        let moved = |read| {
+            Moved::inputs(self.old, self.new, &self.given, &self.uncertain).with_resources(pairs, read)
+        };
+        let known: Vec<&Pair<'a>> = pairs.iter().filter(|pair| self.is_read(pair)).collect();
+        let mut read: BTreeMap<String, BTreeSet<String>> =
+            known.iter().map(|pair| (pair.id.to_owned(), BTreeSet::new())).collect();
+        // What one gives out goes into the next.
+        for _ in 0..PASSES {
+            let found = moved(read.clone());
+            let touched = known.iter().filter(|pair| found.touches(pair) || self.is_other_inside(pair));
+            let mut outputs = read.clone();
+            outputs
+                .extend(touched.map(|pair| (pair.id.to_owned(), self.below(pair, &found).moved_outputs())));
+            if outputs == read {
+                return found;
+            }
+            read = outputs;
+        }
+        moved(BTreeMap::new())
+    }
+
+    /// Whether a nested stack stays the one that it is, and both its templates are known.
+    fn is_read(&self, pair: &Pair<'_>) -> bool {
+        let is_stack = |r: &Resource| r.resource_type == NESTED_STACK;
+        pair.before().is_some_and(is_stack)
+            && pair.after().is_some_and(is_stack)
+            && pair.changes.iter().all(|change| is_in_place(change))
+            && !pair.section_differs("Condition")
+            && self.nested.and_then(|n| n.get(pair.id)).is_some_and(|n| n.old.is_some() && n.new.is_some())
+    }
+
+    fn is_other_inside(&self, pair: &Pair<'_>) -> bool {
+        self.nested.and_then(|n| n.get(pair.id)).is_some_and(|n| n.old != n.new)
+    }
+
+    /// The outputs that become others.
+    fn moved_outputs(&self) -> BTreeSet<String> {
+        let (Some(old), Some(new)) = (self.old, self.new) else { return BTreeSet::new() };
+        let moved = Moved::inputs(self.old, self.new, &self.given, &self.uncertain);
+        moved.with_resources(&self.pairs(), BTreeMap::new()).outputs_of(old, new)
     }
 
     pub(super) fn about(&self, pair: &Pair<'_>) -> About {

@@ -2,8 +2,6 @@
 
 use std::collections::BTreeSet;
 
-use serde_json::Value;
-
 use super::{
     behaviours::takes_more_unsigned,
     exposure::{Exposure, INTERNET, NO_AUTH, exposure},
@@ -64,8 +62,7 @@ pub(super) fn network(pair: &Pair<'_>, moved: &Moved) -> Causes {
     if moved.condition_of(pair) {
         causes.entry(CONDITION).or_default();
     }
-    let of = |name: &String| properties(pair.new).get(name).unwrap_or(&Value::Null);
-    let refers = after.facts.properties.iter().map(of).any(|value| moved.within(value));
+    let refers = after.facts.references(properties(pair.new)).iter().any(|r| moved.reference(r));
     if refers || pair.details().any(|d| tells(d, pair, &after, moved)) {
         causes.entry(BEHIND).or_default();
     }
@@ -105,17 +102,20 @@ fn unseen(change: &Change) -> bool {
 
 /// Whether a line of the change list says that a value changes that the templates do not show.
 fn tells(detail: &ValueSource, pair: &Pair<'_>, after: &Exposure, moved: &Moved) -> bool {
-    if detail.attribute != "Properties" || !after.facts.properties.contains(&detail.name) {
+    if detail.attribute != "Properties" || !after.facts.come_from(&detail.name) {
         return false;
     }
+    let cause = &detail.causing_entity;
+    let reads = || cause.is_empty() || after.facts.may_read(properties(pair.new), &detail.name, cause);
     match detail.change_source.as_str() {
-        "ResourceReference" | "ResourceAttribute" if !detail.causing_entity.is_empty() => {
-            moved.reference(&Reference::named(&detail.causing_entity))
+        "ResourceReference" | "ResourceAttribute" if !cause.is_empty() => {
+            reads() && moved.reference(&Reference::named(&detail.causing_entity))
         }
         "DirectModification" | "" => {
-            let value = properties(pair.new).get(&detail.name).unwrap_or(&Value::Null);
-            !pair.property_differs(&detail.name) || moved.is_uncertain(value)
+            let references = after.facts.references_in(properties(pair.new), &detail.name);
+            !pair.property_differs(&detail.name) || references.iter().any(|r| moved.doubts(r))
         }
+        "ParameterReference" => reads(),
         _ => true,
     }
 }

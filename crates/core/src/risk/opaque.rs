@@ -5,11 +5,9 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use super::{
-    code, dynamic,
+    dynamic,
     iam::is_folded,
-    moved::Moved,
     pair::{Pair, properties, section_of},
-    reference::references,
 };
 use crate::bundle::Template;
 
@@ -48,6 +46,7 @@ const MODULE: &str = "a module, whose resources no template shows";
 const NESTED: &str = "a nested stack whose template is not in the assembly";
 const SECRET: &str = "uses the newest version of a secret or parameter";
 const LOOP: &str = "a loop, whose resources the template does not name";
+const ELSEWHERE: &str = "runs code that others may give it";
 const MACRO: &str = "a transform decides what it is";
 
 /// The type of nested stacks.
@@ -77,11 +76,12 @@ pub(super) fn has_free_attributes(resource_type: &str) -> bool {
 }
 
 /// Why a change of this resource has effects that cannot be seen.
-/// `secrets`: those that the template makes.
+/// `secrets`: those that the template makes; `foreign`: its code comes from elsewhere.
 pub(super) fn opaque(
     pair: &Pair<'_>,
     code_only: bool,
     nested_known: bool,
+    foreign: bool,
     secrets: &BTreeSet<&str>,
 ) -> BTreeSet<&'static str> {
     let mut causes = BTreeSet::new();
@@ -94,6 +94,7 @@ pub(super) fn opaque(
     for kind in types {
         causes.extend(of_type(kind, nested_known || pair.after().is_none()));
     }
+    causes.extend(foreign.then_some(ELSEWHERE));
     if let Some(new) = pair.new {
         if is_folded(&new.body) && !new.body.is_array() {
             causes.insert(MACRO);
@@ -154,16 +155,4 @@ pub(super) fn whole_template(old: Option<&Template>, new: Option<&Template>) -> 
         causes.insert("the transforms of the template change");
     }
     causes
-}
-
-/// Whether a resource of a template gets other code and nothing else.
-pub(super) fn code_only(pair: &Pair<'_>, moved: &Moved) -> bool {
-    match (pair.old, pair.new) {
-        (Some(old), Some(new)) => {
-            // Without a list nobody can tell whether what a parameter gives is the same.
-            let refers = || references(properties(pair.new)).iter().any(|r| moved.input(r));
-            code::is_code_only(old, new, &pair.changes) && !refers()
-        }
-        (None, _) | (_, None) => false,
-    }
 }

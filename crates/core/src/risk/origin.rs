@@ -6,15 +6,17 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value};
 
 use super::{
+    code::repository,
     facts::{Fact, plain},
     moved::Moved,
     pair::{Pair, properties},
-    text::is_intrinsic,
+    text::{Text, is_intrinsic},
 };
 use crate::bundle::{OBJECT_LISTS, OBJECT_NAMES, Origin, Origins, Resource};
 
 const OBJECT: &str = "draws in an object that is not part of the release";
 const IMAGE: &str = "runs an image by a tag that may name another one tomorrow";
+const PLACE: &str = "draws in something from a place that it did not before";
 const UNKNOWN: &str = "draws in something whose place is not known before it is deployed";
 
 /// Properties that say which version of an object is meant: that one stays as it is.
@@ -48,9 +50,15 @@ pub(super) fn is_new(drawn: &Drawn, before: &Drawn, pair: &Pair<'_>, moved: &Mov
     let untold = pair.details().any(|d| elsewhere(&d.change_source));
     let leads_elsewhere = |name: &Value| moved.within(name) || moved.is_uncertain(name) || untold;
     let is_new = |(fact, name): &(&Fact, &Value)| {
-        !before.contains_key(*fact) || (fact.0 == UNKNOWN && pair.touched() && leads_elsewhere(name))
+        (!before.contains_key(*fact) && (fact.0 != PLACE || pair.before().is_some()))
+            || (fact.0 == UNKNOWN && pair.touched() && leads_elsewhere(name))
     };
     drawn.iter().filter(is_new).map(|((cause, _), _)| *cause).collect()
+}
+
+/// Whether something of this makes more of a change than other code: but for another version from the same place, which is pinned.
+pub(super) fn counts(drawn: &Drawn, before: &Drawn) -> bool {
+    drawn.keys().any(|fact| fact.0 != PLACE || !before.contains_key(fact))
 }
 
 /// All that one side of a resource draws in from outside.
@@ -72,6 +80,10 @@ fn walk(value: &Value, origins: &Origins, found: &mut Drawn) {
                     note(origins.url(item), OBJECT, item, found);
                 } else if text && IMAGES.contains(&name.as_str()) {
                     note(origins.image(item), IMAGE, item, found);
+                    // It is the same for ever, and so is whose it is.
+                    if Text::of(item).with_tokens_as('~').contains("@sha256:") {
+                        found.insert((PLACE, repository(item)), item.clone());
+                    }
                 }
                 walk(item, origins, found);
             }
@@ -86,8 +98,15 @@ fn objects(object: &Map<String, Value>, origins: &Origins, found: &mut Drawn) {
         // What a bucket that keeps no versions calls `null` is whatever was written last.
         version.is_some_and(|v| !v.is_empty() && !v.contains("{{") && !v.eq_ignore_ascii_case("null"))
     });
-    for (bucket, key) in OBJECT_NAMES.iter().filter(|_| !pinned) {
-        if let (Some(bucket), Some(key)) = (object.get(*bucket), object.get(*key)) {
+    for (bucket, key) in OBJECT_NAMES {
+        if let (Some(bucket), Some(key)) = (object.get(bucket), object.get(key)) {
+            if pinned {
+                found.extend(
+                    (origins.object(bucket) != Origin::Release)
+                        .then(|| ((PLACE, plain(bucket)), bucket.clone())),
+                );
+                continue;
+            }
             let both = Value::Array(vec![bucket.clone(), key.clone()]);
             note(origins.object(bucket), OBJECT, &both, found);
         }

@@ -80,17 +80,18 @@ impl Statement {
     }
 }
 
-/// How little an action may hold: everything, what nobody can read, everything of a service, what gives rights away, and the rest.
-fn harmless(action: &str) -> u8 {
-    let (service, name) = action.split_once(':').unwrap_or((action, ""));
-    match (action, name, service) {
-        ("*", _, _) => 0,
-        ("…", _, _) => 1,
-        (_, "*", _) => 2,
-        (_, _, "iam" | "sts" | "kms" | "organizations" | "sso") => 3,
-        _ if name.contains(['*', '?']) => 4,
-        _ => 5,
-    }
+/// How little may be in what is told: everything or what nobody can read, what gives rights away, everything of a service, and the rest.
+pub(super) fn harmless(told: &str) -> (u8, bool) {
+    let first = told.split(' ').next().unwrap_or_default();
+    let (service, name) = first.split_once(':').unwrap_or((first, ""));
+    let rank = match service {
+        "iam" | "sts" | "kms" | "organizations" | "sso" => 1,
+        "…" | "anything" | "all" => 0,
+        _ if service.contains(['*', '?']) => 0,
+        _ if name.contains(['*', '?']) => 2,
+        _ => 3,
+    };
+    (rank, name != "*")
 }
 
 /// An action, `service:Name` or a pattern of such; a sign for all else that may stand there.

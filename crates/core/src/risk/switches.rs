@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::{
     exposure::{INTERNET, NO_AUTH},
-    facts::{Facts, plain, step},
+    facts::{Facts, path, plain},
     guard_names::has_keys_of_the_app,
     text::items,
 };
@@ -37,7 +37,7 @@ const fn switch(
     Switch { kind, name, safe, absent, cause }
 }
 
-const SWITCHES: [Switch; 26] = [
+const SWITCHES: [Switch; 25] = [
     switch("", "MapPublicIpOnLaunch", &["false"], true, ADDRESS),
     switch("", "AssociatePublicIpAddress", &["false"], true, ADDRESS),
     switch("", "AssignPublicIp", &["disabled", "false"], true, ADDRESS),
@@ -59,7 +59,6 @@ const SWITCHES: [Switch; 26] = [
         true,
         NO_AUTH,
     ),
-    switch("AWS::ApiGatewayV2::Route", "AuthorizationType", &["aws_iam", "jwt", "custom"], false, NO_AUTH),
     switch("AWS::VpcLattice::Service", "AuthType", &["aws_iam"], false, NO_AUTH),
     switch(
         "AWS::S3::Bucket",
@@ -102,21 +101,21 @@ fn find(kind: &str, value: &Value, above: &str, top: &str, facts: &mut Facts) {
         Value::Object(object) => {
             for (name, item) in object.iter().filter(|(name, _)| !has_keys_of_the_app(name)) {
                 let top = if top.is_empty() { name } else { top };
-                let path = format!("{above}/{}", step(name));
+                let path = path(above, name);
                 for switch in &SWITCHES {
                     let at = path.strip_suffix(switch.name);
                     let named = at.is_some_and(|above| above.ends_with('/'));
                     if named && (switch.kind.is_empty() || switch.kind == kind) && !is_safe(item, switch.safe)
                     {
                         facts.opens.insert((switch.cause, format!("{}={}", switch.name, plain(item))));
-                        facts.properties.insert(top.to_owned());
+                        facts.part(top, item);
                     }
                 }
                 let of_interface = name == "Groups" && above.ends_with("/NetworkInterfaces");
                 if is_groups(name) || of_interface {
                     for group in items(item) {
                         facts.opens.insert((JOINS, plain(group)));
-                        facts.properties.insert(top.to_owned());
+                        facts.part(top, group);
                     }
                 }
                 find(kind, item, &path, top, facts);

@@ -5,7 +5,7 @@
 
 use serde_json::{Map, Value};
 
-use crate::bundle::canonical_json;
+use crate::bundle::{canonical_json, unfolds_to};
 
 /// The steps that the comparisons of one resource may take. A policy written to take longer counts as broadening.
 const STEPS: u32 = 200_000;
@@ -40,10 +40,17 @@ pub(super) struct Text(Vec<Piece>);
 
 impl Text {
     /// The text of a value: of a scalar, and of `Fn::Join` and `Fn::Sub` with what they hold.
+    ///
+    /// What unfolds to more than any app writes is not read, and may end in a dynamic reference.
     pub(super) fn of(value: &Value) -> Self {
-        let mut text = Self::default();
-        text.push(value);
-        text
+        let mut reader = Reader { pieces: Vec::new(), left: Some(unfolds_to(value)) };
+        reader.push(value);
+        if reader.left.is_none() {
+            reader = Reader { pieces: Vec::new(), left: Some(usize::MAX) };
+            reader.literal("{{resolve:");
+            reader.token(value);
+        }
+        Self(reader.pieces)
     }
 
     /// A value of which nothing is read: it is equal to itself and to nothing else.
@@ -173,9 +180,27 @@ impl Text {
         }
         wide.iter().skip(w).all(|p| *p == Piece::Any)
     }
+}
+
+/// Puts together the text of a value.
+struct Reader {
+    pieces: Vec<Piece>,
+    /// How many characters may still come; none once that was too much.
+    left: Option<usize>,
+}
+
+impl Reader {
+    /// Takes room for so many characters; `false` once there is none.
+    fn pays(&mut self, characters: usize) -> bool {
+        self.left = self.left.and_then(|left| left.checked_sub(characters));
+        self.left.is_some()
+    }
 
     fn literal(&mut self, text: &str) {
-        self.0.extend(text.chars().map(|c| match c {
+        if !self.pays(text.len()) {
+            return;
+        }
+        self.pieces.extend(text.chars().map(|c| match c {
             '*' => Piece::Any,
             '?' => Piece::One,
             c => Piece::Char(c),
@@ -183,6 +208,9 @@ impl Text {
     }
 
     fn push(&mut self, value: &Value) {
+        if !self.pays(1) {
+            return;
+        }
         match value {
             Value::String(text) => self.literal(text),
             Value::Bool(_) | Value::Number(_) => self.literal(&value.to_string()),
@@ -198,7 +226,9 @@ impl Text {
             Some((id, attribute)) => canonical_json(&serde_json::json!({ "Fn::GetAtt": [id, attribute] })),
             None => canonical_json(value),
         };
-        self.0.push(Piece::Token(text));
+        if self.pays(text.len()) {
+            self.pieces.push(Piece::Token(text));
+        }
     }
 
     fn join(&mut self, object: &Map<String, Value>) -> bool {
@@ -306,5 +336,13 @@ mod tests {
         let mut work = Work::new();
         assert!(!wide.covers(&narrow, &mut work));
         assert!(!work.spend(1));
+    }
+    #[rstest]
+    #[case::characters(json!("aaaaaaaaaa"))]
+    #[case::nothing(json!(""))]
+    #[case::tokens(json!({"Ref": "A".repeat(200)}))]
+    fn functions_that_multiply_are_not_read(#[case] inside: Value) {
+        let bomb = (0..30).fold(inside, |v, _| json!({"Fn::Sub": ["${a}".repeat(10), {"a": v}]}));
+        assert_eq!(Text::of(&bomb).with_tokens_as('~'), "{{resolve:~");
     }
 }

@@ -1,10 +1,11 @@
 //! Other code and nothing else.
 
+use rstest::rstest;
 use serde_json::{Value, json};
 
 use crate::{
-    api::RiskClass::{Delete, MaybeReplace, Replace},
-    risk::testing::{BUCKET, assessed, change, detail, in_place, resources},
+    api::RiskClass::{self, Delete, MaybeReplace, Opaque, Replace},
+    risk::testing::{BUCKET, assessed, assessed_given, change, detail, in_place, resources, template},
 };
 
 /// What aws-cdk-lib 2.276.0 makes of a function with a version and an alias, a layer, and a bucket that is filled; shortened.
@@ -118,19 +119,17 @@ fn a_version_that_nothing_takes_the_place_of_is_removed() {
 fn what_a_parameter_gives_is_not_only_code() {
     let task = |image: &str| json!({"T": {"Type": "AWS::ECS::TaskDefinition", "Properties": {"Family": "f", "ContainerDefinitions": [{"Image": image, "Command": [{"Ref": "P"}]}]}}});
     let code_only = |new: &str, sources: &[(&str, &str)]| {
-        let (old, new) = (resources(&task("r:1")), resources(&task(new)));
+        let pinned = |digit: &str| resources(&task(&format!("r@sha256:{}", digit.repeat(64))));
+        let (old, new) = (pinned("1"), pinned(new));
         let mut task = change("T", "AWS::ECS::TaskDefinition", "Modify");
         task.replacement = "True".to_owned();
         task.details.extend(sources.iter().map(|(source, of)| detail("ContainerDefinitions", source, of)));
         let found = assessed(Some(&old), &new, Some(&[task]));
-        // The image is of others, so it is told in any case.
-        found.risks.iter().all(|risk| risk.class != Replace)
+        found.code_only.contains("T")
     };
-    assert!(!code_only("r:1", &[("ParameterReference", "P")]), "nothing but the parameter");
-    assert!(
-        !code_only("r:2", &[("ParameterReference", "P"), ("DirectModification", "")]),
-        "and another image"
-    );
+    assert!(code_only("2", &[("DirectModification", "")]));
+    assert!(!code_only("1", &[("ParameterReference", "P")]), "nothing but the parameter");
+    assert!(!code_only("2", &[("ParameterReference", "P"), ("DirectModification", "")]), "and another image");
     let build = |list: crate::stack::Change| {
         let t = resources(
             &json!({"B": {"Type": "AWS::CodeBuild::Project", "Properties": {"Environment": {"Image": {"Ref": "P"}}}}}),
@@ -163,4 +162,102 @@ fn a_version_goes_only_where_another_one_comes_in_truth() {
     assert!(deletes(&new, &[("V1", "Remove")]), "nothing comes");
     assert!(deletes(&new, &[("V1", "Remove"), ("V2", "Import")]), "it is taken over");
     assert!(deletes(&never, &[("V1", "Remove"), ("V2", "Add")]), "it may not come");
+}
+
+const LOOKED_UP: &str = "AWS::SSM::Parameter::Value<String>";
+
+/// What is told of other code of a resource, and whether it is nothing else.
+fn other_code(kind: &str, property: &str, old: &Value, new: &Value) -> (Vec<RiskClass>, bool) {
+    let of = |properties: &Value| {
+        template(&json!({
+            "Parameters": {"P": {"Type": LOOKED_UP, "Default": "/p"}, "Given": {"Type": "String"}},
+            "Resources": {
+                "R": {"Type": kind, "Properties": properties},
+                "Theirs": {"Type": "Custom::Theirs", "Properties": {"ServiceToken": "t"}},
+                "Ours": {"Type": "AWS::SQS::Queue"},
+                "V": {"Type": "AWS::Lambda::Version", "Properties": {"FunctionName": "f"}},
+            },
+        }))
+    };
+    let mut line = change("R", kind, "Modify");
+    line.details.insert(detail(property, "DirectModification", ""));
+    let found = assessed_given(&of(old), &of(new), Some(&[line]), &["Given"]);
+    (found.risks.iter().map(|risk| risk.class).collect(), found.code_only.contains("R"))
+}
+
+#[rstest]
+#[case::literal(json!("b"), true)]
+#[case::with_what_the_template_makes(json!({"Fn::Sub": "b ${Ours} ${AWS::Region}"}), true)]
+#[case::a_pinned_parameter(json!("{{resolve:ssm:/p:3}}"), true)]
+#[case::a_dynamic_reference(json!("{{resolve:ssm:/p}}"), false)]
+#[case::an_import(json!({"Fn::ImportValue": "theirs"}), false)]
+#[case::of_a_custom_resource(json!({"Fn::GetAtt": ["Theirs", "Code"]}), false)]
+#[case::looked_up(json!({"Fn::Sub": "b ${P}"}), false)]
+#[case::given(json!({"Fn::Sub": "b ${Given}"}), false)]
+fn code_of_others_is_not_only_code(#[case] code: Value, #[case] is_ours: bool) {
+    let want = if is_ours { (vec![], true) } else { (vec![Opaque], false) };
+    let inline = |code: Value| json!({"Role": "r", "Code": {"ZipFile": code}});
+    assert_eq!(other_code("AWS::Lambda::Function", "Code", &inline(json!("a")), &inline(code.clone())), want);
+    let edge = |code: Value| json!({"Name": "f", "FunctionCode": code});
+    let told = other_code("AWS::CloudFront::Function", "FunctionCode", &edge(json!("a")), &edge(code));
+    assert_eq!(told, want);
+}
+
+#[rstest]
+#[case::a_variable(json!({"Environment": {"Variables": {"A": {"Ref": "P"}, "B": "{{resolve:ssm:/b}}"}}}), true)]
+#[case::a_role(json!({"Role": {"Ref": "P"}}), false)]
+#[case::a_dynamic_role(json!({"Role": "{{resolve:ssm:/role}}"}), false)]
+#[case::a_layer(json!({"Layers": [{"Ref": "P"}]}), false)]
+fn what_may_be_another_one_beside_the_code(#[case] beside: Value, #[case] is_code: bool) {
+    let of = |code: &str| {
+        let mut properties = beside.clone();
+        properties["Code"] = json!({"ZipFile": code});
+        properties
+    };
+    assert_eq!(other_code("AWS::Lambda::Function", "Code", &of("a"), &of("b")).1, is_code);
+}
+
+#[test]
+fn what_was_imported_before_is_the_same() {
+    let of = |markers: &str, hash: &str| json!({"ServiceToken": "t", "SourceObjectKeys": [hash], "SourceMarkers": [{"m": {"Fn::ImportValue": markers}}]});
+    let is_code = |before: &str, after: &str| {
+        let kind = "Custom::CDKBucketDeployment";
+        other_code(kind, "SourceObjectKeys", &of(before, "1"), &of(after, "2")).1
+    };
+    assert!(is_code("url", "url"));
+    assert!(!is_code("url", "password"));
+}
+
+#[rstest]
+#[case("AWS::Lambda::Alias", "FunctionVersion")]
+#[case("AWS::ElasticBeanstalk::Environment", "VersionLabel")]
+fn a_version_that_the_template_does_not_make(#[case] kind: &str, #[case] property: &str) {
+    let of = |version: Value| json!({"Name": "live", property: version});
+    let made = of(json!({"Fn::GetAtt": ["V", "Version"]}));
+    assert_eq!(other_code(kind, property, &of(json!("7")), &made), (vec![], true));
+    assert_eq!(other_code(kind, property, &made, &of(json!("1"))), (vec![Opaque], false));
+}
+
+#[test]
+fn a_task_whose_command_may_be_another_one() {
+    let image = |digit: &str| format!("r@sha256:{}", digit.repeat(64));
+    let of = |digit: &str, by: &Value| json!({"Family": "f", "ContainerDefinitions": [{"Image": image(digit), "Command": [by]}]});
+    let is_code = |by: Value| {
+        other_code("AWS::ECS::TaskDefinition", "ContainerDefinitions", &of("1", &by), &of("2", &by)).1
+    };
+    assert!(is_code(json!("run")));
+    assert!(!is_code(json!({"Ref": "P"})));
+    assert!(!is_code(json!({"Ref": "Given"})));
+}
+
+#[rstest]
+#[case(json!("{{resolve:ssm:/f}}"))]
+#[case(json!({"Fn::ImportValue": "f"}))]
+fn a_version_of_whatever_others_say(#[case] function: Value) {
+    let version = |id: &str| {
+        resources(&json!({id: {"Type": "AWS::Lambda::Version", "Properties": {"FunctionName": function}}}))
+    };
+    let (old, new) = (version("V1"), version("V2"));
+    let found = assessed(Some(&old), &new, Some(&in_place(&old, &new)));
+    assert!(found.risks.iter().any(|risk| risk.class == Delete));
 }

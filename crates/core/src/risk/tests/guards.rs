@@ -25,6 +25,11 @@ fn behaviours(default: &Value, others: &Value) -> Value {
     json!({"DistributionConfig": {"DefaultCacheBehavior": default, "CacheBehaviors": others}})
 }
 
+/// A behaviour whose requests a function sees first.
+fn asking(function: &str) -> Value {
+    json!({"FunctionAssociations": [{"EventType": "viewer-request", "FunctionARN": function}]})
+}
+
 fn classes(kind: &str, old: &Value, new: &Value) -> Vec<RiskClass> {
     let of = |properties: &Value| match properties {
         Value::Null => json!({"Resources": {}}),
@@ -68,7 +73,10 @@ fn variables_that_are_covered(#[case] old: Value, #[case] new: Value) {
 #[case::no_value_among_signers(DISTRIBUTION, behaviours(&json!({"TrustedKeyGroups": ["k"]}), &json!([])), behaviours(&json!({"TrustedKeyGroups": [{"Ref": "AWS::NoValue"}]}), &json!([])), &[Iam, Network])]
 #[case::origin(DISTRIBUTION, json!({"DistributionConfig": {"Origins": [{"Id": "a", "DomainName": "a"}]}}), json!({"DistributionConfig": {"Origins": [{"Id": "a", "DomainName": "a"}, {"Id": "b", "DomainName": "b"}]}}), &[Network])]
 #[case::everywhere(DISTRIBUTION, json!({"DistributionConfig": {"Restrictions": {"GeoRestriction": {"RestrictionType": "whitelist", "Locations": ["AU"]}}}}), json!({"DistributionConfig": {}}), &[Network])]
-#[case::no_function_in_front(DISTRIBUTION, behaviours(&json!({"FunctionAssociations": [{"EventType": "viewer-request", "FunctionARN": "f"}]}), &json!([])), behaviours(&json!({}), &json!([])), &[Iam])]
+#[case::no_function_in_front(DISTRIBUTION, behaviours(&asking("f"), &json!([])), behaviours(&json!({}), &json!([])), &[Iam, Network])]
+#[case::past_the_function(DISTRIBUTION, behaviours(&asking("f"), &json!([])), behaviours(&asking("f"), &json!([{"PathPattern": "*"}])), &[Network])]
+#[case::another_function(DISTRIBUTION, behaviours(&asking("f"), &json!([])), behaviours(&asking("g"), &json!([])), &[Iam])]
+#[case::by_a_function_for_a_signature(DISTRIBUTION, behaviours(&json!({"TrustedKeyGroups": ["k"]}), &json!([])), behaviours(&json!({"TrustedKeyGroups": ["k"]}), &json!([{"PathPattern": "*", "FunctionAssociations": [{"EventType": "viewer-request", "FunctionARN": "f"}]}])), &[Network])]
 #[case::no_firewall(DISTRIBUTION, json!({"DistributionConfig": {"WebACLId": "w"}}), json!({"DistributionConfig": {"WebACLId": ""}}), &[Network])]
 #[case::no_value_for_a_firewall(DISTRIBUTION, json!({"DistributionConfig": {"WebACLId": "w"}}), json!({"DistributionConfig": {"WebACLId": {"Ref": "AWS::NoValue"}}}), &[Network])]
 #[case::another_firewall(DISTRIBUTION, json!({"DistributionConfig": {"WebACLId": "w"}}), json!({"DistributionConfig": {"WebACLId": "v"}}), &[Network])]
@@ -239,7 +247,8 @@ fn what_lets_more_in(#[case] kind: &str, #[case] old: Value, #[case] new: Value,
 #[case::fewer_signers(DISTRIBUTION, behaviours(&json!({"TrustedKeyGroups": ["k", "l"]}), &json!([])), behaviours(&json!({"TrustedKeyGroups": ["k"]}), &json!([])))]
 #[case::firewall_from_now_on(DISTRIBUTION, json!({"DistributionConfig": {}}), json!({"DistributionConfig": {"WebACLId": "w"}}))]
 #[case::comment_and_ttl(DISTRIBUTION, behaviours(&json!({"DefaultTTL": 1, "ViewerProtocolPolicy": "allow-all"}), &json!([])), behaviours(&json!({"DefaultTTL": 2, "ViewerProtocolPolicy": "https-only"}), &json!([])))]
-#[case::code_at_the_edge(DISTRIBUTION, behaviours(&json!({"LambdaFunctionAssociations": [{"EventType": "viewer-request", "LambdaFunctionARN": {"Ref": "V1"}}]}), &json!([])), behaviours(&json!({"LambdaFunctionAssociations": [{"EventType": "viewer-request", "LambdaFunctionARN": {"Ref": "V2"}}]}), &json!([])))]
+#[case::asked_on_another_path(DISTRIBUTION, behaviours(&asking("f"), &json!([])), behaviours(&asking("f"), &json!([{"PathPattern": "*", "FunctionAssociations": [{"EventType": "viewer-request", "FunctionARN": "f"}]}])))]
+#[case::headers_of_answers(DISTRIBUTION, behaviours(&json!({"FunctionAssociations": [{"EventType": "viewer-response", "FunctionARN": "f"}]}), &json!([])), behaviours(&json!({"FunctionAssociations": [{"EventType": "viewer-response", "FunctionARN": "f"}]}), &json!([{"PathPattern": "/a"}])))]
 #[case::timeout_of_an_origin(DISTRIBUTION, json!({"DistributionConfig": {"Origins": [{"Id": "a", "DomainName": "a", "ConnectionTimeout": 1}]}}), json!({"DistributionConfig": {"Origins": [{"Id": "a", "DomainName": "a", "ConnectionTimeout": 2}]}}))]
 #[case::more_factors("AWS::Cognito::UserPool", json!({"MfaConfiguration": "OPTIONAL"}), json!({"MfaConfiguration": "ON"}))]
 #[case::factors_from_now_on("AWS::Cognito::UserPool", json!({}), json!({"MfaConfiguration": "ON", "EnabledMfas": ["SOFTWARE_TOKEN_MFA"]}))]
@@ -439,4 +448,23 @@ fn nobody_has_us_compare_for_ever() {
 #[case::a_text("AWS::Cognito::UserPool", json!({"SmsAuthenticationMessage": "a {####}"}), json!({"SmsAuthenticationMessage": "b {####}"}))]
 fn what_only_sounds_like_a_guard(#[case] kind: &str, #[case] old: Value, #[case] new: Value) {
     assert_eq!(classes(kind, &old, &new), []);
+}
+
+#[test]
+fn another_version_of_the_code_at_the_edge_is_no_other_guard() {
+    let of = |version: &str, function: &str| {
+        resources(&json!({
+            "F": {"Type": FUNCTION}, "Other": {"Type": FUNCTION},
+            version: {"Type": "AWS::Lambda::Version", "Properties": {"FunctionName": {"Ref": function}}},
+            "D": {"Type": DISTRIBUTION, "Properties": behaviours(
+                &json!({"LambdaFunctionAssociations": [{"EventType": "viewer-request", "LambdaFunctionARN": {"Ref": version}}]}), &json!([]))},
+        }))
+    };
+    let told = |function: &str| {
+        let (old, new) = (of("V1", "F"), of("V2", function));
+        let found = assessed(Some(&old), &new, Some(&in_place(&old, &new)));
+        found.risks.iter().any(|risk| risk.logical_id == "D")
+    };
+    assert!(!told("F"));
+    assert!(told("Other"));
 }

@@ -56,3 +56,10 @@ fn long_names_around_many_keys() {
     };
     assert!(told("AWS::X::Y", &json!({"P": deep("r")}), &json!({"P": deep("s")})).contains(&Iam));
 }
+
+#[test]
+fn functions_that_multiply_what_is_in_them() {
+    let bomb = (0..30).fold(json!(""), |v, _| json!({"Fn::Sub": ["${a}".repeat(10), {"a": v}]}));
+    let told = told("AWS::SSM::Parameter", &json!({"Value": "x"}), &json!({"Value": bomb}));
+    assert!(told.contains(&RiskClass::Opaque), "what it is, nobody reads");
+}

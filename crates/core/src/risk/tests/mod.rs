@@ -14,3 +14,4 @@ mod origin;
 mod properties;
 mod quiet;
 mod read_nested;
+mod ways;

@@ -11,6 +11,7 @@ use crate::{
         Assessed, Assessment, Nested, NestedTemplate, assess, side_by_side,
         testing::{assessed_with, change, origins, resources, template},
     },
+    stack::Change,
 };
 
 fn parent(value: &Value) -> Template {
@@ -131,4 +132,63 @@ fn old_and_new_are_put_side_by_side() {
     let both = side_by_side(&old, &new);
     let there: Vec<_> = both.iter().map(|(id, n)| (id.as_str(), n.old.is_some(), n.new.is_some())).collect();
     assert_eq!(there, [("A", true, false), ("B", true, true), ("C", false, true)]);
+}
+
+const STACK: &str = "AWS::CloudFormation::Stack";
+
+/// What is told of a policy, a function and a nested stack beside the one that gives out a table, a role and a group.
+fn beside(old: &Template, new: &Template, tags: &str, list: Option<&[Change]>) -> Vec<(RiskClass, String)> {
+    let of = |tag: &str| {
+        let out = |name: &str| json!({"Fn::GetAtt": ["N", format!("Outputs.{name}")]});
+        resources(&json!({
+            "N": {"Type": STACK, "Properties": {"TemplateURL": "u", "Tags": [{"Key": "commit", "Value": tag}]}},
+            "P": {"Type": "AWS::IAM::ManagedPolicy", "Properties": {"PolicyDocument": {"Statement": [
+                {"Effect": "Allow", "Action": "dynamodb:GetItem", "Resource": out("Table")}]}}},
+            "F": {"Type": "AWS::Lambda::Function", "Properties": {"Role": out("Role"), "VpcConfig": {"SecurityGroupIds": [out("Group")]}}},
+            "M": {"Type": STACK, "Properties": {"TemplateURL": "v", "Parameters": {"P": out("Table")}}},
+        }))
+    };
+    let inside = child("a:Get");
+    let mut all = nested(Some(old), Some(new));
+    all.insert("M".to_owned(), Nested { old: Some(&inside), new: Some(&inside), nested: BTreeMap::new() });
+    let found = assessed_with(Some(&of("1")), &of(tags), list, &all);
+    short(&found).into_iter().map(|(class, id)| (class, id.to_owned())).collect()
+}
+
+/// A nested stack that gives out what it makes.
+fn giving(code: &str, table: &str, role: &Value) -> Template {
+    template(&json!({
+        "Resources": {
+            "L": {"Type": "AWS::Lambda::Function", "Properties": {"Code": {"ZipFile": code}}},
+            "T": {"Type": "AWS::DynamoDB::Table", "Properties": {"TableName": table}},
+            "R": {"Type": "AWS::IAM::Role"}, "Admin": {"Type": "AWS::IAM::Role"},
+        },
+        "Outputs": {"Table": {"Value": {"Fn::GetAtt": ["T", "Arn"]}}, "Role": {"Value": role}, "Group": {"Value": "sg-1"}}
+    }))
+}
+
+#[test]
+fn what_a_nested_stack_gives_out_is_looked_at_one_by_one() {
+    let role = |id: &str| json!({"Fn::GetAtt": [id, "Arn"]});
+    let old = giving("a", "t", &role("R"));
+    let mut code = change("N/L", "AWS::Lambda::Function", "Modify");
+    code.details.insert(crate::risk::testing::detail("Code", "DirectModification", ""));
+    let mut table = change("N/T", "AWS::DynamoDB::Table", "Modify");
+    table.replacement = "True".to_owned();
+    let stack = change("N", STACK, "Modify");
+
+    let other_code = giving("b", "t", &role("R"));
+    assert_eq!(beside(&old, &other_code, "1", Some(&[stack.clone(), code])), [], "other code");
+    assert_eq!(beside(&old, &old, "2", Some(std::slice::from_ref(&stack))), [], "another tag");
+    assert_eq!(beside(&old, &old, "1", Some(std::slice::from_ref(&stack))), [], "nothing at all");
+
+    let told = beside(&old, &giving("a", "u", &role("R")), "1", Some(&[stack.clone(), table]));
+    let through = [(Iam, "M/R".to_owned()), (Iam, "P".to_owned())];
+    assert_eq!(told[1..], through, "another table");
+
+    let another_role = giving("a", "t", &role("Admin"));
+    let told = beside(&old, &another_role, "1", Some(std::slice::from_ref(&stack)));
+    assert_eq!(told, [(Iam, "F".to_owned())], "another role");
+    let told = beside(&old, &another_role, "1", None);
+    assert!(told.contains(&(Iam, "F".to_owned())) && !told.contains(&(Iam, "P".to_owned())), "{told:?}");
 }

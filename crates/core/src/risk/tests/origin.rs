@@ -25,7 +25,6 @@ fn ours() -> Value {
 #[case::an_asset(FUNCTION, code(&ours(), "a.zip"), false)]
 #[case::of_another_bucket(FUNCTION, code(&json!("theirs"), "a.zip"), true)]
 #[case::of_a_bucket_that_a_parameter_names(FUNCTION, code(&json!({"Ref": "P"}), "a.zip"), true)]
-#[case::in_one_version(FUNCTION, json!({"Code": {"S3Bucket": "theirs", "S3Key": "a", "S3ObjectVersion": "v1"}}), false)]
 #[case::in_no_version(FUNCTION, json!({"Code": {"S3Bucket": "theirs", "S3Key": "a", "S3ObjectVersion": "null"}}), true)]
 #[case::what_a_build_is_made_of("AWS::CodeBuild::Project", json!({"Source": {"Type": "S3", "Location": "theirs/a.zip"}}), true)]
 #[case::a_repository("AWS::CodeBuild::Project", json!({"Source": {"Type": "GITHUB", "Location": "https://github.com/a/b"}}), false)]
@@ -36,7 +35,6 @@ fn ours() -> Value {
 #[case::a_resolver("AWS::AppSync::Resolver", json!({"CodeS3Location": {"Fn::Sub": "s3://${P}/a.js"}}), true)]
 #[case::an_application("AWS::KinesisAnalyticsV2::Application", json!({"X": {"BucketARN": "arn:aws:s3:::theirs", "FileKey": "a"}}), true)]
 #[case::an_image(FUNCTION, json!({"Code": {"ImageUri": "111111111111.dkr.ecr.ap-southeast-2.amazonaws.com/app:latest"}}), true)]
-#[case::an_image_under_its_digest(FUNCTION, json!({"Code": {"ImageUri": format!("app@sha256:{}", "0".repeat(64))}}), false)]
 #[case::a_container(TASKS, json!({"ContainerDefinitions": [{"Name": "a", "Image": "nginx:latest"}]}), true)]
 #[case::the_image_of_a_build("AWS::CodeBuild::Project", json!({"Environment": {"Image": "aws/codebuild/standard:7.0"}}), false)]
 fn of_a_resource(#[case] kind: &str, #[case] properties: Value, #[case] want: bool) {
@@ -102,4 +100,30 @@ fn what_is_not_touched_is_not_told() {
     };
     let list = [change("Q", "AWS::SQS::Queue", "Modify")];
     assert!(assessed(Some(&of(1)), &of(2), Some(&list)).risks.is_empty());
+}
+
+/// An image under its digest, and an object of another bucket in one version.
+fn image(repository: &str, digit: &str) -> Value {
+    json!({"Family": "f", "ContainerDefinitions": [{"Image": format!("{repository}@sha256:{}", digit.repeat(64))}]})
+}
+
+fn version(bucket: &str, version: &str) -> Value {
+    json!({"Code": {"S3Bucket": bucket, "S3Key": "a", "S3ObjectVersion": version}})
+}
+
+#[rstest]
+#[case::another_image(TASKS, image("r", "1"), image("r", "2"), false)]
+#[case::an_image_of_others(TASKS, image("r", "1"), image("theirs", "2"), true)]
+#[case::another_version(FUNCTION, version("b", "1"), version("b", "2"), false)]
+#[case::a_version_of_others(FUNCTION, version("b", "1"), version("theirs", "2"), true)]
+#[case::from_inline_code(FUNCTION, json!({"Code": {"ZipFile": "a"}}), version("theirs", "2"), true)]
+fn what_is_pinned_may_still_be_of_others(
+    #[case] kind: &str,
+    #[case] old: Value,
+    #[case] new: Value,
+    #[case] want: bool,
+) {
+    assert!(!one_has(Opaque, kind, &Value::Null, &new), "new as it is");
+    assert_eq!(one_has(Opaque, kind, &old, &new), want);
+    assert_eq!(is_code_only(kind, &old, &new), !want);
 }

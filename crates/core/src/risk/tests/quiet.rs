@@ -115,7 +115,7 @@ fn another_image_of_a_scheduled_task() {
         let found = assessed(Some(&old), &new, Some(&list));
         found.risks.iter().map(|r| format!("{} {}", r.class.as_str(), r.logical_id)).collect::<Vec<_>>()
     };
-    assert_eq!(told(("f", "r"), ("f", "r")), ["replace T"]);
+    assert_eq!(told(("f", "r"), ("f", "r")), [] as [&str; 0]);
     assert!(told(("f", "r"), ("f", "admin")).contains(&"iam P".to_owned()), "another role");
     assert!(told(("f", "r"), ("g", "r")).contains(&"iam P".to_owned()), "another family");
 }
@@ -153,4 +153,51 @@ fn a_note_on_what_gives_out_anything_is_more_than_a_note() {
         }})
     };
     assert!(found(&app("1"), &app("2")).contains(&(RiskClass::Iam, "R".to_owned())));
+}
+
+#[test]
+fn an_image_that_is_looked_up_is_no_role_and_no_group() {
+    let of = |size: &str, group: &Value| {
+        crate::risk::testing::template(&json!({
+            "Parameters": {"Image": {"Type": "AWS::SSM::Parameter::Value<AWS::EC2::Image::Id>", "Default": "/aws/al2023"}},
+            "Resources": {"T": {"Type": "AWS::EC2::LaunchTemplate", "Properties": {"LaunchTemplateData": {
+                "ImageId": {"Ref": "Image"}, "InstanceType": size, "SecurityGroupIds": [group], "IamInstanceProfile": {"Arn": "a"}}}}}
+        }))
+    };
+    let mut line = change("T", "AWS::EC2::LaunchTemplate", "Modify");
+    line.details.insert(detail("LaunchTemplateData", "DirectModification", ""));
+    let told = |line: &crate::stack::Change, group: &Value| {
+        let found =
+            assessed(Some(&of("small", group)), &of("large", group), Some(std::slice::from_ref(line)));
+        found.risks.iter().map(|risk| risk.class).collect::<Vec<_>>()
+    };
+    assert_eq!(told(&line, &json!("sg-1")), []);
+    line.details.insert(detail("LaunchTemplateData", "ParameterReference", "Image"));
+    assert_eq!(told(&line, &json!("sg-1")), []);
+    assert_eq!(told(&line, &json!({"Ref": "Image"})), [RiskClass::Network], "what is looked up is the group");
+}
+
+#[test]
+fn a_permission_for_a_function_whose_code_changes() {
+    let of = |code: &str| {
+        resources(&json!({
+            "F": {"Type": "AWS::Lambda::Function", "Properties": {"Role": "r", "Code": {"ZipFile": code}}},
+            "P": {"Type": "AWS::Lambda::Permission", "Properties": {"FunctionName": {"Fn::GetAtt": ["F", "Arn"]}, "Principal": "events.amazonaws.com"}},
+        }))
+    };
+    let told = |replaced: bool, source: &str, entity: &str| {
+        let mut function = change("F", "AWS::Lambda::Function", "Modify");
+        function.replacement = if replaced { "True" } else { "False" }.to_owned();
+        let mut permission = change("P", "AWS::Lambda::Permission", "Modify");
+        permission.replacement = "Conditional".to_owned();
+        let mut why = detail("FunctionName", source, entity);
+        why.requires_recreation = "Always".to_owned();
+        permission.details.insert(why);
+        let found = assessed(Some(&of("a")), &of("b"), Some(&[function, permission]));
+        found.risks.iter().any(|r| r.class == RiskClass::MaybeReplace)
+    };
+    assert!(!told(false, "ResourceAttribute", "F.Arn"));
+    assert!(told(true, "ResourceAttribute", "F.Arn"), "another function");
+    assert!(told(false, "ParameterReference", "F"), "something else");
+    assert!(told(false, "ResourceAttribute", "F.Version"), "what need not last");
 }
