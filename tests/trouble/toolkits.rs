@@ -46,6 +46,56 @@ fn annotate(world: &World, plan: &str, annotation: String) -> Result<()> {
     world.decide(&command).map(drop)
 }
 
+fn kubectl(world: &World, words: &[String]) -> Result<()> {
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    world.kubectl().run(&words).map(drop)
+}
+
+/// The words of a command of the page, for this Bootstrap and its plan.
+fn typed(line: &str, case: &Case, (plan, id): &(String, String)) -> Vec<String> {
+    let line = line.split(" #").next().unwrap_or_default();
+    let line = line
+        .replace("acme-…", plan)
+        .replace("b1-…", id)
+        .replace("cdkboot acme", &format!("cdkboot {}", case.name));
+    let quoted = line.split('\'').enumerate();
+    let words = quoted.flat_map(|(n, part)| match n % 2 {
+        0 => part.split_whitespace().map(str::to_owned).collect(),
+        _ => vec![part.to_owned()],
+    });
+    words.skip(1).collect()
+}
+
+#[test]
+fn what_the_page_says_works_when_it_is_typed() -> Result<()> {
+    let world = world()?;
+    let mut case = Case::new(world, "page-bootstrap")?;
+    case.bootstrap["spec"]["gate"] = json!({ "identity": "Any" });
+    case.bootstrap(world)?;
+    let page = include_str!("../../docs/bootstrap.md");
+    let blocks: Vec<&str> = page.split("```sh\n").skip(1).filter_map(|b| b.split("```").next()).collect();
+    let [ask, decide] = blocks.as_slice() else { anyhow::bail!("{} blocks of commands", blocks.len()) };
+    let none = (String::new(), String::new());
+    let mut asked = ask.lines();
+    kubectl(world, &typed(asked.next().context("no command")?, &case, &none))?;
+    shows(world, &case, "Waiting", "AwaitingApproval")?;
+    let first = plan_for(world, &case, "888888888888")?;
+    for line in asked {
+        kubectl(world, &typed(line, &case, &first))?;
+    }
+    let (approve, reject) = decide.trim_end().split_once('\n').context("not two commands")?;
+    world.decide(&typed(approve, &case, &first))?;
+    shows(world, &case, "UpToDate", "Bootstrapped")?;
+    ensure!(trusted(world, &case)? == "888888888888");
+    case.bootstrap["spec"]["trustedAccountsForLookup"] = json!(["777777777777"]);
+    world.kubectl().apply(&case.bootstrap.to_string())?;
+    shows(world, &case, "Waiting", "AwaitingApproval")?;
+    world.decide(&typed(reject, &case, &plan_for(world, &case, "777777777777")?))?;
+    shows(world, &case, "Waiting", "Rejected")?;
+    ensure!(trusted(world, &case)? == "888888888888");
+    Ok(())
+}
+
 #[test]
 fn more_trust_waits_for_an_approval_and_less_of_it_comes_back_without_one() -> Result<()> {
     let world = world()?;

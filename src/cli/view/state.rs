@@ -63,7 +63,10 @@ impl State {
             if view.failed().next().is_some() {
                 return Self::Failing;
             }
-            if view.is_complete() && view.claims.keys().all(|key| view.settled.contains_key(key)) {
+            if view.is_complete()
+                && !view.is_rolling_out()
+                && view.claims.keys().all(|key| view.settled.contains_key(key))
+            {
                 return Self::Succeeded;
             }
             if view.claimed {

@@ -17,10 +17,10 @@ use super::{
 };
 use crate::{
     api::{
-        ANNOTATION_REQUESTED_AT, Action, AwsAccount, BootstrapMode, BootstrapProposal, Claimed, CloseReason,
-        Closed, EnvironmentStatus, GATE_PREFIX, Reason, Settled, SettledAs,
+        ANNOTATION_REQUESTED_AT, Action, AwsAccount, BootstrapMode, Claimed, CloseReason, Closed,
+        EnvironmentStatus, GATE_PREFIX, Reason, Settled, SettledAs,
     },
-    gate::{Ledger, PlanView, Tally, owned_key},
+    gate::{Ledger, PlanView, owned_key},
     latch::{Latched, latch, late_stops},
     plan::{append, by_rule, stray},
     verdict::{Need, Phase, Verdict, fold},
@@ -73,13 +73,19 @@ pub fn decide(s: &Snapshot<'_>, now: Timestamp) -> (Verdict, Vec<EnvironmentStat
             },
         };
     }
-    if let Some(reject) = plan.rejected() {
+    let toolkits: Vec<(Env, Toolkit<'_>)> = environments
+        .iter()
+        .map(|(env, account)| (env.clone(), Toolkit::new(s, env, account, plan, &wanted)))
+        .collect();
+    // What was carried out everywhere stays as it is, whatever somebody says of it afterwards.
+    let is_done = same && plan.is_claimed() && toolkits.iter().all(|(_, t)| t.is_done());
+    if let Some(reject) = plan.rejected().filter(|_| !is_done) {
         return alone(close(s, plan, CloseReason::Rejected, &format!("rejected {}", reject.told()), now));
     }
     if !same {
         return alone(close(s, plan, CloseReason::Superseded, "the spec asks for something else now", now));
     }
-    carried_out(s, plan, &wanted, &environments, now)
+    carried_out(s, plan, &environments, &toolkits, now)
 }
 
 /// Where no account takes what the spec asks for there is nothing to plan: nobody is asked to approve what goes nowhere.
@@ -194,30 +200,14 @@ fn shown(
 fn carried_out(
     s: &Snapshot<'_>,
     plan: &PlanView,
-    wanted: &BootstrapProposal,
     environments: &Environments<'_>,
+    toolkits: &[(Env, Toolkit<'_>)],
     now: Timestamp,
 ) -> (Verdict, Vec<EnvironmentStatus>) {
-    let mut tally = None;
-    if plan.proposal().changed.is_some() && !plan.is_claimed() {
-        if now >= expires(s, plan) {
-            let why = "waited for approvals longer than planTTL allows";
-            return (close(s, plan, CloseReason::Expired, why, now), Vec::new());
-        }
-        let accounts: BTreeSet<AccountId> = environments.keys().map(|env| env.account.clone()).collect();
-        let accounts: Vec<AccountId> = accounts.into_iter().collect();
-        if let Some((verdict, _)) = all_refused(s, environments) {
-            return shown(s, plan, environments, verdict.until(expires(s, plan)), now);
-        }
-        match before_claim(s, plan, &accounts, now) {
-            Ok(open) => tally = Some(open),
-            Err(wait) => return shown(s, plan, environments, *wait, now),
-        }
-    }
-    let toolkits: Vec<(Env, Toolkit<'_>)> = environments
-        .iter()
-        .map(|(env, account)| (env.clone(), Toolkit::new(s, env, account, plan, wanted)))
-        .collect();
+    let passed = match passed(s, plan, environments, toolkits, now) {
+        Ok(passed) => passed,
+        Err(waits) => return *waits,
+    };
     let waves = Waves::of(s);
     let failed = plan.settled.values().find(|x| is_failed_change(plan, x));
     let hold = |env: &Env, toolkit: &Toolkit<'_>| match failed {
@@ -225,7 +215,7 @@ fn carried_out(
             let what = format!("stack {} failed: nothing more is begun", x.key());
             Some(Need::Wait(Reason::Executing, what, None))
         }
-        None if toolkit.is_changed() => waves.hold(env, &toolkits, now),
+        None if toolkit.is_changed() => waves.hold(env, toolkits, now),
         None => None,
     };
     let states: Vec<(Env, EnvironmentState)> =
@@ -233,8 +223,54 @@ fn carried_out(
     let watched: Vec<_> = toolkits.iter().map(|(_, toolkit)| toolkit.watched()).collect();
     let rows = states.iter().map(|(env, state)| state.row(env)).collect();
     let running = |k: &_| plan.claims.contains_key(k) && !plan.settled.contains_key(k);
-    let v = next(s, plan, states, tally.as_ref(), now);
+    let v = next(s, plan, states, passed, now);
     (v.watching(watched.into_iter().filter(|w| running(&w.key))), rows)
+}
+
+/// What has opened the gate of a plan that is not claimed yet.
+struct Passed {
+    /// The rule, where nobody was asked.
+    rule: Option<&'static str>,
+    /// How many approvals the gate wanted.
+    approvals: Option<u32>,
+}
+
+/// Whether the plan may be carried out: `None`: it was claimed before. Where not, what is waited for, and how things stand meanwhile.
+fn passed(
+    s: &Snapshot<'_>,
+    plan: &PlanView,
+    environments: &Environments<'_>,
+    toolkits: &[(Env, Toolkit<'_>)],
+    now: Timestamp,
+) -> Result<Option<Passed>, Box<(Verdict, Vec<EnvironmentStatus>)>> {
+    let by_rule = |rule| Ok(Some(Passed { rule: Some(rule), approvals: None }));
+    if plan.is_claimed() {
+        return Ok(None);
+    }
+    if plan.proposal().changed.is_none() {
+        return by_rule("no toolkit stack was there");
+    }
+    // The spec was set back before anything ran: there is nothing to approve.
+    let mut there = toolkits.iter().filter(|(_, t)| t.is_changed()).peekable();
+    if there.peek().is_some() && there.all(|(_, t)| t.is_done()) {
+        return by_rule("the toolkit stacks hold this already");
+    }
+    if now >= expires(s, plan) {
+        let why = "waited for approvals longer than planTTL allows";
+        return Err(Box::new((close(s, plan, CloseReason::Expired, why, now), Vec::new())));
+    }
+    if let Some((verdict, _)) = all_refused(s, environments) {
+        return Err(Box::new(shown(s, plan, environments, verdict.until(expires(s, plan)), now)));
+    }
+    let accounts: BTreeSet<AccountId> = environments.keys().map(|env| env.account.clone()).collect();
+    let accounts: Vec<AccountId> = accounts.into_iter().collect();
+    match before_claim(s, plan, &accounts, now) {
+        Ok(tally) => {
+            let approvals = tally.by_rule.is_none().then_some(tally.needed);
+            Ok(Some(Passed { rule: tally.by_rule, approvals }))
+        }
+        Err(wait) => Err(Box::new(shown(s, plan, environments, *wait, now))),
+    }
 }
 
 /// Whether this is the end of a change of a stack that was there, and not the one that was wanted.
@@ -246,7 +282,7 @@ fn next(
     s: &Snapshot<'_>,
     plan: &PlanView,
     states: Vec<(Env, EnvironmentState)>,
-    tally: Option<&Tally>,
+    passed: Option<Passed>,
     now: Timestamp,
 ) -> Verdict {
     let total = states.len();
@@ -261,18 +297,14 @@ fn next(
             EnvironmentState::Need(n) => needs.push(n),
         }
     }
-    if !claims.is_empty() || !ends.is_empty() {
+    let is_there_already = needs.is_empty() && failed.is_empty() && passed.is_some();
+    if !claims.is_empty() || !ends.is_empty() || is_there_already {
         let mut ledger = ends.into_iter().fold(plan.ledger(now), |l, x| l.with(|e| e.settled = Some(x)));
-        let rule = match (tally, plan.proposal().changed.is_some()) {
-            (Some(tally), _) => tally.by_rule,
-            (None, true) => None,
-            (None, false) => Some("no toolkit stack was there").filter(|_| plan.decisions.is_empty()),
-        };
+        let (rule, approvals) = passed.as_ref().map_or((None, None), |p| (p.rule, p.approvals));
         if let Some(rule) = rule {
             ledger = ledger.with(|e| e.decided = Some(by_rule(rule)));
         }
-        if !claims.is_empty() || tally.is_some() {
-            let approvals = tally.filter(|t| t.by_rule.is_none()).map(|t| t.needed);
+        if !claims.is_empty() || passed.is_some() {
             ledger = ledger.with(|e| e.claimed = Some(Claimed { stacks: claims, approvals }));
         }
         let namespace = &s.installation.namespace;

@@ -262,10 +262,10 @@ impl<'a> Toolkit<'a> {
 
     /// What stands against beginning; a plan that makes toolkit stacks and changes none asks nobody.
     fn gate_stands(&self, now: Timestamp) -> Step<Option<String>> {
-        match self.plan.proposal().changed {
-            Some(_) => stands(self.s, self.plan, &self.key.env, now),
-            None => Ok(None),
-        }
+        // Nor does one that was claimed by a rule: what it holds was there already.
+        let asks_nobody = self.plan.proposal().changed.is_none()
+            || (!self.is_changed() && self.plan.is_claimed() && self.plan.claimed_with.is_none());
+        if asks_nobody { Ok(None) } else { stands(self.s, self.plan, &self.key.env, now) }
     }
 
     /// Takes the change set of a claim away that has not begun.

@@ -369,6 +369,13 @@ impl PlanView {
         self.settled.get(key).is_some_and(|x| x.outcome == SettledAs::Succeeded)
     }
 
+    /// Whether it changes toolkit stacks, and has not come to all of them yet: a wave soaks.
+    #[must_use]
+    pub fn is_rolling_out(&self) -> bool {
+        let is_open = |o: &OwnedStack| !self.settled.contains_key(&owned_key(o));
+        self.proposal().changed.is_some() && !self.claims.is_empty() && self.owned.iter().any(is_open)
+    }
+
     /// Whether it deletes stacks that the release does not have any more.
     #[must_use]
     pub fn removes(&self) -> bool {
@@ -413,9 +420,12 @@ impl PlanView {
             }
             if let Some(o) = owned.get_mut(key) {
                 o.updated_time = Some(settled.updated_time.clone());
-                o.input = (settled.outcome == SettledAs::Succeeded)
-                    .then(|| self.claims.get(key).map(|c| c.input))
-                    .flatten();
+                o.input = match self.claims.get(key) {
+                    _ if settled.outcome != SettledAs::Succeeded => None,
+                    Some(claim) => Some(claim.input),
+                    // Nothing was done to it.
+                    None => o.input,
+                };
             }
         }
         let removed = self.proposal().stacks.iter().filter(|s| s.plan == PlannedAs::Removed);

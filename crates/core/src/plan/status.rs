@@ -177,7 +177,10 @@ fn over<'a>(view: &PlanView, list: Conditions<'a>) -> Result<(&'static str, Cond
     } else if view.failed().next().is_some() {
         let what = "a stack failed; the rest is not started";
         ("Failing", list.with(Reconciling, true, Reason::Executing, what))
-    } else if view.is_complete() && view.claims.keys().all(|key| view.settled.contains_key(key)) {
+    } else if view.is_complete()
+        && !view.is_rolling_out()
+        && view.claims.keys().all(|key| view.settled.contains_key(key))
+    {
         ("Succeeded", list.with(Ready, true, Reason::Deployed, "carried out"))
     } else if view.is_claimed() {
         ("Executing", list.with(Reconciling, true, Reason::Executing, "stacks are changing"))

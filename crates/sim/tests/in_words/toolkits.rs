@@ -380,3 +380,47 @@ fn nobody_is_asked_to_approve_what_no_account_takes() {
     minutes(&mut run, 10);
     assert_eq!(state(&mut run), "Bootstrapped");
 }
+
+fn plan_state(run: &mut Run) -> String {
+    newest(run).plan.status.as_ref().and_then(|s| s.state.clone()).unwrap_or_default()
+}
+
+#[test]
+fn the_spec_of_an_approved_change_needs_nobody_when_it_comes_back_before_anything_ran() {
+    let mut run = bootstrapped();
+    trust(&mut run, &["222222222222"]);
+    minutes(&mut run, 5);
+    approve(&mut run);
+    minutes(&mut run, 10);
+    let second = newest(&mut run);
+    assert_eq!(plan_state(&mut run), "Succeeded");
+    trust(&mut run, &["333333333333"]);
+    minutes(&mut run, 5);
+    assert_eq!(state(&mut run), "AwaitingApproval");
+    trust(&mut run, &["222222222222"]);
+    minutes(&mut run, 5);
+    assert_eq!((newest(&mut run).id(), state(&mut run).as_str()), (second.id(), "Bootstrapped"));
+    assert_eq!((trusting(&mut run, "222222222222"), plan_state(&mut run).as_str()), (3, "Succeeded"));
+    // A reject of what is carried out is kept for the next time, and undoes nothing.
+    sign_with(&mut run, &second, Action::Reject, "", &[]);
+    minutes(&mut run, 5);
+    assert_eq!((state(&mut run).as_str(), trusting(&mut run, "222222222222")), ("Bootstrapped", 3));
+}
+
+#[test]
+fn a_new_account_waits_with_a_change_and_gets_what_was_approved() {
+    let mut run = Run::new(&Setting { ..first_release(3) });
+    run.world().toolkits = true;
+    change(&mut run, |b| b.spec.accounts.names = Some(vec!["dev".to_owned(), "test".to_owned()]));
+    trust(&mut run, &["111111111111"]);
+    minutes(&mut run, 5);
+    trust(&mut run, &["222222222222"]);
+    change(&mut run, |b| {
+        b.spec.accounts.names = Some(["dev", "test", "prod"].map(str::to_owned).to_vec());
+    });
+    minutes(&mut run, 10);
+    assert_eq!((toolkits(&mut run).len(), state(&mut run).as_str()), (2, "AwaitingApproval"));
+    approve(&mut run);
+    minutes(&mut run, 10);
+    assert_eq!((trusting(&mut run, "222222222222"), state(&mut run).as_str()), (3, "Bootstrapped"));
+}
