@@ -4,7 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
-use super::{Snapshot, environment::access, template::template_body};
+use super::{
+    Snapshot,
+    environment::{access, input_of},
+    template::template_body,
+};
 use crate::{
     api::{BootstrapProposal, OwnedStack, Reason, ResourceChange, Risk, RiskClass, ToolkitChange},
     bundle::{Origins, ResourceDifference, Template, difference},
@@ -62,19 +66,21 @@ pub(super) fn told(s: &Snapshot<'_>, wanted: &BootstrapProposal, now: Timestamp)
         lines.push(what.to_owned());
     }
     risks.sort();
+    // What the stacks hold is what is wanted: nobody has anything to decide.
+    if is_known && lines.is_empty() {
+        return Ok(None);
+    }
     let change =
         ToolkitChange { before, differences: lines, resources: diff.into_iter().map(resource).collect() };
     Ok(Some(Told { change, risks }))
 }
 
-/// What a toolkit stack of ours holds, as far as our own record tells.
-fn content<'a>(s: &'a Snapshot<'_>, stack: &OwnedStack) -> Option<&'a BootstrapProposal> {
+/// What a toolkit stack of ours holds: the content of which the digest is that of its input. Whoever puts another plan there can
+/// claim nothing else of it.
+pub(super) fn content<'a>(s: &'a Snapshot<'_>, stack: &OwnedStack) -> Option<&'a BootstrapProposal> {
     let (key, input) = (owned_key(stack), stack.input?);
-    let brought = |p: &&std::sync::Arc<crate::gate::PlanView>| {
-        let claimed = p.plan.spec.ledger.iter().filter_map(|e| e.claimed.as_ref());
-        claimed.flat_map(|c| &c.stacks).any(|c| c.key() == key && c.input == input)
-    };
-    s.plans.iter().find(brought)?.proposal().bootstrap.as_ref()
+    let contents = s.plans.iter().filter_map(|p| p.proposal().bootstrap.as_ref());
+    contents.into_iter().find(|content| input_of(&key, content).digest() == input)
 }
 
 fn parsed(bytes: &[u8], key: &StackKey) -> Step<Template> {
@@ -92,7 +98,7 @@ fn deployed(s: &Snapshot<'_>, stack: &OwnedStack, now: Timestamp) -> Step<Templa
         ));
     };
     let access = access(&s.uid, &key.env, account);
-    let updated = stack.updated_time.as_ref().map_or(now, |t| t.0);
+    let updated = stack.updated_time.as_ref().map_or(Timestamp::UNIX_EPOCH, |t| t.0);
     let on = Baseline::Stack(stack.stack_id.clone(), updated);
     template_of(s.facts, &key, &access, &on, now)?.ok_or_else(|| {
         Need::stuck(Reason::PlanFailed, format!("the template of stack {key} cannot be read: it is gone"))

@@ -4,7 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{Snapshot, environment::Toolkit};
 use crate::{
-    api::{CloseReason, Closed, Reason},
+    api::{CloseReason, Closed, Reason, Settled, SettledAs},
     drive::{Progress, Withdrawn},
     gate::{PlanView, owned_key},
     plan::append,
@@ -28,8 +28,12 @@ pub(super) fn close(
         );
     };
     for (key, claim) in plan.claims.iter().filter(|(key, _)| !plan.settled.contains_key(*key)) {
-        // Without its AwsAccount nobody here reaches the stack.
-        let Some(account) = s.accounts.of_id(&key.env.account) else { continue };
+        // Without its AwsAccount nobody here reaches the stack, or knows how it comes out.
+        let Some(account) = s.accounts.of_id(&key.env.account) else {
+            let (state, why) = (("UNKNOWN", now), "its AwsAccount is gone".to_owned());
+            ends.push(Settled::of(key, claim.stack_id.clone(), SettledAs::Failed, state, Some(why)));
+            continue;
+        };
         let toolkit = Toolkit::new(s, &key.env, account, plan, content);
         match toolkit.drive(claim, false, now) {
             Progress::Need(need) => needs.push(need),
@@ -50,7 +54,9 @@ pub(super) fn close(
     });
     for key in unclaimed {
         let Some(account) = s.accounts.of_id(&key.env.account) else { continue };
-        needs.extend(Toolkit::new(s, &key.env, account, plan, content).unprepared(now).err());
+        // Nothing unclaimed is executed: an account that lets nobody in holds nothing up.
+        let need = Toolkit::new(s, &key.env, account, plan, content).unprepared(now).err();
+        needs.extend(need.filter(|n| !matches!(n, Need::Stuck(..))));
     }
     let namespace = &s.installation.namespace;
     if !ends.is_empty() {
@@ -59,8 +65,10 @@ pub(super) fn close(
         return append(s.facts, namespace, plan, ledger, Reason::Withdrawing, what, now);
     }
     let doing = format!("closing plan {}", plan.name);
-    if !needs.is_empty() {
-        return fold(needs, Reason::Withdrawing, &doing);
+    // What can be taken away is, whoever else is stuck.
+    let (can, cannot): (Vec<Need>, Vec<Need>) = needs.into_iter().partition(|n| matches!(n, Need::Do(_)));
+    if !can.is_empty() || !cannot.is_empty() {
+        return fold(if can.is_empty() { cannot } else { can }, Reason::Withdrawing, &doing);
     }
     let closed = Closed { reason, message: message.chars().take(1000).collect() };
     let ledger = plan.ledger(now).with(|e| e.closed = Some(closed));

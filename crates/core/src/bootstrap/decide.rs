@@ -20,7 +20,7 @@ use crate::{
         ANNOTATION_REQUESTED_AT, Action, AwsAccount, BootstrapMode, Claimed, CloseReason, Closed,
         EnvironmentStatus, GATE_PREFIX, Reason, Settled, SettledAs,
     },
-    gate::{Ledger, PlanView, owned_key},
+    gate::{Ledger, PlanView, owned_key, tally},
     latch::{Latched, latch, late_stops},
     plan::{append, by_rule, stray},
     verdict::{Need, Phase, Verdict, fold},
@@ -29,6 +29,9 @@ use crate::{
 
 /// The environments that a Bootstrap covers.
 type Environments<'a> = BTreeMap<Env, &'a AwsAccount>;
+
+/// The most environments of one Bootstrap: so many stacks fit into one entry of a ledger.
+const MOST: usize = 250;
 
 /// What comes next, and how each environment stands.
 #[must_use]
@@ -49,6 +52,13 @@ pub fn decide(s: &Snapshot<'_>, now: Timestamp) -> (Verdict, Vec<EnvironmentStat
         Ok(e) => e,
         Err(need) => return stuck(need),
     };
+    if environments.len() > MOST {
+        let many = environments.len();
+        let what = format!(
+            "spec.accounts selects {many} environments, and one Bootstrap takes {MOST}: make two, by other labels"
+        );
+        return stuck(Need::stuck(Reason::InvalidSpec, what));
+    }
     match s.bootstrap.spec.mode.unwrap_or_default() {
         BootstrapMode::Observe => return existing(s, &environments, now),
         BootstrapMode::Manage => {}
@@ -255,7 +265,7 @@ fn passed(
     if there.peek().is_some() && there.all(|(_, t)| t.is_done()) {
         return by_rule("the toolkit stacks hold this already");
     }
-    if now >= expires(s, plan) {
+    if now >= expires(s, plan) && !tally(plan, &s.gate, now).passes() {
         let why = "waited for approvals longer than planTTL allows";
         return Err(Box::new((close(s, plan, CloseReason::Expired, why, now), Vec::new())));
     }
@@ -315,8 +325,8 @@ fn next(
     if !doing.is_empty() {
         return fold(doing, Reason::Executing, "bootstrapping");
     }
-    let running = plan.claims.keys().any(|key| !plan.settled.contains_key(key));
-    if let Some(first) = failed.first().filter(|_| !running) {
+    // What runs is waited for on the way.
+    if let Some(first) = failed.first() {
         let why = first.message.as_deref().map(|m| format!(": {m}")).unwrap_or_default();
         let what = format!("stack {} ended in {}{why}", first.key(), first.status);
         return close(s, plan, CloseReason::Failed, &what, now);

@@ -27,8 +27,8 @@ use crate::{
 enum Prepared {
     /// Its change set may be recorded as claimed.
     Claim(ClaimedStack),
-    /// Nothing differs, which is to be recorded.
-    Nothing(Box<Settled>),
+    /// Nothing differs, or nothing is there, which is to be recorded.
+    Ended(Box<Settled>),
 }
 
 /// How an environment stands.
@@ -71,7 +71,8 @@ impl EnvironmentState {
 pub(super) fn reason_of(x: &Settled) -> Reason {
     match x.outcome {
         SettledAs::RolledBack => Reason::RolledBack,
-        SettledAs::Succeeded | SettledAs::Failed | SettledAs::Gone => Reason::RollbackFailed,
+        SettledAs::Gone => Reason::StackNotOurs,
+        SettledAs::Succeeded | SettledAs::Failed => Reason::RollbackFailed,
     }
 }
 
@@ -87,6 +88,28 @@ pub(super) struct Toolkit<'a> {
     input: Digest,
     /// The stack as we left it before this plan, where there is one.
     owned: Option<&'a OwnedStack>,
+}
+
+/// What goes into the change-set call of a toolkit stack with this content.
+pub(super) fn input_of(key: &StackKey, content: &BootstrapProposal) -> StackInput {
+    StackInput {
+        key: key.clone(),
+        template: content.template,
+        template_key: None,
+        assets: std::collections::BTreeMap::new(),
+        images: std::collections::BTreeMap::new(),
+        parameters: content
+            .parameters
+            .iter()
+            .map(|(k, v)| (k.clone(), ParameterValue::Plain(v.clone())))
+            .collect(),
+        tags: std::collections::BTreeMap::new(),
+        capabilities: CAPABILITIES.iter().map(|c| (*c).to_owned()).collect::<BTreeSet<_>>(),
+        role: None,
+        notification_arns: None,
+        termination_protection: None,
+        import_existing: true,
+    }
 }
 
 /// How CloudFormation is called in an environment.
@@ -147,24 +170,7 @@ impl<'a> Toolkit<'a> {
         wanted: &'a BootstrapProposal,
     ) -> Self {
         let key = StackKey { env: env.clone(), name: wanted.toolkit_stack_name.clone() };
-        let input = StackInput {
-            key: key.clone(),
-            template: wanted.template,
-            template_key: None,
-            assets: std::collections::BTreeMap::new(),
-            images: std::collections::BTreeMap::new(),
-            parameters: wanted
-                .parameters
-                .iter()
-                .map(|(k, v)| (k.clone(), ParameterValue::Plain(v.clone())))
-                .collect(),
-            tags: std::collections::BTreeMap::new(),
-            capabilities: CAPABILITIES.iter().map(|c| (*c).to_owned()).collect::<BTreeSet<_>>(),
-            role: None,
-            notification_arns: None,
-            termination_protection: None,
-            import_existing: true,
-        };
+        let input = input_of(&key, wanted);
         let access = access(&s.uid, env, account);
         let owned = plan.owned.iter().find(|o| owned_key(o) == key);
         Self { s, account, plan, wanted, key, access, input: input.digest(), content: input, owned }
@@ -200,7 +206,7 @@ impl<'a> Toolkit<'a> {
                 Ok(version) => EnvironmentState::Ready(version),
                 Err(need) => EnvironmentState::Need(need),
             },
-            (Some(claim), None) => self.running(claim, now),
+            (Some(claim), None) => self.running(claim, hold, now),
             (_, Some(x)) if self.is_changed() => EnvironmentState::Failed(Box::new(x.clone())),
             (None, None) if self.is_as_wanted() => {
                 self.version(now).map_or_else(EnvironmentState::Need, EnvironmentState::Ready)
@@ -219,12 +225,19 @@ impl<'a> Toolkit<'a> {
 
     fn prepared(&self, failed: Option<&Settled>, now: Timestamp) -> EnvironmentState {
         let claim = match self.owned {
+            Some(_) if self.plan.proposal().changed.is_none() => Err(Need::stuck(
+                Reason::PlanFailed,
+                format!(
+                    "plan {} makes toolkit stacks, and {} is there with other content",
+                    self.plan.name, self.key
+                ),
+            )),
             Some(owned) => self.prepare_change(owned, now),
             None => self.prepare(failed, now).map(Prepared::Claim),
         };
         match claim {
             Ok(Prepared::Claim(claim)) => EnvironmentState::Claim(Box::new(claim)),
-            Ok(Prepared::Nothing(settled)) => EnvironmentState::Settle(settled),
+            Ok(Prepared::Ended(settled)) => EnvironmentState::Settle(settled),
             Err(need) => EnvironmentState::Need(need),
         }
     }
@@ -262,10 +275,13 @@ impl<'a> Toolkit<'a> {
 
     /// What stands against beginning; a plan that makes toolkit stacks and changes none asks nobody.
     fn gate_stands(&self, now: Timestamp) -> Step<Option<String>> {
-        // Nor does one that was claimed by a rule: what it holds was there already.
-        let asks_nobody = self.plan.proposal().changed.is_none()
-            || (!self.is_changed() && self.plan.is_claimed() && self.plan.claimed_with.is_none());
-        if asks_nobody { Ok(None) } else { stands(self.s, self.plan, &self.key.env, now) }
+        match self.plan.proposal().changed {
+            None if self.is_changed() => {
+                Ok(Some("the plan tells of no change of a stack that is there".to_owned()))
+            }
+            None => Ok(None),
+            Some(_) => stands(self.s, self.plan, &self.key.env, self.is_changed(), now),
+        }
     }
 
     /// Takes the change set of a claim away that has not begun.
@@ -284,7 +300,13 @@ impl<'a> Toolkit<'a> {
     }
 
     /// Something stood against the change of a stack that is there: its change set goes, and another one is made once that is over.
-    fn begin_again(&self, claim: &ClaimedStack, why: String, now: Timestamp) -> EnvironmentState {
+    fn begin_again(
+        &self,
+        claim: &ClaimedStack,
+        why: String,
+        hold: Option<Need>,
+        now: Timestamp,
+    ) -> EnvironmentState {
         let again = |what: String| {
             EnvironmentState::Need(Need::Wait(
                 Reason::Executing,
@@ -295,7 +317,7 @@ impl<'a> Toolkit<'a> {
         match self.withdrawn(claim, now) {
             Err(need) => EnvironmentState::Need(need),
             Ok(Withdrawn::HasRun) => again(format!("stack {} is changing", self.key)),
-            Ok(Withdrawn::IsNotThere) => match self.gate_stands(now) {
+            Ok(Withdrawn::IsNotThere) => match hold.map_or_else(|| self.gate_stands(now), Err) {
                 Err(need) => EnvironmentState::Need(need),
                 Ok(Some(_)) => again(format!("stack {} is not changed: {why}", self.key)),
                 Ok(None) => self.prepared(None, now),
@@ -303,11 +325,11 @@ impl<'a> Toolkit<'a> {
         }
     }
 
-    fn running(&self, claim: &ClaimedStack, now: Timestamp) -> EnvironmentState {
-        match self.drive(claim, true, now) {
+    fn running(&self, claim: &ClaimedStack, hold: Option<Need>, now: Timestamp) -> EnvironmentState {
+        match self.drive(claim, hold.is_none(), now) {
             Progress::Need(need) => EnvironmentState::Need(need),
             Progress::Settle(x) => EnvironmentState::Settle(x),
-            Progress::Stop(why) if self.is_changed() => self.begin_again(claim, why, now),
+            Progress::Stop(why) if self.is_changed() => self.begin_again(claim, why, hold, now),
             // Nothing was executed: the claim ends here, and the stack is prepared anew.
             Progress::Stop(why) => match self.fresh_row(now) {
                 Ok(row) => {
@@ -379,25 +401,27 @@ impl<'a> Toolkit<'a> {
     fn prepare_change(&self, owned: &OwnedStack, now: Timestamp) -> Step<Prepared> {
         let wish = self.wish();
         let again = now.saturating_add(SignedDuration::from_mins(1)).ok();
-        let row = wish.fresh_row(now)?.filter(|r| r.exists());
-        let Some(row) = row.filter(|r| r.id == owned.stack_id) else {
-            let what = match row {
-                Some(other) => format!("was made anew by somebody else ({})", other.id),
-                None => "is gone".to_owned(),
-            };
+        let Some(row) = wish.fresh_row(now)?.filter(|r| r.exists()) else {
+            let (state, why) =
+                ((StackStatus::DeleteComplete.as_str(), now), "somebody has deleted it".to_owned());
+            let id = owned.stack_id.clone();
+            let settled = Settled::of(&self.key, id, SettledAs::Gone, state, Some(why));
+            return Ok(Prepared::Ended(Box::new(settled)));
+        };
+        if row.id != owned.stack_id {
             return Err(Need::Stuck(
                 Reason::StackNotOurs,
-                format!("stack {} {what}: nothing is made in its place", self.key),
+                format!("stack {} was made anew by somebody else ({}): it is not changed", self.key, row.id),
                 again,
             ));
-        };
+        }
         let prepared =
             wish.change_set(Some(row), false, |kind, name| self.wanted_change_set(kind, name), now)?;
         let Some(set) = &prepared.set else {
             let state = (row.status.as_str(), row.updated);
             let nothing = Some("nothing differs".to_owned());
             let settled = Settled::of(&self.key, row.id.clone(), SettledAs::Succeeded, state, nothing);
-            return Ok(Prepared::Nothing(Box::new(settled)));
+            return Ok(Prepared::Ended(Box::new(settled)));
         };
         if let Some(odd) = self.odd(&prepared.changes) {
             return Err(Need::Stuck(

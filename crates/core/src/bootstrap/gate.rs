@@ -8,7 +8,7 @@ use kube::ResourceExt;
 use super::{Snapshot, environment::ceiling, snapshot::wanted};
 use crate::{
     account::Accounts,
-    api::{Action, DecisionSource, Freeze, GATE_PREFIX, IdentityNeeded, Operation, Reason},
+    api::{Action, BootstrapMode, DecisionSource, Freeze, GATE_PREFIX, IdentityNeeded, Operation, Reason},
     effect::LiveGate,
     freeze::{Held, Touched, held, held_afterwards},
     gate::{InForceState, PlanView, Tally, approval_value, in_force_for, tally},
@@ -123,7 +123,14 @@ fn freezes(
 }
 
 /// What stands against beginning in an environment, as a look shows it that came after the claim. `Some`: something does.
-pub(super) fn stands(s: &Snapshot<'_>, plan: &PlanView, env: &Env, now: Timestamp) -> Step<Option<String>> {
+/// Making a stack asks less: what it gets has passed the gate when the plan was claimed.
+pub(super) fn stands(
+    s: &Snapshot<'_>,
+    plan: &PlanView,
+    env: &Env,
+    is_changed: bool,
+    now: Timestamp,
+) -> Step<Option<String>> {
     let live = live_since_recorded(&s.owner(), plan, now)?;
     let soon = |what: &str| {
         let again = now.saturating_add(SignedDuration::from_secs(5)).ok();
@@ -138,16 +145,26 @@ pub(super) fn stands(s: &Snapshot<'_>, plan: &PlanView, env: &Env, now: Timestam
     if s.enforcement.state == InForceState::Unknown && s.gate.identity.value == IdentityNeeded::Verified {
         return soon("the admission policies are being tried, for plan");
     }
-    Ok(stops(s, plan, env, live, now))
+    Ok(stops(s, plan, env, is_changed, live, now))
 }
 
-fn stops(s: &Snapshot<'_>, plan: &PlanView, env: &Env, live: &LiveGate, now: Timestamp) -> Option<String> {
+fn stops(
+    s: &Snapshot<'_>,
+    plan: &PlanView,
+    env: &Env,
+    is_changed: bool,
+    live: &LiveGate,
+    now: Timestamp,
+) -> Option<String> {
     if !plan.opening_is_proven {
         return Some("nothing proves that the controller wrote what the plan proposes".to_owned());
     }
     let Some(bootstrap) = &live.bootstrap else { return Some("the Bootstrap is gone".to_owned()) };
     if bootstrap.uid().as_deref() != Some(s.uid.as_str()) || bootstrap.metadata.deletion_timestamp.is_some() {
         return Some("the Bootstrap is being deleted, or was made anew".to_owned());
+    }
+    if bootstrap.spec.mode.unwrap_or_default() == BootstrapMode::Observe {
+        return Some("with spec.mode: Observe nothing is changed".to_owned());
     }
     if wanted(bootstrap).ok().as_ref() != plan.proposal().bootstrap.as_ref() {
         return Some("the spec of the Bootstrap was changed".to_owned());
@@ -167,18 +184,22 @@ fn stops(s: &Snapshot<'_>, plan: &PlanView, env: &Env, live: &LiveGate, now: Tim
     if let Err(Need::Stuck(_, why, _)) = ceiling(&bootstrap.spec, account) {
         return Some(why);
     }
+    if !is_changed {
+        return None;
+    }
     let gate = in_force_for(bootstrap, selected.iter().copied());
-    let tally = tally(plan, &gate, plan.counted_at(now));
-    if !tally.passes() {
-        return Some(format!("the gate asks for {} now", tally.missing()));
+    let count = tally(plan, &gate, plan.counted_at(now));
+    if !count.passes() {
+        return Some(format!("the gate asks for {} now", count.missing()));
     }
     let the_same = live.policies.is_some() && live.policies == s.enforcement.fingerprint;
-    if plan.settled.is_empty() && gate.rests_on_policies(&tally) && !the_same {
+    if plan.settled.is_empty() && gate.rests_on_policies(&count) && !the_same {
         return Some(
             "the admission policies that prove who decided are not those any more that did".to_owned(),
         );
     }
     let list: Vec<Arc<Freeze>> = live.freezes.iter().cloned().map(Arc::new).collect();
     let (held, _) = freezes(s, &list, &there, std::slice::from_ref(&env.account), now);
-    held.first().filter(|_| !tally.overridden).map(Held::told)
+    // A rollout may last for weeks: an override is for the freezes of its time.
+    held.first().filter(|_| !tally(plan, &gate, now).overridden).map(Held::told)
 }

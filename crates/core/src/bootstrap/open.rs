@@ -6,13 +6,13 @@ use kube::ResourceExt;
 
 use super::{
     Snapshot,
-    change::{Told, told},
+    change::{Told, content, told},
     gate::not_as_written,
 };
 use crate::{
     api::{
         Action, BootstrapProposal, CloseReason, Decided, LABEL_BOOTSTRAP, Opened, Operation, Proposal,
-        ProposalKind, Reason,
+        ProposalKind, Reason, SettledAs,
     },
     change::b1,
     effect::{Effect, NewPlan, Record},
@@ -25,7 +25,10 @@ use crate::{
 /// Opens the plan of this content.
 pub(super) fn open(s: &Snapshot<'_>, wanted: &BootstrapProposal, now: Timestamp) -> Verdict {
     let last = s.carried_out_last();
+    // A plan that tells of no change carries none out.
+    let is_there = || s.owned().values().all(|o| content(s, o) == Some(wanted));
     let back = last.filter(|p| p.proposal().bootstrap.as_ref() == Some(wanted));
+    let back = back.filter(|p| p.proposal().changed.is_some() || is_there());
     let executed_last = last.and_then(|p| match p.id() {
         ChangeId::Bootstrap(id) => Some(id),
         ChangeId::Stage(_) => None,
@@ -93,7 +96,10 @@ fn open_new(
 /// what they read is another one.
 fn open_again(s: &Snapshot<'_>, plan: &PlanView, now: Timestamp) -> Verdict {
     let failed = plan.closed.as_ref().is_some_and(|c| c.reason == CloseReason::Failed);
-    let is_retried = failed && plan.rejected().is_none() && plan.retried(s.gate.identity.value).is_some();
+    // Somebody has deleted a stack, and may have meant it.
+    let is_gone = plan.settled.values().any(|x| x.outcome == SettledAs::Gone);
+    let is_retried =
+        failed && !is_gone && plan.rejected().is_none() && plan.retried(s.gate.identity.value).is_some();
     let carried: Vec<Decided> = plan
         .decisions
         .iter()

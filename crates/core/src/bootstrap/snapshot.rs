@@ -1,6 +1,9 @@
 //! What a decision on a Bootstrap is made of.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use kube::ResourceExt;
 
@@ -9,7 +12,7 @@ use crate::{
     account::Accounts,
     api::{
         ANNOTATION_REQUESTED_AT, AwsAccount, Bootstrap, BootstrapMode, BootstrapProposal, Freeze, OwnedStack,
-        ProposalKind, Reason,
+        ProposalKind, Reason, SettledAs,
     },
     cluster::{ClusterView, Installation},
     effect::PlanOwner,
@@ -18,7 +21,7 @@ use crate::{
     latch::Owner,
     plan::{owned_by, views},
     verdict::{Need, Step},
-    words::{Digest, Env, StackKey, Uid},
+    words::{Digest, Env, StackId, StackKey, Uid},
 };
 
 /// Everything that was observed, at one moment.
@@ -96,24 +99,32 @@ impl Snapshot<'_> {
         }
     }
 
-    /// The toolkit stacks that are ours.
+    /// The toolkit stacks that are ours. One that has never come to be is none: it is made as if nothing were there.
     #[must_use]
     pub fn owned(&self) -> BTreeMap<StackKey, OwnedStack> {
-        owned_by(&self.plans)
+        let proven = self.plans.iter().filter(|p| p.opening_is_proven);
+        let ends = proven.flat_map(|p| p.written().filter_map(|e| e.settled.as_ref()));
+        let lived: BTreeSet<&StackId> =
+            ends.filter(|x| x.outcome == SettledAs::Succeeded).map(|x| &x.stack_id).collect();
+        owned_by(&self.plans).into_iter().filter(|(_, o)| lived.contains(&o.stack_id)).collect()
     }
 
-    /// The plan under which a toolkit stack was claimed last.
+    /// The plan under which toolkit stacks were claimed last, by the order of the openings: clocks differ.
     #[must_use]
     pub fn carried_out_last(&self) -> Option<&PlanView> {
         let claimed = |p: &PlanView| {
-            let claims = p.plan.spec.ledger.iter().filter(|e| e.claimed.is_some());
-            claims.map(|e| e.time.0).max()
+            let mut order = 0;
+            let mut last = None;
+            for entry in p.written() {
+                order = entry.opened.as_ref().map_or(order, |o| o.order);
+                if entry.claimed.is_some() {
+                    last = Some(order);
+                }
+            }
+            last
         };
         let plans = self.plans.iter().filter(|p| p.opening_is_proven && p.proposal().bootstrap.is_some());
-        plans
-            .filter_map(|p| Some((claimed(p)?, p.order, p)))
-            .max_by_key(|(at, order, _)| (*at, *order))
-            .map(|(.., p)| &**p)
+        plans.filter_map(|p| Some((claimed(p)?, p))).max_by_key(|(order, _)| *order).map(|(_, p)| &**p)
     }
 
     /// The request to plan anew that stands on the Bootstrap.

@@ -369,6 +369,12 @@ impl PlanView {
         self.settled.get(key).is_some_and(|x| x.outcome == SettledAs::Succeeded)
     }
 
+    /// What the controller has written into the ledger, as far as that is proven.
+    pub fn written(&self) -> impl Iterator<Item = &LedgerEntry> {
+        let all = self.plan.spec.ledger.iter().zip(0_u32..);
+        all.filter(|(_, place)| !self.unproven.contains(place)).map(|(entry, _)| entry)
+    }
+
     /// Whether it changes toolkit stacks, and has not come to all of them yet: a wave soaks.
     #[must_use]
     pub fn is_rolling_out(&self) -> bool {
@@ -423,7 +429,8 @@ impl PlanView {
                 o.input = match self.claims.get(key) {
                     _ if settled.outcome != SettledAs::Succeeded => None,
                     Some(claim) => Some(claim.input),
-                    // Nothing was done to it.
+                    // Nothing was done to it: what it holds is what others have put there.
+                    None if self.proposal().kind == ProposalKind::Bootstrap => None,
                     None => o.input,
                 };
             }
@@ -526,8 +533,8 @@ impl PlanView {
     pub fn room(&self) -> usize {
         let stacks = match self.proposal().kind {
             ProposalKind::Stage => self.proposal().stacks.len(),
-            // It names none: those that were there, and as many that may come.
-            ProposalKind::Bootstrap => self.owned.len().saturating_mul(2),
+            // It names none. Many are claimed by one entry, so what each needs is one for its end, and as much again for those that come.
+            ProposalKind::Bootstrap => self.owned.len().div_ceil(2),
         };
         ledger::room(self.plan.spec.ledger.len(), stacks)
     }

@@ -104,7 +104,10 @@ fn approve(run: &mut Run) {
 
 /// Until the claim stands in the ledger, and nothing else has happened yet.
 fn until_claimed(run: &mut Run) {
-    while newest(run).plan.spec.ledger.iter().all(|e| e.claimed.is_none()) {
+    let unclaimed = |run: &mut Run| {
+        plans(run).first().is_none_or(|p| p.plan.spec.ledger.iter().all(|e| e.claimed.is_none()))
+    };
+    while unclaimed(run) {
         run.alone(SignedDuration::from_millis(1)).unwrap();
     }
 }
@@ -277,7 +280,7 @@ fn a_spec_that_changes_between_approval_and_execution_is_not_carried_out() {
 }
 
 #[test]
-fn a_stack_that_is_gone_is_told_and_nothing_takes_its_place() {
+fn a_stack_that_is_gone_is_told_and_made_anew_on_request() {
     let mut run = bootstrapped();
     trust(&mut run, &["222222222222"]);
     minutes(&mut run, 5);
@@ -285,9 +288,56 @@ fn a_stack_that_is_gone_is_told_and_nothing_takes_its_place() {
     run.world().delete_by_hand(&key);
     approve(&mut run);
     minutes(&mut run, 20);
-    assert_eq!((state(&mut run).as_str(), trusting(&mut run, "222222222222")), ("StackNotOurs", 2));
-    assert_eq!(toolkits(&mut run).len(), 2);
+    assert_eq!((state(&mut run).as_str(), toolkits(&mut run).len()), ("StackNotOurs", 2));
     assert!(run.world().cloud.stacks.values().all(|s| s.status != StackStatus::ReviewInProgress));
+    let plan = newest(&mut run);
+    assert_eq!(plan.closed.as_ref().map(|c| c.reason), Some(CloseReason::Failed));
+    sign_with(&mut run, &plan, Action::Retry, "", &[]);
+    minutes(&mut run, 5);
+    // Whoever deleted it had a reason that nobody has read yet.
+    assert_eq!((state(&mut run).as_str(), toolkits(&mut run).len()), ("AwaitingApproval", 2));
+    sign_with(&mut run, &plan, Action::Approve, "again", &RiskClass::ALL);
+    minutes(&mut run, 20);
+    assert_eq!((state(&mut run).as_str(), trusting(&mut run, "222222222222")), ("Bootstrapped", 3));
+}
+
+/// The first creation of a toolkit stack is rolled back; somebody deletes what is left, and mends the spec.
+#[test]
+fn a_first_creation_that_failed_is_no_stack_that_could_be_changed() {
+    let mut run = Run::new(&Setting { ..first_release(1) });
+    run.world().toolkits = true;
+    change(&mut run, |b| b.spec.accounts.names = Some(vec!["dev".to_owned()]));
+    trust(&mut run, &["111111111111"]);
+    until_claimed(&mut run);
+    run.world().luck.weather.fails = 1000;
+    minutes(&mut run, 10);
+    run.world().luck.weather.fails = 0;
+    assert_eq!(state(&mut run), "RolledBack");
+    let key = toolkits(&mut run)[0].clone();
+    run.world().delete_by_hand(&key);
+    trust(&mut run, &["222222222222"]);
+    minutes(&mut run, 10);
+    assert_eq!((state(&mut run).as_str(), trusting(&mut run, "222222222222")), ("Bootstrapped", 1));
+}
+
+/// Somebody writes into the ledger of the first plan that it was carried out long after the others.
+#[test]
+fn no_entry_of_others_makes_an_old_plan_the_last_one() {
+    let mut run = bootstrapped();
+    let first = newest(&mut run);
+    trust(&mut run, &["222222222222"]);
+    minutes(&mut run, 5);
+    approve(&mut run);
+    minutes(&mut run, 10);
+    let old = plans(&mut run).into_iter().find(|p| p.id() == first.id()).expect("the first plan");
+    let seq = old.plan.spec.ledger.len();
+    let entry =
+        serde_json::json!({ "seq": seq, "time": "2099-01-01T00:00:00Z", "claimed": { "stacks": [] } });
+    let forged = [serde_json::from_value(entry).unwrap()];
+    run.world().cluster.append(&old.name, &old.resource_version(), &forged, true).unwrap();
+    trust(&mut run, &["111111111111"]);
+    minutes(&mut run, 10);
+    assert_eq!((state(&mut run).as_str(), trusting(&mut run, "222222222222")), ("AwaitingApproval", 3));
 }
 
 #[test]

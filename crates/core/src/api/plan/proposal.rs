@@ -165,7 +165,7 @@ pub struct ToolkitChange {
     pub before: BootstrapProposal,
     /// What differs between the two, a line each.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 40), inner(length(max = 512)))]
+    #[schemars(length(max = 400), inner(length(max = 2200)))]
     pub differences: Vec<String>,
     /// The resources that differ between the two templates; none where the template is the same. A change set that shows another one
     /// is not executed.
