@@ -8,7 +8,7 @@ use stackgate_core::{
     api::{AwsAccount, Bootstrap, ChangePlan, CloudAssembly, Freeze, Stage},
     change::HmacKey,
     cluster::{ClusterView, Installation},
-    gate::Enforcement,
+    gate::{Enforcement, SealedFor, sealed},
     words::StackKey,
 };
 
@@ -164,6 +164,13 @@ pub fn plan(name: &str, planned: &str, entries: &[Entry]) -> Value {
             "stacks": [proposed] },
         "ledger": ledger(entries) }),
     )
+}
+
+/// A plan as the controller writes it. What it seals with is nothing to be kept in a file.
+pub fn written(plan: Value) -> Arc<ChangePlan> {
+    let mut plan: ChangePlan = serde_json::from_value(plan).unwrap();
+    plan.spec.ledger = sealed(&plan.spec.ledger, SealedFor::plan(&plan), &installation().key);
+    Arc::new(plan)
 }
 
 /// A plan of the Bootstrap `acme`.

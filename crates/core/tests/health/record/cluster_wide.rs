@@ -13,7 +13,7 @@ use stackgate_core::{
 };
 
 use super::{Recorded, behind, deleted, new, recorded};
-use crate::world::{Cluster, Entry, bootstrap_plan, installation, kebab, now, object, release};
+use crate::world::{Cluster, Entry, bootstrap_plan, installation, kebab, now, object, release, written};
 
 fn say(phase: Phase) -> Verdict {
     Verdict::rest(phase, format!("what is to be said of {}", kebab(phase.reason().as_str())))
@@ -62,9 +62,7 @@ pub fn bootstraps() -> Vec<Recorded> {
         }
         let cluster = Cluster {
             bootstrap: Some(Arc::new(serde_json::from_value(object.clone()).unwrap())),
-            plans: vec![Arc::new(
-                serde_json::from_value(bootstrap_plan("acme-b", &[Entry::Opened(1, 'b')])).unwrap(),
-            )],
+            plans: vec![written(bootstrap_plan("acme-b", &[Entry::Opened(1, 'b')]))],
             ..Cluster::default()
         };
         let (facts, installation) = (Facts::default(), installation());

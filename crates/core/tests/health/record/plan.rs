@@ -4,13 +4,12 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 use stackgate_core::{
-    api::ChangePlan,
-    gate::{Enforcement, InForceState, SealedFor, sealed},
+    gate::{Enforcement, InForceState},
     plan::{gated, status},
 };
 
 use super::{Recorded, behind, deleted, recorded};
-use crate::world::{Cluster, Entry, bootstrap_plan, installation, now, object, plan, stage_spec};
+use crate::world::{Cluster, Entry, bootstrap_plan, installation, now, object, plan, stage_spec, written};
 
 use Entry::{Claimed, Closed, Decided, Opened, Settled};
 
@@ -27,10 +26,7 @@ fn shown(
     freezes: Vec<Value>,
     enforcement: Enforcement,
 ) -> Recorded {
-    let mut plan: ChangePlan = serde_json::from_value(object.clone()).unwrap();
-    // As the controller writes it. What it seals with is nothing to be kept here.
-    plan.spec.ledger = sealed(&plan.spec.ledger, SealedFor::plan(&plan), &installation().key);
-    let plan = Arc::new(plan);
+    let plan = written(object.clone());
     let cluster = Cluster {
         stage: stage.map(|s| Arc::new(serde_json::from_value(s).unwrap())),
         freezes: freezes.into_iter().map(|f| Arc::new(serde_json::from_value(f).unwrap())).collect(),

@@ -14,7 +14,7 @@ use stackgate_core::{
 };
 
 use super::{Recorded, behind, new, recorded};
-use crate::world::{Cluster, Entry, installation, kebab, now, object, plan, stage_spec};
+use crate::world::{Cluster, Entry, installation, kebab, now, object, plan, stage_spec, written};
 
 pub const WORKING: [Reason; 4] = [Reason::Planning, Reason::Executing, Reason::Withdrawing, Reason::Retrying];
 pub const WAITING: [Reason; 12] = [
@@ -140,7 +140,7 @@ fn stage(before: Before, phase: Phase, name: &str) -> Recorded {
     let cluster = Cluster {
         accounts: looked_for.iter().map(|_| Arc::new(account())).collect(),
         stage: Some(Arc::new(serde_json::from_value(object.clone()).unwrap())),
-        plans: plans.into_iter().map(|p| Arc::new(serde_json::from_value(p).unwrap())).collect(),
+        plans: plans.into_iter().map(written).collect(),
         ..Cluster::default()
     };
     let mut facts = Facts::default();
