@@ -67,8 +67,9 @@ pub struct Claim {
 pub struct Opening {
     /// How often others had changed each stack.
     others: BTreeMap<StackKey, u64>,
-    /// The plan that failed and is tried again with this one, if people have asked for that and nothing else has changed.
-    retries: Option<(String, BTreeMap<StackKey, u64>)>,
+    /// The plan that failed and is tried again with this one, if people have asked for that and nothing else has changed; before it those
+    /// that it tried again itself.
+    retries: Option<(Vec<String>, BTreeMap<StackKey, u64>)>,
 }
 
 /// What is demanded, read from the objects.
@@ -97,7 +98,10 @@ impl Opening {
             // What was carried over and has not been used is still there when the plan is opened once more.
             let again = before.retries.clone().filter(|_| same && !is_claimed(old, end));
             again.or_else(|| {
-                (is_retried(world, old, end) && is_equal(plan, old)).then(|| (name, before.others.clone()))
+                (is_retried(world, old, end) && is_equal(plan, old)).then(|| {
+                    let earlier = before.retries.iter().flat_map(|(names, _)| names.iter().cloned());
+                    (earlier.chain([name]).collect(), before.others.clone())
+                })
             })
         });
         Self { others: world.cloud.others.clone(), retries }
@@ -215,11 +219,11 @@ impl Claim {
                     "I2: a decision on {name} is recorded that nobody has signed: {decided:?}"
                 ));
             };
-            let retried = opening.retries.as_ref().map(|(old, _)| old);
-            let is_spent = spent.get(&number).is_some_and(|by| Some(by) != retried);
+            let retried = opening.retries.as_ref().map_or(&[][..], |(names, _)| names);
+            let is_spent = spent.get(&number).is_some_and(|by| Some(by) != retried.last());
             let of_this = said.id == id
                 || a1.as_ref() == Some(&said.id)
-                || retried.is_some_and(|old| {
+                || retried.iter().any(|old| {
                     world.cluster.plan(old).is_some_and(|p| p.spec.proposal.id.to_string() == said.id)
                 });
             // A ledger also keeps what was given for another release, until that one has a plan.
