@@ -63,10 +63,7 @@ impl State {
             if view.failed().next().is_some() {
                 return Self::Failing;
             }
-            if view.is_complete()
-                && !view.is_rolling_out()
-                && view.claims.keys().all(|key| view.settled.contains_key(key))
-            {
+            if view.is_carried_out() {
                 return Self::Succeeded;
             }
             if view.claimed {

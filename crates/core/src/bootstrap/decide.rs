@@ -63,9 +63,9 @@ pub fn decide(s: &Snapshot<'_>, now: Timestamp) -> (Verdict, Vec<EnvironmentStat
         BootstrapMode::Observe => return existing(s, &environments, now),
         BootstrapMode::Manage => {}
     }
-    let refused = all_refused(s, &environments);
+    let refused = || all_refused(s, &environments);
     let Some(plan) = s.newest() else {
-        return refused.unwrap_or_else(|| alone(open(s, &wanted, now)));
+        return refused().unwrap_or_else(|| alone(open(s, &wanted, now)));
     };
     if !plan.opening_is_proven && plan.closed.is_none() {
         return alone(not_as_written(s, plan));
@@ -77,7 +77,7 @@ pub fn decide(s: &Snapshot<'_>, now: Timestamp) -> (Verdict, Vec<EnvironmentStat
     if let Some(closed) = &plan.closed {
         return match over(s, plan, closed, same) {
             Some(v) => shown(s, plan, &environments, v, now),
-            None => match refused {
+            None => match refused() {
                 Some((verdict, _)) => shown(s, plan, &environments, verdict, now),
                 None => alone(open(s, &wanted, now)),
             },

@@ -43,10 +43,7 @@ pub(super) fn before_claim(
         return Err(Box::new(wait.waiting_for(tally.missing())));
     }
     if s.gate.rests_on_policies(&tally) && s.enforcement.state != InForceState::InForce {
-        let why = match s.enforcement.message.as_str() {
-            "" => "the admission policies have not been tried yet",
-            why => why,
-        };
+        let why = s.enforcement.why();
         let what = format!("it is approved, and waits: the gate wants verified identities, and {why}");
         return Err(Box::new(
             Verdict::rest(Phase::Waiting(Reason::PoliciesNotInForce), what).waiting_for("admission policies"),
@@ -93,14 +90,7 @@ fn asked(s: &Snapshot<'_>, plan: &PlanView, tally: &Tally, held: &[Held], now: T
         [] => String::new(),
         list => format!("; does not count: {}", list.join("; ")),
     };
-    let unheeded = match (s.gate.identity.value, s.enforcement.state) {
-        (IdentityNeeded::Verified, InForceState::NotInForce) => format!(
-            "; what is decided now does not count, since the gate wants verified identities, and {}",
-            s.enforcement.message
-        ),
-        (IdentityNeeded::Verified, InForceState::InForce | InForceState::Unknown)
-        | (IdentityNeeded::Any, _) => String::new(),
-    };
+    let unheeded = s.enforcement.unheeded(s.gate.identity.value);
     format!(
         "needs {}; read it: kubectl -n {namespace} describe plan {name}; let it run: kubectl -n {namespace} annotate plan {name} \
          {GATE_PREFIX}approve{}={}{}{unheeded}{not_counted}",

@@ -3,7 +3,11 @@
 use std::{collections::BTreeSet, sync::Arc};
 
 use super::person::is_in_git;
-use crate::{api::Identity, change::Canonical, words::Digest};
+use crate::{
+    api::{Identity, IdentityNeeded},
+    change::Canonical,
+    words::Digest,
+};
 
 /// What is known of the policies.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -37,6 +41,28 @@ pub fn annotation_digest(uid: &str, key: &str, value: &str) -> Digest {
 }
 
 impl Enforcement {
+    /// Why nothing proves who decides.
+    #[must_use]
+    pub fn why(&self) -> &str {
+        match self.message.as_str() {
+            "" => "the admission policies have not been tried yet",
+            why => why,
+        }
+    }
+
+    /// What whoever decides now is told, where it does not count.
+    #[must_use]
+    pub fn unheeded(&self, needed: IdentityNeeded) -> String {
+        match (needed, self.state) {
+            (IdentityNeeded::Verified, InForceState::NotInForce) => format!(
+                "; what is decided now does not count, since the gate wants verified identities, and {}",
+                self.message
+            ),
+            (IdentityNeeded::Verified, InForceState::InForce | InForceState::Unknown)
+            | (IdentityNeeded::Any, _) => String::new(),
+        }
+    }
+
     /// Who wrote an annotation that claims to be by `by`, as far as anything proves it.
     #[must_use]
     pub fn identity(&self, by: &str, uid: &str, key: &str, value: &str) -> Identity {

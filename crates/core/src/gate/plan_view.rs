@@ -375,9 +375,16 @@ impl PlanView {
         all.filter(|(_, place)| !self.unproven.contains(place)).map(|(entry, _)| entry)
     }
 
-    /// Whether it changes toolkit stacks, and has not come to all of them yet: a wave soaks.
+    /// Whether all that it claimed has come to its end as planned, and nothing is to be claimed any more.
     #[must_use]
-    pub fn is_rolling_out(&self) -> bool {
+    pub fn is_carried_out(&self) -> bool {
+        self.is_complete()
+            && !self.is_rolling_out()
+            && self.claims.keys().all(|key| self.settled.contains_key(key))
+    }
+
+    /// Whether it changes toolkit stacks, and has not come to all of them yet: a wave soaks.
+    fn is_rolling_out(&self) -> bool {
         let is_open = |o: &OwnedStack| !self.settled.contains_key(&owned_key(o));
         self.proposal().changed.is_some() && !self.claims.is_empty() && self.owned.iter().any(is_open)
     }

@@ -177,10 +177,7 @@ fn over<'a>(view: &PlanView, list: Conditions<'a>) -> Result<(&'static str, Cond
     } else if view.failed().next().is_some() {
         let what = "a stack failed; the rest is not started";
         ("Failing", list.with(Reconciling, true, Reason::Executing, what))
-    } else if view.is_complete()
-        && !view.is_rolling_out()
-        && view.claims.keys().all(|key| view.settled.contains_key(key))
-    {
+    } else if view.is_carried_out() {
         ("Succeeded", list.with(Ready, true, Reason::Deployed, "carried out"))
     } else if view.is_claimed() {
         ("Executing", list.with(Reconciling, true, Reason::Executing, "stacks are changing"))
@@ -246,10 +243,7 @@ fn approved<'a>(gated: &Gated, tally: &Tally, list: Conditions<'a>) -> (&'static
         return ("Suspended", list.with(Waiting, true, Reason::Suspended, what));
     }
     if gated.gate.rests_on_policies(tally) && gated.enforcement.state != InForceState::InForce {
-        let why = match gated.enforcement.message.as_str() {
-            "" => "the admission policies have not been tried yet",
-            why => why,
-        };
+        let why = gated.enforcement.why();
         let what = format!("approved, and waits: its gate wants verified identities, and {why}");
         return ("PoliciesNotInForce", list.with(Waiting, true, Reason::PoliciesNotInForce, what));
     }

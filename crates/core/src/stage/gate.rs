@@ -12,8 +12,8 @@ use super::{
 use crate::{
     account::Accounts,
     api::{
-        Action, Claimed, ClaimedStack, CloseReason, DecisionSource, GATE_PREFIX, IdentityNeeded, PlannedAs,
-        ProposedStack, Reason, user_name,
+        Action, Claimed, ClaimedStack, CloseReason, DecisionSource, GATE_PREFIX, PlannedAs, ProposedStack,
+        Reason, user_name,
     },
     change::leaf,
     drive::content,
@@ -198,11 +198,7 @@ fn unproven(s: &Snapshot<'_>, plan: &PlanView, tally: &Tally) -> Option<Verdict>
         return None;
     }
     let watch = plan.proposal().stacks.iter().map(|p| watched(p, Pace::Slow));
-    let why = if s.enforcement.message.is_empty() {
-        "the admission policies have not been tried yet"
-    } else {
-        &s.enforcement.message
-    };
+    let why = s.enforcement.why();
     let message = format!("it is approved, and waits: the gate wants verified identities, and {why}");
     Some(
         Verdict::rest(Phase::Waiting(Reason::PoliciesNotInForce), message)
@@ -292,7 +288,7 @@ fn wait_for_approval(s: &Snapshot<'_>, plan: &PlanView, tally: &Tally, now: Time
             s.namespace,
             plan.name,
             held_afterwards(&held, tally.overridden),
-            unheeded(s),
+            s.enforcement.unheeded(s.gate.identity.value),
             standing_revokes(s, plan),
         ),
     )
@@ -309,18 +305,6 @@ fn few(mut list: Vec<String>, most: usize) -> Vec<String> {
         list.push(format!("… and {more} more"));
     }
     list
-}
-
-/// What is decided now does not count, where nothing proves who decides.
-fn unheeded(s: &Snapshot<'_>) -> String {
-    match (s.gate.identity.value, s.enforcement.state) {
-        (IdentityNeeded::Verified, InForceState::NotInForce) => format!(
-            "; what is decided now does not count, since the gate wants verified identities, and {}",
-            s.enforcement.message
-        ),
-        (IdentityNeeded::Verified, InForceState::InForce | InForceState::Unknown)
-        | (IdentityNeeded::Any, _) => String::new(),
-    }
 }
 
 /// Revokes that stand on the plan take back whatever their authors approve.
