@@ -118,8 +118,13 @@ impl Stores {
     /// The plans of a Stage that somebody may still have to decide on.
     #[must_use]
     pub fn open_plans(&self, namespace: &str, stage: &str) -> Vec<Arc<ChangePlan>> {
-        let open = |p: &Arc<ChangePlan>| PlanView::new(Arc::clone(p)).is_some_and(|v| !v.is_over());
-        self.plans_of_stage(namespace, stage).into_iter().filter(open).collect()
+        open(self.plans_of_stage(namespace, stage))
+    }
+
+    /// The plans of a Bootstrap that somebody may still have to decide on.
+    #[must_use]
+    pub fn open_plans_of_bootstrap(&self, name: &str) -> Vec<Arc<ChangePlan>> {
+        open(self.plans_of_bootstrap(name))
     }
 
     /// Says how the admission policies stand; wakes whatever waits before a gate if that is something else than before.
@@ -190,6 +195,11 @@ impl ClusterView for Stores {
     fn plans_of_bootstrap(&self, name: &str) -> Vec<Arc<ChangePlan>> {
         self.plans_labelled(&self.controller_namespace, LABEL_BOOTSTRAP, name)
     }
+}
+
+fn open(mut plans: Vec<Arc<ChangePlan>>) -> Vec<Arc<ChangePlan>> {
+    plans.retain(|p| PlanView::new(Arc::clone(p)).is_some_and(|v| !v.is_over()));
+    plans
 }
 
 /// The cache is a hash map: an order of its own would make two equal runs differ.

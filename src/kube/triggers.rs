@@ -57,8 +57,8 @@ pub trait Trigger: Resource + Sized {
 }
 
 impl Trigger for AwsAccount {
-    /// Itself, those with the same account id (two of them: neither is used), what names any of these, all Bootstraps, Freezes
-    /// of accounts.
+    /// Itself, those with the same account id (two of them: neither is used), what names any of these, all Bootstraps with their open
+    /// plans, Freezes of accounts.
     fn woken(change: Change<'_, Self>, stores: &Stores) -> BTreeSet<Key> {
         if !change.is_of_more_than_status() {
             return own(Kind::AwsAccount, change).collect();
@@ -75,11 +75,10 @@ impl Trigger for AwsAccount {
         let assemblies = assemblies.iter().filter(|a| match &a.spec.source {
             AssemblySource::S3(source) => names.contains(&source.account),
         });
-        let bootstraps = stores.bootstraps();
         let freezes = stores.freezes();
         let freezes = freezes.iter().filter(|f| f.spec.accounts.is_some());
         (names.iter().map(|n| Key::cluster(Kind::AwsAccount, n)))
-            .chain(bootstraps.iter().map(|b| Key::of(Kind::Bootstrap, &**b)))
+            .chain(stores.bootstraps().iter().flat_map(|b| bootstrap_with_plans(stores, b)))
             .chain(freezes.map(|f| Key::of(Kind::Freeze, &**f)))
             .chain(stages)
             .chain(assemblies.map(|a| Key::of(Kind::CloudAssembly, &**a)))
@@ -88,12 +87,16 @@ impl Trigger for AwsAccount {
 }
 
 impl Trigger for Bootstrap {
-    /// Itself, and all Stages: any of them may wait for a toolkit stack. The other Bootstraps, where it may be in their way or no
-    /// longer is.
+    /// Itself, and all Stages: any of them may wait for a toolkit stack. Where more than its status is another one, its open plans, and
+    /// the other Bootstraps: it may be in their way, or no longer is.
     fn woken(change: Change<'_, Self>, stores: &Stores) -> BTreeSet<Key> {
         let stages = stores.all_stages();
-        let others = if change.is_of_more_than_status() { stores.bootstraps() } else { Vec::new() };
+        let respecified = change.is_of_more_than_status();
+        let others = if respecified { stores.bootstraps() } else { Vec::new() };
+        let name = change.after.or(change.before).filter(|_| respecified).map(ResourceExt::name_any);
+        let plans = name.map(|name| stores.open_plans_of_bootstrap(&name)).unwrap_or_default();
         own(Kind::Bootstrap, change)
+            .chain(plans.iter().map(|p| Key::of(Kind::ChangePlan, &**p)))
             .chain(others.iter().map(|b| Key::of(Kind::Bootstrap, &**b)))
             .chain(stages.iter().map(|s| Key::of(Kind::Stage, &**s)))
             .collect()
@@ -141,7 +144,7 @@ impl Trigger for Stage {
 }
 
 impl Trigger for Freeze {
-    /// Itself, and every Stage with its open plans: what a freeze covers may be anything.
+    /// Itself, and every Stage and Bootstrap with its open plans: what a freeze covers may be anything.
     fn woken(change: Change<'_, Self>, stores: &Stores) -> BTreeSet<Key> {
         let mut keys: BTreeSet<Key> = own(Kind::Freeze, change).collect();
         if change.is_of_more_than_status() {
@@ -151,9 +154,17 @@ impl Trigger for Freeze {
     }
 }
 
-/// Every Stage, and what waits before its gate.
+/// Every Stage and every Bootstrap, and what waits before its gate.
 pub(super) fn gated(stores: &Stores) -> impl Iterator<Item = Key> {
-    stores.all_stages().into_iter().flat_map(|s| with_plans(stores, &s))
+    let stages = stores.all_stages().into_iter().flat_map(|s| with_plans(stores, &s));
+    stages.chain(stores.bootstraps().into_iter().flat_map(|b| bootstrap_with_plans(stores, &b)))
+}
+
+/// A Bootstrap, and its plans that somebody may still have to decide on.
+fn bootstrap_with_plans(stores: &Stores, bootstrap: &Bootstrap) -> Vec<Key> {
+    let plans = stores.open_plans_of_bootstrap(&bootstrap.name_any());
+    let plans = plans.iter().map(|p| Key::of(Kind::ChangePlan, &**p));
+    std::iter::once(Key::of(Kind::Bootstrap, bootstrap)).chain(plans).collect()
 }
 
 /// A Stage, and its plans that somebody may still have to decide on: they show what the gate demands.

@@ -191,6 +191,76 @@ fn a_plan_wakes_its_owner_and_the_next_stages() {
     assert_eq!(woken(&shop(), None, Some(&b)), ["Bootstrap acme", "ChangePlan stackgate-system/acme-0"]);
 }
 
+fn freeze(name: &str) -> Freeze {
+    serde_json::from_value(json!({
+        "metadata": { "name": name, "generation": 1, "resourceVersion": "1" },
+        "spec": { "reason": "stocktaking" },
+    }))
+    .unwrap()
+}
+
+/// The plan of a Bootstrap, as it waits for its gate.
+fn waiting_toolkits() -> ChangePlan {
+    let mut waits = plan("stackgate-system", "acme-1", (LABEL_BOOTSTRAP, "acme"));
+    waits.spec.proposal.kind = stackgate_core::api::ProposalKind::Bootstrap;
+    let opened = json!({ "seq": 0, "time": "2026-11-24T00:00:00Z", "opened": { "order": 1 } });
+    waits.spec.ledger = vec![serde_json::from_value(opened).unwrap()];
+    waits
+}
+
+#[test]
+fn a_freeze_wakes_all_that_waits_before_a_gate() {
+    let mut w = shop();
+    w.writers.plans.apply_watcher_event(&Event::Apply(waiting_toolkits()));
+    let all = [
+        "Bootstrap acme",
+        "Stage other/dev",
+        "Stage shop/dev",
+        "Stage shop/prod",
+        "Stage shop/test",
+        "ChangePlan stackgate-system/acme-1",
+        "Freeze stocktaking",
+    ];
+    let f = freeze("stocktaking");
+    let sorted = |mut keys: Vec<String>| {
+        keys.sort();
+        keys
+    };
+    let expected = sorted(all.map(str::to_owned).to_vec());
+    assert_eq!(sorted(woken(&w, None, Some(&f))), expected);
+    assert_eq!(sorted(woken(&w, Some(&f), None)), expected, "also when it is deleted");
+    assert_eq!(woken(&w, Some(&f), Some(&changed(&f, |_| ()))), ["Freeze stocktaking"]);
+}
+
+#[test]
+fn policies_that_come_into_force_wake_all_that_waits_before_a_gate() {
+    let mut w = shop();
+    w.writers.plans.apply_watcher_event(&Event::Apply(waiting_toolkits()));
+    let woken = std::cell::RefCell::new(BTreeSet::new());
+    let now = stackgate_core::gate::Enforcement {
+        state: stackgate_core::gate::InForceState::InForce,
+        ..stackgate_core::gate::Enforcement::default()
+    };
+    w.stores.enforce(now, |key| {
+        woken.borrow_mut().insert(key.to_string());
+    });
+    let woken = woken.into_inner();
+    for key in ["Bootstrap acme", "ChangePlan stackgate-system/acme-1", "Stage shop/prod"] {
+        assert!(woken.contains(key), "{key} was not woken: {woken:?}");
+    }
+}
+
+#[test]
+fn accounts_and_the_bootstrap_itself_wake_plans_that_show_their_gate() {
+    let mut w = shop();
+    w.writers.plans.apply_watcher_event(&Event::Apply(waiting_toolkits()));
+    let plan = "ChangePlan stackgate-system/acme-1".to_owned();
+    let a = account("prod", "333333333333");
+    assert!(woken(&w, Some(&a), Some(&respecified(&a))).contains(&plan));
+    let b = bootstrap("acme");
+    assert!(woken(&w, Some(&b), Some(&respecified(&b))).contains(&plan));
+}
+
 #[test]
 fn a_plan_wakes_those_of_its_stage_that_wait() {
     let mut w = shop();

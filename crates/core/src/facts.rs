@@ -78,6 +78,8 @@ pub struct Facts {
     pub deleted: BTreeMap<StackId, Timestamp>,
     /// When an accepted execution was asked for.
     pub executed: BTreeMap<ChangeSetArn, Timestamp>,
+    /// The change sets that CloudFormation has told us to have made for us. A crash forgets them.
+    pub made: BTreeSet<ChangeSetArn>,
     /// The resourceVersion of the object that our finalizer was written to; the watch may be behind.
     pub finalizer_written: Option<String>,
     /// Plans as our own writes left them; the watch may be behind.

@@ -8,6 +8,7 @@ use std::{
 
 use jiff::{SignedDuration, Timestamp};
 use stackgate_core::{
+    api::ProposalKind,
     assembly, bootstrap,
     cluster::{ClusterView, Installation},
     effect::{Effect, Next, Outcome, Pace, Refusal, RefusalKind, Seen, Wake, Watched},
@@ -159,7 +160,15 @@ impl Controller {
             *at = now.min(*at);
         };
         due(key.clone());
-        if self.toolkits && !matches!(key, ObjectKey::Stage(_) | ObjectKey::Assembly(_)) {
+        let concerns_toolkits = match key {
+            ObjectKey::Stage(_) | ObjectKey::Assembly(_) => false,
+            ObjectKey::Plan(_) => match view.seen.0.get(key) {
+                Some(Object::Plan(p)) => p.spec.proposal.kind == ProposalKind::Bootstrap,
+                _gone => true,
+            },
+            ObjectKey::Account(_) | ObjectKey::Bootstrap(_) | ObjectKey::Freeze(_) => spec,
+        };
+        if self.toolkits && concerns_toolkits {
             let bootstraps = view.seen.0.keys().filter(|k| matches!(k, ObjectKey::Bootstrap(_)));
             bootstraps.for_each(|k| due(k.clone()));
         }

@@ -4,15 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
-use super::{
-    Snapshot,
-    environment::{access, input_of},
-    template::template_body,
-};
+use super::{Snapshot, environment::access, template::template_body};
 use crate::{
     api::{BootstrapProposal, OwnedStack, Reason, ResourceChange, Risk, RiskClass, ToolkitChange},
     bundle::{Origins, ResourceDifference, Template, difference},
-    change::Baseline,
+    change::{Baseline, StackInput},
     drive::template_of,
     gate::owned_key,
     risk::{Assessed, assess},
@@ -41,15 +37,15 @@ pub(super) fn told(s: &Snapshot<'_>, wanted: &BootstrapProposal, now: Timestamp)
     let key = owned_key(first);
     let new = parsed(template_body().as_bytes(), &key)?;
     let same_template = is_known && known.iter().all(|c| c.template == wanted.template);
-    let old = if same_template { new.clone() } else { deployed(s, first, now)? };
-    let diff = difference(Some(&old), &new);
+    let old = if same_template { Some(new.clone()) } else { deployed_somewhere(s, &owned, now)? };
+    let diff = difference(old.as_ref(), &new);
     let given = match is_known {
         true => known.iter().flat_map(|c| widened(c, wanted)).collect(),
         false => wanted.parameters.keys().cloned().collect(),
     };
     let assessed = assess(&Assessed {
         stack: wanted.toolkit_stack_name.as_str(),
-        old: Some(&old),
+        old: old.as_ref(),
         new: &new,
         changes: None,
         construct_paths: &BTreeMap::new(),
@@ -80,12 +76,29 @@ pub(super) fn told(s: &Snapshot<'_>, wanted: &BootstrapProposal, now: Timestamp)
 pub(super) fn content<'a>(s: &'a Snapshot<'_>, stack: &OwnedStack) -> Option<&'a BootstrapProposal> {
     let (key, input) = (owned_key(stack), stack.input?);
     let contents = s.plans.iter().filter_map(|p| p.proposal().bootstrap.as_ref());
-    contents.into_iter().find(|content| input_of(&key, content).digest() == input)
+    contents.into_iter().find(|content| StackInput::of_toolkit(&key, content).digest() == input)
 }
 
 fn parsed(bytes: &[u8], key: &StackKey) -> Step<Template> {
     Template::parse(bytes, key)
         .map_err(|e| Need::stuck(Reason::PlanFailed, format!("the bootstrap template: {e}")))
+}
+
+/// The template of one of the toolkit stacks that are there: of those that are selected first. `None`: none of them has an AwsAccount any
+/// more, so that nobody here knows.
+fn deployed_somewhere(s: &Snapshot<'_>, owned: &[OwnedStack], now: Timestamp) -> Step<Option<Template>> {
+    let selected = s.environments()?;
+    let known = owned.iter().filter(|o| s.accounts.of_id(&o.account).is_some());
+    let (first, then): (Vec<_>, Vec<_>) = known.partition(|o| selected.contains_key(&owned_key(o).env));
+    let mut unreachable = None;
+    for stack in first.into_iter().chain(then) {
+        match deployed(s, stack, now) {
+            Ok(template) => return Ok(Some(template)),
+            Err(need @ Need::Stuck(..)) => unreachable = unreachable.or(Some(need)),
+            Err(need) => return Err(need),
+        }
+    }
+    unreachable.map_or(Ok(None), Err)
 }
 
 /// The template of a toolkit stack that is there.

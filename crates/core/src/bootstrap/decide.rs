@@ -20,6 +20,7 @@ use crate::{
         ANNOTATION_REQUESTED_AT, Action, AwsAccount, BootstrapMode, Claimed, CloseReason, Closed,
         EnvironmentStatus, GATE_PREFIX, Reason, Settled, SettledAs,
     },
+    effect::{Effect, Mutation},
     gate::{Ledger, PlanView, owned_key, tally},
     latch::{Latched, latch, late_stops},
     plan::{append, by_rule, stray},
@@ -218,8 +219,13 @@ fn carried_out(
         Ok(passed) => passed,
         Err(waits) => return *waits,
     };
-    let waves = Waves::of(s);
     let failed = plan.settled.values().find(|x| is_failed_change(plan, x));
+    if failed.is_none()
+        && let Some(why) = no_longer(s, plan, environments, toolkits, now)
+    {
+        return (close(s, plan, CloseReason::Withdrawn, &why, now), Vec::new());
+    }
+    let waves = Waves::of(s);
     let hold = |env: &Env, toolkit: &Toolkit<'_>| match failed {
         Some(x) => {
             let what = format!("stack {} failed: nothing more is begun", x.key());
@@ -231,10 +237,33 @@ fn carried_out(
     let states: Vec<(Env, EnvironmentState)> =
         toolkits.iter().map(|(env, toolkit)| (env.clone(), toolkit.state(hold(env, toolkit), now))).collect();
     let watched: Vec<_> = toolkits.iter().map(|(_, toolkit)| toolkit.watched()).collect();
-    let rows = states.iter().map(|(env, state)| state.row(env)).collect();
+    let shown = states.iter().zip(toolkits).map(|((env, state), (_, toolkit))| {
+        let row = state.row(env);
+        EnvironmentStatus { version: row.version.or_else(|| toolkit.version_before(now)), ..row }
+    });
+    let rows = shown.collect();
     let running = |k: &_| plan.claims.contains_key(k) && !plan.settled.contains_key(k);
     let v = next(s, plan, states, passed, now);
     (v.watching(watched.into_iter().filter(|w| running(&w.key))), rows)
+}
+
+/// Why a plan that is claimed goes on no more, and what is left of it is planned anew: it has to be approved again, or is no longer
+/// asked for. Nobody can approve a plan that is claimed.
+fn no_longer(
+    s: &Snapshot<'_>,
+    plan: &PlanView,
+    environments: &Environments<'_>,
+    toolkits: &[(Env, Toolkit<'_>)],
+    now: Timestamp,
+) -> Option<String> {
+    let open = plan.claims.keys().filter(|key| !plan.settled.contains_key(key));
+    if let Some(key) = open.into_iter().find(|key| !environments.contains_key(&key.env)) {
+        return Some(format!("the Bootstrap does not select {} any more", key.env));
+    }
+    let waits = |t: &Toolkit<'_>| t.is_changed() && !t.is_done();
+    let count = tally(plan, &s.gate, plan.counted_at(now));
+    (plan.is_claimed() && !count.passes() && toolkits.iter().any(|(_, t)| waits(t)))
+        .then(|| format!("the gate asks for {} now", count.missing()))
 }
 
 /// What has opened the gate of a plan that is not claimed yet.
@@ -257,12 +286,14 @@ fn passed(
     if plan.is_claimed() {
         return Ok(None);
     }
-    if plan.proposal().changed.is_none() {
+    let lost = s.lost();
+    let brings_back = toolkits.iter().any(|(_, t)| lost.contains(t.key()));
+    if plan.proposal().changed.is_none() && !brings_back {
         return by_rule("no toolkit stack was there");
     }
     // The spec was set back before anything ran: there is nothing to approve.
     let mut there = toolkits.iter().filter(|(_, t)| t.is_changed()).peekable();
-    if there.peek().is_some() && there.all(|(_, t)| t.is_done()) {
+    if !brings_back && there.peek().is_some() && there.all(|(_, t)| t.is_done()) {
         return by_rule("the toolkit stacks hold this already");
     }
     if now >= expires(s, plan) && !tally(plan, &s.gate, now).passes() {
@@ -280,6 +311,16 @@ fn passed(
             Ok(Some(Passed { rule: tally.by_rule, approvals }))
         }
         Err(wait) => Err(Box::new(shown(s, plan, environments, *wait, now))),
+    }
+}
+
+/// How many executions begin on the same look at the gate: what is written meanwhile stops those that have not.
+const AT_ONCE: usize = 8;
+
+fn begins(need: &Need) -> bool {
+    match need {
+        Need::Do(effect) => matches!(&**effect, Effect::Mutate(Mutation::Execute(..))),
+        Need::Wait(..) | Need::Stuck(..) => false,
     }
 }
 
@@ -323,6 +364,8 @@ fn next(
     // Environments do not wait for each other: what can be done is done, whoever else is stuck.
     let (doing, rest): (Vec<Need>, Vec<Need>) = needs.into_iter().partition(|n| matches!(n, Need::Do(_)));
     if !doing.is_empty() {
+        let (begun, mut doing): (Vec<Need>, Vec<Need>) = doing.into_iter().partition(begins);
+        doing.extend(begun.into_iter().take(AT_ONCE));
         return fold(doing, Reason::Executing, "bootstrapping");
     }
     // What runs is waited for on the way.

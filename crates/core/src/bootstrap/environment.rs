@@ -8,11 +8,11 @@ use kube::ResourceExt;
 use super::{Snapshot, gate::stands, template::template_body};
 use crate::{
     api::{
-        AwsAccount, BootstrapProposal, BootstrapSpec, ClaimedStack, EnvironmentStatus, OwnedStack, Reason,
-        Settled, SettledAs,
+        AwsAccount, BootstrapProposal, BootstrapSpec, ClaimedStack, EnvironmentStatus, LedgerEntry,
+        OwnedStack, Reason, Settled, SettledAs,
     },
-    change::{Baseline, CAPABILITIES, Hidden, ParameterValue, StackInput, change_set_name, create_token},
-    drive::{Progress, Running, Wish, Withdrawn, beyond, withdrawn},
+    change::{Baseline, CAPABILITIES, Hidden, StackInput, change_set_name, create_token},
+    drive::{Prepared as PreparedSet, Progress, Running, Wish, Withdrawn, beyond, withdrawn},
     effect::{
         Access, Effect, Look, Mutation, Pace, Seen, SetRef, TemplateSource, WantedChangeSet, Watched,
         baseline_of, session_name,
@@ -20,7 +20,7 @@ use crate::{
     gate::{PlanView, owned_key},
     stack::{Change, ChangeSetKind, StackRow, StackStatus},
     verdict::{Need, Step, ask},
-    words::{ChangeSetName, Digest, Env, StackKey, ToolkitNames, Uid},
+    words::{ChangeSetName, Digest, Env, StackId, StackKey, ToolkitNames, Uid},
 };
 
 /// A stack on its way to a claim.
@@ -90,28 +90,6 @@ pub(super) struct Toolkit<'a> {
     owned: Option<&'a OwnedStack>,
 }
 
-/// What goes into the change-set call of a toolkit stack with this content.
-pub(super) fn input_of(key: &StackKey, content: &BootstrapProposal) -> StackInput {
-    StackInput {
-        key: key.clone(),
-        template: content.template,
-        template_key: None,
-        assets: std::collections::BTreeMap::new(),
-        images: std::collections::BTreeMap::new(),
-        parameters: content
-            .parameters
-            .iter()
-            .map(|(k, v)| (k.clone(), ParameterValue::Plain(v.clone())))
-            .collect(),
-        tags: std::collections::BTreeMap::new(),
-        capabilities: CAPABILITIES.iter().map(|c| (*c).to_owned()).collect::<BTreeSet<_>>(),
-        role: None,
-        notification_arns: None,
-        termination_protection: None,
-        import_existing: true,
-    }
-}
-
 /// How CloudFormation is called in an environment.
 pub(super) fn access(owner: &Uid, env: &Env, account: &AwsAccount) -> Access {
     Access {
@@ -170,7 +148,7 @@ impl<'a> Toolkit<'a> {
         wanted: &'a BootstrapProposal,
     ) -> Self {
         let key = StackKey { env: env.clone(), name: wanted.toolkit_stack_name.clone() };
-        let input = input_of(&key, wanted);
+        let input = StackInput::of_toolkit(&key, wanted);
         let access = access(&s.uid, env, account);
         let owned = plan.owned.iter().find(|o| owned_key(o) == key);
         Self { s, account, plan, wanted, key, access, input: input.digest(), content: input, owned }
@@ -181,15 +159,23 @@ impl<'a> Toolkit<'a> {
         self.owned.is_some()
     }
 
+    /// The stack.
+    pub(super) fn key(&self) -> &StackKey {
+        &self.key
+    }
+
     /// Whether the stack holds what the plan wants.
     pub(super) fn is_done(&self) -> bool {
         self.plan.has_succeeded(&self.key)
             || (self.is_as_wanted() && !self.plan.claims.contains_key(&self.key))
     }
 
-    /// When the stack was changed under this plan.
+    /// When it was recorded that the stack was changed under this plan: what CloudFormation gives as the time of an update is when that
+    /// began.
     pub(super) fn changed_time(&self) -> Option<Timestamp> {
-        self.plan.settled.get(&self.key).map(|x| x.updated_time.0)
+        self.plan.settled.get(&self.key)?;
+        let of_this = |e: &&LedgerEntry| e.settled.as_ref().is_some_and(|x| x.key() == self.key);
+        self.plan.plan.spec.ledger.iter().rev().find(of_this).map(|e| e.time.0)
     }
 
     fn is_as_wanted(&self) -> bool {
@@ -217,7 +203,11 @@ impl<'a> Toolkit<'a> {
                 Some(self.pause()),
             )),
             (_, failed) => match hold {
-                Some(need) => EnvironmentState::Need(need),
+                // What is there works on, and its version is shown.
+                Some(need) => match self.version(now) {
+                    Err(look @ Need::Do(_)) if self.is_changed() => EnvironmentState::Need(look),
+                    Ok(_) | Err(_) => EnvironmentState::Need(need),
+                },
                 None => self.prepared(failed, now),
             },
         }
@@ -273,15 +263,12 @@ impl<'a> Toolkit<'a> {
         running.drive(may_start, || self.gate_stands(now), now)
     }
 
-    /// What stands against beginning; a plan that makes toolkit stacks and changes none asks nobody.
+    /// What stands against beginning.
     fn gate_stands(&self, now: Timestamp) -> Step<Option<String>> {
-        match self.plan.proposal().changed {
-            None if self.is_changed() => {
-                Ok(Some("the plan tells of no change of a stack that is there".to_owned()))
-            }
-            None => Ok(None),
-            Some(_) => stands(self.s, self.plan, &self.key.env, self.is_changed(), now),
+        if self.plan.proposal().changed.is_none() && self.is_changed() {
+            return Ok(Some("the plan tells of no change of a stack that is there".to_owned()));
         }
+        stands(self.s, self.plan, &self.key.env, self.is_changed(), now)
     }
 
     /// Takes the change set of a claim away that has not begun.
@@ -391,10 +378,25 @@ impl<'a> Toolkit<'a> {
             });
         }
         let prepared = wish.change_set(row, false, |kind, name| self.wanted_change_set(kind, name), now)?;
-        let set = prepared
-            .set
-            .ok_or_else(|| Need::stuck(Reason::PlanFailed, "the bootstrap template makes nothing"))?;
-        Ok(ClaimedStack::of(&self.key, &set, prepared.leaf, self.input))
+        let PreparedSet { set, leaf, .. } = self.made_by_us(prepared, now)?;
+        let set =
+            set.ok_or_else(|| Need::stuck(Reason::PlanFailed, "the bootstrap template makes nothing"))?;
+        Ok(ClaimedStack::of(&self.key, &set, leaf, self.input))
+    }
+
+    /// What is claimed here has been approved as template and parameters, and CloudFormation shows of a change set neither in full. That
+    /// one is ours, its description proves; but whoever may make change sets in that account can read the description, and write it on
+    /// another one, which our role would then carry out. Only the answer to our own call tells which is ours: another one goes, one of
+    /// before a crash with it, and is made anew.
+    fn made_by_us(&self, prepared: PreparedSet, now: Timestamp) -> Step<PreparedSet> {
+        match &prepared.set {
+            Some(set) if !self.s.facts.made.contains(&set.arn) => {
+                let delete =
+                    Mutation::DeleteChangeSet(self.key.clone(), set.arn.clone(), self.access.clone());
+                Err(ask(self.s.facts, Effect::Mutate(delete), now))
+            }
+            Some(_) | None => Ok(prepared),
+        }
     }
 
     /// The change set of a stack that is there.
@@ -408,21 +410,25 @@ impl<'a> Toolkit<'a> {
             let settled = Settled::of(&self.key, id, SettledAs::Gone, state, Some(why));
             return Ok(Prepared::Ended(Box::new(settled)));
         };
+        let another = |id: &StackId| {
+            let what = format!("stack {} was made anew by somebody else ({id}): it is not changed", self.key);
+            Err(Need::Stuck(Reason::StackNotOurs, what, again))
+        };
         if row.id != owned.stack_id {
-            return Err(Need::Stuck(
-                Reason::StackNotOurs,
-                format!("stack {} was made anew by somebody else ({}): it is not changed", self.key, row.id),
-                again,
-            ));
+            return another(&row.id);
         }
         let prepared =
             wish.change_set(Some(row), false, |kind, name| self.wanted_change_set(kind, name), now)?;
+        let prepared = self.made_by_us(prepared, now)?;
         let Some(set) = &prepared.set else {
             let state = (row.status.as_str(), row.updated);
             let nothing = Some("nothing differs".to_owned());
             let settled = Settled::of(&self.key, row.id.clone(), SettledAs::Succeeded, state, nothing);
             return Ok(Prepared::Ended(Box::new(settled)));
         };
+        if set.stack_id != owned.stack_id {
+            return another(&set.stack_id);
+        }
         if let Some(odd) = self.odd(&prepared.changes) {
             return Err(Need::Stuck(
                 Reason::PlanFailed,
@@ -503,6 +509,12 @@ impl<'a> Toolkit<'a> {
             )),
             Some(Seen::Absent(_) | Seen::Unknown) | None => Err(ask(self.s.facts, Effect::Look(look), now)),
         }
+    }
+
+    /// The version that a stack which is changed had before, as far as it is known: until the change has come to it, that is there.
+    pub(super) fn version_before(&self, now: Timestamp) -> Option<u32> {
+        let untouched = self.is_changed() && !self.plan.settled.contains_key(&self.key);
+        self.version(now).ok().filter(|_| untouched)
     }
 
     /// The stack, for the poll of its region. Nothing but the way of bootstrapping leads there yet.

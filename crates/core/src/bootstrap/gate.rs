@@ -132,7 +132,10 @@ pub(super) fn stands(
     if is_forgotten(s.facts, live) {
         return soon("the API server does not hold what was recorded of plan");
     }
-    if s.enforcement.state == InForceState::Unknown && s.gate.identity.value == IdentityNeeded::Verified {
+    if is_changed
+        && s.enforcement.state == InForceState::Unknown
+        && s.gate.identity.value == IdentityNeeded::Verified
+    {
         return soon("the admission policies are being tried, for plan");
     }
     Ok(stops(s, plan, env, is_changed, live, now))
@@ -158,6 +161,10 @@ fn stops(
     }
     if wanted(bootstrap).ok().as_ref() != plan.proposal().bootstrap.as_ref() {
         return Some("the spec of the Bootstrap was changed".to_owned());
+    }
+    // The accounts were looked at by the names that were known.
+    if bootstrap.spec.accounts != s.bootstrap.spec.accounts {
+        return Some("spec.accounts was changed".to_owned());
     }
     let there = Accounts::new(live.accounts.iter().cloned().map(Arc::new).collect());
     let selected = there.selected(&bootstrap.spec.accounts);

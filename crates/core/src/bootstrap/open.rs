@@ -11,12 +11,12 @@ use super::{
 };
 use crate::{
     api::{
-        Action, BootstrapProposal, CloseReason, Decided, LABEL_BOOTSTRAP, Opened, Operation, Proposal,
-        ProposalKind, Reason, SettledAs,
+        Action, BootstrapProposal, CloseReason, Decided, LABEL_BOOTSTRAP, Opened, Operation, OwnedStack,
+        Proposal, ProposalKind, Reason, SettledAs,
     },
     change::b1,
     effect::{Effect, NewPlan, Record},
-    gate::{Ledger, PlanView},
+    gate::{Ledger, PlanView, owned_key},
     plan::append,
     verdict::{Verdict, ask, fold},
     words::ChangeId,
@@ -44,6 +44,25 @@ pub(super) fn open(s: &Snapshot<'_>, wanted: &BootstrapProposal, now: Timestamp)
     }
 }
 
+/// The most stacks that an entry carries forward (`Opened.owned`).
+const MOST_OWNED: usize = 256;
+
+/// What is ours, as far as it fits. What is left out, once an installation has had more toolkit stacks in all than that, counts as
+/// somebody else's from here on: those of which the AwsAccount is gone first, then those that are not selected any more.
+fn carried_forward(s: &Snapshot<'_>) -> Vec<OwnedStack> {
+    let selected = s.environments().unwrap_or_default();
+    let rank = |o: &OwnedStack| {
+        let env = owned_key(o).env;
+        (!selected.contains_key(&env), s.accounts.of_id(&env.account).is_none())
+    };
+    let mut owned: Vec<OwnedStack> = s.owned().into_values().collect();
+    if owned.len() > MOST_OWNED {
+        owned.sort_by_key(rank);
+        owned.truncate(MOST_OWNED);
+    }
+    owned
+}
+
 fn opened(s: &Snapshot<'_>) -> Opened {
     Opened {
         order: s.newest().map_or(1, |p| p.order.saturating_add(1)),
@@ -52,7 +71,7 @@ fn opened(s: &Snapshot<'_>) -> Opened {
         cdk_stage: None,
         parameters: None,
         secrets: false,
-        owned: s.owned().into_values().collect(),
+        owned: carried_forward(s),
     }
 }
 

@@ -12,7 +12,7 @@ use crate::{
     account::Accounts,
     api::{
         ANNOTATION_REQUESTED_AT, AwsAccount, Bootstrap, BootstrapMode, BootstrapProposal, Freeze, OwnedStack,
-        ProposalKind, Reason, SettledAs,
+        ProposalKind, Reason, Settled, SettledAs,
     },
     cluster::{ClusterView, Installation},
     effect::PlanOwner,
@@ -102,11 +102,21 @@ impl Snapshot<'_> {
     /// The toolkit stacks that are ours. One that has never come to be is none: it is made as if nothing were there.
     #[must_use]
     pub fn owned(&self) -> BTreeMap<StackKey, OwnedStack> {
+        let lived: BTreeSet<&StackId> = self.successes().map(|x| &x.stack_id).collect();
+        owned_by(&self.plans).into_iter().filter(|(_, o)| lived.contains(&o.stack_id)).collect()
+    }
+
+    /// Where a toolkit stack of ours was, and is none any more: somebody has deleted it, and may have meant it.
+    pub(super) fn lost(&self) -> BTreeSet<StackKey> {
+        let owned = self.owned();
+        self.successes().map(Settled::key).filter(|key| !owned.contains_key(key)).collect()
+    }
+
+    /// All that has come out well, as the controller has recorded it.
+    fn successes(&self) -> impl Iterator<Item = &Settled> {
         let proven = self.plans.iter().filter(|p| p.opening_is_proven);
         let ends = proven.flat_map(|p| p.written().filter_map(|e| e.settled.as_ref()));
-        let lived: BTreeSet<&StackId> =
-            ends.filter(|x| x.outcome == SettledAs::Succeeded).map(|x| &x.stack_id).collect();
-        owned_by(&self.plans).into_iter().filter(|(_, o)| lived.contains(&o.stack_id)).collect()
+        ends.filter(|x| x.outcome == SettledAs::Succeeded)
     }
 
     /// The plan under which toolkit stacks were claimed last, by the order of the openings: clocks differ.

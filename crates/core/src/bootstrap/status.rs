@@ -21,10 +21,8 @@ pub fn status(
 ) -> BootstrapStatus {
     let before = s.bootstrap.status.as_ref().map_or(&[][..], |st| &st.conditions);
     let done = matches!(v.phase, Phase::Done(_));
-    // Where a change waits, or cannot be had, what there was before works on.
-    let stands = matches!(v.phase, Phase::Waiting(_) | Phase::Stalled(_))
-        && !rows.is_empty()
-        && rows.iter().all(|r| r.version.is_some());
+    // Where a change waits, is under way or cannot be had, what there was before works on.
+    let stands = !rows.is_empty() && rows.iter().all(|r| r.version.is_some());
     let reason = v.phase.reason();
     let list = Conditions::new(before, s.bootstrap.metadata.generation, now)
         .with(

@@ -7,6 +7,7 @@ use super::{
     ids::{release_id, stack_key},
 };
 use crate::{
+    api::BootstrapProposal,
     bundle::{Bundle, StackArtifact},
     words::{Digest, ReleaseId, RoleArn, StackKey, ToolkitNames, Uid},
 };
@@ -41,6 +42,28 @@ pub struct StackInput {
     pub termination_protection: Option<bool>,
     /// Whether resources with fixed names that are there already are taken over.
     pub import_existing: bool,
+}
+
+impl StackInput {
+    /// What goes into the change-set call of a toolkit stack with this content.
+    #[must_use]
+    pub fn of_toolkit(key: &StackKey, content: &BootstrapProposal) -> Self {
+        let plain = |(k, v): (&String, &String)| (k.clone(), ParameterValue::Plain(v.clone()));
+        Self {
+            key: key.clone(),
+            template: content.template,
+            template_key: None,
+            assets: BTreeMap::new(),
+            images: BTreeMap::new(),
+            parameters: content.parameters.iter().map(plain).collect(),
+            tags: BTreeMap::new(),
+            capabilities: CAPABILITIES.iter().map(|c| (*c).to_owned()).collect(),
+            role: None,
+            notification_arns: None,
+            termination_protection: None,
+            import_existing: true,
+        }
+    }
 }
 
 /// The value of a parameter, as it goes into digests.

@@ -184,13 +184,18 @@ impl Facts {
             }
             Effect::Mutate(Mutation::CreateChangeSet(w)) => {
                 self.change_sets.remove(&(w.key.clone(), SetRef::Name(w.name.clone())));
+                if let Receipt::ChangeSet(arn, _) = receipt {
+                    self.made.insert(arn);
+                }
             }
             Effect::Mutate(Mutation::Execute(k, arn, _)) => {
+                self.made.remove(arn.get());
                 self.executed.insert(arn.get().clone(), now);
                 self.failures.clear();
                 self.stacks.remove(k);
             }
             Effect::Mutate(Mutation::DeleteChangeSet(k, arn, _)) => {
+                self.made.remove(arn);
                 self.remember_withdrawal(effect);
                 for ((key, r), looked) in &mut self.change_sets {
                     let same = match (r, &looked.seen) {

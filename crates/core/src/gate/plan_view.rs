@@ -18,7 +18,7 @@ use crate::{
         IdentityNeeded, LedgerEntry, OwnedStack, PlannedAs, Proposal, ProposalKind, ProposedStack,
         ReleaseRef, RiskClass, Settled, SettledAs,
     },
-    change::risk_classes,
+    change::{StackInput, risk_classes},
     effect::PlanVersion,
     words::{ChangeId, DecisionId, Digest, Env, StackKey},
 };
@@ -385,7 +385,11 @@ impl PlanView {
 
     /// Whether it changes toolkit stacks, and has not come to all of them yet: a wave soaks.
     fn is_rolling_out(&self) -> bool {
-        let is_open = |o: &OwnedStack| !self.settled.contains_key(&owned_key(o));
+        let Some(content) = &self.proposal().bootstrap else { return false };
+        let holds_it = |o: &OwnedStack| {
+            o.input.is_some_and(|i| i == StackInput::of_toolkit(&owned_key(o), content).digest())
+        };
+        let is_open = |o: &OwnedStack| !self.settled.contains_key(&owned_key(o)) && !holds_it(o);
         self.proposal().changed.is_some() && !self.claims.is_empty() && self.owned.iter().any(is_open)
     }
 

@@ -14,6 +14,7 @@ mod images;
 mod observing;
 mod rejects;
 mod removal;
+mod rollout;
 mod story;
 mod toolkits;
 

@@ -24,10 +24,10 @@ use stackgate_sim::{
 
 use crate::story::sign_with;
 
-const ACME: &str = "acme";
+pub(super) const ACME: &str = "acme";
 const POLICY: &str = "arn:aws:iam::aws:policy/PowerUserAccess";
 
-fn change(run: &mut Run, change: impl FnOnce(&mut Bootstrap)) {
+pub(super) fn change(run: &mut Run, change: impl FnOnce(&mut Bootstrap)) {
     let cluster = &mut run.world().cluster;
     match cluster.objects.0.get(&ObjectKey::Bootstrap(ACME.to_owned())).cloned() {
         Some(Object::Bootstrap(mut bootstrap)) => {
@@ -38,23 +38,23 @@ fn change(run: &mut Run, change: impl FnOnce(&mut Bootstrap)) {
     }
 }
 
-fn status(run: &mut Run) -> BootstrapStatus {
+pub(super) fn status(run: &mut Run) -> BootstrapStatus {
     match run.world().cluster.objects.0.get(&ObjectKey::Bootstrap(ACME.to_owned())) {
         Some(Object::Bootstrap(b)) => b.status.clone().expect("a status"),
         other => panic!("{other:?}"),
     }
 }
 
-fn state(run: &mut Run) -> String {
+pub(super) fn state(run: &mut Run) -> String {
     status(run).state.expect("a state")
 }
 
-fn is(run: &mut Run, condition: &str) -> bool {
+pub(super) fn is(run: &mut Run, condition: &str) -> bool {
     status(run).conditions.iter().any(|c| c.type_ == condition && c.status == "True")
 }
 
 /// The plans of the Bootstrap, newest first.
-fn plans(run: &mut Run) -> Vec<PlanView> {
+pub(super) fn plans(run: &mut Run) -> Vec<PlanView> {
     let objects = run.world().cluster.objects.0.values();
     let plans = objects.filter_map(|o| match o {
         Object::Plan(p) if p.spec.proposal.kind == ProposalKind::Bootstrap => PlanView::new(Arc::clone(p)),
@@ -65,45 +65,45 @@ fn plans(run: &mut Run) -> Vec<PlanView> {
     plans
 }
 
-fn newest(run: &mut Run) -> PlanView {
+pub(super) fn newest(run: &mut Run) -> PlanView {
     plans(run).into_iter().next().expect("a plan")
 }
 
-fn toolkits(run: &mut Run) -> Vec<StackKey> {
+pub(super) fn toolkits(run: &mut Run) -> Vec<StackKey> {
     let stacks = run.world().cloud.stacks.keys();
     stacks.filter(|k| k.name.as_str() == "CDKToolkit-acme").cloned().collect()
 }
 
 /// How many toolkit stacks have this value of a parameter.
-fn with(run: &mut Run, parameter: &str, value: &str) -> usize {
+pub(super) fn with(run: &mut Run, parameter: &str, value: &str) -> usize {
     let keys = toolkits(run);
     let cloud = &run.world().cloud;
     let given = keys.iter().filter_map(|k| cloud.stacks[k].deployed.as_ref()).map(|d| &d.given);
     given.filter(|g| g.get(parameter).is_some_and(|v| v.reveal() == value)).count()
 }
 
-fn trusting(run: &mut Run, account: &str) -> usize {
+pub(super) fn trusting(run: &mut Run, account: &str) -> usize {
     with(run, "TrustedAccounts", account)
 }
 
-fn minutes(run: &mut Run, n: i64) {
+pub(super) fn minutes(run: &mut Run, n: i64) {
     run.alone(SignedDuration::from_mins(n)).unwrap();
 }
 
-fn trust(run: &mut Run, accounts: &[&str]) {
+pub(super) fn trust(run: &mut Run, accounts: &[&str]) {
     change(run, |b| {
         b.spec.trusted_accounts = accounts.iter().map(|a| a.parse().unwrap()).collect();
         b.spec.cloud_formation_execution_policies = vec![POLICY.to_owned()];
     });
 }
 
-fn approve(run: &mut Run) {
+pub(super) fn approve(run: &mut Run) {
     let plan = newest(run);
     sign_with(run, &plan, Action::Approve, "", &RiskClass::ALL);
 }
 
 /// Until the claim stands in the ledger, and nothing else has happened yet.
-fn until_claimed(run: &mut Run) {
+pub(super) fn until_claimed(run: &mut Run) {
     let unclaimed = |run: &mut Run| {
         plans(run).first().is_none_or(|p| p.plan.spec.ledger.iter().all(|e| e.claimed.is_none()))
     };
@@ -113,7 +113,7 @@ fn until_claimed(run: &mut Run) {
 }
 
 /// Three toolkit stacks that trust one account.
-fn bootstrapped() -> Run {
+pub(super) fn bootstrapped() -> Run {
     let mut run = Run::new(&Setting { ..first_release(3) });
     run.world().toolkits = true;
     trust(&mut run, &["111111111111"]);
@@ -198,7 +198,7 @@ fn a_rule_lets_it_through_where_every_account_agrees() {
 }
 
 /// Two waves: dev, and an hour later the others.
-fn waves(run: &mut Run) {
+pub(super) fn waves(run: &mut Run) {
     let accounts = AccountSelection { names: Some(vec!["dev".to_owned()]), selector: None };
     let wave = Wave { name: "canary".to_owned(), accounts, soak: Some("1h".parse().unwrap()) };
     change(run, |b| b.spec.rollout = Some(Rollout { waves: vec![wave] }));
@@ -214,6 +214,7 @@ fn a_wave_soaks_before_the_next_one_begins() {
     minutes(&mut run, 30);
     assert_eq!(trusting(&mut run, "222222222222"), 1);
     assert!(state(&mut run) != "Bootstrapped");
+    assert!(is(&mut run, "Ready") && is(&mut run, "Reconciling"), "what is there works on");
     minutes(&mut run, 60);
     assert_eq!((trusting(&mut run, "222222222222"), state(&mut run).as_str()), (3, "Bootstrapped"));
 }
@@ -431,7 +432,7 @@ fn nobody_is_asked_to_approve_what_no_account_takes() {
     assert_eq!(state(&mut run), "Bootstrapped");
 }
 
-fn plan_state(run: &mut Run) -> String {
+pub(super) fn plan_state(run: &mut Run) -> String {
     newest(run).plan.status.as_ref().and_then(|s| s.state.clone()).unwrap_or_default()
 }
 

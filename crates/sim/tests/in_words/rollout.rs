@@ -1,0 +1,267 @@
+//! A change of toolkit stacks that is under way while something else happens: to the gate, to accounts, to the stacks themselves.
+
+use std::sync::Arc;
+
+use jiff::SignedDuration;
+use stackgate_core::{
+    api::{Action, AwsAccount, CloseReason, MinimumGate, RiskClass},
+    change::Hidden,
+    stack::{ExecutionStatus, StackStatus},
+};
+use stackgate_sim::{
+    run::{Run, Setting},
+    scenario::first_release,
+    world::{
+        Object, ObjectKey,
+        said::{Note, Word, Writer},
+    },
+};
+
+use super::toolkits::*;
+use crate::story::sign_with;
+
+fn change_account(run: &mut Run, name: &str, change: impl FnOnce(&mut AwsAccount)) {
+    let cluster = &mut run.world().cluster;
+    match cluster.objects.0.get(&ObjectKey::Account(name.to_owned())).cloned() {
+        Some(Object::Account(mut account)) => {
+            change(Arc::make_mut(&mut account));
+            cluster.put(Object::Account(account));
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+fn select(run: &mut Run, names: &[&str]) {
+    change(run, |b| b.spec.accounts.names = Some(names.iter().map(|n| (*n).to_owned()).collect()));
+}
+
+fn executable(run: &mut Run) -> usize {
+    let stacks = run.world().cloud.stacks.values();
+    stacks.flat_map(|s| &s.sets).filter(|s| s.execution == ExecutionStatus::Available).count()
+}
+
+/// Bob approves, too.
+fn second_approval(run: &mut Run) {
+    let plan = newest(run);
+    let id = plan.id().to_string();
+    let note = Note {
+        word: Word::Decides(Action::Approve),
+        slot: "bob",
+        id: &id,
+        by: "bob",
+        acks: &RiskClass::ALL,
+        until: None,
+    };
+    assert!(run.world().write(Writer::Person("bob"), &ObjectKey::Plan(plan.name.clone()), &note));
+}
+
+#[test]
+fn a_gate_that_becomes_stricter_midway_is_asked_again() {
+    let mut run = bootstrapped();
+    waves(&mut run);
+    trust(&mut run, &["222222222222"]);
+    minutes(&mut run, 5);
+    approve(&mut run);
+    minutes(&mut run, 30);
+    let first = newest(&mut run);
+    assert_eq!(trusting(&mut run, "222222222222"), 1);
+    change_account(&mut run, "prod", |a| {
+        let two = MinimumGate { approvals: Some(2), ..a.spec.minimum_gate.clone().unwrap_or_default() };
+        a.spec.minimum_gate = Some(two);
+    });
+    minutes(&mut run, 90);
+    assert_eq!((state(&mut run).as_str(), trusting(&mut run, "222222222222")), ("AwaitingApproval", 1));
+    let again = newest(&mut run);
+    assert_eq!((again.id(), again.is_claimed(), executable(&mut run)), (first.id(), false, 0));
+    sign_with(&mut run, &again, Action::Approve, "again", &RiskClass::ALL);
+    minutes(&mut run, 10);
+    assert_eq!((state(&mut run).as_str(), trusting(&mut run, "222222222222")), ("AwaitingApproval", 1));
+    second_approval(&mut run);
+    minutes(&mut run, 90);
+    assert_eq!((state(&mut run).as_str(), trusting(&mut run, "222222222222")), ("Bootstrapped", 3));
+    assert_eq!(plan_state(&mut run), "Succeeded");
+}
+
+#[test]
+fn an_account_that_is_selected_no_more_before_its_stack_ran_leaves_nothing_behind() {
+    let mut run = bootstrapped();
+    trust(&mut run, &["222222222222"]);
+    minutes(&mut run, 5);
+    approve(&mut run);
+    while newest(&mut run).claims.len() < 3 {
+        run.alone(a_moment()).unwrap();
+    }
+    select(&mut run, &["dev", "test"]);
+    minutes(&mut run, 10);
+    assert_eq!((state(&mut run).as_str(), executable(&mut run)), ("AwaitingApproval", 0));
+    let plan = newest(&mut run);
+    sign_with(&mut run, &plan, Action::Approve, "again", &RiskClass::ALL);
+    minutes(&mut run, 10);
+    assert_eq!((state(&mut run).as_str(), trusting(&mut run, "222222222222")), ("Bootstrapped", 2));
+    assert_eq!((trusting(&mut run, "111111111111"), executable(&mut run)), (1, 0));
+}
+
+/// Every change fails, so that it is not known what the stacks hold; then one account is closed.
+#[test]
+fn an_account_that_is_gone_keeps_no_change_from_the_others() {
+    let mut run = bootstrapped();
+    trust(&mut run, &["222222222222"]);
+    minutes(&mut run, 5);
+    approve(&mut run);
+    until_claimed(&mut run);
+    run.world().luck.weather.fails = 1000;
+    minutes(&mut run, 10);
+    run.world().luck.weather.fails = 0;
+    assert_eq!(state(&mut run), "RolledBack");
+    let first = toolkits(&mut run)[0].env.account.clone();
+    let gone = ["dev", "test", "prod"].into_iter().find(|name| {
+        let key = ObjectKey::Account((*name).to_owned());
+        let account = run.world().cluster.objects.0.get(&key).cloned();
+        matches!(account, Some(Object::Account(a)) if a.spec.account_id == first)
+    });
+    let gone = gone.expect("its AwsAccount");
+    let left: Vec<&str> = ["dev", "test", "prod"].into_iter().filter(|name| *name != gone).collect();
+    select(&mut run, &left);
+    run.world().cluster.delete(&ObjectKey::Account(gone.to_owned()));
+    trust(&mut run, &["333333333333"]);
+    minutes(&mut run, 10);
+    assert_eq!(state(&mut run), "AwaitingApproval");
+    assert!(newest(&mut run).risk_classes().contains(&RiskClass::Opaque));
+    approve(&mut run);
+    minutes(&mut run, 20);
+    assert_eq!((state(&mut run).as_str(), trusting(&mut run, "333333333333")), ("Bootstrapped", 2));
+}
+
+/// Who may make change sets in the account copies name and description of ours onto one of their own.
+#[test]
+fn a_change_set_that_somebody_has_put_in_the_place_of_ours_is_not_executed() {
+    let mut run = bootstrapped();
+    trust(&mut run, &["222222222222"]);
+    minutes(&mut run, 5);
+    approve(&mut run);
+    let key = toolkits(&mut run)[1].clone();
+    while run.world().cloud.stacks[&key].sets.iter().all(|s| s.execution == ExecutionStatus::ExecuteComplete)
+    {
+        run.alone(a_moment()).unwrap();
+    }
+    let stack = run.world().cloud.stacks.get_mut(&key).expect("the stack");
+    let set = stack.sets.last_mut().expect("a change set");
+    let arn = set.arn.as_str();
+    set.arn = format!("{}9", &arn[..arn.len() - 1]).parse().unwrap();
+    set.to.given.insert("TrustedAccounts".to_owned(), Hidden::new("666666666666"));
+    let forged = set.arn.clone();
+    minutes(&mut run, 20);
+    assert_eq!((state(&mut run).as_str(), trusting(&mut run, "222222222222")), ("Bootstrapped", 3));
+    let mut sets = run.world().cloud.stacks.values().flat_map(|s| &s.sets);
+    assert!(sets.all(|s| s.arn != forged), "it is taken away");
+}
+
+fn a_moment() -> SignedDuration {
+    SignedDuration::from_millis(1)
+}
+
+#[test]
+fn a_stack_that_somebody_deletes_midway_is_not_made_anew_without_an_approval() {
+    let mut run = bootstrapped();
+    select(&mut run, &["dev", "test"]);
+    waves(&mut run);
+    trust(&mut run, &["222222222222"]);
+    minutes(&mut run, 5);
+    approve(&mut run);
+    minutes(&mut run, 30);
+    let old = toolkits(&mut run).into_iter().find(|key| {
+        let deployed = run.world().cloud.stacks[key].deployed.clone();
+        let trusted = deployed.and_then(|d| d.given.get("TrustedAccounts").cloned());
+        let name = key.env.account.as_str().to_owned();
+        let test = match run.world().cluster.objects.0.get(&ObjectKey::Account("test".to_owned())) {
+            Some(Object::Account(a)) => a.spec.account_id.as_str().to_owned(),
+            other => panic!("{other:?}"),
+        };
+        name == test && trusted.is_some_and(|t| t.reveal() == "111111111111")
+    });
+    run.world().delete_by_hand(&old.expect("the stack of test"));
+    minutes(&mut run, 90);
+    let plan = newest(&mut run);
+    assert_eq!(state(&mut run), "StackNotOurs");
+    assert_eq!(plan.closed.as_ref().map(|c| c.reason), Some(CloseReason::Failed));
+    sign_with(&mut run, &plan, Action::Retry, "", &[]);
+    minutes(&mut run, 20);
+    // All that is left of the stacks holds what is wanted. What is to come is not what anybody has read.
+    assert_eq!((state(&mut run).as_str(), toolkits(&mut run).len()), ("AwaitingApproval", 2));
+    // Nor does another content bring it back untold.
+    trust(&mut run, &["333333333333"]);
+    minutes(&mut run, 20);
+    assert_eq!((state(&mut run).as_str(), toolkits(&mut run).len()), ("AwaitingApproval", 2));
+    approve(&mut run);
+    minutes(&mut run, 90);
+    assert_eq!((state(&mut run).as_str(), trusting(&mut run, "333333333333")), ("Bootstrapped", 2));
+}
+
+#[test]
+fn the_only_stack_that_somebody_has_deleted_needs_an_approval_for_whatever_content() {
+    let mut run = Run::new(&Setting { ..first_release(1) });
+    run.world().toolkits = true;
+    select(&mut run, &["dev"]);
+    trust(&mut run, &["111111111111"]);
+    minutes(&mut run, 10);
+    trust(&mut run, &["222222222222"]);
+    minutes(&mut run, 5);
+    let key = toolkits(&mut run)[0].clone();
+    run.world().delete_by_hand(&key);
+    approve(&mut run);
+    minutes(&mut run, 10);
+    assert_eq!(state(&mut run), "StackNotOurs");
+    trust(&mut run, &["333333333333"]);
+    minutes(&mut run, 10);
+    assert_eq!((state(&mut run).as_str(), toolkits(&mut run).len()), ("AwaitingApproval", 0));
+    approve(&mut run);
+    minutes(&mut run, 10);
+    assert_eq!((state(&mut run).as_str(), trusting(&mut run, "333333333333")), ("Bootstrapped", 1));
+}
+
+#[test]
+fn a_plan_that_is_tried_again_is_carried_out_once_all_stacks_hold_it() {
+    let mut run = bootstrapped();
+    waves(&mut run);
+    trust(&mut run, &["222222222222"]);
+    minutes(&mut run, 5);
+    approve(&mut run);
+    minutes(&mut run, 30);
+    run.world().luck.weather.fails = 1000;
+    minutes(&mut run, 60);
+    run.world().luck.weather.fails = 0;
+    assert_eq!((state(&mut run).as_str(), trusting(&mut run, "222222222222")), ("RolledBack", 1));
+    let plan = newest(&mut run);
+    sign_with(&mut run, &plan, Action::Retry, "", &[]);
+    minutes(&mut run, 120);
+    assert_eq!((state(&mut run).as_str(), trusting(&mut run, "222222222222")), ("Bootstrapped", 3));
+    assert_eq!(plan_state(&mut run), "Succeeded");
+}
+
+/// Twenty stacks may begin at once: a reject stops those that have not.
+#[test]
+fn a_reject_stops_what_has_not_begun_also_within_a_wave() {
+    let mut run = Run::new(&Setting { ..first_release(1) });
+    run.world().toolkits = true;
+    select(&mut run, &["dev"]);
+    let regions: Vec<String> = (1..=20).map(|n| format!("eu-west-{n}")).collect();
+    change_account(&mut run, "dev", |a| {
+        a.spec.regions = regions.iter().map(|r| r.parse().unwrap()).collect()
+    });
+    trust(&mut run, &["111111111111"]);
+    minutes(&mut run, 30);
+    assert_eq!((state(&mut run).as_str(), trusting(&mut run, "111111111111")), ("Bootstrapped", 20));
+    trust(&mut run, &["222222222222"]);
+    minutes(&mut run, 5);
+    approve(&mut run);
+    let begun =
+        |run: &mut Run| run.world().cloud.stacks.values().any(|s| s.status == StackStatus::UpdateInProgress);
+    while !begun(&mut run) {
+        run.alone(a_moment()).unwrap();
+    }
+    let plan = newest(&mut run);
+    sign_with(&mut run, &plan, Action::Reject, "", &[]);
+    minutes(&mut run, 30);
+    assert_eq!((state(&mut run).as_str(), executable(&mut run)), ("Rejected", 0));
+    assert!((1..=8).contains(&trusting(&mut run, "222222222222")));
+}
