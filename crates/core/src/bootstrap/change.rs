@@ -25,19 +25,26 @@ pub(super) struct Told {
     pub risks: Vec<Risk>,
 }
 
-/// What this content does to the toolkit stacks that are there; `None`: there are none.
+/// What this content does to the toolkit stacks that are there, or were; `None`: there are none.
 pub(super) fn told(s: &Snapshot<'_>, wanted: &BootstrapProposal, now: Timestamp) -> Step<Option<Told>> {
     let owned: Vec<OwnedStack> = s.owned().into_values().collect();
     let before = s.carried_out_last().and_then(|p| p.proposal().bootstrap.clone());
-    let (Some(before), Some(first)) = (before, owned.first()) else { return Ok(None) };
+    let lost = s.lost();
+    let Some(before) = before.filter(|_| !owned.is_empty() || !lost.is_empty()) else { return Ok(None) };
     // A change that went out to some only, and was stopped, has left others with what was there before it.
     let held: Vec<Option<&BootstrapProposal>> = owned.iter().map(|o| content(s, o)).collect();
     let known: Vec<&BootstrapProposal> = held.iter().copied().flatten().collect();
     let is_known = known.len() == held.len();
-    let key = owned_key(first);
+    let Some(key) = owned.first().map(owned_key).or_else(|| lost.first().cloned()) else { return Ok(None) };
     let new = parsed(template_body().as_bytes(), &key)?;
     let same_template = is_known && known.iter().all(|c| c.template == wanted.template);
-    let old = if same_template { Some(new.clone()) } else { deployed_somewhere(s, &owned, now)? };
+    let old = if owned.is_empty() {
+        None
+    } else if same_template {
+        Some(new.clone())
+    } else {
+        deployed_somewhere(s, &owned, now)?
+    };
     let diff = difference(old.as_ref(), &new);
     let given = match is_known {
         true => known.iter().flat_map(|c| widened(c, wanted)).collect(),
@@ -56,6 +63,7 @@ pub(super) fn told(s: &Snapshot<'_>, wanted: &BootstrapProposal, now: Timestamp)
     let mut risks = assessed.risks;
     let lines: BTreeSet<String> = known.iter().flat_map(|c| differences(c, wanted)).collect();
     let mut lines: Vec<String> = lines.into_iter().collect();
+    lines.extend(lost.iter().map(|key| format!("{key}: somebody has deleted it, and it is made anew")));
     if !is_known {
         let what = "what some toolkit stacks hold is not known: others may have changed them";
         risks.push(Risk::of_stack(RiskClass::Opaque, wanted.toolkit_stack_name.as_str(), what));

@@ -286,8 +286,7 @@ fn passed(
     if plan.is_claimed() {
         return Ok(None);
     }
-    let lost = s.lost();
-    let brings_back = toolkits.iter().any(|(_, t)| lost.contains(t.key()));
+    let brings_back = !s.lost().is_empty();
     if plan.proposal().changed.is_none() && !brings_back {
         return by_rule("no toolkit stack was there");
     }

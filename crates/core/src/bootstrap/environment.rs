@@ -159,11 +159,6 @@ impl<'a> Toolkit<'a> {
         self.owned.is_some()
     }
 
-    /// The stack.
-    pub(super) fn key(&self) -> &StackKey {
-        &self.key
-    }
-
     /// Whether the stack holds what the plan wants.
     pub(super) fn is_done(&self) -> bool {
         self.plan.has_succeeded(&self.key)

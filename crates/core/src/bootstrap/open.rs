@@ -17,7 +17,7 @@ use crate::{
     change::b1,
     effect::{Effect, NewPlan, Record},
     gate::{Ledger, PlanView, owned_key},
-    plan::append,
+    plan::{append, next_order},
     verdict::{Verdict, ask, fold},
     words::ChangeId,
 };
@@ -26,7 +26,7 @@ use crate::{
 pub(super) fn open(s: &Snapshot<'_>, wanted: &BootstrapProposal, now: Timestamp) -> Verdict {
     let last = s.carried_out_last();
     // A plan that tells of no change carries none out.
-    let is_there = || s.owned().values().all(|o| content(s, o) == Some(wanted));
+    let is_there = || s.lost().is_empty() && s.owned().values().all(|o| content(s, o) == Some(wanted));
     let back = last.filter(|p| p.proposal().bootstrap.as_ref() == Some(wanted));
     let back = back.filter(|p| p.proposal().changed.is_some() || is_there());
     let executed_last = last.and_then(|p| match p.id() {
@@ -65,7 +65,7 @@ fn carried_forward(s: &Snapshot<'_>) -> Vec<OwnedStack> {
 
 fn opened(s: &Snapshot<'_>) -> Opened {
     Opened {
-        order: s.newest().map_or(1, |p| p.order.saturating_add(1)),
+        order: next_order(&s.plans),
         release: None,
         request: s.request(),
         cdk_stage: None,

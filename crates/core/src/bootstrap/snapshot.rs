@@ -106,10 +106,13 @@ impl Snapshot<'_> {
         owned_by(&self.plans).into_iter().filter(|(_, o)| lived.contains(&o.stack_id)).collect()
     }
 
-    /// Where a toolkit stack of ours was, and is none any more: somebody has deleted it, and may have meant it.
+    /// Where it would make a toolkit stack, and one of ours was that is none any more: somebody has deleted it, and may have meant it.
     pub(super) fn lost(&self) -> BTreeSet<StackKey> {
-        let owned = self.owned();
-        self.successes().map(Settled::key).filter(|key| !owned.contains_key(key)).collect()
+        let (owned, environments) = (self.owned(), self.environments().unwrap_or_default());
+        let is_made = |key: &StackKey| {
+            key.name == self.bootstrap.spec.toolkit_stack_name && environments.contains_key(&key.env)
+        };
+        self.successes().map(Settled::key).filter(|key| is_made(key) && !owned.contains_key(key)).collect()
     }
 
     /// All that has come out well, as the controller has recorded it.

@@ -17,7 +17,7 @@ use crate::{
 mod beside;
 mod status;
 
-pub(crate) use beside::{owned_by, stray};
+pub(crate) use beside::{next_order, owned_by, stray};
 
 pub use status::{Gated, gated, status};
 

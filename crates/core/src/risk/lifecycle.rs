@@ -153,7 +153,7 @@ fn is_by_what_lasts(change: &Change, moved: &Moved) -> bool {
             }
             Reference::Mapping(_) | Reference::Condition(_) => false,
         };
-        is_itself && d.evaluation == "Dynamic" && !moved.reference(&cause)
+        is_itself && d.evaluation == "Dynamic" && moved.lasts(&cause)
     };
     change.action == "Modify"
         && change.replacement == "Conditional"

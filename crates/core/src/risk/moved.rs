@@ -238,6 +238,12 @@ impl Moved {
             }
     }
 
+    /// Whether the name or ARN that is referred to stays as it is. That of a task definition counts its revisions.
+    pub(super) fn lasts(&self, reference: &Reference) -> bool {
+        let is_revised = |id: &String| self.modified.get(id).is_some_and(|m| m.kind == code::TASK);
+        !self.reference(reference) && !matches!(reference, Reference::Name(id) if is_revised(id))
+    }
+
     /// Whether a value leads to a parameter that may change without a word.
     pub(super) fn is_uncertain(&self, value: &Value) -> bool {
         !self.uncertain.is_empty() && references(value).iter().any(|r| self.doubts(r))

@@ -13,10 +13,9 @@ use super::{
 /// What a resource has to do with roles.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Kind {
-    NewRole,
-    OldRole,
-    /// It names the role of what is made of it.
-    Plan,
+    /// A role, or what names the role of what is made of it: a launch template, a task definition.
+    New,
+    Old,
 }
 
 /// By logical id.
@@ -25,9 +24,10 @@ pub(super) struct Roles<'a>(BTreeMap<&'a str, Kind>);
 impl<'a> Roles<'a> {
     pub(super) fn of(pairs: &[Pair<'a>]) -> Self {
         let kind = |pair: &Pair<'a>| match pair.after()?.resource_type.as_str() {
-            "AWS::IAM::Role" | "AWS::IAM::InstanceProfile" if pair.before().is_none() => Some(Kind::NewRole),
-            "AWS::IAM::Role" | "AWS::IAM::InstanceProfile" => Some(Kind::OldRole),
-            "AWS::EC2::LaunchTemplate" | "AWS::ECS::TaskDefinition" => Some(Kind::Plan),
+            "AWS::IAM::Role"
+            | "AWS::IAM::InstanceProfile"
+            | "AWS::EC2::LaunchTemplate"
+            | "AWS::ECS::TaskDefinition" => Some(if pair.before().is_none() { Kind::New } else { Kind::Old }),
             _ => None,
         };
         Self(pairs.iter().filter_map(|pair| Some((pair.id, kind(pair)?))).collect())
@@ -46,11 +46,12 @@ impl<'a> Roles<'a> {
         self.named(reference).is_some()
     }
 
-    /// Whether a value is one of these and nothing else. Who is `new` may take any role that is new as well.
+    /// Whether a value is one of these and nothing else, and what is told of it tells all of who is `new`: that is new as well. Who was
+    /// there acts otherwise with another one, whichever that is.
     pub(super) fn is_told(&self, value: &Value, new: bool) -> bool {
         let is_reference = ["Ref", "Fn::GetAtt"].iter().any(|function| value.get(*function).is_some());
         let all = references(value);
-        let told = |r| self.named(r).is_some_and(|k| k == Kind::Plan || (new && k == Kind::NewRole));
-        is_reference && !all.is_empty() && all.iter().all(told)
+        let told = |r| self.named(r) == Some(Kind::New);
+        new && is_reference && !all.is_empty() && all.iter().all(told)
     }
 }

@@ -26,16 +26,20 @@ pub(super) struct Candidate {
 pub(super) fn candidate(s: &Snapshot<'_>, now: Timestamp) -> Step<Candidate> {
     let only = |release| Candidate { release, soaking: None };
     let spec = &s.stage.spec;
+    let pinned = spec.pin.as_ref().map(|pin| pinned(s, pin)).transpose()?;
     if let Some(floor) = floor(s).filter(|_| spec.promote_from.is_empty()) {
-        return Err(Need::stuck(
-            Reason::PromotionRequired,
-            format!(
-                "{floor} demands that releases come from another stage, or soak in one: name one in promoteFrom"
-            ),
-        ));
+        return match pinned {
+            Some(release) if has_had(s, &release) => Ok(only(release)),
+            Some(_) | None => Err(Need::stuck(
+                Reason::PromotionRequired,
+                format!(
+                    "{floor} demands that releases come from another stage, or soak in one: name one in promoteFrom, or pin a release \
+                     that this stage has had"
+                ),
+            )),
+        };
     }
-    if let Some(pin) = &spec.pin {
-        let release = pinned(s, pin)?;
+    if let Some(release) = pinned {
         return let_through(s, release, now).map(only);
     }
     if spec.promote_from.is_empty() {
@@ -59,12 +63,17 @@ fn floor<'a>(s: &'a Snapshot<'_>) -> Option<&'a str> {
         .map(String::as_str)
 }
 
+/// Whether this stage has carried out a release before.
+fn has_had(s: &Snapshot<'_>, release: &ReleaseRef) -> bool {
+    let cdk_stage = s.stage.spec.cdk_stage.as_deref();
+    s.plans.iter().any(|p| p.is_complete() && p.is_for(release, cdk_stage))
+}
+
 /// A pin is a field of the Stage, so who may set it gets no further than the Stage's own settings go: what an account demands
 /// of releases holds for a pinned one, too. Going back to what this stage has carried out before is what a pin is for.
 fn let_through(s: &Snapshot<'_>, release: ReleaseRef, now: Timestamp) -> Step<ReleaseRef> {
     let Some(floor) = floor(s) else { return Ok(release) };
-    let cdk_stage = s.stage.spec.cdk_stage.as_deref();
-    if s.plans.iter().any(|p| p.is_complete() && p.is_for(&release, cdk_stage)) {
+    if has_had(s, &release) {
         return Ok(release);
     }
     let names = upstream_names(s);

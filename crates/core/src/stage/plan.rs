@@ -34,7 +34,7 @@ use crate::{
     effect::{Effect, NewPlan, Record, baseline_of},
     gate::{Ledger, PlanView, owned_key},
     hush::UNSHOWN,
-    plan::{append, by_rule},
+    plan::{append, by_rule, next_order},
     risk::Assessment,
     stack::StackRow,
     verdict::{Need, Verdict, ask, fold},
@@ -405,7 +405,7 @@ fn opened(s: &Snapshot<'_>, release: &ReleaseRef, gone: &BTreeSet<StackKey>, now
     owned.retain(|key, _| !gone.contains(key));
     debug_assert!(owned.iter().all(|(k, o)| *k == owned_key(o)));
     Opened {
-        order: s.newest().map_or(1, |p| p.order.saturating_add(1)),
+        order: next_order(&s.plans),
         release: Some(release.clone()),
         request: s.request(),
         cdk_stage: s.stage.spec.cdk_stage.clone(),

@@ -210,8 +210,8 @@ impl Snapshot<'_> {
     }
 
     /// What deploying this release with these parameter values would be: going back, if the release was first carried out before what is
-    /// there, with these values, or if they are the values that are there; or if it was ever carried out, and another one has been tried
-    /// since and did not come through.
+    /// there, with these values, or if they are the values that are there; or if it is what is there, and another one has been tried since
+    /// and did not come through.
     #[must_use]
     pub fn operation(&self, release: Digest, parameters: Option<Digest>) -> Operation {
         let done = |p: &PlanView| Some((p.release.as_ref()?.digest, p.parameters));
@@ -223,12 +223,14 @@ impl Snapshot<'_> {
         let of_release = || carried_out().enumerate().filter(|(_, (there, _))| *there == release).last();
         let then = first((release, parameters)).or_else(|| of_release().filter(|_| as_now));
         let last = self.plans.iter().find(|p| p.is_claimed() || p.is_complete());
-        let tried = last.filter(|p| p.opening_is_proven && !p.is_complete()).and_then(|p| done(p));
-        if tried.is_some_and(|tried| tried != (release, parameters)) && then.is_some() {
-            return Operation::Rollback;
-        }
+        // One of which nothing ran has changed nothing that could be gone back on.
+        let has_run = |p: &&Arc<PlanView>| p.opening_is_proven && !p.is_complete() && !p.settled.is_empty();
+        let tried = last.filter(has_run).and_then(|p| done(p));
+        let is_left = tried.is_some_and(|tried| tried != (release, parameters));
         match (now, then) {
-            (Some((now, _)), Some((then, _))) if then > now => Operation::Rollback,
+            (Some((now, _)), Some((then, _))) if then > now || (is_left && then == now) => {
+                Operation::Rollback
+            }
             _ => Operation::Deploy,
         }
     }

@@ -214,6 +214,9 @@ fn the_only_stack_that_somebody_has_deleted_needs_an_approval_for_whatever_conte
     trust(&mut run, &["333333333333"]);
     minutes(&mut run, 10);
     assert_eq!((state(&mut run).as_str(), toolkits(&mut run).len()), ("AwaitingApproval", 0));
+    assert_eq!(plan_state(&mut run), "AwaitingApproval");
+    let told = newest(&mut run).proposal().changed.clone().expect("a change").differences;
+    assert_eq!(told, [format!("{key}: somebody has deleted it, and it is made anew")]);
     approve(&mut run);
     minutes(&mut run, 10);
     assert_eq!((state(&mut run).as_str(), trusting(&mut run, "333333333333")), ("Bootstrapped", 1));

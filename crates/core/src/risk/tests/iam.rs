@@ -420,3 +420,30 @@ fn another_role_without_its_name(#[case] kind: &str, #[case] old: Value, #[case]
     assert!(one_has(Iam, kind, &old, &new));
     assert!(!one_has(Iam, kind, &new, &new));
 }
+
+/// A service moves to another task definition of the same template: nothing is told of one that was there, or that says nothing of roles.
+#[rstest]
+#[case::that_was_there(json!({"Read": task("read"), "Admin": task("admin")}), "Read", json!({"Read": task("read"), "Admin": task("admin")}), "Admin", true)]
+#[case::that_is_new(json!({"Read": task("read")}), "Read", json!({"Read": task("read"), "Host": {"Type": TASK, "Properties": {"NetworkMode": "host", "ContainerDefinitions": [{"Name": "a", "Image": "i", "Privileged": true}]}}}), "Host", true)]
+#[case::the_same(json!({"Read": task("read")}), "Read", json!({"Read": task("read"), "Admin": task("read")}), "Read", false)]
+fn another_task_definition_of_the_same_template(
+    #[case] old: Value,
+    #[case] from: &str,
+    #[case] new: Value,
+    #[case] to: &str,
+    #[case] want: bool,
+) {
+    let with = |mut resources: Value, task: &str| {
+        resources["S"] =
+            json!({"Type": "AWS::ECS::Service", "Properties": {"TaskDefinition": {"Ref": task}}});
+        json!({"Resources": resources})
+    };
+    let told = crate::risk::testing::found(&with(old, from), &with(new, to));
+    assert_eq!(told.contains(&(Iam, "S".to_owned())), want, "{told:?}");
+}
+
+const TASK: &str = "AWS::ECS::TaskDefinition";
+
+fn task(role: &str) -> Value {
+    json!({"Type": TASK, "Properties": {"TaskRoleArn": role, "ContainerDefinitions": [{"Name": "a", "Image": "i"}]}})
+}

@@ -201,3 +201,23 @@ fn a_permission_for_a_function_whose_code_changes() {
     assert!(told(false, "ParameterReference", "F"), "something else");
     assert!(told(false, "ResourceAttribute", "F.Version"), "what need not last");
 }
+
+#[test]
+fn what_is_made_anew_for_a_new_revision_of_a_task_definition() {
+    let of = |image: &str| {
+        resources(&json!({
+            "T": {"Type": "AWS::ECS::TaskDefinition", "Properties": {"Family": "f", "TaskRoleArn": "r", "ContainerDefinitions": [{"Image": image}]}},
+            "S": {"Type": "AWS::ECS::TaskSet", "Properties": {"Cluster": "c", "Service": "s", "TaskDefinition": {"Ref": "T"}}},
+        }))
+    };
+    let mut task = change("T", "AWS::ECS::TaskDefinition", "Modify");
+    task.replacement = "True".to_owned();
+    let mut set = change("S", "AWS::ECS::TaskSet", "Modify");
+    set.replacement = "Conditional".to_owned();
+    let mut why = detail("TaskDefinition", "ResourceReference", "T");
+    why.requires_recreation = "Always".to_owned();
+    set.details.insert(why);
+    let found = assessed(Some(&of("a")), &of("b"), Some(&[task, set]));
+    let told: Vec<_> = found.risks.iter().map(|r| (r.class, r.logical_id.as_str())).collect();
+    assert!(told.contains(&(RiskClass::MaybeReplace, "S")), "its ARN is another one: {told:?}");
+}

@@ -6,6 +6,7 @@ pub(super) const KEY: [u8; 32] = [7; 32];
 pub(super) const C1: &str = "c1-1111111111111111111111111111111111111111";
 pub(super) const OTHER: &str = "c1-2222222222222222222222222222222222222222";
 pub(super) const C3: &str = "c1-3333333333333333333333333333333333333333";
+pub(super) const C4: &str = "c1-4444444444444444444444444444444444444444";
 pub(super) const A1: &str = "a1-1111111111111111111111111111111111111111";
 pub(super) const NEXT_A1: &str = "a1-2222222222222222222222222222222222222222";
 pub(super) const APPROVE: &str = "gate.stackgate.dev/approve.alice";

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::{
-    api::{IdentityNeeded, Pin, Promotion},
+    api::{IdentityNeeded, Operation, Pin, Promotion},
     gate::Sourced,
     stage::{candidate::candidate, snapshot::Upstream},
     verdict::Need,
@@ -90,8 +90,47 @@ fn going_back_to_what_is_deployed_after_another_release_has_failed_half_way_is_a
     seal(&mut deployed);
     let case = Case::new(&[]).with(|c| c.plans = vec![deployed, half]);
     let operation = |release| case.seen().operation(release, None);
-    assert_eq!(operation(Digest::of("deployed")), crate::api::Operation::Rollback);
-    assert_eq!(operation(Digest::of("never seen")), crate::api::Operation::Deploy);
+    assert_eq!(operation(Digest::of("deployed")), Operation::Rollback);
+    assert_eq!(operation(Digest::of("never seen")), Operation::Deploy);
+}
+
+#[test]
+fn going_forward_after_another_release_has_failed_is_no_roll_back() {
+    let of = |mut plan: ChangePlan, release: &str| {
+        plan.spec.ledger[0].opened.as_mut().unwrap().release.as_mut().unwrap().digest = Digest::of(release);
+        seal(&mut plan);
+        plan
+    };
+    let (old, new) = (of(carried_out(C1, 1), "old"), of(carried_out(OTHER, 2), "new"));
+    // Back to the old one, which is there now; then a third one fails, or is withdrawn before anything ran.
+    let back = of(carried_out(C3, 3), "old");
+    let mut failed = succeeded();
+    failed["settled"]["outcome"] = json!("RolledBack");
+    let tried = |entries: &[Value]| of(plan(C4, A1, 4, entries), "third");
+    let approved = said("Approve", "alice");
+    for (what, tried, again) in [
+        ("failed", tried(&[approved.clone(), claim(), failed, closed("Failed")]), Operation::Rollback),
+        ("nothing ran", tried(&[approved, claim(), closed("Withdrawn")]), Operation::Deploy),
+    ] {
+        let case = Case::new(&[]).with(|c| c.plans = vec![old.clone(), new.clone(), back.clone(), tried]);
+        assert_eq!(case.seen().operation(Digest::of("new"), None), Operation::Deploy, "{what}: forward");
+        assert_eq!(case.seen().operation(Digest::of("old"), None), again, "{what}: what is there");
+    }
+}
+
+#[test]
+fn a_stage_without_an_upstream_goes_back_whatever_an_account_demands() {
+    let pinned = |own: ChangePlan, pin: bool| {
+        let case = Case::new(&[]).with(|c| c.plans = vec![own]);
+        let mut s = case.seen();
+        let release = Pin { digest: Digest::of("release").to_string(), reason: None };
+        Arc::make_mut(&mut s.stage).spec.pin = pin.then_some(release);
+        s.gate.soak = Sourced { value: SignedDuration::from_mins(60), source: "AwsAccount prod".to_owned() };
+        candidate(&s, at(1)).is_ok()
+    };
+    assert!(pinned(carried_out(C1, 1), true));
+    assert!(!pinned(plan(C1, A1, 1, &[]), true), "it has not had it");
+    assert!(!pinned(carried_out(C1, 1), false), "what the assembly has is no going back");
 }
 
 #[test]
@@ -108,15 +147,15 @@ fn going_back_to_a_release_with_other_parameter_values_is_no_roll_back() {
     let operation = |release: &str, parameters: &str| {
         case.seen().operation(Digest::of(release), Some(Digest::of(parameters)))
     };
-    assert_eq!(operation("old", "p"), crate::api::Operation::Rollback);
-    assert_eq!(operation("old", "q"), crate::api::Operation::Deploy);
-    assert_eq!(operation("new", "p"), crate::api::Operation::Deploy);
+    assert_eq!(operation("old", "p"), Operation::Rollback);
+    assert_eq!(operation("old", "q"), Operation::Deploy);
+    assert_eq!(operation("new", "p"), Operation::Deploy);
     // With the values that are deployed it is one, though the old release has never had them.
     let case = case.with(|c| c.plans.push(done(C3, 3, "new", "q")));
     let operation = |release: &str, parameters: &str| {
         case.seen().operation(Digest::of(release), Some(Digest::of(parameters)))
     };
-    assert_eq!(operation("old", "q"), crate::api::Operation::Rollback);
+    assert_eq!(operation("old", "q"), Operation::Rollback);
 }
 
 #[test]
