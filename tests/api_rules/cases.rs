@@ -226,8 +226,14 @@ fn freezes() -> Vec<Case> {
             scheduled.clone(),
             vec![
                 with(scheduled.clone(), &[("/spec/endTime", json!("2026-12-24T06:00:00Z"))]),
-                with(scheduled, &[("/spec/startTime", json!("2026-12-24T06:00:00Z"))]),
+                with(scheduled.clone(), &[("/spec/startTime", json!("2026-12-24T06:00:00Z"))]),
             ],
+        ),
+        on_create(
+            "it lasts for no time",
+            "a duration of nothing freezes nothing",
+            scheduled.clone(),
+            vec![with(scheduled.clone(), &[("/spec/schedule/duration", json!("0h0m"))])],
         ),
         on_create(
             "it ends before it begins",

@@ -123,14 +123,15 @@ fn put_back_while_the_controller_is_away(
 fn nothing_is_tried(world: &World, from: Timestamp) -> Result<()> {
     let until = from.checked_add(SETTLING)?;
     let audited = world.cluster.audited()?;
-    let tried: Vec<_> = audited
-        .iter()
-        .filter(|call| {
+    let tries = || {
+        audited.iter().filter(|call| {
             call.user == User::Controller.name() && call.verb == "create" && call.resource == "stages"
         })
-        .filter(|call| (from..until).contains(&call.received))
-        .collect();
+    };
+    let tried: Vec<_> = tries().filter(|call| (from..until).contains(&call.received)).collect();
     ensure!(tried.is_empty(), "tried between {from} and {until}: {tried:#?}");
+    // Else it would be other calls that are looked for here.
+    ensure!(tries().any(|call| call.received >= until), "nothing was tried after {until} either");
     Ok(())
 }
 

@@ -68,7 +68,8 @@ pub struct FreezeSpec {
 }
 
 /// When a freeze begins, again and again, and how long it lasts each time.
-#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq)]
+#[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, PartialEq)]
+#[x_kube(validation = Rule::new("self.duration.matches('[1-9]')").message("a duration of nothing freezes nothing"))]
 #[serde(rename_all = "camelCase")]
 pub struct FreezeSchedule {
     /// When it begins: minute, hour, day of the month, month, day of the week, as in crontab.
