@@ -71,8 +71,12 @@ pub fn decide(s: &Snapshot<'_>, now: Timestamp) -> (Verdict, Vec<EnvironmentStat
     if !plan.opening_is_proven && plan.closed.is_none() {
         return alone(not_as_written(s, plan));
     }
+    let meanwhile = |v: Verdict| {
+        let rows = standing(s, plan, &environments, v.phase.reason(), now);
+        (v, rows.iter().map(|(env, state)| state.row(env)).collect())
+    };
     if let Some(v) = decided(s, plan, now) {
-        return alone(v);
+        return meanwhile(v);
     }
     let same = plan.proposal().bootstrap.as_ref() == Some(&wanted);
     if let Some(closed) = &plan.closed {
@@ -91,10 +95,19 @@ pub fn decide(s: &Snapshot<'_>, now: Timestamp) -> (Verdict, Vec<EnvironmentStat
     // What was carried out everywhere stays as it is, whatever somebody says of it afterwards.
     let is_done = same && plan.is_claimed() && toolkits.iter().all(|(_, t)| t.is_done());
     if let Some(reject) = plan.rejected().filter(|_| !is_done) {
-        return alone(close(s, plan, CloseReason::Rejected, &format!("rejected {}", reject.told()), now));
+        return meanwhile(close(s, plan, CloseReason::Rejected, &format!("rejected {}", reject.told()), now));
     }
     if !same {
-        return alone(close(s, plan, CloseReason::Superseded, "the spec asks for something else now", now));
+        return meanwhile(close(
+            s,
+            plan,
+            CloseReason::Superseded,
+            "the spec asks for something else now",
+            now,
+        ));
+    }
+    if let Some(why) = no_longer(s, plan, &environments, &toolkits, now) {
+        return meanwhile(close(s, plan, CloseReason::Withdrawn, &why, now));
     }
     carried_out(s, plan, &environments, &toolkits, now)
 }
@@ -173,6 +186,28 @@ fn over(s: &Snapshot<'_>, plan: &PlanView, closed: &Closed, same: bool) -> Optio
     }
 }
 
+/// How the toolkit stacks stand, whatever goes on: those that are there work on.
+fn standing<'e>(
+    s: &Snapshot<'_>,
+    plan: &PlanView,
+    environments: &'e Environments<'_>,
+    reason: Reason,
+    now: Timestamp,
+) -> Vec<(&'e Env, EnvironmentState)> {
+    let owned: BTreeSet<Env> = s.owned().into_keys().map(|key| key.env).collect();
+    let Some(content) = plan.proposal().bootstrap.as_ref() else { return Vec::new() };
+    let states = environments.iter().map(|(env, account)| {
+        let state = if owned.contains(env) {
+            let toolkit = Toolkit::new(s, env, account, plan, content);
+            toolkit.version(now).map_or_else(EnvironmentState::Need, EnvironmentState::Ready)
+        } else {
+            EnvironmentState::Need(Need::Wait(reason, format!("waits for plan {}", plan.name), None))
+        };
+        (env, state)
+    });
+    states.collect()
+}
+
 /// While nothing is done: how the toolkit stacks stand that are there.
 fn shown(
     s: &Snapshot<'_>,
@@ -181,19 +216,7 @@ fn shown(
     verdict: Verdict,
     now: Timestamp,
 ) -> (Verdict, Vec<EnvironmentStatus>) {
-    let owned: BTreeSet<Env> = s.owned().into_keys().map(|key| key.env).collect();
-    let Some(content) = plan.proposal().bootstrap.as_ref() else { return (verdict, Vec::new()) };
-    let states = environments.iter().map(|(env, account)| {
-        let state = if owned.contains(env) {
-            let toolkit = Toolkit::new(s, env, account, plan, content);
-            toolkit.version(now).map_or_else(EnvironmentState::Need, EnvironmentState::Ready)
-        } else {
-            let what = format!("waits for plan {}", plan.name);
-            EnvironmentState::Need(Need::Wait(verdict.phase.reason(), what, None))
-        };
-        (env, state)
-    });
-    let states: Vec<_> = states.collect();
+    let states = standing(s, plan, environments, verdict.phase.reason(), now);
     let looks = states.iter().filter_map(|(_, state)| match state {
         EnvironmentState::Need(need @ Need::Do(_)) => Some(need.clone()),
         _other => None,
@@ -220,11 +243,6 @@ fn carried_out(
         Err(waits) => return *waits,
     };
     let failed = plan.settled.values().find(|x| is_failed_change(plan, x));
-    if failed.is_none()
-        && let Some(why) = no_longer(s, plan, environments, toolkits, now)
-    {
-        return (close(s, plan, CloseReason::Withdrawn, &why, now), Vec::new());
-    }
     let waves = Waves::of(s);
     let hold = |env: &Env, toolkit: &Toolkit<'_>| match failed {
         Some(x) => {
@@ -256,6 +274,9 @@ fn no_longer(
     toolkits: &[(Env, Toolkit<'_>)],
     now: Timestamp,
 ) -> Option<String> {
+    if plan.settled.values().any(|x| is_failed_change(plan, x)) {
+        return None;
+    }
     let open = plan.claims.keys().filter(|key| !plan.settled.contains_key(key));
     if let Some(key) = open.into_iter().find(|key| !environments.contains_key(&key.env)) {
         return Some(format!("the Bootstrap does not select {} any more", key.env));

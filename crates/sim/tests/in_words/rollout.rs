@@ -264,6 +264,13 @@ fn a_reject_stops_what_has_not_begun_also_within_a_wave() {
     }
     let plan = newest(&mut run);
     sign_with(&mut run, &plan, Action::Reject, "", &[]);
+    let mut checked = 0;
+    while state(&mut run) != "Rejected" {
+        checked += 1;
+        assert!(is(&mut run, "Ready"), "what is there works on: {:?}", status(&mut run));
+        run.alone(SignedDuration::from_millis(100)).unwrap();
+    }
+    assert!(checked > 5, "{checked}");
     minutes(&mut run, 30);
     assert_eq!((state(&mut run).as_str(), executable(&mut run)), ("Rejected", 0));
     assert!((1..=8).contains(&trusting(&mut run, "222222222222")));
