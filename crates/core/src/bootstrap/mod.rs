@@ -7,6 +7,7 @@ mod environment;
 mod existing;
 mod gate;
 mod open;
+mod prepare;
 mod snapshot;
 mod status;
 pub mod template;
