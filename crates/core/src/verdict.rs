@@ -204,7 +204,9 @@ pub fn fold(needs: Vec<Need>, reason: Reason, doing: &str) -> Verdict {
     match wait {
         Some((r, m, at)) => {
             let phase = match r {
-                Reason::StackBusy | Reason::NotBootstrapped | Reason::AwaitingAssembly => Phase::Waiting(r),
+                Reason::StackBusy | Reason::NotBootstrapped | Reason::AwaitingAssembly | Reason::Frozen => {
+                    Phase::Waiting(r)
+                }
                 _other => Phase::Working(r),
             };
             verdict(phase, m, at)

@@ -459,6 +459,14 @@ impl fmt::Display for Env {
         write!(f, "aws://{}/{}", self.account, self.region)
     }
 }
+impl FromStr for Env {
+    type Err = BadWord;
+    fn from_str(s: &str) -> Result<Self, BadWord> {
+        let parts = s.strip_prefix("aws://").and_then(|rest| rest.split_once('/'));
+        let (account, region) = parts.ok_or_else(|| bad("environment", s, "aws://<account id>/<region>"))?;
+        Ok(Self { account: account.parse()?, region: region.parse()? })
+    }
+}
 
 /// Where a stack lives, by name: account, region and stack name are unique together.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]

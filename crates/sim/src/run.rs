@@ -208,11 +208,7 @@ impl Run {
         let writes = self.world.writes;
         self.setting.strikes.clear();
         self.again("a while", writes)?;
-        for place in 0..self.controllers.len() {
-            if let Some(c) = self.controllers.get_mut(place) {
-                c.crash(&mut self.world);
-            }
-        }
+        self.restart();
         self.again("a restart", writes)?;
         Ok(self.report())
     }
@@ -262,6 +258,13 @@ impl Run {
     #[must_use]
     pub fn effects(&self) -> u64 {
         self.effects
+    }
+
+    /// All controllers die and start again.
+    pub fn restart(&mut self) {
+        for controller in &mut self.controllers {
+            controller.crash(&mut self.world);
+        }
     }
 
     /// The world, to look at and to meddle with.

@@ -2,7 +2,9 @@
 
 use jiff::Timestamp;
 use stackgate_core::{
-    api::{CheckResult, IdentityNeeded, ProposalKind, ReleaseRef, RiskClass, Stage, user_name},
+    api::{
+        CheckResult, IdentityNeeded, ProposalKind, ReleaseRef, RiskClass, Stage, ToolkitChange, user_name,
+    },
     freeze::Held,
     gate::{InForce, PlanView, Tally},
     plan::{change_text, toolkit_change_text},
@@ -68,7 +70,7 @@ pub fn report(s: &Seen<'_>) -> PlanReport {
         release: s.view.release.as_ref().or(p.release.as_ref()).map(release),
         replaces: p.replaces.as_ref().map(release),
         change: p.changed.as_ref().map_or_else(|| change_text(&p.stacks), toolkit_change_text),
-        differences: p.changed.iter().flat_map(|c| &c.differences).map(Into::into).collect(),
+        differences: p.changed.iter().flat_map(told_of_toolkits).collect(),
         stacks: stacks::stacks(s.view),
         risks: risks::risks(s.view),
         compared: p.compared.as_ref().map(|c| ComparedShown {
@@ -171,6 +173,17 @@ fn message(s: &Seen<'_>, standing: &Standing) -> Text {
         }
         State::Pending => "its gate is not known".into(),
     }
+}
+
+/// Where toolkit stacks are changed, and what differs there.
+fn told_of_toolkits(change: &ToolkitChange) -> Vec<Text> {
+    const SHOWN: usize = 8;
+    let mut places: Vec<String> = change.environments.iter().take(SHOWN).map(ToString::to_string).collect();
+    if let Some(more) = change.environments.len().checked_sub(SHOWN).filter(|more| *more > 0) {
+        places.push(format!("and {more} more"));
+    }
+    let places = format!("in {}", places.join(", "));
+    std::iter::once(places.into()).chain(change.differences.iter().map(Into::into)).collect()
 }
 
 fn checks(s: &Seen<'_>, gate: Option<&InForce>) -> Vec<CheckShown> {

@@ -13,7 +13,7 @@ use crate::{
     gate::owned_key,
     risk::{Assessed, assess},
     verdict::{Need, Step},
-    words::StackKey,
+    words::{Env, StackKey},
 };
 
 /// A change of toolkit stacks, as its plan tells it.
@@ -25,9 +25,9 @@ pub(super) struct Told {
     pub risks: Vec<Risk>,
 }
 
-/// What this content does to the toolkit stacks that are there, or were; `None`: there are none.
+/// What this content does to the toolkit stacks that are there, or were; `None`: nothing.
 pub(super) fn told(s: &Snapshot<'_>, wanted: &BootstrapProposal, now: Timestamp) -> Step<Option<Told>> {
-    let owned: Vec<OwnedStack> = s.owned().into_values().collect();
+    let owned = s.to_change(wanted)?;
     let before = s.carried_out_last().and_then(|p| p.proposal().bootstrap.clone());
     let lost = s.lost();
     let Some(before) = before.filter(|_| !owned.is_empty() || !lost.is_empty()) else { return Ok(None) };
@@ -64,18 +64,17 @@ pub(super) fn told(s: &Snapshot<'_>, wanted: &BootstrapProposal, now: Timestamp)
     let lines: BTreeSet<String> = known.iter().flat_map(|c| differences(c, wanted)).collect();
     let mut lines: Vec<String> = lines.into_iter().collect();
     lines.extend(lost.iter().map(|key| format!("{key}: somebody has deleted it, and it is made anew")));
+    let mut environments: BTreeSet<Env> = owned.iter().map(|o| owned_key(o).env).collect();
+    environments.extend(lost.iter().map(|key| key.env.clone()));
     if !is_known {
         let what = "what some toolkit stacks hold is not known: others may have changed them";
         risks.push(Risk::of_stack(RiskClass::Opaque, wanted.toolkit_stack_name.as_str(), what));
         lines.push(what.to_owned());
     }
     risks.sort();
-    // What the stacks hold is what is wanted: nobody has anything to decide.
-    if is_known && lines.is_empty() {
-        return Ok(None);
-    }
-    let change =
-        ToolkitChange { before, differences: lines, resources: diff.into_iter().map(resource).collect() };
+    let environments = environments.into_iter().collect();
+    let resources = diff.into_iter().map(resource).collect();
+    let change = ToolkitChange { before, environments, differences: lines, resources };
     Ok(Some(Told { change, risks }))
 }
 
@@ -92,14 +91,10 @@ fn parsed(bytes: &[u8], key: &StackKey) -> Step<Template> {
         .map_err(|e| Need::stuck(Reason::PlanFailed, format!("the bootstrap template: {e}")))
 }
 
-/// The template of one of the toolkit stacks that are there: of those that are selected first. `None`: none of them has an AwsAccount any
-/// more, so that nobody here knows.
+/// The template of one of these toolkit stacks that can be read.
 fn deployed_somewhere(s: &Snapshot<'_>, owned: &[OwnedStack], now: Timestamp) -> Step<Option<Template>> {
-    let selected = s.environments()?;
-    let known = owned.iter().filter(|o| s.accounts.of_id(&o.account).is_some());
-    let (first, then): (Vec<_>, Vec<_>) = known.partition(|o| selected.contains_key(&owned_key(o).env));
     let mut unreachable = None;
-    for stack in first.into_iter().chain(then) {
+    for stack in owned {
         match deployed(s, stack, now) {
             Ok(template) => return Ok(Some(template)),
             Err(need @ Need::Stuck(..)) => unreachable = unreachable.or(Some(need)),

@@ -106,6 +106,10 @@ pub fn decide(s: &Snapshot<'_>, now: Timestamp) -> (Verdict, Vec<EnvironmentStat
             now,
         ));
     }
+    if let Some((env, _)) = toolkits.iter().find(|(_, t)| t.is_untold()) {
+        let why = format!("the stack in {env} is to be changed as well, since it was selected");
+        return meanwhile(close(s, plan, CloseReason::Superseded, &why, now));
+    }
     if let Some(why) = no_longer(s, plan, &environments, &toolkits, now) {
         return meanwhile(close(s, plan, CloseReason::Withdrawn, &why, now));
     }
@@ -393,6 +397,10 @@ fn next(
         let why = first.message.as_deref().map(|m| format!(": {m}")).unwrap_or_default();
         let what = format!("stack {} ended in {}{why}", first.key(), first.status);
         return close(s, plan, CloseReason::Failed, &what, now);
+    }
+    if rest.is_empty() && failed.is_empty() && plan.is_rolling_out() {
+        let why = "the Bootstrap does not select all any more that were to be changed";
+        return close(s, plan, CloseReason::Withdrawn, why, now);
     }
     if rest.is_empty() && failed.is_empty() {
         return Verdict::rest(

@@ -3,11 +3,14 @@
 use jiff::{SignedDuration, Timestamp};
 use kube::ResourceExt;
 
-use super::{Snapshot, gate::stands};
+use super::{
+    Snapshot,
+    gate::{frozen, stands},
+};
 use crate::{
     api::{
-        AwsAccount, BootstrapProposal, BootstrapSpec, ClaimedStack, EnvironmentStatus, LedgerEntry,
-        OwnedStack, Reason, Settled, SettledAs,
+        AwsAccount, BootstrapProposal, BootstrapSpec, ClaimedStack, EnvironmentStatus, OwnedStack, Reason,
+        Settled, SettledAs,
     },
     change::{Baseline, StackInput, change_set_name},
     drive::{Progress, Running, Wish, Withdrawn, withdrawn},
@@ -152,12 +155,14 @@ impl<'a> Toolkit<'a> {
             || (self.is_as_wanted() && !self.plan.claims.contains_key(&self.key))
     }
 
-    /// When it was recorded that the stack was changed under this plan: what CloudFormation gives as the time of an update is when that
-    /// began.
+    /// When the stack was changed last.
     pub(super) fn changed_time(&self) -> Option<Timestamp> {
-        self.plan.settled.get(&self.key)?;
-        let of_this = |e: &&LedgerEntry| e.settled.as_ref().is_some_and(|x| x.key() == self.key);
-        self.plan.plan.spec.ledger.iter().rev().find(of_this).map(|e| e.time.0)
+        self.s.changed_time(&self.key)
+    }
+
+    /// Whether the stack is there, holds something else, and the plan does not tell that it is changed.
+    pub(super) fn is_untold(&self) -> bool {
+        self.is_changed() && !self.is_done() && !self.plan.covers(&self.key.env)
     }
 
     fn is_as_wanted(&self) -> bool {
@@ -166,6 +171,17 @@ impl<'a> Toolkit<'a> {
 
     /// How it stands, and what comes next for it. `hold`: why nothing is begun yet.
     pub(super) fn state(&self, hold: Option<Need>, now: Timestamp) -> EnvironmentState {
+        match self.next(hold, now) {
+            // What is there works on while it waits, and its version is shown.
+            EnvironmentState::Need(wait @ Need::Wait(..)) if self.is_changed() => match self.version(now) {
+                Err(look @ Need::Do(_)) => EnvironmentState::Need(look),
+                Ok(_) | Err(_) => EnvironmentState::Need(wait),
+            },
+            state => state,
+        }
+    }
+
+    fn next(&self, hold: Option<Need>, now: Timestamp) -> EnvironmentState {
         if let Err(need) = allowed(self.s, &self.key.env, self.account) {
             return EnvironmentState::Need(need);
         }
@@ -185,11 +201,7 @@ impl<'a> Toolkit<'a> {
                 Some(self.pause()),
             )),
             (_, failed) => match hold {
-                // What is there works on, and its version is shown.
-                Some(need) => match self.version(now) {
-                    Err(look @ Need::Do(_)) if self.is_changed() => EnvironmentState::Need(look),
-                    Ok(_) | Err(_) => EnvironmentState::Need(need),
-                },
+                Some(need) => EnvironmentState::Need(need),
                 None => self.prepared(failed, now),
             },
         }
@@ -228,7 +240,7 @@ impl<'a> Toolkit<'a> {
 
     /// What stands against beginning.
     fn gate_stands(&self, now: Timestamp) -> Step<Option<String>> {
-        if self.plan.proposal().changed.is_none() && self.is_changed() {
+        if self.is_changed() && !self.plan.covers(&self.key.env) {
             return Ok(Some("the plan tells of no change of a stack that is there".to_owned()));
         }
         stands(self.s, self.plan, &self.key.env, self.is_changed(), now)
@@ -257,19 +269,19 @@ impl<'a> Toolkit<'a> {
         hold: Option<Need>,
         now: Timestamp,
     ) -> EnvironmentState {
-        let again = |what: String| {
-            EnvironmentState::Need(Need::Wait(
-                Reason::Executing,
-                what,
-                now.saturating_add(SignedDuration::from_secs(15)).ok(),
-            ))
+        let again = |reason, what: String| {
+            let again = now.saturating_add(SignedDuration::from_secs(15)).ok();
+            EnvironmentState::Need(Need::Wait(reason, what, again))
         };
         match self.withdrawn(claim, now) {
             Err(need) => EnvironmentState::Need(need),
-            Ok(Withdrawn::HasRun) => again(format!("stack {} is changing", self.key)),
+            Ok(Withdrawn::HasRun) => again(Reason::Executing, format!("stack {} is changing", self.key)),
             Ok(Withdrawn::IsNotThere) => match hold.map_or_else(|| self.gate_stands(now), Err) {
                 Err(need) => EnvironmentState::Need(need),
-                Ok(Some(_)) => again(format!("stack {} is not changed: {why}", self.key)),
+                Ok(Some(_)) => match frozen(self.s, self.plan, &self.key.env, now) {
+                    Some(what) => again(Reason::Frozen, format!("stack {} is not changed: {what}", self.key)),
+                    None => again(Reason::Executing, format!("stack {} is not changed: {why}", self.key)),
+                },
                 Ok(None) => self.prepared(None, now),
             },
         }

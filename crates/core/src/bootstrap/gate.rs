@@ -24,7 +24,6 @@ pub(super) fn before_claim(
     accounts: &[AccountId],
     now: Timestamp,
 ) -> Result<Tally, Box<Verdict>> {
-    let namespace = &s.installation.namespace;
     let tally = tally(plan, &s.gate, now);
     let (held, thaws) = freezes(s, &s.freezes, &s.accounts, accounts, now);
     let until = |v: Verdict, at: Option<Timestamp>| at.map_or(v.clone(), |at| v.until(at));
@@ -50,18 +49,29 @@ pub(super) fn before_claim(
         ));
     }
     if let Some(first) = held.first().filter(|_| !tally.overridden) {
-        let what = format!(
-            "{}; it starts by itself then. In an emergency: kubectl -n {namespace} annotate plan {} {GATE_PREFIX}override{}={}",
-            first.told(),
-            plan.name,
-            plan.next_slot(Action::Override),
-            plan.id()
-        );
-        let v =
-            Verdict::rest(Phase::Waiting(Reason::Frozen), what).waiting_for(format!("freeze {}", first.name));
+        let v = Verdict::rest(Phase::Waiting(Reason::Frozen), until_it_thaws(s, plan, first))
+            .waiting_for(format!("freeze {}", first.name));
         return Err(Box::new(until(until(v, thaws), tally.changes)));
     }
     Ok(tally)
+}
+
+fn until_it_thaws(s: &Snapshot<'_>, plan: &PlanView, freeze: &Held) -> String {
+    format!(
+        "{}; it starts by itself then. In an emergency: kubectl -n {} annotate plan {} {GATE_PREFIX}override{}={}",
+        freeze.told(),
+        s.installation.namespace,
+        plan.name,
+        plan.next_slot(Action::Override),
+        plan.id()
+    )
+}
+
+/// The Freeze that holds up the change of one stack while others have had theirs, as it is told.
+pub(super) fn frozen(s: &Snapshot<'_>, plan: &PlanView, env: &Env, now: Timestamp) -> Option<String> {
+    let (held, _) = freezes(s, &s.freezes, &s.accounts, std::slice::from_ref(&env.account), now);
+    let first = held.first().filter(|_| !tally(plan, &s.gate, now).overridden)?;
+    Some(until_it_thaws(s, plan, first))
 }
 
 /// A plan of which nothing proves that the controller wrote it: nothing is done with it, and nothing rests on it.
@@ -91,9 +101,10 @@ fn asked(s: &Snapshot<'_>, plan: &PlanView, tally: &Tally, held: &[Held], now: T
         list => format!("; does not count: {}", list.join("; ")),
     };
     let unheeded = s.enforcement.unheeded(s.gate.identity.value);
+    let revokes = plan.standing_revokes(namespace);
     format!(
         "needs {}; read it: kubectl -n {namespace} describe plan {name}; let it run: kubectl -n {namespace} annotate plan {name} \
-         {GATE_PREFIX}approve{}={}{}{unheeded}{not_counted}",
+         {GATE_PREFIX}approve{}={}{}{unheeded}{not_counted}{revokes}",
         tally.missing(),
         plan.next_slot(Action::Approve),
         approval_value(plan, tally),

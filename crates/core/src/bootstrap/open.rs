@@ -6,7 +6,7 @@ use kube::ResourceExt;
 
 use super::{
     Snapshot,
-    change::{Told, content, told},
+    change::{Told, told},
     gate::not_as_written,
 };
 use crate::{
@@ -19,28 +19,30 @@ use crate::{
     gate::{Ledger, PlanView, owned_key},
     plan::{append, next_order},
     verdict::{Verdict, ask, fold},
-    words::ChangeId,
+    words::{ChangeId, Env},
 };
 
 /// Opens the plan of this content.
 pub(super) fn open(s: &Snapshot<'_>, wanted: &BootstrapProposal, now: Timestamp) -> Verdict {
+    let told = match told(s, wanted, now) {
+        Ok(told) => told,
+        Err(need) => return fold(vec![need], Reason::Planning, "looking at what the toolkit stacks hold"),
+    };
+    let changed: &[Env] = told.as_ref().map_or(&[], |t| &t.change.environments);
     let last = s.carried_out_last();
-    // A plan that tells of no change carries none out.
-    let is_there = || s.lost().is_empty() && s.owned().values().all(|o| content(s, o) == Some(wanted));
+    // Again the one that was carried out last, where it tells of all that is to be changed; what somebody has deleted is told anew.
     let back = last.filter(|p| p.proposal().bootstrap.as_ref() == Some(wanted));
-    let back = back.filter(|p| p.proposal().changed.is_some() || is_there());
+    let back = back.filter(|p| s.lost().is_empty() && changed.iter().all(|env| p.covers(env)));
     let executed_last = last.and_then(|p| match p.id() {
         ChangeId::Bootstrap(id) => Some(id),
         ChangeId::Stage(_) => None,
     });
     let stack_name = wanted.toolkit_stack_name.as_str();
-    let id = ChangeId::Bootstrap(b1(&s.uid, executed_last, stack_name, &wanted.template, &wanted.parameters));
-    if let Some(plan) = back.or_else(|| s.plans.iter().find(|p| *p.id() == id).map(|p| &**p)) {
-        return open_again(s, plan, now);
-    }
-    match told(s, wanted, now) {
-        Ok(told) => open_new(s, wanted, id, told, now),
-        Err(need) => fold(vec![need], Reason::Planning, "looking at what the toolkit stacks hold"),
+    let BootstrapProposal { template, parameters, .. } = wanted;
+    let id = ChangeId::Bootstrap(b1(&s.uid, executed_last, stack_name, template, parameters, changed.iter()));
+    match back.or_else(|| s.plans.iter().find(|p| *p.id() == id).map(|p| &**p)) {
+        Some(plan) => open_again(s, plan, now),
+        None => open_new(s, wanted, id, told, now),
     }
 }
 

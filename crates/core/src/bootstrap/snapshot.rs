@@ -5,9 +5,13 @@ use std::{
     sync::Arc,
 };
 
+use jiff::Timestamp;
 use kube::ResourceExt;
 
-use super::template::{PolicyArn, ToolkitParameters, template_body};
+use super::{
+    change::content,
+    template::{PolicyArn, ToolkitParameters, template_body},
+};
 use crate::{
     account::Accounts,
     api::{
@@ -17,7 +21,7 @@ use crate::{
     cluster::{ClusterView, Installation},
     effect::PlanOwner,
     facts::Facts,
-    gate::{Enforcement, InForce, PlanView, in_force_for},
+    gate::{Enforcement, InForce, PlanView, in_force_for, owned_key},
     latch::Owner,
     plan::{owned_by, views},
     verdict::{Need, Step},
@@ -115,11 +119,32 @@ impl Snapshot<'_> {
         self.successes().map(Settled::key).filter(|key| is_made(key) && !owned.contains_key(key)).collect()
     }
 
+    /// The stacks of ours that do not hold this content, where it is selected now.
+    pub(super) fn to_change(&self, wanted: &BootstrapProposal) -> Step<Vec<OwnedStack>> {
+        let environments = self.environments()?;
+        let differs =
+            |o: &OwnedStack| environments.contains_key(&owned_key(o).env) && content(self, o) != Some(wanted);
+        Ok(self.owned().into_values().filter(differs).collect())
+    }
+
+    /// When it was recorded last that a stack came out well, under whichever plan: what CloudFormation gives as the time of an update is
+    /// when that began.
+    pub(super) fn changed_time(&self, key: &StackKey) -> Option<Timestamp> {
+        self.ends()
+            .filter(|(_, x)| x.outcome == SettledAs::Succeeded && x.key() == *key)
+            .map(|(at, _)| at)
+            .max()
+    }
+
     /// All that has come out well, as the controller has recorded it.
     fn successes(&self) -> impl Iterator<Item = &Settled> {
+        self.ends().map(|(_, x)| x).filter(|x| x.outcome == SettledAs::Succeeded)
+    }
+
+    /// How stacks came out, and when that was recorded.
+    fn ends(&self) -> impl Iterator<Item = (Timestamp, &Settled)> {
         let proven = self.plans.iter().filter(|p| p.opening_is_proven);
-        let ends = proven.flat_map(|p| p.written().filter_map(|e| e.settled.as_ref()));
-        ends.filter(|x| x.outcome == SettledAs::Succeeded)
+        proven.flat_map(|p| p.written().filter_map(|e| Some((e.time.0, e.settled.as_ref()?))))
     }
 
     /// The plan under which toolkit stacks were claimed last, by the order of the openings: clocks differ.

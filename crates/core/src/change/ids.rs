@@ -9,8 +9,8 @@ use crate::{
     bundle::ResourceDifference,
     stack::{Change, ChangeSetRow, SetContent, ValueSource},
     words::{
-        BootstrapChangeId, ChangeSetArn, ChangeSetName, Digest, ReleaseId, StackId, StackKey, StageChangeId,
-        Uid,
+        BootstrapChangeId, ChangeSetArn, ChangeSetName, Digest, Env, ReleaseId, StackId, StackKey,
+        StageChangeId, Uid,
     },
 };
 
@@ -189,21 +189,25 @@ pub fn c1(stage: &Uid, a1: &ReleaseId, leaves: &BTreeMap<StackKey, Digest>) -> S
     StageChangeId::from_digest(&c.digest())
 }
 
-/// b1: one change of a Bootstrap. The accounts are not part of it: they enter by claims.
+/// b1: one change of a Bootstrap. Environments are a part of it where their stacks are changed; those where one is made enter by claims.
 #[must_use]
-pub fn b1(
+pub fn b1<'a>(
     bootstrap: &Uid,
     executed_last: Option<&BootstrapChangeId>,
     stack_name: &str,
     template: &Digest,
     parameters: &BTreeMap<String, String>,
+    changed: impl ExactSizeIterator<Item = &'a Env>,
 ) -> BootstrapChangeId {
-    let c = Canonical::new("stackgate b1 v1")
+    let c = Canonical::new("stackgate b1 v2")
         .text("bootstrap", bootstrap.as_str())
         .maybe("executedLast", executed_last.map(BootstrapChangeId::as_str))
         .text("stackName", stack_name)
         .bytes("template", template.bytes())
-        .list("parameters", parameters.iter(), |c, (k, v)| c.text("name", k).text("value", v));
+        .list("parameters", parameters.iter(), |c, (k, v)| c.text("name", k).text("value", v))
+        .list("changed", changed, |c, env| {
+            c.text("account", env.account.as_str()).text("region", env.region.as_str())
+        });
     BootstrapChangeId::from_digest(&c.digest())
 }
 

@@ -16,7 +16,7 @@ use crate::{
     api::{
         Action, ChangePlan, Check, CheckResult, Checked, Claimed, ClaimedStack, Closed, Decided, Identity,
         IdentityNeeded, LedgerEntry, OwnedStack, PlannedAs, Proposal, ProposalKind, ProposedStack,
-        ReleaseRef, RiskClass, Settled, SettledAs,
+        ReleaseRef, RiskClass, Settled, SettledAs, user_name,
     },
     change::{StackInput, risk_classes},
     effect::PlanVersion,
@@ -383,14 +383,32 @@ impl PlanView {
             && self.claims.keys().all(|key| self.settled.contains_key(key))
     }
 
+    /// Whether it tells of a change of the toolkit stack there: it changes no other one.
+    #[must_use]
+    pub fn covers(&self, env: &Env) -> bool {
+        self.proposal().changed.as_ref().is_some_and(|c| c.environments.contains(env))
+    }
+
+    /// Whether it was claimed, and its changes of toolkit stacks are not all done.
+    #[must_use]
+    pub fn is_going_out(&self) -> bool {
+        self.proposal().changed.is_some()
+            && self.claimed
+            && self.closed.is_none()
+            && (!self.says_all_is_done() || self.is_rolling_out())
+    }
+
     /// Whether it changes toolkit stacks, and has not come to all of them yet: a wave soaks.
-    fn is_rolling_out(&self) -> bool {
+    pub(crate) fn is_rolling_out(&self) -> bool {
         let Some(content) = &self.proposal().bootstrap else { return false };
         let holds_it = |o: &OwnedStack| {
             o.input.is_some_and(|i| i == StackInput::of_toolkit(&owned_key(o), content).digest())
         };
-        let is_open = |o: &OwnedStack| !self.settled.contains_key(&owned_key(o)) && !holds_it(o);
-        self.proposal().changed.is_some() && !self.claims.is_empty() && self.owned.iter().any(is_open)
+        let is_open = |o: &OwnedStack| {
+            let key = owned_key(o);
+            self.covers(&key.env) && !self.settled.contains_key(&key) && !holds_it(o)
+        };
+        !self.claims.is_empty() && self.owned.iter().any(is_open)
     }
 
     /// Whether it deletes stacks that the release does not have any more.
@@ -493,6 +511,20 @@ impl PlanView {
         let marks = self.marks(self.plan.metadata.annotations.as_ref());
         let revokes = marks.decisions.into_iter().filter(|(_, _, d)| d.action == Action::Revoke);
         revokes.map(|(key, _, d)| (key, d.by)).collect()
+    }
+
+    /// How revokes that stand on the plan are told: they take back whatever their authors approve.
+    #[must_use]
+    pub fn standing_revokes(&self, namespace: &str) -> String {
+        let told = self.revokes().into_iter().map(|(key, by)| {
+            let by = user_name(&by);
+            format!(
+                "; the revoke of {by} stands on the plan and takes back what {by} approves, until it is taken away: kubectl -n {namespace} \
+                 annotate plan {} {key}-",
+                self.name
+            )
+        });
+        told.take(2).collect()
     }
 
     fn is_named_by(&self, decision: &Decision) -> bool {

@@ -243,15 +243,18 @@ fn carries_stops(plan: &PlanView) -> bool {
 /// Whether a decision means anything in the state that the plan is in.
 fn says_something_now(o: &Owner<'_>, plan: &PlanView, decision: &Decision, now: Timestamp) -> bool {
     let failed = plan.closed.as_ref().is_some_and(|c| c.reason == CloseReason::Failed);
+    // A change of toolkit stacks may go out for weeks.
+    let goes_out = plan.is_going_out();
     let open = !plan.is_over() && !plan.is_claimed();
     match decision.action {
         // Whatever has become of the plan: its release, or this very change, may come back. And until they are recorded, the
         // admission policies keep rejects on the plan.
         Action::Reject => true,
-        Action::Revoke => plan.closed.is_some() || open,
+        Action::Revoke => plan.closed.is_some() || open || goes_out,
         Action::Retry => failed && is_told_apart(o),
         Action::Approve | Action::Override => {
-            open && is_told_apart(o) && decision.until.is_none_or(|until| now < until)
+            let counts = open || (goes_out && decision.action == Action::Override);
+            counts && is_told_apart(o) && decision.until.is_none_or(|until| now < until)
         }
     }
 }

@@ -180,7 +180,11 @@ fn over<'a>(view: &PlanView, list: Conditions<'a>) -> Result<(&'static str, Cond
     } else if view.is_carried_out() {
         ("Succeeded", list.with(Ready, true, Reason::Deployed, "carried out"))
     } else if view.is_claimed() {
-        ("Executing", list.with(Reconciling, true, Reason::Executing, "stacks are changing"))
+        let what = match view.proposal().bootstrap {
+            Some(_) => "stacks are changing, or wait for their turn",
+            None => "stacks are changing",
+        };
+        ("Executing", list.with(Reconciling, true, Reason::Executing, what))
     } else if view.rejected().is_some() {
         let what = "rejected; change sets are being deleted";
         ("Rejected", list.with(Ready, false, Reason::Rejected, what))

@@ -13,7 +13,7 @@ use crate::{
     account::Accounts,
     api::{
         Action, Claimed, ClaimedStack, CloseReason, DecisionSource, GATE_PREFIX, PlannedAs, ProposedStack,
-        Reason, user_name,
+        Reason,
     },
     change::leaf,
     drive::content,
@@ -289,7 +289,7 @@ fn wait_for_approval(s: &Snapshot<'_>, plan: &PlanView, tally: &Tally, now: Time
             plan.name,
             held_afterwards(&held, tally.overridden),
             s.enforcement.unheeded(s.gate.identity.value),
-            standing_revokes(s, plan),
+            plan.standing_revokes(&s.namespace),
         ),
     )
     .waiting_for(tally.missing())
@@ -305,18 +305,6 @@ fn few(mut list: Vec<String>, most: usize) -> Vec<String> {
         list.push(format!("… and {more} more"));
     }
     list
-}
-
-/// Revokes that stand on the plan take back whatever their authors approve.
-fn standing_revokes(s: &Snapshot<'_>, plan: &PlanView) -> String {
-    let told = plan.revokes().into_iter().map(|(key, by)| {
-        let by = user_name(&by);
-        format!(
-            "; the revoke of {by} stands on the plan and takes back what {by} approves, until it is taken away: kubectl -n {} annotate plan {} {key}-",
-            s.namespace, plan.name
-        )
-    });
-    told.take(2).collect()
 }
 
 /// What has changed since the plan was made, as far as anybody has seen.

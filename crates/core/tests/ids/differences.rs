@@ -297,15 +297,28 @@ fn a_difference_of_templates_changes_the_leaf_of_a_deferred_stack() {
 #[test]
 fn a_bootstrap_and_a_change_set_are_named_by_all_that_makes_them() {
     let parameters = BTreeMap::from([("Qualifier".to_owned(), "acme".to_owned())]);
-    let first = b1(&uid(), None, "CDKToolkit", &digest("t"), &parameters);
+    let envs = ["aws://111111111111/eu-west-1", "aws://222222222222/eu-west-1"].map(word::<Env>);
+    let first = b1(&uid(), None, "CDKToolkit", &digest("t"), &parameters, envs[..1].iter());
     let uid2 = word("1f8fad5b-d9cb-469f-a165-70867728950e");
     let more = BTreeMap::from([("Qualifier".to_owned(), "acm".to_owned())]);
     all_differ(vec![
-        ("owner".to_owned(), b1(&uid2, None, "CDKToolkit", &digest("t"), &parameters)),
-        ("before".to_owned(), b1(&uid(), Some(&first), "CDKToolkit", &digest("t"), &parameters)),
-        ("name".to_owned(), b1(&uid(), None, "CDKToolkit-a", &digest("t"), &parameters)),
-        ("template".to_owned(), b1(&uid(), None, "CDKToolkit", &digest("u"), &parameters)),
-        ("parameter".to_owned(), b1(&uid(), None, "CDKToolkit", &digest("t"), &more)),
+        ("owner".to_owned(), b1(&uid2, None, "CDKToolkit", &digest("t"), &parameters, envs[..1].iter())),
+        (
+            "before".to_owned(),
+            b1(&uid(), Some(&first), "CDKToolkit", &digest("t"), &parameters, envs[..1].iter()),
+        ),
+        ("name".to_owned(), b1(&uid(), None, "CDKToolkit-a", &digest("t"), &parameters, envs[..1].iter())),
+        ("template".to_owned(), b1(&uid(), None, "CDKToolkit", &digest("u"), &parameters, envs[..1].iter())),
+        ("parameter".to_owned(), b1(&uid(), None, "CDKToolkit", &digest("t"), &more, envs[..1].iter())),
+        (
+            "one more environment".to_owned(),
+            b1(&uid(), None, "CDKToolkit", &digest("t"), &parameters, envs.iter()),
+        ),
+        (
+            "another environment".to_owned(),
+            b1(&uid(), None, "CDKToolkit", &digest("t"), &parameters, envs[1..].iter()),
+        ),
+        ("none".to_owned(), b1(&uid(), None, "CDKToolkit", &digest("t"), &parameters, [].iter())),
         ("the sample".to_owned(), first),
     ]);
     let mut names = vec![

@@ -80,10 +80,11 @@ fn c1_of_two_stacks() {
 #[test]
 fn b1_first_and_next() {
     let parameters = BTreeMap::from([("Qualifier".to_owned(), "acme".to_owned())]);
-    let first = b1(&uid(), None, "CDKToolkit-acme", &digest("template"), &parameters);
-    is(&first, "b1-ef5742645ed8cc6acd8f58911c9253384f78b116");
-    let next = b1(&uid(), Some(&first), "CDKToolkit-acme", &digest("template"), &parameters);
-    is(&next, "b1-7f68ed102360074cd155ee3505a87955ae8d4b9a");
+    let first = b1(&uid(), None, "CDKToolkit-acme", &digest("template"), &parameters, [].iter());
+    is(&first, "b1-0684c9dd535bf6d571608c5e817fdb49513c18a1");
+    let next =
+        b1(&uid(), Some(&first), "CDKToolkit-acme", &digest("template"), &parameters, [key("A").env].iter());
+    is(&next, "b1-c4bd11e4105daa5733785d46ff0cea781756f5be");
 }
 
 #[test]

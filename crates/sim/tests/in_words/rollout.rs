@@ -275,3 +275,131 @@ fn a_reject_stops_what_has_not_begun_also_within_a_wave() {
     assert_eq!((state(&mut run).as_str(), executable(&mut run)), ("Rejected", 0));
     assert!((1..=8).contains(&trusting(&mut run, "222222222222")));
 }
+
+/// Selected with an approval for others that has run out meanwhile, or has not: nobody has approved that it is changed, too.
+#[test]
+fn an_account_that_is_selected_after_an_approval_is_not_changed_by_it() {
+    let mut run = bootstrapped();
+    select(&mut run, &["dev"]);
+    trust(&mut run, &["222222222222"]);
+    minutes(&mut run, 5);
+    let first = newest(&mut run);
+    let told = first.proposal().changed.clone().expect("a change").environments;
+    assert_eq!(told.len(), 1, "{told:?}");
+    approve(&mut run);
+    minutes(&mut run, 10);
+    assert_eq!((state(&mut run).as_str(), trusting(&mut run, "222222222222")), ("Bootstrapped", 1));
+    assert_eq!(plan_state(&mut run), "Succeeded");
+    select(&mut run, &["dev", "test"]);
+    minutes(&mut run, 10);
+    assert_eq!((state(&mut run).as_str(), trusting(&mut run, "222222222222")), ("AwaitingApproval", 1));
+    assert_ne!(newest(&mut run).id(), first.id());
+    approve(&mut run);
+    // It waits for its claim: another one joins.
+    select(&mut run, &["dev", "test", "prod"]);
+    minutes(&mut run, 10);
+    assert_eq!(state(&mut run), "AwaitingApproval");
+    approve(&mut run);
+    minutes(&mut run, 10);
+    assert_eq!((state(&mut run).as_str(), trusting(&mut run, "222222222222")), ("Bootstrapped", 3));
+}
+
+#[test]
+fn an_account_that_leaves_while_a_wave_soaks_leaves_the_plan_carried_out() {
+    let mut run = bootstrapped();
+    select(&mut run, &["dev", "test"]);
+    waves(&mut run);
+    trust(&mut run, &["222222222222"]);
+    minutes(&mut run, 5);
+    approve(&mut run);
+    minutes(&mut run, 30);
+    select(&mut run, &["dev"]);
+    minutes(&mut run, 10);
+    assert_eq!((state(&mut run).as_str(), plan_state(&mut run).as_str()), ("Bootstrapped", "Succeeded"));
+    assert_eq!((trusting(&mut run, "222222222222"), executable(&mut run)), (1, 0));
+}
+
+#[test]
+fn a_wave_goes_on_soaking_when_its_plan_is_opened_again() {
+    let mut run = bootstrapped();
+    waves(&mut run);
+    trust(&mut run, &["222222222222"]);
+    minutes(&mut run, 5);
+    approve(&mut run);
+    minutes(&mut run, 10);
+    change_account(&mut run, "prod", |a| {
+        let two = MinimumGate { approvals: Some(2), ..a.spec.minimum_gate.clone().unwrap_or_default() };
+        a.spec.minimum_gate = Some(two);
+    });
+    minutes(&mut run, 5);
+    let again = newest(&mut run);
+    sign_with(&mut run, &again, Action::Approve, "again", &RiskClass::ALL);
+    second_approval(&mut run);
+    minutes(&mut run, 30);
+    assert_eq!(trusting(&mut run, "222222222222"), 1, "the hour is not over: {:?}", status(&mut run));
+    minutes(&mut run, 30);
+    assert_eq!((state(&mut run).as_str(), trusting(&mut run, "222222222222")), ("Bootstrapped", 3));
+}
+
+#[test]
+fn who_takes_an_approval_back_midway_stops_what_has_not_begun() {
+    let mut run = bootstrapped();
+    waves(&mut run);
+    trust(&mut run, &["222222222222"]);
+    minutes(&mut run, 5);
+    approve(&mut run);
+    minutes(&mut run, 30);
+    let plan = newest(&mut run);
+    sign_with(&mut run, &plan, Action::Revoke, "", &[]);
+    minutes(&mut run, 90);
+    assert_eq!((state(&mut run).as_str(), trusting(&mut run, "222222222222")), ("AwaitingApproval", 1));
+    let told = status(&mut run).conditions.iter().map(|c| c.message.clone()).collect::<String>();
+    assert!(told.contains("the revoke of alice stands on the plan"), "{told}");
+}
+
+fn freeze(run: &mut Run) -> ObjectKey {
+    let spec = serde_json::from_value(serde_json::json!({ "reason": "stocktaking" })).unwrap();
+    let mut freeze = stackgate_core::api::Freeze::new("stop", spec);
+    freeze.metadata.uid = Some("freeze-stop".to_owned());
+    run.world().cluster.put(Object::Freeze(Arc::new(freeze)));
+    ObjectKey::Freeze("stop".to_owned())
+}
+
+#[test]
+fn a_freeze_midway_is_shown_and_ends_or_is_overridden() {
+    for overridden in [false, true] {
+        let mut run = bootstrapped();
+        waves(&mut run);
+        trust(&mut run, &["222222222222"]);
+        minutes(&mut run, 5);
+        approve(&mut run);
+        minutes(&mut run, 30);
+        let frozen = freeze(&mut run);
+        minutes(&mut run, 60);
+        assert_eq!((state(&mut run).as_str(), trusting(&mut run, "222222222222")), ("Frozen", 1));
+        assert!(is(&mut run, "Waiting") && is(&mut run, "Ready"), "what is there works on");
+        if overridden {
+            let plan = newest(&mut run);
+            sign_with(&mut run, &plan, Action::Override, "", &[]);
+        } else {
+            run.world().cluster.delete(&frozen);
+        }
+        minutes(&mut run, 5);
+        assert_eq!((state(&mut run).as_str(), trusting(&mut run, "222222222222")), ("Bootstrapped", 3));
+    }
+}
+
+#[test]
+fn a_restart_in_the_midst_of_a_frozen_change_still_shows_that_what_is_there_works_on() {
+    let mut run = bootstrapped();
+    waves(&mut run);
+    trust(&mut run, &["222222222222"]);
+    minutes(&mut run, 5);
+    approve(&mut run);
+    minutes(&mut run, 30);
+    freeze(&mut run);
+    minutes(&mut run, 60);
+    run.restart();
+    minutes(&mut run, 5);
+    assert!(is(&mut run, "Ready"), "{:?}", status(&mut run));
+}

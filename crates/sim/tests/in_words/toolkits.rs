@@ -297,7 +297,10 @@ fn a_stack_that_is_gone_is_told_and_made_anew_on_request() {
     minutes(&mut run, 5);
     // Whoever deleted it had a reason that nobody has read yet.
     assert_eq!((state(&mut run).as_str(), toolkits(&mut run).len()), ("AwaitingApproval", 2));
-    sign_with(&mut run, &plan, Action::Approve, "again", &RiskClass::ALL);
+    let again = newest(&mut run);
+    let told = again.proposal().changed.clone().expect("a change").differences;
+    assert!(told.contains(&format!("{key}: somebody has deleted it, and it is made anew")), "{told:?}");
+    approve(&mut run);
     minutes(&mut run, 20);
     assert_eq!((state(&mut run).as_str(), trusting(&mut run, "222222222222")), ("Bootstrapped", 3));
 }

@@ -1,5 +1,6 @@
 //! `ChangePlan`: one proposed change, what was decided on it and what came of it. The durable record.
 
+mod environments;
 mod grouped;
 mod ledger;
 mod listed;
