@@ -40,6 +40,17 @@ fn executable(run: &mut Run) -> usize {
     stacks.flat_map(|s| &s.sets).filter(|s| s.execution == ExecutionStatus::Available).count()
 }
 
+/// The first of two waves has had an approved change, and soaks.
+fn midway() -> Run {
+    let mut run = bootstrapped();
+    waves(&mut run);
+    trust(&mut run, &["222222222222"]);
+    minutes(&mut run, 5);
+    approve(&mut run);
+    minutes(&mut run, 30);
+    run
+}
+
 /// Bob approves, too.
 fn second_approval(run: &mut Run) {
     let plan = newest(run);
@@ -57,12 +68,7 @@ fn second_approval(run: &mut Run) {
 
 #[test]
 fn a_gate_that_becomes_stricter_midway_is_asked_again() {
-    let mut run = bootstrapped();
-    waves(&mut run);
-    trust(&mut run, &["222222222222"]);
-    minutes(&mut run, 5);
-    approve(&mut run);
-    minutes(&mut run, 30);
+    let mut run = midway();
     let first = newest(&mut run);
     assert_eq!(trusting(&mut run, "222222222222"), 1);
     change_account(&mut run, "prod", |a| {
@@ -224,12 +230,7 @@ fn the_only_stack_that_somebody_has_deleted_needs_an_approval_for_whatever_conte
 
 #[test]
 fn a_plan_that_is_tried_again_is_carried_out_once_all_stacks_hold_it() {
-    let mut run = bootstrapped();
-    waves(&mut run);
-    trust(&mut run, &["222222222222"]);
-    minutes(&mut run, 5);
-    approve(&mut run);
-    minutes(&mut run, 30);
+    let mut run = midway();
     run.world().luck.weather.fails = 1000;
     minutes(&mut run, 60);
     run.world().luck.weather.fails = 0;
@@ -343,12 +344,7 @@ fn a_wave_goes_on_soaking_when_its_plan_is_opened_again() {
 
 #[test]
 fn who_takes_an_approval_back_midway_stops_what_has_not_begun() {
-    let mut run = bootstrapped();
-    waves(&mut run);
-    trust(&mut run, &["222222222222"]);
-    minutes(&mut run, 5);
-    approve(&mut run);
-    minutes(&mut run, 30);
+    let mut run = midway();
     let plan = newest(&mut run);
     sign_with(&mut run, &plan, Action::Revoke, "", &[]);
     minutes(&mut run, 90);
@@ -368,12 +364,7 @@ fn freeze(run: &mut Run) -> ObjectKey {
 #[test]
 fn a_freeze_midway_is_shown_and_ends_or_is_overridden() {
     for overridden in [false, true] {
-        let mut run = bootstrapped();
-        waves(&mut run);
-        trust(&mut run, &["222222222222"]);
-        minutes(&mut run, 5);
-        approve(&mut run);
-        minutes(&mut run, 30);
+        let mut run = midway();
         let frozen = freeze(&mut run);
         minutes(&mut run, 60);
         assert_eq!((state(&mut run).as_str(), trusting(&mut run, "222222222222")), ("Frozen", 1));
@@ -391,12 +382,7 @@ fn a_freeze_midway_is_shown_and_ends_or_is_overridden() {
 
 #[test]
 fn a_restart_in_the_midst_of_a_frozen_change_still_shows_that_what_is_there_works_on() {
-    let mut run = bootstrapped();
-    waves(&mut run);
-    trust(&mut run, &["222222222222"]);
-    minutes(&mut run, 5);
-    approve(&mut run);
-    minutes(&mut run, 30);
+    let mut run = midway();
     freeze(&mut run);
     minutes(&mut run, 60);
     run.restart();
