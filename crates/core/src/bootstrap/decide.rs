@@ -11,7 +11,7 @@ use super::{
     close::close,
     environment::{EnvironmentState, Toolkit, allowed, reason_of},
     existing::existing,
-    gate::{before_claim, expires, not_as_written},
+    gate::{before_claim, counted_at, expires, not_as_written},
     open::open,
     waves::Waves,
 };
@@ -107,7 +107,7 @@ pub fn decide(s: &Snapshot<'_>, now: Timestamp) -> (Verdict, Vec<EnvironmentStat
         ));
     }
     if let Some((env, _)) = toolkits.iter().find(|(_, t)| t.is_untold()) {
-        let why = format!("the stack in {env} is to be changed as well, since it was selected");
+        let why = format!("the stack in {env} is to be changed or made anew as well");
         return meanwhile(close(s, plan, CloseReason::Superseded, &why, now));
     }
     if let Some(why) = no_longer(s, plan, &environments, &toolkits, now) {
@@ -285,8 +285,8 @@ fn no_longer(
     if let Some(key) = open.into_iter().find(|key| !environments.contains_key(&key.env)) {
         return Some(format!("the Bootstrap does not select {} any more", key.env));
     }
-    let waits = |t: &Toolkit<'_>| t.is_changed() && !t.is_done();
-    let count = tally(plan, &s.gate, plan.counted_at(now));
+    let waits = |t: &Toolkit<'_>| t.is_gated() && !t.is_done();
+    let count = tally(plan, &s.gate, counted_at(plan, now));
     (plan.is_claimed() && !count.passes() && toolkits.iter().any(|(_, t)| waits(t)))
         .then(|| format!("the gate asks for {} now", count.missing()))
 }
@@ -392,8 +392,9 @@ fn next(
         doing.extend(begun.into_iter().take(AT_ONCE));
         return fold(doing, Reason::Executing, "bootstrapping");
     }
-    // What runs is waited for on the way.
-    if let Some(first) = failed.first() {
+    // What runs is waited for on the way. One that is not selected any more has failed as well.
+    let failed_change = plan.settled.values().find(|x| is_failed_change(plan, x));
+    if let Some(first) = failed.first().or(failed_change) {
         let why = first.message.as_deref().map(|m| format!(": {m}")).unwrap_or_default();
         let what = format!("stack {} ended in {}{why}", first.key(), first.status);
         return close(s, plan, CloseReason::Failed, &what, now);

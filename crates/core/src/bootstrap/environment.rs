@@ -160,9 +160,25 @@ impl<'a> Toolkit<'a> {
         self.s.changed_time(&self.key)
     }
 
-    /// Whether the stack is there, holds something else, and the plan does not tell that it is changed.
+    /// Whether somebody has deleted the stack that was there.
+    fn is_lost(&self) -> bool {
+        self.s.lost().contains(&self.key)
+    }
+
+    /// Whether somebody has to approve what is to become of it.
+    pub(super) fn is_gated(&self) -> bool {
+        self.is_changed() || self.is_lost()
+    }
+
+    /// Whether the stack is there, holds something else, and the plan does not tell that it is changed; or is there no more, and the plan
+    /// does not tell that it is made anew.
     pub(super) fn is_untold(&self) -> bool {
-        self.is_changed() && !self.is_done() && !self.plan.covers(&self.key.env)
+        let is_told = self.plan.covers(&self.key.env);
+        (self.is_changed() && !self.is_done() && !is_told)
+            // Where this very plan has found it gone, it has failed by that.
+            || (self.is_lost()
+                && !self.plan.settled.contains_key(&self.key)
+                && !(is_told && !self.plan.was_there(&self.key)))
     }
 
     fn is_as_wanted(&self) -> bool {
@@ -240,10 +256,10 @@ impl<'a> Toolkit<'a> {
 
     /// What stands against beginning.
     fn gate_stands(&self, now: Timestamp) -> Step<Option<String>> {
-        if self.is_changed() && !self.plan.covers(&self.key.env) {
+        if self.is_gated() && !self.plan.covers(&self.key.env) {
             return Ok(Some("the plan tells of no change of a stack that is there".to_owned()));
         }
-        stands(self.s, self.plan, &self.key.env, self.is_changed(), now)
+        stands(self.s, self.plan, &self.key.env, self.is_gated(), now)
     }
 
     /// Takes the change set of a claim away that has not begun.
@@ -291,7 +307,7 @@ impl<'a> Toolkit<'a> {
         match self.drive(claim, hold.is_none(), now) {
             Progress::Need(need) => EnvironmentState::Need(need),
             Progress::Settle(x) => EnvironmentState::Settle(x),
-            Progress::Stop(why) if self.is_changed() => self.begin_again(claim, why, hold, now),
+            Progress::Stop(why) if self.is_gated() => self.begin_again(claim, why, hold, now),
             // Nothing was executed: the claim ends here, and the stack is prepared anew.
             Progress::Stop(why) => match self.fresh_row(now) {
                 Ok(row) => {

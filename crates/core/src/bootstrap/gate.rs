@@ -67,6 +67,11 @@ fn until_it_thaws(s: &Snapshot<'_>, plan: &PlanView, freeze: &Held) -> String {
     )
 }
 
+/// When approvals of a plan that is claimed are counted: where no person let it through, they are not decided on yet.
+pub(super) fn counted_at(plan: &PlanView, now: Timestamp) -> Timestamp {
+    if plan.claimed_with.is_some() { plan.counted_at(now) } else { now }
+}
+
 /// The Freeze that holds up the change of one stack while others have had theirs, as it is told.
 pub(super) fn frozen(s: &Snapshot<'_>, plan: &PlanView, env: &Env, now: Timestamp) -> Option<String> {
     let (held, _) = freezes(s, &s.freezes, &s.accounts, std::slice::from_ref(&env.account), now);
@@ -129,7 +134,7 @@ pub(super) fn stands(
     s: &Snapshot<'_>,
     plan: &PlanView,
     env: &Env,
-    is_changed: bool,
+    is_gated: bool,
     now: Timestamp,
 ) -> Step<Option<String>> {
     let live = live_since_recorded(&s.owner(), plan, now)?;
@@ -143,20 +148,20 @@ pub(super) fn stands(
     if is_forgotten(s.facts, live) {
         return soon("the API server does not hold what was recorded of plan");
     }
-    if is_changed
+    if is_gated
         && s.enforcement.state == InForceState::Unknown
         && s.gate.identity.value == IdentityNeeded::Verified
     {
         return soon("the admission policies are being tried, for plan");
     }
-    Ok(stops(s, plan, env, is_changed, live, now))
+    Ok(stops(s, plan, env, is_gated, live, now))
 }
 
 fn stops(
     s: &Snapshot<'_>,
     plan: &PlanView,
     env: &Env,
-    is_changed: bool,
+    is_gated: bool,
     live: &LiveGate,
     now: Timestamp,
 ) -> Option<String> {
@@ -192,11 +197,11 @@ fn stops(
     if let Err(Need::Stuck(_, why, _)) = ceiling(&bootstrap.spec, account) {
         return Some(why);
     }
-    if !is_changed {
+    if !is_gated {
         return None;
     }
     let gate = in_force_for(bootstrap, selected.iter().copied());
-    let count = tally(plan, &gate, plan.counted_at(now));
+    let count = tally(plan, &gate, counted_at(plan, now));
     if !count.passes() {
         return Some(format!("the gate asks for {} now", count.missing()));
     }

@@ -2,7 +2,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    sync::Arc,
+    sync::{Arc, OnceLock},
 };
 
 use jiff::Timestamp;
@@ -51,6 +51,10 @@ pub struct Snapshot<'a> {
     pub facts: &'a Facts,
     /// The controller.
     pub installation: &'a Installation,
+    /// Found when it is first asked for.
+    lost: OnceLock<BTreeSet<StackKey>>,
+    /// Found when it is first asked for.
+    changed: OnceLock<BTreeMap<StackKey, Timestamp>>,
 }
 
 /// Gathers what a decision needs; `None`: the object is gone.
@@ -75,6 +79,8 @@ pub fn observe<'a>(
         bootstrap,
         facts,
         installation,
+        lost: OnceLock::new(),
+        changed: OnceLock::new(),
     })
 }
 
@@ -111,7 +117,11 @@ impl Snapshot<'_> {
     }
 
     /// Where it would make a toolkit stack, and one of ours was that is none any more: somebody has deleted it, and may have meant it.
-    pub(super) fn lost(&self) -> BTreeSet<StackKey> {
+    pub(super) fn lost(&self) -> &BTreeSet<StackKey> {
+        self.lost.get_or_init(|| self.find_lost())
+    }
+
+    fn find_lost(&self) -> BTreeSet<StackKey> {
         let (owned, environments) = (self.owned(), self.environments().unwrap_or_default());
         let is_made = |key: &StackKey| {
             key.name == self.bootstrap.spec.toolkit_stack_name && environments.contains_key(&key.env)
@@ -130,10 +140,15 @@ impl Snapshot<'_> {
     /// When it was recorded last that a stack came out well, under whichever plan: what CloudFormation gives as the time of an update is
     /// when that began.
     pub(super) fn changed_time(&self, key: &StackKey) -> Option<Timestamp> {
-        self.ends()
-            .filter(|(_, x)| x.outcome == SettledAs::Succeeded && x.key() == *key)
-            .map(|(at, _)| at)
-            .max()
+        let all = self.changed.get_or_init(|| {
+            let mut latest = BTreeMap::new();
+            for (at, x) in self.ends().filter(|(_, x)| x.outcome == SettledAs::Succeeded) {
+                let last = latest.entry(x.key()).or_insert(at);
+                *last = at.max(*last);
+            }
+            latest
+        });
+        all.get(key).copied()
     }
 
     /// All that has come out well, as the controller has recorded it.

@@ -389,6 +389,13 @@ impl PlanView {
         self.proposal().changed.as_ref().is_some_and(|c| c.environments.contains(env))
     }
 
+    /// Whether a stack of ours was there when the plan was made.
+    #[must_use]
+    pub fn was_there(&self, stack: &StackKey) -> bool {
+        let first = self.plan.spec.ledger.iter().find_map(|e| e.opened.as_ref());
+        first.is_some_and(|o| o.owned.iter().any(|o| owned_key(o) == *stack))
+    }
+
     /// Whether it was claimed, and its changes of toolkit stacks are not all done.
     #[must_use]
     pub fn is_going_out(&self) -> bool {
@@ -408,7 +415,7 @@ impl PlanView {
             let key = owned_key(o);
             self.covers(&key.env) && !self.settled.contains_key(&key) && !holds_it(o)
         };
-        !self.claims.is_empty() && self.owned.iter().any(is_open)
+        self.claims.keys().any(|key| self.covers(&key.env)) && self.owned.iter().any(is_open)
     }
 
     /// Whether it deletes stacks that the release does not have any more.

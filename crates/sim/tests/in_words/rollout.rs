@@ -389,3 +389,112 @@ fn a_restart_in_the_midst_of_a_frozen_change_still_shows_that_what_is_there_work
     minutes(&mut run, 5);
     assert!(is(&mut run, "Ready"), "{:?}", status(&mut run));
 }
+
+/// What fails in an account that was deselected on the way has failed all the same, and a retry goes on with the others.
+#[test]
+fn what_fails_in_an_account_that_has_left_ends_the_plan_and_not_the_bootstrap() {
+    for is_gone in [false, true] {
+        let mut run = bootstrapped();
+        trust(&mut run, &["222222222222"]);
+        minutes(&mut run, 5);
+        approve(&mut run);
+        while newest(&mut run).claims.len() < 3 {
+            run.alone(a_moment()).unwrap();
+        }
+        run.world().luck.weather.fails = 1000;
+        let begun = |run: &mut Run| {
+            run.world().cloud.stacks.values().any(|s| s.status == StackStatus::UpdateInProgress)
+        };
+        while !begun(&mut run) {
+            run.alone(a_moment()).unwrap();
+        }
+        select(&mut run, &["dev", "test"]);
+        if is_gone {
+            run.world().cluster.delete(&ObjectKey::Account("prod".to_owned()));
+        }
+        minutes(&mut run, 20);
+        run.world().luck.weather.fails = 0;
+        let plan = newest(&mut run);
+        assert_eq!(
+            plan.closed.as_ref().map(|c| c.reason),
+            Some(CloseReason::Failed),
+            "{:?}",
+            status(&mut run)
+        );
+        sign_with(&mut run, &plan, Action::Retry, "", &[]);
+        minutes(&mut run, 20);
+        assert_eq!((state(&mut run).as_str(), executable(&mut run)), ("Bootstrapped", 0));
+        assert!(trusting(&mut run, "222222222222") >= 2);
+    }
+}
+
+#[test]
+fn a_deleted_stack_that_is_selected_again_is_not_made_anew_by_an_approval_for_others() {
+    let mut run = bootstrapped();
+    trust(&mut run, &["222222222222"]);
+    minutes(&mut run, 5);
+    let account = |run: &mut Run, name: &str| match run
+        .world()
+        .cluster
+        .objects
+        .0
+        .get(&ObjectKey::Account(name.to_owned()))
+    {
+        Some(Object::Account(a)) => a.spec.account_id.clone(),
+        other => panic!("{other:?}"),
+    };
+    let prod = account(&mut run, "prod");
+    let key = toolkits(&mut run).into_iter().find(|k| k.env.account == prod).expect("that of prod");
+    run.world().delete_by_hand(&key);
+    approve(&mut run);
+    minutes(&mut run, 20);
+    assert_eq!(state(&mut run), "StackNotOurs");
+    select(&mut run, &["dev", "test"]);
+    trust(&mut run, &["333333333333"]);
+    minutes(&mut run, 10);
+    approve(&mut run);
+    minutes(&mut run, 10);
+    assert_eq!((state(&mut run).as_str(), trusting(&mut run, "333333333333")), ("Bootstrapped", 2));
+    select(&mut run, &["dev", "test", "prod"]);
+    minutes(&mut run, 10);
+    assert_eq!((state(&mut run).as_str(), toolkits(&mut run).len()), ("AwaitingApproval", 2));
+    let told = newest(&mut run).proposal().changed.clone().expect("a change");
+    assert_eq!(told.differences, [format!("{key}: somebody has deleted it, and it is made anew")]);
+    // It is made under a gate like any other change.
+    approve(&mut run);
+    let frozen = freeze(&mut run);
+    minutes(&mut run, 20);
+    assert_eq!(toolkits(&mut run).len(), 2, "{:?}", status(&mut run));
+    let entries = newest(&mut run).plan.spec.ledger.len();
+    minutes(&mut run, 60);
+    assert_eq!(newest(&mut run).plan.spec.ledger.len(), entries, "nothing is written while it waits");
+    run.world().cluster.delete(&frozen);
+    minutes(&mut run, 20);
+    assert_eq!((state(&mut run).as_str(), trusting(&mut run, "333333333333")), ("Bootstrapped", 3));
+}
+
+#[test]
+fn an_approval_that_nothing_came_of_runs_out() {
+    let mut run = bootstrapped();
+    select(&mut run, &["dev", "test"]);
+    trust(&mut run, &["222222222222"]);
+    minutes(&mut run, 5);
+    approve(&mut run);
+    minutes(&mut run, 10);
+    // Only prod holds something else now.
+    select(&mut run, &["dev", "test", "prod"]);
+    minutes(&mut run, 5);
+    let frozen = freeze(&mut run);
+    minutes(&mut run, 1);
+    approve(&mut run);
+    minutes(&mut run, 5);
+    assert_eq!(state(&mut run), "Frozen");
+    select(&mut run, &["dev", "test"]);
+    minutes(&mut run, 5);
+    assert_eq!(state(&mut run), "Bootstrapped");
+    run.world().cluster.delete(&frozen);
+    minutes(&mut run, 6000);
+    select(&mut run, &["dev", "test", "prod"]);
+    minutes(&mut run, 10);
+    assert_eq!((state(&mut run).as_str(), trusting(&mut run, "222222222222")), ("AwaitingApproval", 2));
+}
