@@ -174,11 +174,12 @@ impl<'a> Toolkit<'a> {
     /// does not tell that it is made anew.
     pub(super) fn is_untold(&self) -> bool {
         let is_told = self.plan.covers(&self.key.env);
-        (self.is_changed() && !self.is_done() && !is_told)
-            // Where this very plan has found it gone, it has failed by that.
-            || (self.is_lost()
-                && !self.plan.settled.contains_key(&self.key)
-                && !(is_told && !self.plan.was_there(&self.key)))
+        if self.is_changed() {
+            return !self.is_done() && !is_told;
+        }
+        // Where this very plan has found it gone, it has failed by that.
+        let has_failed = self.plan.settled.contains_key(&self.key);
+        self.is_lost() && !has_failed && (!is_told || self.plan.was_there(&self.key))
     }
 
     fn is_as_wanted(&self) -> bool {
