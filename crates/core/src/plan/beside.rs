@@ -10,20 +10,16 @@ use crate::{
 };
 
 /// What is under way comes first, whatever was opened meanwhile, then the plan that was opened last. Of two that were opened as the
-/// same one, that which was claimed. What others have put there, and says that it is over, comes last: nothing rests on it.
+/// same one, that which was claimed.
 pub(super) fn newest_first(plans: &mut [Arc<PlanView>]) {
     let is_under_way = |p: &PlanView| p.is_claimed() && p.claim_is_proven && !p.is_over();
-    let counts = |p: &PlanView| p.opening_is_proven || !p.is_over();
-    plans.sort_by_cached_key(|p| {
-        Reverse((is_under_way(p), counts(p), p.order, p.is_claimed(), p.name.clone()))
-    });
+    plans.sort_by_cached_key(|p| Reverse((is_under_way(p), p.order, p.is_claimed(), p.name.clone())));
 }
 
-/// The order of the next opening: above all that the controller has written; where nothing proves that of any, above all.
+/// The order of the next opening.
 #[must_use]
 pub(crate) fn next_order(plans: &[Arc<PlanView>]) -> u64 {
-    let proven = plans.iter().filter(|p| p.opening_is_proven).map(|p| p.order).max();
-    proven.or_else(|| plans.iter().map(|p| p.order).max()).map_or(1, |last| last.saturating_add(1))
+    plans.first().map_or(1, |p| p.order.saturating_add(1))
 }
 
 /// The stacks of an object with these plans, newest first: those of the newest, and what was claimed where it could not be seen when

@@ -100,16 +100,3 @@ fn no_rule_lets_a_rejected_release_run_whatever_is_written_into_its_plan(#[case]
     });
     assert_eq!(case.decided(9).phase, Phase::Waiting(Reason::AwaitingApproval));
 }
-
-/// Somebody puts a plan there that has come to its end, as the newest that there can be.
-#[test]
-fn no_plan_of_others_stands_before_those_that_are_to_come() {
-    let most = u64::try_from(i64::MAX).unwrap();
-    let mut theirs = plan(C3, NEXT_A1, most, &[claim(), succeeded()]);
-    theirs.spec.ledger.iter_mut().for_each(|e| e.seal = None);
-    let case = Case::new(&[]).with(|c| c.plans.push(theirs));
-    let s = case.seen();
-    assert_eq!(s.newest().unwrap().id().to_string(), C1);
-    assert_eq!(crate::plan::next_order(&s.plans), 2);
-    assert_eq!(case.decided(9).phase, Phase::Waiting(Reason::AwaitingApproval));
-}
