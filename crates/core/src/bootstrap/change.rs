@@ -30,12 +30,12 @@ pub(super) fn told(s: &Snapshot<'_>, wanted: &BootstrapProposal, now: Timestamp)
     let owned = s.to_change(wanted)?;
     let before = s.carried_out_last().and_then(|p| p.proposal().bootstrap.clone());
     let lost = s.lost();
-    let Some(before) = before.filter(|_| !owned.is_empty() || !lost.is_empty()) else { return Ok(None) };
+    let key = owned.first().map(owned_key).or_else(|| lost.first().cloned());
+    let (Some(before), Some(key)) = (before, key) else { return Ok(None) };
     // A change that went out to some only, and was stopped, has left others with what was there before it.
     let held: Vec<Option<&BootstrapProposal>> = owned.iter().map(|o| content(s, o)).collect();
     let known: Vec<&BootstrapProposal> = held.iter().copied().flatten().collect();
     let is_known = known.len() == held.len();
-    let Some(key) = owned.first().map(owned_key).or_else(|| lost.first().cloned()) else { return Ok(None) };
     let new = parsed(template_body().as_bytes(), &key)?;
     let same_template = is_known && known.iter().all(|c| c.template == wanted.template);
     let old = if owned.is_empty() {

@@ -157,7 +157,7 @@ impl<'a> Toolkit<'a> {
 
     /// When the stack was changed last.
     pub(super) fn changed_time(&self) -> Option<Timestamp> {
-        self.s.changed_time(&self.key)
+        self.s.changed_times().get(&self.key).copied()
     }
 
     /// Whether somebody has deleted the stack that was there.

@@ -112,7 +112,7 @@ impl Snapshot<'_> {
     /// The toolkit stacks that are ours. One that has never come to be is none: it is made as if nothing were there.
     #[must_use]
     pub fn owned(&self) -> BTreeMap<StackKey, OwnedStack> {
-        let lived: BTreeSet<&StackId> = self.successes().map(|x| &x.stack_id).collect();
+        let lived: BTreeSet<&StackId> = self.successes().map(|(_, x)| &x.stack_id).collect();
         owned_by(&self.plans).into_iter().filter(|(_, o)| lived.contains(&o.stack_id)).collect()
     }
 
@@ -126,7 +126,8 @@ impl Snapshot<'_> {
         let is_made = |key: &StackKey| {
             key.name == self.bootstrap.spec.toolkit_stack_name && environments.contains_key(&key.env)
         };
-        self.successes().map(Settled::key).filter(|key| is_made(key) && !owned.contains_key(key)).collect()
+        let lived = self.changed_times().keys();
+        lived.filter(|key| is_made(key) && !owned.contains_key(*key)).cloned().collect()
     }
 
     /// The stacks of ours that do not hold this content, where it is selected now.
@@ -139,27 +140,22 @@ impl Snapshot<'_> {
 
     /// When it was recorded last that a stack came out well, under whichever plan: what CloudFormation gives as the time of an update is
     /// when that began.
-    pub(super) fn changed_time(&self, key: &StackKey) -> Option<Timestamp> {
-        let all = self.changed.get_or_init(|| {
+    pub(super) fn changed_times(&self) -> &BTreeMap<StackKey, Timestamp> {
+        self.changed.get_or_init(|| {
             let mut latest = BTreeMap::new();
-            for (at, x) in self.ends().filter(|(_, x)| x.outcome == SettledAs::Succeeded) {
+            for (at, x) in self.successes() {
                 let last = latest.entry(x.key()).or_insert(at);
                 *last = at.max(*last);
             }
             latest
-        });
-        all.get(key).copied()
+        })
     }
 
-    /// All that has come out well, as the controller has recorded it.
-    fn successes(&self) -> impl Iterator<Item = &Settled> {
-        self.ends().map(|(_, x)| x).filter(|x| x.outcome == SettledAs::Succeeded)
-    }
-
-    /// How stacks came out, and when that was recorded.
-    fn ends(&self) -> impl Iterator<Item = (Timestamp, &Settled)> {
+    /// All that has come out well, and when that was recorded, as the controller has written it.
+    fn successes(&self) -> impl Iterator<Item = (Timestamp, &Settled)> {
         let proven = self.plans.iter().filter(|p| p.opening_is_proven);
-        proven.flat_map(|p| p.written().filter_map(|e| Some((e.time.0, e.settled.as_ref()?))))
+        let ends = proven.flat_map(|p| p.written().filter_map(|e| Some((e.time.0, e.settled.as_ref()?))));
+        ends.filter(|(_, x)| x.outcome == SettledAs::Succeeded)
     }
 
     /// The plan under which toolkit stacks were claimed last, by the order of the openings: clocks differ.

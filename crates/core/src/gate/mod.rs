@@ -11,6 +11,7 @@ mod room;
 mod seal;
 mod taken_back;
 mod tally;
+mod toolkits;
 
 pub use annotation::{Annotation, Decision, NotADecision, Report, parse_annotation};
 pub use enforcement::{Enforcement, InForceState, annotation_digest};

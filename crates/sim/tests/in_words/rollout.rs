@@ -44,11 +44,16 @@ fn executable(run: &mut Run) -> usize {
 fn midway() -> Run {
     let mut run = bootstrapped();
     waves(&mut run);
-    trust(&mut run, &["222222222222"]);
-    minutes(&mut run, 5);
-    approve(&mut run);
+    trust_approved(&mut run, &["222222222222"]);
     minutes(&mut run, 30);
     run
+}
+
+/// Until the claims of all three stacks stand in the ledger.
+fn until_all_are_claimed(run: &mut Run) {
+    while newest(run).claims.len() < 3 {
+        run.alone(a_moment()).unwrap();
+    }
 }
 
 /// Bob approves, too.
@@ -91,12 +96,8 @@ fn a_gate_that_becomes_stricter_midway_is_asked_again() {
 #[test]
 fn an_account_that_is_selected_no_more_before_its_stack_ran_leaves_nothing_behind() {
     let mut run = bootstrapped();
-    trust(&mut run, &["222222222222"]);
-    minutes(&mut run, 5);
-    approve(&mut run);
-    while newest(&mut run).claims.len() < 3 {
-        run.alone(a_moment()).unwrap();
-    }
+    trust_approved(&mut run, &["222222222222"]);
+    until_all_are_claimed(&mut run);
     select(&mut run, &["dev", "test"]);
     minutes(&mut run, 10);
     assert_eq!((state(&mut run).as_str(), executable(&mut run)), ("AwaitingApproval", 0));
@@ -111,9 +112,7 @@ fn an_account_that_is_selected_no_more_before_its_stack_ran_leaves_nothing_behin
 #[test]
 fn an_account_that_is_gone_keeps_no_change_from_the_others() {
     let mut run = bootstrapped();
-    trust(&mut run, &["222222222222"]);
-    minutes(&mut run, 5);
-    approve(&mut run);
+    trust_approved(&mut run, &["222222222222"]);
     until_claimed(&mut run);
     run.world().luck.weather.fails = 1000;
     minutes(&mut run, 10);
@@ -142,9 +141,7 @@ fn an_account_that_is_gone_keeps_no_change_from_the_others() {
 #[test]
 fn a_change_set_that_somebody_has_put_in_the_place_of_ours_is_not_executed() {
     let mut run = bootstrapped();
-    trust(&mut run, &["222222222222"]);
-    minutes(&mut run, 5);
-    approve(&mut run);
+    trust_approved(&mut run, &["222222222222"]);
     let key = toolkits(&mut run)[1].clone();
     while run.world().cloud.stacks[&key].sets.iter().all(|s| s.execution == ExecutionStatus::ExecuteComplete)
     {
@@ -171,9 +168,7 @@ fn a_stack_that_somebody_deletes_midway_is_not_made_anew_without_an_approval() {
     let mut run = bootstrapped();
     select(&mut run, &["dev", "test"]);
     waves(&mut run);
-    trust(&mut run, &["222222222222"]);
-    minutes(&mut run, 5);
-    approve(&mut run);
+    trust_approved(&mut run, &["222222222222"]);
     minutes(&mut run, 30);
     let old = toolkits(&mut run).into_iter().find(|key| {
         let deployed = run.world().cloud.stacks[key].deployed.clone();
@@ -255,9 +250,7 @@ fn a_reject_stops_what_has_not_begun_also_within_a_wave() {
     trust(&mut run, &["111111111111"]);
     minutes(&mut run, 30);
     assert_eq!((state(&mut run).as_str(), trusting(&mut run, "111111111111")), ("Bootstrapped", 20));
-    trust(&mut run, &["222222222222"]);
-    minutes(&mut run, 5);
-    approve(&mut run);
+    trust_approved(&mut run, &["222222222222"]);
     let begun =
         |run: &mut Run| run.world().cloud.stacks.values().any(|s| s.status == StackStatus::UpdateInProgress);
     while !begun(&mut run) {
@@ -310,9 +303,7 @@ fn an_account_that_leaves_while_a_wave_soaks_leaves_the_plan_carried_out() {
     let mut run = bootstrapped();
     select(&mut run, &["dev", "test"]);
     waves(&mut run);
-    trust(&mut run, &["222222222222"]);
-    minutes(&mut run, 5);
-    approve(&mut run);
+    trust_approved(&mut run, &["222222222222"]);
     minutes(&mut run, 30);
     select(&mut run, &["dev"]);
     minutes(&mut run, 10);
@@ -324,9 +315,7 @@ fn an_account_that_leaves_while_a_wave_soaks_leaves_the_plan_carried_out() {
 fn a_wave_goes_on_soaking_when_its_plan_is_opened_again() {
     let mut run = bootstrapped();
     waves(&mut run);
-    trust(&mut run, &["222222222222"]);
-    minutes(&mut run, 5);
-    approve(&mut run);
+    trust_approved(&mut run, &["222222222222"]);
     minutes(&mut run, 10);
     change_account(&mut run, "prod", |a| {
         let two = MinimumGate { approvals: Some(2), ..a.spec.minimum_gate.clone().unwrap_or_default() };
@@ -395,12 +384,8 @@ fn a_restart_in_the_midst_of_a_frozen_change_still_shows_that_what_is_there_work
 fn what_fails_in_an_account_that_has_left_ends_the_plan_and_not_the_bootstrap() {
     for is_gone in [false, true] {
         let mut run = bootstrapped();
-        trust(&mut run, &["222222222222"]);
-        minutes(&mut run, 5);
-        approve(&mut run);
-        while newest(&mut run).claims.len() < 3 {
-            run.alone(a_moment()).unwrap();
-        }
+        trust_approved(&mut run, &["222222222222"]);
+        until_all_are_claimed(&mut run);
         run.world().luck.weather.fails = 1000;
         let begun = |run: &mut Run| {
             run.world().cloud.stacks.values().any(|s| s.status == StackStatus::UpdateInProgress)
@@ -477,9 +462,7 @@ fn a_deleted_stack_that_is_selected_again_is_not_made_anew_by_an_approval_for_ot
 fn an_approval_that_nothing_came_of_runs_out() {
     let mut run = bootstrapped();
     select(&mut run, &["dev", "test"]);
-    trust(&mut run, &["222222222222"]);
-    minutes(&mut run, 5);
-    approve(&mut run);
+    trust_approved(&mut run, &["222222222222"]);
     minutes(&mut run, 10);
     // Only prod holds something else now.
     select(&mut run, &["dev", "test", "prod"]);

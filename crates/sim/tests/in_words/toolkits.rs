@@ -102,6 +102,13 @@ pub(super) fn approve(run: &mut Run) {
     sign_with(run, &plan, Action::Approve, "", &RiskClass::ALL);
 }
 
+/// Another trust, once its plan is there and approved.
+pub(super) fn trust_approved(run: &mut Run, accounts: &[&str]) {
+    trust(run, accounts);
+    minutes(run, 5);
+    approve(run);
+}
+
 /// Until the claim stands in the ledger, and nothing else has happened yet.
 pub(super) fn until_claimed(run: &mut Run) {
     let unclaimed = |run: &mut Run| {
@@ -208,9 +215,7 @@ pub(super) fn waves(run: &mut Run) {
 fn a_wave_soaks_before_the_next_one_begins() {
     let mut run = bootstrapped();
     waves(&mut run);
-    trust(&mut run, &["222222222222"]);
-    minutes(&mut run, 5);
-    approve(&mut run);
+    trust_approved(&mut run, &["222222222222"]);
     minutes(&mut run, 30);
     assert_eq!(trusting(&mut run, "222222222222"), 1);
     assert!(state(&mut run) != "Bootstrapped");
@@ -223,9 +228,7 @@ fn a_wave_soaks_before_the_next_one_begins() {
 fn what_fails_in_one_wave_reaches_no_other_and_is_tried_again_on_request() {
     let mut run = bootstrapped();
     waves(&mut run);
-    trust(&mut run, &["222222222222"]);
-    minutes(&mut run, 5);
-    approve(&mut run);
+    trust_approved(&mut run, &["222222222222"]);
     until_claimed(&mut run);
     run.world().luck.weather.fails = 1000;
     minutes(&mut run, 120);
@@ -244,9 +247,7 @@ fn what_fails_in_one_wave_reaches_no_other_and_is_tried_again_on_request() {
 fn a_change_that_was_stopped_half_way_is_told_again_with_the_next_one() {
     let mut run = bootstrapped();
     waves(&mut run);
-    trust(&mut run, &["111111111111", "222222222222"]);
-    minutes(&mut run, 5);
-    approve(&mut run);
+    trust_approved(&mut run, &["111111111111", "222222222222"]);
     minutes(&mut run, 30);
     let plan = newest(&mut run);
     sign_with(&mut run, &plan, Action::Reject, "", &[]);
@@ -265,9 +266,7 @@ fn a_change_that_was_stopped_half_way_is_told_again_with_the_next_one() {
 #[test]
 fn a_spec_that_changes_between_approval_and_execution_is_not_carried_out() {
     let mut run = bootstrapped();
-    trust(&mut run, &["222222222222"]);
-    minutes(&mut run, 5);
-    approve(&mut run);
+    trust_approved(&mut run, &["222222222222"]);
     until_claimed(&mut run);
     trust(&mut run, &["333333333333"]);
     minutes(&mut run, 20);
@@ -329,9 +328,7 @@ fn a_first_creation_that_failed_is_no_stack_that_could_be_changed() {
 fn no_entry_of_others_makes_an_old_plan_the_last_one() {
     let mut run = bootstrapped();
     let first = newest(&mut run);
-    trust(&mut run, &["222222222222"]);
-    minutes(&mut run, 5);
-    approve(&mut run);
+    trust_approved(&mut run, &["222222222222"]);
     minutes(&mut run, 10);
     let old = plans(&mut run).into_iter().find(|p| p.id() == first.id()).expect("the first plan");
     let seq = old.plan.spec.ledger.len();
@@ -442,9 +439,7 @@ pub(super) fn plan_state(run: &mut Run) -> String {
 #[test]
 fn the_spec_of_an_approved_change_needs_nobody_when_it_comes_back_before_anything_ran() {
     let mut run = bootstrapped();
-    trust(&mut run, &["222222222222"]);
-    minutes(&mut run, 5);
-    approve(&mut run);
+    trust_approved(&mut run, &["222222222222"]);
     minutes(&mut run, 10);
     let second = newest(&mut run);
     assert_eq!(plan_state(&mut run), "Succeeded");
