@@ -133,6 +133,7 @@ impl Controller {
         world.tell(|| format!("[{}] crash", self.place));
         *self = Self::new(self.place, self.budget, world.now);
         if let Some(view) = world.cluster.views.get_mut(self.place) {
+            view.list(world.now);
             (view.seen.1, view.policies_changed) = (Enforcement::default(), true);
             self.due.extend(view.seen.0.keys().map(|k| (k.clone(), world.now)));
         }

@@ -118,6 +118,14 @@ impl View {
         };
         Some(before.is_none_or(|o| generation.is_none() || o.generation() != generation))
     }
+
+    /// A watch starts anew, with a list: kube-rs asks for no version, and the API server answers that with what is there
+    /// (Kubernetes API concepts, "Semantics for get and list").
+    pub fn list(&mut self, now: Timestamp) {
+        while let Some(key) = self.late.keys().next().cloned() {
+            self.deliver(&key, now);
+        }
+    }
 }
 
 /// The API server.
