@@ -8,6 +8,7 @@ use stackgate_core::{
     freeze::Held,
     gate::{InForce, PlanView, Tally},
     plan::{change_text, toolkit_change_text},
+    words::Env,
 };
 
 use super::{
@@ -178,8 +179,9 @@ fn message(s: &Seen<'_>, standing: &Standing) -> Text {
 /// Where toolkit stacks are changed, and what differs there.
 fn told_of_toolkits(change: &ToolkitChange) -> Vec<Text> {
     const SHOWN: usize = 8;
-    let mut places: Vec<String> = change.environments.iter().take(SHOWN).map(ToString::to_string).collect();
-    if let Some(more) = change.environments.len().checked_sub(SHOWN).filter(|more| *more > 0) {
+    let all: Vec<&Env> = change.environments.iter().chain(&change.made_anew).collect();
+    let mut places: Vec<String> = all.iter().take(SHOWN).map(ToString::to_string).collect();
+    if let Some(more) = all.len().checked_sub(SHOWN).filter(|more| *more > 0) {
         places.push(format!("and {more} more"));
     }
     let places = format!("in {}", places.join(", "));

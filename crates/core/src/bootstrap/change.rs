@@ -50,31 +50,39 @@ pub(super) fn told(s: &Snapshot<'_>, wanted: &BootstrapProposal, now: Timestamp)
         true => known.iter().flat_map(|c| widened(c, wanted)).collect(),
         false => wanted.parameters.keys().cloned().collect(),
     };
-    let assessed = assess(&Assessed {
-        stack: wanted.toolkit_stack_name.as_str(),
-        old: old.as_ref(),
-        new: &new,
-        changes: None,
-        construct_paths: &BTreeMap::new(),
-        given: &given,
-        origins: &Origins::none(&key),
-        nested: &BTreeMap::new(),
-    });
-    let mut risks = assessed.risks;
+    let risks_after = |old: Option<&Template>| {
+        let assessed = assess(&Assessed {
+            stack: wanted.toolkit_stack_name.as_str(),
+            old,
+            new: &new,
+            changes: None,
+            construct_paths: &BTreeMap::new(),
+            given: &given,
+            origins: &Origins::none(&key),
+            nested: &BTreeMap::new(),
+        });
+        assessed.risks
+    };
+    let mut risks = risks_after(old.as_ref());
+    // Where one is made anew nothing is there before.
+    if !lost.is_empty() && old.is_some() {
+        risks.extend(risks_after(None));
+    }
     let lines: BTreeSet<String> = known.iter().flat_map(|c| differences(c, wanted)).collect();
     let mut lines: Vec<String> = lines.into_iter().collect();
     lines.extend(lost.iter().map(|key| format!("{key}: somebody has deleted it, and it is made anew")));
-    let mut environments: BTreeSet<Env> = owned.iter().map(|o| owned_key(o).env).collect();
-    environments.extend(lost.iter().map(|key| key.env.clone()));
+    let environments: BTreeSet<Env> = owned.iter().map(|o| owned_key(o).env).collect();
+    let made_anew: BTreeSet<Env> = lost.iter().map(|key| key.env.clone()).collect();
     if !is_known {
         let what = "what some toolkit stacks hold is not known: others may have changed them";
         risks.push(Risk::of_stack(RiskClass::Opaque, wanted.toolkit_stack_name.as_str(), what));
         lines.push(what.to_owned());
     }
     risks.sort();
-    let environments = environments.into_iter().collect();
+    risks.dedup();
+    let (environments, made_anew) = (environments.into_iter().collect(), made_anew.into_iter().collect());
     let resources = diff.into_iter().map(resource).collect();
-    let change = ToolkitChange { before, environments, differences: lines, resources };
+    let change = ToolkitChange { before, environments, made_anew, differences: lines, resources };
     Ok(Some(Told { change, risks }))
 }
 
@@ -97,7 +105,7 @@ fn deployed_somewhere(s: &Snapshot<'_>, owned: &[OwnedStack], now: Timestamp) ->
     for stack in owned {
         match deployed(s, stack, now) {
             Ok(template) => return Ok(Some(template)),
-            Err(need @ Need::Stuck(..)) => unreachable = unreachable.or(Some(need)),
+            Err(need) if need.is_refused() => unreachable = unreachable.or(Some(need)),
             Err(need) => return Err(need),
         }
     }

@@ -18,10 +18,10 @@ use super::{
 use crate::{
     api::{
         ANNOTATION_REQUESTED_AT, Action, AwsAccount, BootstrapMode, Claimed, CloseReason, Closed,
-        EnvironmentStatus, GATE_PREFIX, Reason, Settled, SettledAs,
+        EnvironmentStatus, GATE_PREFIX, Reason,
     },
     effect::{Effect, Mutation},
-    gate::{Ledger, PlanView, owned_key, tally},
+    gate::{Ledger, PlanView, tally},
     latch::{Latched, latch, late_stops},
     plan::{append, by_rule, stray},
     verdict::{Need, Phase, Verdict, fold},
@@ -44,7 +44,11 @@ pub fn decide(s: &Snapshot<'_>, now: Timestamp) -> (Verdict, Vec<EnvironmentStat
             "being deleted; toolkit stacks are retained",
         ));
     }
-    let stuck = |need| alone(fold(vec![need], Reason::Planning, "reading the spec"));
+    let stuck = |need| {
+        // Whatever stands in the spec, what people decide is recorded.
+        let recorded = s.newest().filter(|p| p.opening_is_proven).and_then(|p| decided(s, p, now));
+        alone(recorded.unwrap_or_else(|| fold(vec![need], Reason::Planning, "reading the spec")))
+    };
     let wanted = match s.wanted() {
         Ok(w) => w,
         Err(need) => return stuck(need),
@@ -246,7 +250,7 @@ fn carried_out(
         Ok(passed) => passed,
         Err(waits) => return *waits,
     };
-    let failed = plan.settled.values().find(|x| is_failed_change(plan, x));
+    let failed = plan.failed().next();
     let waves = Waves::of(s);
     let hold = |env: &Env, toolkit: &Toolkit<'_>| match failed {
         Some(x) => {
@@ -278,7 +282,7 @@ fn no_longer(
     toolkits: &[(Env, Toolkit<'_>)],
     now: Timestamp,
 ) -> Option<String> {
-    if plan.settled.values().any(|x| is_failed_change(plan, x)) {
+    if plan.failed().next().is_some() {
         return None;
     }
     let open = plan.claims.keys().filter(|key| !plan.settled.contains_key(key));
@@ -348,11 +352,6 @@ fn begins(need: &Need) -> bool {
     }
 }
 
-/// Whether this is the end of a change of a stack that was there, and not the one that was wanted.
-fn is_failed_change(plan: &PlanView, x: &Settled) -> bool {
-    x.outcome != SettledAs::Succeeded && plan.owned.iter().any(|o| owned_key(o) == x.key())
-}
-
 fn next(
     s: &Snapshot<'_>,
     plan: &PlanView,
@@ -372,6 +371,14 @@ fn next(
             EnvironmentState::Need(n) => needs.push(n),
         }
     }
+    // Each claim needs a place for its end, and the plan one for its closing.
+    let open = plan.claims.keys().filter(|key| !plan.settled.contains_key(*key)).count();
+    if !claims.is_empty() && !plan.ledger(now).leaves(open + 2 * claims.len() + ends.len() + 3) {
+        claims.clear();
+        let full =
+            format!("the ledger of plan {} takes no more claims: reject it, or change the spec", plan.name);
+        needs.push(Need::stuck(Reason::LedgerFull, full));
+    }
     let is_there_already = needs.is_empty() && failed.is_empty() && passed.is_some();
     if !claims.is_empty() || !ends.is_empty() || is_there_already {
         let mut ledger = ends.into_iter().fold(plan.ledger(now), |l, x| l.with(|e| e.settled = Some(x)));
@@ -388,13 +395,13 @@ fn next(
     // Environments do not wait for each other: what can be done is done, whoever else is stuck.
     let (doing, rest): (Vec<Need>, Vec<Need>) = needs.into_iter().partition(|n| matches!(n, Need::Do(_)));
     if !doing.is_empty() {
-        let (begun, mut doing): (Vec<Need>, Vec<Need>) = doing.into_iter().partition(begins);
-        doing.extend(begun.into_iter().take(AT_ONCE));
-        return fold(doing, Reason::Executing, "bootstrapping");
+        // They go first: the look at the gate is not to grow old meanwhile.
+        let (begun, others): (Vec<Need>, Vec<Need>) = doing.into_iter().partition(begins);
+        let in_order = begun.into_iter().take(AT_ONCE).chain(others).collect();
+        return fold(in_order, Reason::Executing, "bootstrapping");
     }
     // What runs is waited for on the way. One that is not selected any more has failed as well.
-    let failed_change = plan.settled.values().find(|x| is_failed_change(plan, x));
-    if let Some(first) = failed.first().or(failed_change) {
+    if let Some(first) = failed.first().or_else(|| plan.failed().next()) {
         let why = first.message.as_deref().map(|m| format!(": {m}")).unwrap_or_default();
         let what = format!("stack {} ended in {}{why}", first.key(), first.status);
         return close(s, plan, CloseReason::Failed, &what, now);

@@ -66,6 +66,14 @@ pub(super) fn reason_of(x: &Settled) -> Reason {
     }
 }
 
+/// The longest pause between two tries: an hour, about.
+const MOST_DOUBLINGS: u32 = 6;
+
+fn doubled(since: Timestamp, tries: u32) -> Timestamp {
+    let minutes = 1_i64 << tries.saturating_sub(1).min(MOST_DOUBLINGS);
+    since.saturating_add(SignedDuration::from_mins(minutes)).unwrap_or(since)
+}
+
 /// One environment and what it shall have.
 pub(super) struct Toolkit<'a> {
     pub(super) s: &'a Snapshot<'a>,
@@ -173,13 +181,10 @@ impl<'a> Toolkit<'a> {
     /// Whether the stack is there, holds something else, and the plan does not tell that it is changed; or is there no more, and the plan
     /// does not tell that it is made anew.
     pub(super) fn is_untold(&self) -> bool {
-        let is_told = self.plan.covers(&self.key.env);
         if self.is_changed() {
-            return !self.is_done() && !is_told;
+            return !self.is_done() && !self.plan.changes(&self.key.env);
         }
-        // Where this very plan has found it gone, it has failed by that.
-        let has_failed = self.plan.settled.contains_key(&self.key);
-        self.is_lost() && !has_failed && (!is_told || self.plan.was_there(&self.key))
+        self.is_lost() && !self.plan.makes_anew(&self.key.env)
     }
 
     fn is_as_wanted(&self) -> bool {
@@ -190,10 +195,12 @@ impl<'a> Toolkit<'a> {
     pub(super) fn state(&self, hold: Option<Need>, now: Timestamp) -> EnvironmentState {
         match self.next(hold, now) {
             // What is there works on while it waits, and its version is shown.
-            EnvironmentState::Need(wait @ Need::Wait(..)) if self.is_changed() => match self.version(now) {
-                Err(look @ Need::Do(_)) => EnvironmentState::Need(look),
-                Ok(_) | Err(_) => EnvironmentState::Need(wait),
-            },
+            EnvironmentState::Need(wait @ (Need::Wait(..) | Need::Stuck(..))) if self.is_changed() => {
+                match self.version(now) {
+                    Err(look @ Need::Do(_)) => EnvironmentState::Need(look),
+                    Ok(_) | Err(_) => EnvironmentState::Need(wait),
+                }
+            }
             state => state,
         }
     }
@@ -224,10 +231,17 @@ impl<'a> Toolkit<'a> {
         }
     }
 
-    /// Until when nothing new is tried after a try that failed.
+    /// Until when nothing new is tried after a try that failed: a minute, twice as long after each further one, an hour at most. Each
+    /// costs entries of a ledger that all environments share, and somebody in one account may bring them all to nothing.
     fn pause(&self) -> Timestamp {
-        let since = self.plan.settled_time;
-        since.saturating_add(SignedDuration::from_mins(1)).unwrap_or(since)
+        let tries = self.plan.tries(&self.key).map_or(1, |(tries, _)| tries);
+        doubled(self.plan.settled_time, tries)
+    }
+
+    /// The same where a change set that was claimed could not be executed: the first time it is made again at once.
+    fn pause_after_claim(&self) -> Option<Timestamp> {
+        let (tries, last) = self.plan.tries(&self.key)?;
+        (tries > 1).then(|| doubled(last, tries - 1))
     }
 
     /// What the change set of this stack builds on, for its leaf: the stack as we left it. Others may have updated it since; then the
@@ -278,8 +292,8 @@ impl<'a> Toolkit<'a> {
         withdrawn(self.s.facts, key, &self.key, &set, &self.input, &self.access, now)
     }
 
-    /// Something stood against the change of a stack that is there: its change set goes, and another one is made once that is over.
-    fn begin_again(
+    /// Something stands against executing a claimed change set: it goes, so that nobody can.
+    fn stopped(
         &self,
         claim: &ClaimedStack,
         why: String,
@@ -293,14 +307,37 @@ impl<'a> Toolkit<'a> {
         match self.withdrawn(claim, now) {
             Err(need) => EnvironmentState::Need(need),
             Ok(Withdrawn::HasRun) => again(Reason::Executing, format!("stack {} is changing", self.key)),
+            Ok(Withdrawn::IsNotThere) if !self.is_gated() => self.never_made(claim, why, now),
+            // Another one is made once that is over.
             Ok(Withdrawn::IsNotThere) => match hold.map_or_else(|| self.gate_stands(now), Err) {
                 Err(need) => EnvironmentState::Need(need),
                 Ok(Some(_)) => match frozen(self.s, self.plan, &self.key.env, now) {
                     Some(what) => again(Reason::Frozen, format!("stack {} is not changed: {what}", self.key)),
                     None => again(Reason::Executing, format!("stack {} is not changed: {why}", self.key)),
                 },
-                Ok(None) => self.prepared(None, now),
+                Ok(None) => match self.pause_after_claim().filter(|until| now < *until) {
+                    Some(until) => EnvironmentState::Need(Need::Wait(
+                        Reason::Retrying,
+                        format!("stack {} is not changed: {why}; it is tried again at {until}", self.key),
+                        Some(until),
+                    )),
+                    None => self.prepared(None, now),
+                },
             },
+        }
+    }
+
+    /// Nothing was executed: the claim of a stack that is to be made ends here, and it is prepared anew.
+    fn never_made(&self, claim: &ClaimedStack, why: String, now: Timestamp) -> EnvironmentState {
+        match self.fresh_row(now) {
+            Ok(row) => {
+                let gone = (StackStatus::DeleteComplete.as_str(), now);
+                let state = row.map_or(gone, |r| (r.status.as_str(), r.updated));
+                let id = row.map_or(&claim.stack_id, |r| &r.id).clone();
+                let settled = Settled::of(&self.key, id, SettledAs::Gone, state, Some(why));
+                EnvironmentState::Settle(Box::new(settled))
+            }
+            Err(need) => EnvironmentState::Need(need),
         }
     }
 
@@ -308,23 +345,12 @@ impl<'a> Toolkit<'a> {
         match self.drive(claim, hold.is_none(), now) {
             Progress::Need(need) => EnvironmentState::Need(need),
             Progress::Settle(x) => EnvironmentState::Settle(x),
-            Progress::Stop(why) if self.is_gated() => self.begin_again(claim, why, hold, now),
-            // Nothing was executed: the claim ends here, and the stack is prepared anew.
-            Progress::Stop(why) => match self.fresh_row(now) {
-                Ok(row) => {
-                    let gone = (StackStatus::DeleteComplete.as_str(), now);
-                    let state = row.map_or(gone, |r| (r.status.as_str(), r.updated));
-                    let id = row.map_or(&claim.stack_id, |r| &r.id).clone();
-                    let settled = Settled::of(&self.key, id, SettledAs::Gone, state, Some(why));
-                    EnvironmentState::Settle(Box::new(settled))
-                }
-                Err(need) => EnvironmentState::Need(need),
-            },
-            Progress::Idle => EnvironmentState::Need(Need::Wait(
-                Reason::Executing,
-                format!("stack {} waits", self.key),
-                None,
-            )),
+            Progress::Stop(why) => self.stopped(claim, why, hold, now),
+            Progress::Idle => {
+                EnvironmentState::Need(hold.unwrap_or_else(|| {
+                    Need::Wait(Reason::Executing, format!("stack {} waits", self.key), None)
+                }))
+            }
         }
     }
 
@@ -362,8 +388,9 @@ impl<'a> Toolkit<'a> {
 
     /// The version that a stack which is changed had before, as far as it is known: until the change has come to it, that is there.
     pub(super) fn version_before(&self, now: Timestamp) -> Option<u32> {
-        let untouched = self.is_changed() && !self.plan.settled.contains_key(&self.key);
-        self.version(now).ok().filter(|_| untouched)
+        let settled = self.plan.settled.get(&self.key);
+        let untouched = settled.is_none_or(|x| x.outcome == SettledAs::RolledBack);
+        self.version(now).ok().filter(|_| self.is_changed() && untouched)
     }
 
     /// The stack, for the poll of its region. Nothing but the way of bootstrapping leads there yet.

@@ -8,7 +8,10 @@ use kube::ResourceExt;
 use super::{Snapshot, environment::ceiling, snapshot::wanted};
 use crate::{
     account::Accounts,
-    api::{Action, BootstrapMode, DecisionSource, Freeze, GATE_PREFIX, IdentityNeeded, Operation, Reason},
+    api::{
+        Action, AwsAccount, BootstrapMode, DecisionSource, Freeze, GATE_PREFIX, IdentityNeeded, Operation,
+        Reason,
+    },
     effect::LiveGate,
     freeze::{Held, Touched, held, held_afterwards},
     gate::{InForceState, PlanView, Tally, approval_value, in_force_for, tally},
@@ -184,8 +187,10 @@ fn stops(
     }
     let there = Accounts::new(live.accounts.iter().cloned().map(Arc::new).collect());
     let selected = there.selected(&bootstrap.spec.accounts);
-    let Some(account) = selected.iter().find(|a| a.spec.account_id == env.account) else {
-        return Some(format!("the Bootstrap does not select account {} any more", env.account));
+    let is_there =
+        |a: &&&AwsAccount| a.spec.account_id == env.account && a.spec.regions.contains(&env.region);
+    let Some(account) = selected.iter().find(is_there) else {
+        return Some(format!("the Bootstrap does not select {env} any more"));
     };
     if let Some(twin) = there.twin(account) {
         return Some(format!(
@@ -206,7 +211,8 @@ fn stops(
         return Some(format!("the gate asks for {} now", count.missing()));
     }
     let the_same = live.policies.is_some() && live.policies == s.enforcement.fingerprint;
-    if plan.settled.is_empty() && gate.rests_on_policies(&count) && !the_same {
+    let has_begun = plan.settled.keys().any(|key| plan.covers(&key.env));
+    if !has_begun && gate.rests_on_policies(&count) && !the_same {
         return Some(
             "the admission policies that prove who decided are not those any more that did".to_owned(),
         );

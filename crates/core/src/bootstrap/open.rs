@@ -28,18 +28,21 @@ pub(super) fn open(s: &Snapshot<'_>, wanted: &BootstrapProposal, now: Timestamp)
         Ok(told) => told,
         Err(need) => return fold(vec![need], Reason::Planning, "looking at what the toolkit stacks hold"),
     };
-    let changed: &[Env] = told.as_ref().map_or(&[], |t| &t.change.environments);
+    let (changed, made_anew): (&[Env], &[Env]) =
+        told.as_ref().map_or((&[], &[]), |t| (&t.change.environments, &t.change.made_anew));
     let last = s.carried_out_last();
     // Again the one that was carried out last, where it tells of all that is to be changed; what somebody has deleted is told anew.
     let back = last.filter(|p| p.proposal().bootstrap.as_ref() == Some(wanted));
-    let back = back.filter(|p| s.lost().is_empty() && changed.iter().all(|env| p.covers(env)));
+    let back = back.filter(|p| made_anew.is_empty() && changed.iter().all(|env| p.changes(env)));
     let executed_last = last.and_then(|p| match p.id() {
         ChangeId::Bootstrap(id) => Some(id),
         ChangeId::Stage(_) => None,
     });
     let stack_name = wanted.toolkit_stack_name.as_str();
     let BootstrapProposal { template, parameters, .. } = wanted;
-    let id = ChangeId::Bootstrap(b1(&s.uid, executed_last, stack_name, template, parameters, changed.iter()));
+    let (changed, made_anew) = (changed.iter(), made_anew.iter());
+    let id = b1(&s.uid, executed_last, stack_name, template, parameters, changed, made_anew);
+    let id = ChangeId::Bootstrap(id);
     match back.or_else(|| s.plans.iter().find(|p| *p.id() == id).map(|p| &**p)) {
         Some(plan) => open_again(s, plan, now),
         None => open_new(s, wanted, id, told, now),

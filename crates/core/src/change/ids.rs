@@ -189,7 +189,8 @@ pub fn c1(stage: &Uid, a1: &ReleaseId, leaves: &BTreeMap<StackKey, Digest>) -> S
     StageChangeId::from_digest(&c.digest())
 }
 
-/// b1: one change of a Bootstrap. Environments are a part of it where their stacks are changed; those where one is made enter by claims.
+/// b1: one change of a Bootstrap. Environments are a part of it where their stacks are changed, and where one that somebody has deleted
+/// is made anew; those where one is made for the first time enter by claims.
 #[must_use]
 pub fn b1<'a>(
     bootstrap: &Uid,
@@ -198,16 +199,18 @@ pub fn b1<'a>(
     template: &Digest,
     parameters: &BTreeMap<String, String>,
     changed: impl ExactSizeIterator<Item = &'a Env>,
+    made_anew: impl ExactSizeIterator<Item = &'a Env>,
 ) -> BootstrapChangeId {
-    let c = Canonical::new("stackgate b1 v2")
+    let env =
+        |c: Canonical, env: &Env| c.text("account", env.account.as_str()).text("region", env.region.as_str());
+    let c = Canonical::new("stackgate b1 v3")
         .text("bootstrap", bootstrap.as_str())
         .maybe("executedLast", executed_last.map(BootstrapChangeId::as_str))
         .text("stackName", stack_name)
         .bytes("template", template.bytes())
         .list("parameters", parameters.iter(), |c, (k, v)| c.text("name", k).text("value", v))
-        .list("changed", changed, |c, env| {
-            c.text("account", env.account.as_str()).text("region", env.region.as_str())
-        });
+        .list("changed", changed, env)
+        .list("madeAnew", made_anew, env);
     BootstrapChangeId::from_digest(&c.digest())
 }
 

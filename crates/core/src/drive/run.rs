@@ -15,6 +15,8 @@ use crate::{
 
 /// How old a row of a running stack may get before the stack is looked at by name.
 const ROW_OVERDUE: SignedDuration = SignedDuration::from_secs(10);
+/// How old a look at a change set may be that is not to be executed now.
+const HELD_FRESH: SignedDuration = SignedDuration::from_secs(30);
 /// How long a stack may look as if an accepted execution had not begun, before the change set is asked.
 const START_OVERDUE: SignedDuration = SignedDuration::from_secs(30);
 /// How long nothing is concluded from not seeing it: nobody says how old an answer of AWS may be.
@@ -66,13 +68,13 @@ impl Running<'_> {
         if let Some(since) = self.facts.executed.get(&self.claim.change_set_arn) {
             return self.follow(*since, now);
         }
+        // Where nothing begins, many are looked at in turn: the first is not to be looked at again before the last.
+        let fresh = if may_start { CONFIRM_WITHIN } else { HELD_FRESH };
         match self.facts.change_sets.get(&(self.key.clone(), self.set())) {
-            Some(Looked { seen: Seen::Present(row, at), .. })
-                if now.duration_since(*at) <= CONFIRM_WITHIN =>
-            {
+            Some(Looked { seen: Seen::Present(row, at), .. }) if now.duration_since(*at) <= fresh => {
                 self.after_look(row, *at, may_start, gate, now)
             }
-            Some(Looked { seen: Seen::Absent(at), .. }) if now.duration_since(*at) <= CONFIRM_WITHIN => {
+            Some(Looked { seen: Seen::Absent(at), .. }) if now.duration_since(*at) <= fresh => {
                 // Where something stands against it, we have deleted it for that.
                 let why = if may_start { gate() } else { Ok(None) };
                 let gone = || format!("the change set of stack {} is gone", self.key);

@@ -80,7 +80,13 @@ impl Ledger {
     /// Whether the list can take them.
     #[must_use]
     pub fn fits(&self) -> bool {
-        self.next + self.entries.len() <= MAX_ENTRIES
+        self.leaves(0)
+    }
+
+    /// Whether the list can take them, and so many more after them.
+    #[must_use]
+    pub fn leaves(&self, more: usize) -> bool {
+        self.next.saturating_add(self.entries.len()).saturating_add(more) <= MAX_ENTRIES
     }
 
     /// Adds entries that continue it.

@@ -389,9 +389,13 @@ impl PlanView {
         self.proposal().stacks.iter().any(|s| s.plan == PlannedAs::Removed)
     }
 
-    /// The stacks that failed.
+    /// The stacks that failed. A toolkit stack that is made is tried again, and holds up no other.
     pub fn failed(&self) -> impl Iterator<Item = &Settled> {
-        self.settled.values().filter(|s| s.outcome != SettledAs::Succeeded)
+        let counts = |x: &Settled| match self.proposal().kind {
+            ProposalKind::Stage => true,
+            ProposalKind::Bootstrap => self.owned.iter().any(|o| owned_key(o) == x.key()),
+        };
+        self.settled.values().filter(move |x| x.outcome != SettledAs::Succeeded && counts(x))
     }
 
     /// The stacks that are ours now: what was carried forward, the claims since, and how they came out.

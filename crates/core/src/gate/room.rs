@@ -21,7 +21,7 @@ const MAX_IDLE: usize = 32;
 pub enum Full {
     /// Nobody's is any more.
     #[error(
-        "the ledger takes no more of these: what is left is kept for rejects and revokes; make a new release"
+        "the ledger takes no more of these: what is left is kept for rejects and revokes; another change has a plan of its own"
     )]
     Ledger,
     /// This person's is not any more.

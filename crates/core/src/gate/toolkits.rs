@@ -1,27 +1,43 @@
 //! What a plan that changes toolkit stacks tells, and how far it has come: it goes out stack by stack, for weeks where waves soak.
 
+use jiff::Timestamp;
+
 use super::{PlanView, owned_key};
 use crate::{
-    api::OwnedStack,
     change::StackInput,
     words::{Env, StackKey},
 };
 
 impl PlanView {
-    /// Whether it tells of a change of the toolkit stack there: it changes no other one.
+    /// Whether it tells that the toolkit stack there, which holds something else, is changed: it changes no other one.
     #[must_use]
-    pub fn covers(&self, env: &Env) -> bool {
+    pub fn changes(&self, env: &Env) -> bool {
         self.proposal().changed.as_ref().is_some_and(|c| c.environments.contains(env))
     }
 
-    /// Whether a stack of ours was there when the plan was made.
+    /// Whether it tells that the toolkit stack there, which somebody has deleted, is made anew.
     #[must_use]
-    pub fn was_there(&self, stack: &StackKey) -> bool {
-        let first = self.plan.spec.ledger.iter().find_map(|e| e.opened.as_ref());
-        first.is_some_and(|o| o.owned.iter().any(|o| owned_key(o) == *stack))
+    pub fn makes_anew(&self, env: &Env) -> bool {
+        self.proposal().changed.as_ref().is_some_and(|c| c.made_anew.contains(env))
     }
 
-    /// Whether it was claimed, and its changes of toolkit stacks are not all done.
+    /// Whether people were asked about what becomes of the toolkit stack there.
+    #[must_use]
+    pub fn covers(&self, env: &Env) -> bool {
+        self.changes(env) || self.makes_anew(env)
+    }
+
+    /// How often the stack was claimed since the plan was opened last, and when last; `None`: never.
+    #[must_use]
+    pub fn tries(&self, stack: &StackKey) -> Option<(u32, Timestamp)> {
+        let since = self.plan.spec.ledger.iter().rev().take_while(|e| e.opened.is_none());
+        let claims = since.filter(|e| e.claimed.iter().flat_map(|c| &c.stacks).any(|c| c.key() == *stack));
+        claims.fold(None, |found, e| {
+            Some(found.map_or((1, e.time.0), |(n, last): (u32, _)| (n.saturating_add(1), last)))
+        })
+    }
+
+    /// Whether it was claimed, and what it tells of toolkit stacks is not all done.
     #[must_use]
     pub fn is_going_out(&self) -> bool {
         self.proposal().changed.is_some()
@@ -30,16 +46,21 @@ impl PlanView {
             && (!self.says_all_is_done() || self.is_rolling_out())
     }
 
-    /// Whether it changes toolkit stacks, and has not come to all of them yet: a wave soaks.
+    /// Whether the approvals of people are used up by it, or what it tells of has begun, and it has not come to all of that yet: a wave
+    /// soaks, or an account is not selected.
     pub(crate) fn is_rolling_out(&self) -> bool {
-        let Some(content) = &self.proposal().bootstrap else { return false };
-        let holds_it = |o: &OwnedStack| {
-            o.input.is_some_and(|i| i == StackInput::of_toolkit(&owned_key(o), content).digest())
+        let (Some(content), Some(changed)) = (&self.proposal().bootstrap, &self.proposal().changed) else {
+            return false;
         };
-        let is_open = |o: &OwnedStack| {
-            let key = owned_key(o);
-            self.covers(&key.env) && !self.settled.contains_key(&key) && !holds_it(o)
+        let holds_it = |key: &StackKey| {
+            let owned = self.owned.iter().find(|o| owned_key(o) == *key);
+            owned.is_some_and(|o| o.input == Some(StackInput::of_toolkit(key, content).digest()))
         };
-        self.claims.keys().any(|key| self.covers(&key.env)) && self.owned.iter().any(is_open)
+        let is_open = |env: &Env| {
+            let key = StackKey { env: env.clone(), name: content.toolkit_stack_name.clone() };
+            !self.settled.contains_key(&key) && !holds_it(&key)
+        };
+        let has_begun = self.claimed_with.is_some() || self.claims.keys().any(|key| self.covers(&key.env));
+        has_begun && changed.environments.iter().chain(&changed.made_anew).any(is_open)
     }
 }

@@ -10,7 +10,7 @@ use crate::{
     account::Accounts,
     api::{
         Action, BootstrapMode, ChangePlan, ChangePlanStatus, CloseReason, ConditionType, Conditions,
-        DecisionSource, GATE_PREFIX, ProposalKind, Reason, whole_seconds,
+        DecisionSource, GATE_PREFIX, Identity, ProposalKind, Reason, whole_seconds,
     },
     cluster::ClusterView,
     freeze::{Held, Touched, held, held_afterwards},
@@ -122,7 +122,8 @@ pub fn status(
         approvals: tally
             .as_ref()
             // Nobody was asked where a rule let it through, or where there was nothing to run.
-            .filter(|t| t.by_rule.is_none() && (view.is_claimed() || !view.is_complete()))
+            .filter(|t| t.by_rule.is_none() && !was_let_through_by_rule(&view))
+            .filter(|_| view.is_claimed() || !view.is_complete())
             // Its gate may be another one by now.
             .map(|t| format!("{}/{}", t.had(), view.claimed_with.unwrap_or(t.needed))),
         needs: tally.as_ref().filter(|_| waits).map(Tally::missing).filter(|m| !m.is_empty()),
@@ -149,6 +150,13 @@ pub fn status(
     let ahead = expires.filter(|at| *at > now);
     let changes = gated.filter(|_| waits).and_then(|g| g.thaws).into_iter().chain(ahead).min();
     Some((status, changes))
+}
+
+/// Whether a rule has let it through when it was claimed, whatever its gate wants today.
+fn was_let_through_by_rule(view: &PlanView) -> bool {
+    view.is_claimed()
+        && view.claimed_with.is_none()
+        && view.decisions.iter().any(|d| d.decided.identity == Identity::System)
 }
 
 /// Reports of checks that the Stage does not have.
@@ -222,7 +230,7 @@ fn before_the_gate<'a>(
     }
     if view.is_full(Action::Approve) {
         let what = format!(
-            "needs {}, and its ledger takes no more approvals: make a new release, or reject it",
+            "needs {}, and its ledger takes no more approvals: reject it, and make another change",
             tally.missing()
         );
         return ("AwaitingApproval", list.with(ConditionType::Waiting, true, Reason::LedgerFull, what));

@@ -10,7 +10,7 @@ use stackgate_core::{
         release_id, taken_over, unchanged_leaf,
     },
     stack::{Change, ChangeSetRow, ChangeSetStatus, ExecutionStatus, SetContent, ValueSource},
-    words::{Digest, Env, StackKey},
+    words::{Digest, Env, StackKey, Uid},
 };
 
 use super::sample::{baseline, change, content, detail, digest, hmac, input, key, set, uid, word};
@@ -298,27 +298,27 @@ fn a_difference_of_templates_changes_the_leaf_of_a_deferred_stack() {
 fn a_bootstrap_and_a_change_set_are_named_by_all_that_makes_them() {
     let parameters = BTreeMap::from([("Qualifier".to_owned(), "acme".to_owned())]);
     let envs = ["aws://111111111111/eu-west-1", "aws://222222222222/eu-west-1"].map(word::<Env>);
-    let first = b1(&uid(), None, "CDKToolkit", &digest("t"), &parameters, envs[..1].iter());
-    let uid2 = word("1f8fad5b-d9cb-469f-a165-70867728950e");
+    let of = |owner, last, name, template, parameters: &BTreeMap<String, String>, changed: &[Env]| {
+        b1(&owner, last, name, &digest(template), parameters, changed.iter(), [].iter())
+    };
+    let (one, all) = (&envs[..1], &envs[..]);
+    let first = of(uid(), None, "CDKToolkit", "t", &parameters, one);
+    let made_anew = |changed: &[Env], made_anew: &[Env]| {
+        b1(&uid(), None, "CDKToolkit", &digest("t"), &parameters, changed.iter(), made_anew.iter())
+    };
+    let uid2: Uid = word("1f8fad5b-d9cb-469f-a165-70867728950e");
     let more = BTreeMap::from([("Qualifier".to_owned(), "acm".to_owned())]);
     all_differ(vec![
-        ("owner".to_owned(), b1(&uid2, None, "CDKToolkit", &digest("t"), &parameters, envs[..1].iter())),
-        (
-            "before".to_owned(),
-            b1(&uid(), Some(&first), "CDKToolkit", &digest("t"), &parameters, envs[..1].iter()),
-        ),
-        ("name".to_owned(), b1(&uid(), None, "CDKToolkit-a", &digest("t"), &parameters, envs[..1].iter())),
-        ("template".to_owned(), b1(&uid(), None, "CDKToolkit", &digest("u"), &parameters, envs[..1].iter())),
-        ("parameter".to_owned(), b1(&uid(), None, "CDKToolkit", &digest("t"), &more, envs[..1].iter())),
-        (
-            "one more environment".to_owned(),
-            b1(&uid(), None, "CDKToolkit", &digest("t"), &parameters, envs.iter()),
-        ),
-        (
-            "another environment".to_owned(),
-            b1(&uid(), None, "CDKToolkit", &digest("t"), &parameters, envs[1..].iter()),
-        ),
-        ("none".to_owned(), b1(&uid(), None, "CDKToolkit", &digest("t"), &parameters, [].iter())),
+        ("owner".to_owned(), of(uid2.clone(), None, "CDKToolkit", "t", &parameters, one)),
+        ("before".to_owned(), of(uid(), Some(&first), "CDKToolkit", "t", &parameters, one)),
+        ("name".to_owned(), of(uid(), None, "CDKToolkit-a", "t", &parameters, one)),
+        ("template".to_owned(), of(uid(), None, "CDKToolkit", "u", &parameters, one)),
+        ("parameter".to_owned(), of(uid(), None, "CDKToolkit", "t", &more, one)),
+        ("one more environment".to_owned(), of(uid(), None, "CDKToolkit", "t", &parameters, all)),
+        ("another environment".to_owned(), of(uid(), None, "CDKToolkit", "t", &parameters, &envs[1..])),
+        ("none".to_owned(), of(uid(), None, "CDKToolkit", "t", &parameters, &[])),
+        ("made anew, and not changed".to_owned(), made_anew(&[], one)),
+        ("one more, which is made anew".to_owned(), made_anew(one, &envs[1..])),
         ("the sample".to_owned(), first),
     ]);
     let mut names = vec![

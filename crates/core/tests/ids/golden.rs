@@ -80,11 +80,14 @@ fn c1_of_two_stacks() {
 #[test]
 fn b1_first_and_next() {
     let parameters = BTreeMap::from([("Qualifier".to_owned(), "acme".to_owned())]);
-    let first = b1(&uid(), None, "CDKToolkit-acme", &digest("template"), &parameters, [].iter());
-    is(&first, "b1-0684c9dd535bf6d571608c5e817fdb49513c18a1");
+    let first = b1(&uid(), None, "CDKToolkit-acme", &digest("template"), &parameters, [].iter(), [].iter());
+    is(&first, "b1-51be9474a3a6e25b5eae3ac5ab2e7c6bf2843d8e");
+    let (changed, made_anew) =
+        ([key("A").env], [word::<stackgate_core::words::Env>("aws://222222222222/eu-west-1")]);
+    let (changed, made_anew) = (changed.iter(), made_anew.iter());
     let next =
-        b1(&uid(), Some(&first), "CDKToolkit-acme", &digest("template"), &parameters, [key("A").env].iter());
-    is(&next, "b1-c4bd11e4105daa5733785d46ff0cea781756f5be");
+        b1(&uid(), Some(&first), "CDKToolkit-acme", &digest("template"), &parameters, changed, made_anew);
+    is(&next, "b1-a267f8d4340dad5cbd45e1e7d77b379432b18f94");
 }
 
 #[test]

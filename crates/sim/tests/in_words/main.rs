@@ -8,6 +8,7 @@
 )]
 
 mod adoption;
+mod again;
 mod deleted;
 mod drift;
 mod images;

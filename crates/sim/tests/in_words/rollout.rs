@@ -31,7 +31,7 @@ fn change_account(run: &mut Run, name: &str, change: impl FnOnce(&mut AwsAccount
     }
 }
 
-fn select(run: &mut Run, names: &[&str]) {
+pub(super) fn select(run: &mut Run, names: &[&str]) {
     change(run, |b| b.spec.accounts.names = Some(names.iter().map(|n| (*n).to_owned()).collect()));
 }
 
@@ -41,7 +41,7 @@ fn executable(run: &mut Run) -> usize {
 }
 
 /// The first of two waves has had an approved change, and soaks.
-fn midway() -> Run {
+pub(super) fn midway() -> Run {
     let mut run = bootstrapped();
     waves(&mut run);
     trust_approved(&mut run, &["222222222222"]);
@@ -50,7 +50,7 @@ fn midway() -> Run {
 }
 
 /// Until the claims of all three stacks stand in the ledger.
-fn until_all_are_claimed(run: &mut Run) {
+pub(super) fn until_all_are_claimed(run: &mut Run) {
     while newest(run).claims.len() < 3 {
         run.alone(a_moment()).unwrap();
     }
@@ -342,7 +342,7 @@ fn who_takes_an_approval_back_midway_stops_what_has_not_begun() {
     assert!(told.contains("the revoke of alice stands on the plan"), "{told}");
 }
 
-fn freeze(run: &mut Run) -> ObjectKey {
+pub(super) fn freeze(run: &mut Run) -> ObjectKey {
     let spec = serde_json::from_value(serde_json::json!({ "reason": "stocktaking" })).unwrap();
     let mut freeze = stackgate_core::api::Freeze::new("stop", spec);
     freeze.metadata.uid = Some("freeze-stop".to_owned());

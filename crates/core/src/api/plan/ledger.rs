@@ -43,16 +43,16 @@ pub struct LedgerEntry {
     pub seal: Option<Digest>,
 }
 
-/// The plan is the newest of its Stage from here on.
+/// The plan is the newest of its Stage or Bootstrap from here on.
 #[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq)]
 #[serde(rename_all = "camelCase")]
 pub struct Opened {
-    /// Counts the openings of all plans of the Stage: the highest is the newest.
+    /// Counts the openings of all plans of the Stage or Bootstrap: the highest is the newest.
     pub order: u64,
     /// The release that it is opened for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub release: Option<ReleaseRef>,
-    /// The last request to plan anew that this answers (annotation `stackgate.dev/requestedAt` of the Stage).
+    /// The last request to plan anew that this answers (annotation `stackgate.dev/requestedAt` of the Stage or Bootstrap).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 256))]
     pub request: Option<String>,
@@ -115,7 +115,7 @@ pub enum Action {
     Approve,
     /// Never let it run.
     Reject,
-    /// Take back an own approval, before the plan is claimed.
+    /// Take back an own approval: before the plan is claimed, or while a change of toolkit stacks goes out.
     Revoke,
     /// Plan anew what was rolled back, and let the approvals count if nothing else has changed.
     Retry,

@@ -164,10 +164,14 @@ pub struct BootstrapProposal {
 pub struct ToolkitChange {
     /// What was put into them last.
     pub before: BootstrapProposal,
-    /// Where stacks are changed, or made anew that somebody has deleted, in order. No other one is changed by this plan.
+    /// Where stacks are changed, in order. No other one is changed by this plan.
     #[serde(default, skip_serializing_if = "Vec::is_empty", with = "environments")]
     #[schemars(with = "Vec<String>", length(max = 256), inner(length(max = 64)))]
     pub environments: Vec<Env>,
+    /// Where stacks are made anew that somebody has deleted, in order. No other one is by this plan.
+    #[serde(default, skip_serializing_if = "Vec::is_empty", with = "environments")]
+    #[schemars(with = "Vec<String>", length(max = 256), inner(length(max = 64)))]
+    pub made_anew: Vec<Env>,
     /// What differs between the two, a line each.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 400), inner(length(max = 2200)))]
