@@ -44,6 +44,14 @@ impl Desk {
     /// # Errors
     /// When there is none, or it cannot be read.
     pub async fn look(&self, named: Named<'_>) -> Result<Sight, Fail> {
+        let named = match named {
+            // A Stage that has the name of a plan is none that anybody means: what is printed and pasted is the plan's.
+            Named::Either(name) if is_plan_name(name) => {
+                let plan = self.session.plan(self.session.namespace(), name).await?;
+                plan.map_or(named, |_| Named::Plan(name))
+            }
+            Named::Either(_) | Named::Stage(_) | Named::Plan(_) => named,
+        };
         let stage = match named {
             Named::Stage(name) | Named::Either(name) => {
                 self.session.stage(self.session.namespace(), name).await?
@@ -240,6 +248,12 @@ fn gate_of(stage: &Stage, accounts: Option<&Accounts>) -> Option<(InForce, GateF
         Some(accounts) => Some((in_force(stage, accounts.named(&stage.spec.accounts)), GateFrom::Objects)),
         None => from_status(stage).map(|gate| (gate, GateFrom::Status)),
     }
+}
+
+/// Whether it ends as the names of plans do: in the digits of their id.
+fn is_plan_name(name: &str) -> bool {
+    let is_hex = |c: char| c.is_ascii_digit() || ('a'..='f').contains(&c);
+    name.rsplit_once('-').is_some_and(|(_, digits)| digits.len() == 40 && digits.chars().all(is_hex))
 }
 
 /// Why a Stage has no plan: its own message tells.

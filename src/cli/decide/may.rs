@@ -38,6 +38,8 @@ pub(super) fn may(desk: &Desk, action: Action, sight: &Sight, by: &str) -> Resul
             true => Ok(()),
             false => no("carries no approval of yours", ", so there is nothing to take back"),
         },
+        // It may keep approvals of releases that have no plan yet: those are taken back, too.
+        (Action::Revoke, _) if keeps_beforehand(&sight.view, by) => Ok(()),
         (Action::Reject, state) if state.is_open() => Ok(()),
         // What has not started stays so.
         (Action::Reject, State::Executing | State::Failing) => Ok(()),
@@ -77,9 +79,12 @@ pub(super) fn may(desk: &Desk, action: Action, sight: &Sight, by: &str) -> Resul
             let and = if is_pinned { format!(", and take the pin away: {unpin}") } else { String::new() };
             no(&format!("is {}", report.message), &format!(": a reject is final, so make a new release{and}"))
         }
-        (_, State::Failed) => {
-            no("was tried and failed", &format!(": {}", ours(&["retry", report.name.as_str()])))
-        }
+        (_, State::Failed) => match &sight.newer {
+            Some(newer) => {
+                no("was tried and failed", &format!(": read the newer one: {}", ours(&["plan", newer])))
+            }
+            None => no("was tried and failed", &format!(": {}", ours(&["retry", report.name.as_str()]))),
+        },
         (_, State::Expired) => {
             let next = report.next.first().map(|n| format!("; plan it again: {}", n.command));
             no("has expired", &next.unwrap_or_default())
@@ -95,6 +100,11 @@ pub(super) fn may(desk: &Desk, action: Action, sight: &Sight, by: &str) -> Resul
             | State::Pending,
         ) => no(&format!("cannot be decided on by {}", action.as_str()), ""),
     }
+}
+
+/// Whether the plan's ledger keeps an approval of this person for a release that has no plan yet.
+fn keeps_beforehand(view: &PlanView, by: &str) -> bool {
+    view.beforehand.iter().any(|r| r.decided.by == by)
 }
 
 /// Whether this person has let it run, recorded or not yet.

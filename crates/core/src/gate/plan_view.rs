@@ -82,8 +82,12 @@ pub struct PlanView {
     pub beforehand: Vec<Recorded>,
     /// What checks have reported since the last claim, the newest of each, and when.
     pub checks: BTreeMap<String, (Checked, Timestamp)>,
+    /// Who has ever taken something back here, and when last.
+    pub revoked: BTreeMap<String, Timestamp>,
     /// Whether it was claimed; where all that changes is deferred, the claim names no stack yet.
     pub claimed: bool,
+    /// The place of the entry that claimed it first since it was opened.
+    pub claimed_place: u32,
     /// The stacks that may run.
     pub claims: BTreeMap<StackKey, ClaimedStack>,
     /// When it was claimed first since then, cut to whole seconds; the gate was open at that time.
@@ -131,7 +135,9 @@ impl PlanView {
             decisions: Vec::new(),
             beforehand: Vec::new(),
             checks: BTreeMap::new(),
+            revoked: BTreeMap::new(),
             claimed: false,
+            claimed_place: 0,
             claims: BTreeMap::new(),
             claimed_time: first.time.0,
             claimed_with: None,
@@ -177,6 +183,10 @@ impl PlanView {
                 decided: decided.clone(),
                 place,
             };
+            if decided.action == Action::Revoke {
+                let last = self.revoked.entry(decided.by.clone()).or_insert(recorded.since);
+                *last = recorded.since.max(*last);
+            }
             match &decided.under {
                 Some(DecisionId::Release(a1)) if self.proposal().a1.as_ref() != Some(a1) => {
                     self.beforehand.push(recorded);
@@ -191,6 +201,7 @@ impl PlanView {
             if !self.claimed {
                 self.checks.clear();
                 self.claimed_time = entry.time.0;
+                self.claimed_place = place;
                 self.claimed_with = *approvals;
             }
             self.claimed = true;
@@ -302,6 +313,16 @@ impl PlanView {
     pub fn has_used_up(&self, decision: &Decided) -> bool {
         let mut after = self.plan.spec.ledger.iter().skip_while(|e| !is_the_same(e, decision));
         after.any(|e| e.claimed.is_some())
+    }
+
+    /// Whether a decision came too late for what runs, or has run: that rests on what it was claimed with. A change of toolkit stacks goes
+    /// out stack by stack, and asks again before each.
+    #[must_use]
+    pub fn is_too_late(&self, recorded: &Recorded) -> bool {
+        self.proposal().kind == ProposalKind::Stage
+            && self.claimed
+            && self.closed.is_none()
+            && recorded.place > self.claimed_place
     }
 
     /// Whether its author has taken this decision back on this plan.

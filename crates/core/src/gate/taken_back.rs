@@ -1,5 +1,7 @@
 //! What a reject takes back beyond its own plan: approvals of the release, whatever its change turns out to be; those of that very
 //! change that went over to another plan; and the leave that a rule gives. Otherwise it would run by itself as soon as it is planned anew.
+//! And what a revoke does: on whichever plan of the object it stands, all that its author has approved before and that is kept or carried
+//! over for another plan.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -71,6 +73,33 @@ impl Rejected {
     }
 }
 
+/// Leaves out of the plans of one object what its author has revoked since on another plan. Times of a ledger have whole seconds: what
+/// came in the same one does not count. What was claimed meanwhile runs with what it had.
+pub(crate) fn take_back_revoked(plans: &mut [Arc<PlanView>]) {
+    let mut revoked: BTreeMap<String, Timestamp> = BTreeMap::new();
+    for (by, at) in plans.iter().flat_map(|p| &p.revoked) {
+        let last = revoked.entry(by.clone()).or_insert(*at);
+        *last = (*at).max(*last);
+    }
+    let took = |r: &Recorded| {
+        r.decided.action == Action::Approve
+            && r.decided.under.is_some()
+            && revoked.get(&r.decided.by).is_some_and(|last| r.since <= *last)
+    };
+    for plan in plans {
+        leave_out(plan, &took);
+    }
+}
+
+fn leave_out(plan: &mut Arc<PlanView>, took: &impl Fn(&Recorded) -> bool) {
+    if !plan.is_claimed() && plan.decisions.iter().any(took) {
+        Arc::make_mut(plan).decisions.retain(|r| !took(r));
+    }
+    if plan.beforehand.iter().any(took) {
+        Arc::make_mut(plan).beforehand.retain(|r| !took(r));
+    }
+}
+
 /// Leaves out of the plans of one object what was approved before it was rejected, whoever rejected it, and marks those that no rule
 /// lets run any more. What was claimed meanwhile runs with what it had.
 pub(crate) fn take_back_rejected(plans: &mut [Arc<PlanView>]) {
@@ -94,18 +123,12 @@ pub(crate) fn take_back_rejected(plans: &mut [Arc<PlanView>]) {
             Arc::make_mut(plan).release_rejected = true;
         }
         let as_it_was = Arc::clone(plan);
-        let took = |r: &Recorded| rejected.takes_back(&as_it_was, r);
-        if !plan.is_claimed() && plan.decisions.iter().any(took) {
-            Arc::make_mut(plan).decisions.retain(|r| !took(r));
-        }
-        if plan.beforehand.iter().any(took) {
-            Arc::make_mut(plan).beforehand.retain(|r| !took(r));
-        }
+        leave_out(plan, &|r: &Recorded| rejected.takes_back(&as_it_was, r));
     }
 }
 
 impl PlanView {
-    /// The places of the approvals that rejects have taken back, of all that the plan itself says.
+    /// The places of the approvals that rejects, and revokes on other plans, have taken back, of all that the plan itself says.
     #[must_use]
     pub fn taken_back_from(&self, whole: &Self) -> Vec<u32> {
         let stands = |r: &&Recorded| self.decisions.iter().any(|d| d.place == r.place);

@@ -127,6 +127,7 @@ impl<'a> Count<'a> {
         for recorded in &self.plan.decisions {
             match recorded.decided.action {
                 // Stops count whoever signed them: they fail safe.
+                Action::Revoke if self.plan.is_too_late(recorded) => {}
                 Action::Revoke => {
                     newest.remove(recorded.decided.by.as_str());
                 }
@@ -214,6 +215,7 @@ impl<'a> Count<'a> {
                 later.place > r.place
                     && later.decided.action == Action::Revoke
                     && later.decided.by == r.decided.by
+                    && !plan.is_too_late(later)
             });
             person && !revoked && self.is_fresh(r, self.gate.approval_ttl.value)
         })

@@ -203,8 +203,7 @@ pub(crate) fn late_stops<'a>(o: &Owner<'a>, now: Timestamp) -> Option<(&'a PlanV
         let uid = plan.plan.uid().unwrap_or_default();
         let mut new: Vec<Decided> = Vec::new();
         for (key, value, decision) in &marks.decisions {
-            let takes_back = decision.action == Action::Revoke && !plan.is_complete();
-            if decision.action != Action::Reject && !takes_back {
+            if !matches!(decision.action, Action::Reject | Action::Revoke) {
                 continue;
             }
             let identity = o.enforcement.identity(&decision.by, &uid, key, value);
@@ -247,10 +246,9 @@ fn says_something_now(o: &Owner<'_>, plan: &PlanView, decision: &Decision, now: 
     let goes_out = plan.is_going_out();
     let open = !plan.is_over() && !plan.is_claimed();
     match decision.action {
-        // Whatever has become of the plan: its release, or this very change, may come back. And until they are recorded, the
-        // admission policies keep rejects on the plan.
-        Action::Reject => true,
-        Action::Revoke => plan.closed.is_some() || open || goes_out,
+        // Whatever has become of the plan: its release, or this very change, may come back, and it may keep approvals of another
+        // one. And until they are recorded, the admission policies keep both on the plan.
+        Action::Reject | Action::Revoke => true,
         Action::Retry => failed && is_told_apart(o),
         Action::Approve | Action::Override => {
             let counts = open || (goes_out && decision.action == Action::Override);

@@ -8,7 +8,7 @@ use kube::ResourceExt;
 use stackgate_core::{
     api::{
         Action, ChangePlan, CloseReason, Identity, IdentityNeeded, LedgerEntry, Operation, PlannedAs,
-        ProposalKind, ProposedStack, RequireApproval, RiskClass,
+        Proposal, ProposalKind, ProposedStack, RequireApproval, RiskClass,
     },
     cluster::ClusterView,
     words::{AccountId, ChangeSetArn, StackKey},
@@ -117,6 +117,20 @@ fn since_opened(plan: &ChangePlan, end: usize) -> &[LedgerEntry] {
 
 fn is_claimed(plan: &ChangePlan, end: usize) -> bool {
     since_opened(plan, end).iter().any(|e| e.claimed.is_some())
+}
+
+/// Whether somebody has revoked on any plan of the object since they gave an approval that is kept or carried over for another one, and
+/// a ledger says so.
+fn has_revoked_since(world: &World, proposal: &Proposal, by: &str, given: Option<Timestamp>) -> bool {
+    let of_the_same = |on: &ObjectKey| match on {
+        ObjectKey::Plan(name) => {
+            world.cluster.plan(name).is_some_and(|p| p.spec.proposal.uid == proposal.uid)
+        }
+        _ => false,
+    };
+    let revokes = world.said.iter().filter(|s| s.word == Word::Decides(Action::Revoke) && s.by == by);
+    let revokes = revokes.filter(|s| of_the_same(&s.on));
+    revokes.filter_map(|s| s.recorded).any(|at| given.is_none_or(|given| given <= at))
 }
 
 /// Whether a plan has failed since it was opened last, and people who may have asked to try it again.
@@ -238,6 +252,10 @@ impl Claim {
             }
             let beforehand = a1.as_ref() == Some(&said.id);
             if beforehand && said.recorded <= last_reject(world, said.id.as_str()) {
+                continue;
+            }
+            let elsewhere = beforehand || said.id != id;
+            if elsewhere && has_revoked_since(world, proposal, &said.by, said.recorded) {
                 continue;
             }
             if spent.contains_key(&number) && !is_spent {

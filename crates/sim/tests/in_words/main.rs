@@ -15,6 +15,7 @@ mod images;
 mod observing;
 mod rejects;
 mod removal;
+mod revokes;
 mod rollout;
 mod story;
 mod toolkits;

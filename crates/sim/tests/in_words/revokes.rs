@@ -1,0 +1,142 @@
+//! What somebody takes back, wherever the plan stands on which they say so: it does not run.
+
+use std::sync::Arc;
+
+use jiff::SignedDuration;
+use stackgate_core::api::{Action, RiskClass};
+use stackgate_sim::{
+    bundle::RELEASES,
+    people::newest,
+    run::Run,
+    world::{
+        Object, ObjectKey,
+        said::{Note, Word, Writer},
+    },
+};
+
+use super::{rollout::freeze, story::*};
+
+const TEST: &str = "test";
+
+fn minutes(run: &mut Run, n: i64) {
+    run.alone(SignedDuration::from_mins(n)).unwrap();
+}
+
+fn on_stage(run: &mut Run, slot: &str, id: &str) {
+    let word = Word::Decides(Action::Approve);
+    let note = Note { word, slot, id, by: "alice", acks: &RiskClass::ALL, until: None };
+    assert!(run.world().write(Writer::Person("alice"), &ObjectKey::Stage(TEST.to_owned()), &note));
+}
+
+/// The first release is deployed in dev and test; the second waits in dev, and alice has approved it for test beforehand.
+fn approved_beforehand() -> Run {
+    let mut run = Run::new(&first_release_of_two());
+    for (place, slot) in [(0, "first"), (3, "second")] {
+        run.world().source.push(Arc::clone(&RELEASES[place]));
+        minutes(&mut run, 5);
+        let a1 = status_of(&mut run, TEST).coming.and_then(|c| c.a1).expect("an id").to_string();
+        on_stage(&mut run, slot, &a1);
+        if place == 0 {
+            let dev = newest(run.world(), DEV).expect("a plan");
+            approve(&mut run, &dev);
+        }
+        minutes(&mut run, 10);
+    }
+    run
+}
+
+fn first_release_of_two() -> stackgate_sim::run::Setting {
+    stackgate_sim::scenario::first_release(2)
+}
+
+fn dev_goes_on(run: &mut Run) {
+    let dev = newest(run.world(), DEV).expect("a plan");
+    sign_with(run, &dev, Action::Approve, "", &RiskClass::ALL);
+    minutes(run, 10);
+}
+
+#[test]
+fn an_approval_beforehand_runs_without_a_revoke() {
+    let mut run = approved_beforehand();
+    dev_goes_on(&mut run);
+    assert_eq!(status_of(&mut run, TEST).state.as_deref(), Some("UpToDate"));
+    assert_eq!(
+        newest(run.world(), TEST).expect("a plan").release.map(|r| r.digest),
+        Some(RELEASES[3].release())
+    );
+}
+
+/// The newest plan is carried out: that is where everybody would put it.
+#[test]
+fn an_approval_beforehand_is_taken_back_on_a_plan_that_is_carried_out() {
+    let mut run = approved_beforehand();
+    let kept = newest(run.world(), TEST).expect("a plan");
+    assert!(kept.is_complete() && kept.beforehand.len() == 1, "{:?}", kept.beforehand);
+    sign(&mut run, &kept, Action::Revoke, "");
+    minutes(&mut run, 5);
+    let kept = newest(run.world(), TEST).expect("a plan");
+    assert!(kept.decisions.iter().any(|r| r.decided.action == Action::Revoke), "it is recorded");
+    assert_eq!(kept.plan.status.as_ref().and_then(|s| s.approvals.clone()).as_deref(), Some("1/1"));
+    dev_goes_on(&mut run);
+    assert_eq!(status_of(&mut run, TEST).state.as_deref(), Some("AwaitingApproval"));
+    // Another word of hers counts again.
+    let plan = newest(run.world(), TEST).expect("a plan");
+    sign_with(&mut run, &plan, Action::Approve, "", &RiskClass::ALL);
+    minutes(&mut run, 5);
+    assert_eq!(status_of(&mut run, TEST).state.as_deref(), Some("UpToDate"));
+}
+
+/// The plan that keeps it has made way for a roll back, on which she takes it back.
+#[test]
+fn an_approval_beforehand_is_taken_back_on_another_plan_than_that_which_keeps_it() {
+    for restarts in [false, true] {
+        let mut run = approved_beforehand();
+        // A change of the Stage itself makes another plan the newest.
+        let key = ObjectKey::Stage(TEST.to_owned());
+        let change =
+            |run: &mut Run, value: Option<&str>| match run.world().cluster.objects.0.get(&key).cloned() {
+                Some(Object::Stage(mut stage)) => {
+                    let stage_now = Arc::make_mut(&mut stage);
+                    stage_now.spec.pin =
+                        value.map(|v| serde_json::from_value(serde_json::json!({ "digest": v })).unwrap());
+                    run.world().cluster.put(Object::Stage(stage));
+                }
+                other => panic!("{other:?}"),
+            };
+        let kept = newest(run.world(), TEST).expect("a plan");
+        let stack = kept.proposal().stacks.first().expect("a stack").key();
+        run.world().update_by_hand(&stack);
+        change(&mut run, Some(&RELEASES[0].release().to_string()));
+        minutes(&mut run, 15);
+        let other = newest(run.world(), TEST).expect("a plan");
+        assert_ne!(other.id(), kept.id(), "{:?}", status_of(&mut run, TEST));
+        sign(&mut run, &other, Action::Revoke, "");
+        minutes(&mut run, 5);
+        change(&mut run, None);
+        if restarts {
+            run.restart();
+        }
+        dev_goes_on(&mut run);
+        assert_eq!(status_of(&mut run, TEST).state.as_deref(), Some("AwaitingApproval"));
+    }
+}
+
+#[test]
+fn an_approval_that_a_retry_has_carried_over_is_taken_back_on_the_plan_that_failed() {
+    for revokes in [false, true] {
+        let (mut run, first) = rolled_back();
+        let frozen = freeze(&mut run);
+        sign(&mut run, &first, Action::Retry, "");
+        minutes(&mut run, 5);
+        let again = newest(run.world(), DEV).expect("a plan");
+        assert_ne!(again.id(), first.id());
+        assert!(again.decisions.iter().any(|r| r.decided.action == Action::Approve), "it is carried over");
+        if revokes {
+            sign(&mut run, &first, Action::Revoke, "");
+            minutes(&mut run, 2);
+        }
+        run.world().cluster.delete(&frozen);
+        minutes(&mut run, 10);
+        assert_eq!(state(&mut run), if revokes { "AwaitingApproval" } else { "UpToDate" });
+    }
+}
