@@ -18,6 +18,7 @@ pub mod freeze;
 pub mod gate;
 mod hush;
 mod latch;
+pub mod plain;
 pub mod plan;
 pub mod risk;
 pub mod stack;

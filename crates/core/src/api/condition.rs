@@ -3,6 +3,8 @@
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 
+use crate::plain::plain;
+
 macro_rules! names {
     ($(#[$doc:meta])* $name:ident { $($(#[$vdoc:meta])* $variant:ident,)+ }) => {
         $(#[$doc])*
@@ -191,6 +193,7 @@ impl<'a> Conditions<'a> {
 
     fn add(mut self, kind: ConditionType, status: &str, reason: Reason, mut message: String) -> Self {
         let old = self.before.iter().find(|c| c.type_ == kind.as_str() && c.status == status);
+        message = plain(&message);
         if message.chars().count() > MAX_MESSAGE {
             message = message.chars().take(MAX_MESSAGE - 1).chain(['…']).collect();
         }

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use super::warning::{LENGTH, cut};
 use crate::{
     api::{ChangeCount, ProposedStack, ResourceChange, RiskClass},
+    plain::plain,
     stack::Change,
 };
 
@@ -41,8 +42,8 @@ pub fn listed_changes(changes: &[Change], code_only: &BTreeSet<String>) -> Vec<R
         .iter()
         .filter(|c| c.resource_type != "AWS::CDK::Metadata" && !code_only.contains(&c.logical_id))
         .map(|c| ResourceChange {
-            logical_id: cut(&c.logical_id, LENGTH),
-            resource_type: c.resource_type.clone(),
+            logical_id: plain(&cut(&c.logical_id, LENGTH)),
+            resource_type: plain(&c.resource_type),
             action: c.action.clone(),
             replacement: (!c.replacement.is_empty()).then(|| c.replacement.clone()),
         })

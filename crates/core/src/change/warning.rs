@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
+    plain::plain,
     stack::{Change, ChangeSetRow, ChangeSetStatus, SetContent},
     words::ChangeSetArn,
 };
@@ -46,7 +47,7 @@ pub fn normalised(text: &str) -> String {
         inside_word = instead.is_empty() && c.is_ascii_alphanumeric();
         rest = tail;
     }
-    cut(&out, LENGTH)
+    cut(&plain(&out), LENGTH)
 }
 
 /// At most so many characters.

@@ -5,7 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use sha2::{Digest as _, Sha256};
 
 use super::statement::harmless;
-use crate::api::{Risk, RiskClass};
+use crate::{
+    api::{Risk, RiskClass},
+    plain::plain,
+};
 
 /// The most characters of a cause, an id, a type, a path and a policy, as the schema of a plan has them.
 const CAUSE: usize = 256;
@@ -122,7 +125,7 @@ fn cause(found: &Found) -> String {
         let mut names: Vec<&str> = names.collect();
         // What is cut off is the least of it.
         names.sort_by_key(|name| harmless(name));
-        let names = names.join(", ");
+        let names = plain(&names.join(", "));
         // Two brackets, and a space before them.
         let (length, spare) = (names.chars().count(), room.saturating_sub(3));
         if names.is_empty() || spare < SHORTEST.min(length) {
@@ -139,13 +142,14 @@ fn cause(found: &Found) -> String {
 /// The fewest characters of what a cause is about that are worth the room.
 const SHORTEST: usize = 12;
 
+/// The start of what a template says, on one line.
 fn cut(text: &str, most: usize) -> String {
-    text.chars().take(most).collect()
+    plain(&text.chars().take(most).collect::<String>())
 }
 
 /// The id, or its start and a digest of all of it: an acknowledgement must never cover two resources.
 fn unmistakable(id: &str) -> String {
-    if id.chars().count() <= ID {
+    if id.chars().count() <= ID && plain(id) == id {
         return id.to_owned();
     }
     let digest: String = Sha256::digest(id.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect();
@@ -155,6 +159,32 @@ fn unmistakable(id: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// `kubectl describe` shows a line break as it is, and what follows would look like a line of ours.
+    #[test]
+    fn whoever_writes_the_template_writes_no_line_of_their_own() {
+        let path = "Shop/Reader\nStatus:\n  Message:  reviewed \u{202e}by security".to_owned();
+        let about = About {
+            id: "Reader\nStatus".to_owned(),
+            resource_type: "AWS::IAM::Role\n".to_owned(),
+            construct_path: Some(path),
+        };
+        let mut found = Findings::of("S");
+        found.tell(
+            RiskClass::Iam,
+            &about,
+            [("allows more", BTreeSet::from(["s3:Get\nObject".to_owned()]))].into(),
+        );
+        let risk = found.risks().remove(0);
+        let told =
+            [&risk.logical_id, &risk.resource_type, &risk.cause, risk.construct_path.as_ref().unwrap()];
+        assert!(told.iter().all(|text| **text == plain(text)), "{risk:?}");
+        assert!(
+            risk.logical_id.starts_with("Reader Status~"),
+            "it is no other resource's: {}",
+            risk.logical_id
+        );
+    }
 
     #[test]
     fn what_a_cause_is_about_takes_the_room_of_no_other_cause() {

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     api::{ReleaseRef, RiskClass},
+    plain::plain,
     stack::ChangeSetRow,
     words::{AccountId, ChangeSetArn, DecisionId, Digest, Env, Region, StackId, StackKey, StackName},
 };
@@ -389,7 +390,7 @@ impl Settled {
             outcome,
             status: status.to_owned(),
             updated_time: MicroTime(updated),
-            message: message.map(|m| m.chars().take(1000).collect()),
+            message: message.map(|m| plain(&m.chars().take(1000).collect::<String>())),
         }
     }
 
