@@ -122,15 +122,6 @@ impl Need {
         Self::Stuck(reason, message.into(), None)
     }
 
-    /// Whether it cannot be had now, for longer than a moment: refused, or not answered again and again.
-    #[must_use]
-    pub fn is_refused(&self) -> bool {
-        match self {
-            Self::Stuck(..) | Self::Wait(Reason::Retrying, ..) => true,
-            Self::Do(_) | Self::Wait(..) => false,
-        }
-    }
-
     /// Tells a refusal that means something particular here by its particular reason.
     #[must_use]
     pub fn told_as(self, general: Reason, particular: Reason) -> Self {

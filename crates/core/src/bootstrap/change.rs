@@ -105,7 +105,7 @@ fn deployed_somewhere(s: &Snapshot<'_>, owned: &[OwnedStack], now: Timestamp) ->
     for stack in owned {
         match deployed(s, stack, now) {
             Ok(template) => return Ok(Some(template)),
-            Err(need) if need.is_refused() => unreachable = unreachable.or(Some(need)),
+            Err(need @ Need::Stuck(..)) => unreachable = unreachable.or(Some(need)),
             Err(need) => return Err(need),
         }
     }

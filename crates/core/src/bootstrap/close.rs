@@ -54,9 +54,9 @@ pub(super) fn close(
     });
     for key in unclaimed {
         let Some(account) = s.accounts.of_id(&key.env.account) else { continue };
-        // Nothing unclaimed is executed: an account that lets nobody in, or does not answer, holds nothing up.
+        // Nothing unclaimed is executed: an account that lets nobody in holds nothing up.
         let need = Toolkit::new(s, &key.env, account, plan, content).unprepared(now).err();
-        needs.extend(need.filter(|n| !n.is_refused()));
+        needs.extend(need.filter(|n| !matches!(n, Need::Stuck(..))));
     }
     let namespace = &s.installation.namespace;
     if !ends.is_empty() {

@@ -45,8 +45,10 @@ pub fn decide(s: &Snapshot<'_>, now: Timestamp) -> (Verdict, Vec<EnvironmentStat
         ));
     }
     let stuck = |need| {
-        // Whatever stands in the spec, what people decide is recorded.
-        let recorded = s.newest().filter(|p| p.opening_is_proven).and_then(|p| decided(s, p, now));
+        // Whatever else stands in the spec, what people decide is recorded.
+        let manages = s.bootstrap.spec.mode.unwrap_or_default() == BootstrapMode::Manage;
+        let plan = s.newest().filter(|p| manages && p.opening_is_proven);
+        let recorded = plan.and_then(|p| recorded(s, p, now));
         alone(recorded.unwrap_or_else(|| fold(vec![need], Reason::Planning, "reading the spec")))
     };
     let wanted = match s.wanted() {
@@ -79,7 +81,7 @@ pub fn decide(s: &Snapshot<'_>, now: Timestamp) -> (Verdict, Vec<EnvironmentStat
         let rows = standing(s, plan, &environments, v.phase.reason(), now);
         (v, rows.iter().map(|(env, state)| state.row(env)).collect())
     };
-    if let Some(v) = decided(s, plan, now) {
+    if let Some(v) = recorded(s, plan, now).or_else(|| closed_stray(s, plan, now)) {
         return meanwhile(v);
     }
     let same = plan.proposal().bootstrap.as_ref() == Some(&wanted);
@@ -135,7 +137,7 @@ fn all_refused(
 }
 
 /// What people have written is recorded before anything else.
-fn decided(s: &Snapshot<'_>, plan: &PlanView, now: Timestamp) -> Option<Verdict> {
+fn recorded(s: &Snapshot<'_>, plan: &PlanView, now: Timestamp) -> Option<Verdict> {
     let owner = s.owner();
     let written = |plan: &PlanView, ledger: Ledger| {
         let namespace = &s.installation.namespace;
@@ -145,10 +147,14 @@ fn decided(s: &Snapshot<'_>, plan: &PlanView, now: Timestamp) -> Option<Verdict>
         return Some(written(plan, ledger));
     }
     match latch(&owner, plan, now) {
-        Some(Latched::Certain(ledger)) => return Some(written(plan, ledger)),
-        Some(Latched::Uncertain(first, _)) => return Some(first),
-        None => {}
+        Some(Latched::Certain(ledger)) => Some(written(plan, ledger)),
+        Some(Latched::Uncertain(first, _)) => Some(first),
+        None => None,
     }
+}
+
+/// A plan that was opened beside the newest one goes.
+fn closed_stray(s: &Snapshot<'_>, plan: &PlanView, now: Timestamp) -> Option<Verdict> {
     let stray = stray(&s.plans)?;
     Some(close(s, stray, CloseReason::Superseded, &format!("plan {} was opened beside it", plan.name), now))
 }
@@ -265,7 +271,8 @@ fn carried_out(
     let watched: Vec<_> = toolkits.iter().map(|(_, toolkit)| toolkit.watched()).collect();
     let shown = states.iter().zip(toolkits).map(|((env, state), (_, toolkit))| {
         let row = state.row(env);
-        EnvironmentStatus { version: row.version.or_else(|| toolkit.version_before(now)), ..row }
+        let before = || toolkit.version_before(now).filter(|_| !state.is_not_ours());
+        EnvironmentStatus { version: row.version.or_else(before), ..row }
     });
     let rows = shown.collect();
     let running = |k: &_| plan.claims.contains_key(k) && !plan.settled.contains_key(k);
@@ -373,8 +380,10 @@ fn next(
     }
     // Each claim needs a place for its end, and the plan one for its closing.
     let open = plan.claims.keys().filter(|key| !plan.settled.contains_key(*key)).count();
-    if !claims.is_empty() && !plan.ledger(now).leaves(open + 2 * claims.len() + ends.len() + 3) {
-        claims.clear();
+    let taken = open + ends.len() + 3;
+    let fit = (1..=claims.len()).rev().find(|n| plan.ledger(now).leaves(taken + n)).unwrap_or(0);
+    if fit < claims.len() {
+        claims.truncate(fit);
         let full =
             format!("the ledger of plan {} takes no more claims: reject it, or change the spec", plan.name);
         needs.push(Need::stuck(Reason::LedgerFull, full));

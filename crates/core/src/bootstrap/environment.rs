@@ -37,6 +37,11 @@ pub enum EnvironmentState {
 }
 
 impl EnvironmentState {
+    /// Whether somebody else has a stack of that name there by now.
+    pub(super) fn is_not_ours(&self) -> bool {
+        matches!(self, Self::Need(Need::Stuck(Reason::StackNotOurs, ..)))
+    }
+
     /// The row that status shows.
     #[must_use]
     pub fn row(&self, env: &Env) -> EnvironmentStatus {
@@ -219,29 +224,35 @@ impl<'a> Toolkit<'a> {
             (None, None) if self.is_as_wanted() => {
                 self.version(now).map_or_else(EnvironmentState::Need, EnvironmentState::Ready)
             }
-            (_, Some(x)) if now < self.pause() => EnvironmentState::Need(Need::Wait(
-                Reason::Retrying,
-                format!("stack {}: {}", self.key, x.message.as_deref().unwrap_or("the last try failed")),
-                Some(self.pause()),
-            )),
-            (_, failed) => match hold {
-                Some(need) => EnvironmentState::Need(need),
-                None => self.prepared(failed, now),
+            (_, failed) => match (hold, failed.and_then(|x| self.pause(x, now))) {
+                (Some(need), _) => EnvironmentState::Need(need),
+                (None, Some(pause)) => EnvironmentState::Need(pause),
+                (None, None) => self.prepared(failed, now),
             },
         }
     }
 
     /// Until when nothing new is tried after a try that failed: a minute, twice as long after each further one, an hour at most. Each
     /// costs entries of a ledger that all environments share, and somebody in one account may bring them all to nothing.
-    fn pause(&self) -> Timestamp {
-        let tries = self.plan.tries(&self.key).map_or(1, |(tries, _)| tries);
-        doubled(self.plan.settled_time, tries)
+    fn pause(&self, failed: &Settled, now: Timestamp) -> Option<Need> {
+        let (tries, last) = self.plan.tries(&self.key).unwrap_or((1, failed.updated_time.0));
+        let why = failed.message.as_deref().unwrap_or("the last try failed");
+        self.paused(last.max(failed.updated_time.0), tries, why, now)
     }
 
     /// The same where a change set that was claimed could not be executed: the first time it is made again at once.
-    fn pause_after_claim(&self) -> Option<Timestamp> {
-        let (tries, last) = self.plan.tries(&self.key)?;
-        (tries > 1).then(|| doubled(last, tries - 1))
+    fn pause_after_claim(&self, why: &str, now: Timestamp) -> Option<Need> {
+        let (tries, last) = self.plan.tries(&self.key).filter(|(tries, _)| *tries > 1)?;
+        self.paused(last, tries - 1, why, now)
+    }
+
+    fn paused(&self, since: Timestamp, tries: u32, why: &str, now: Timestamp) -> Option<Need> {
+        let until = doubled(since, tries);
+        // What is yet to come was written before the clock was set back.
+        (since <= now && now < until).then(|| {
+            let what = format!("stack {}: {why}; it is tried again at {until}", self.key);
+            Need::Wait(Reason::Retrying, what, Some(until))
+        })
     }
 
     /// What the change set of this stack builds on, for its leaf: the stack as we left it. Others may have updated it since; then the
@@ -315,12 +326,8 @@ impl<'a> Toolkit<'a> {
                     Some(what) => again(Reason::Frozen, format!("stack {} is not changed: {what}", self.key)),
                     None => again(Reason::Executing, format!("stack {} is not changed: {why}", self.key)),
                 },
-                Ok(None) => match self.pause_after_claim().filter(|until| now < *until) {
-                    Some(until) => EnvironmentState::Need(Need::Wait(
-                        Reason::Retrying,
-                        format!("stack {} is not changed: {why}; it is tried again at {until}", self.key),
-                        Some(until),
-                    )),
+                Ok(None) => match self.pause_after_claim(&why, now) {
+                    Some(pause) => EnvironmentState::Need(pause),
                     None => self.prepared(None, now),
                 },
             },

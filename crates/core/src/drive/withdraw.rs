@@ -5,7 +5,7 @@ use jiff::{SignedDuration, Timestamp};
 use crate::{
     api::Reason,
     change::HmacKey,
-    effect::{Access, Effect, Look, Mutation, Seen, SetRef},
+    effect::{Access, CONFIRM_WITHIN, Effect, Look, Mutation, Seen, SetRef},
     facts::{Facts, Looked},
     stack::SetState,
     verdict::{Need, Step, ask, look_again_at},
@@ -51,6 +51,10 @@ pub fn withdrawn(
             | SetState::Preparing => {
                 if !proof.proves(&row.description, row.name.as_str(), input) {
                     return Ok(Withdrawn::IsNotThere);
+                }
+                // Somebody may have executed it since.
+                if now.duration_since(*at) > CONFIRM_WITHIN {
+                    return Err(ask(facts, look(), now));
                 }
                 let delete = Mutation::DeleteChangeSet(key.clone(), row.arn.clone(), access.clone());
                 Err(ask(facts, Effect::Mutate(delete), now))

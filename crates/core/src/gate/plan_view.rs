@@ -18,7 +18,7 @@ use crate::{
         IdentityNeeded, LedgerEntry, OwnedStack, PlannedAs, Proposal, ProposalKind, ProposedStack,
         ReleaseRef, RiskClass, Settled, SettledAs, user_name,
     },
-    change::risk_classes,
+    change::{StackInput, risk_classes},
     effect::PlanVersion,
     words::{ChangeId, DecisionId, Digest, Env, StackKey},
 };
@@ -455,9 +455,12 @@ impl PlanView {
                 o.input = match self.claims.get(key) {
                     _ if settled.outcome != SettledAs::Succeeded => None,
                     Some(claim) => Some(claim.input),
-                    // Nothing was done to it: what it holds is what others have put there.
-                    None if self.proposal().kind == ProposalKind::Bootstrap => None,
-                    None => o.input,
+                    // Nothing was done to it: it holds this already, as CloudFormation says.
+                    None => self
+                        .proposal()
+                        .bootstrap
+                        .as_ref()
+                        .map_or(o.input, |content| Some(StackInput::of_toolkit(key, content).digest())),
                 };
             }
         }

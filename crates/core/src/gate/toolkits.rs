@@ -30,10 +30,17 @@ impl PlanView {
     /// How often the stack was claimed since the plan was opened last, and when last; `None`: never.
     #[must_use]
     pub fn tries(&self, stack: &StackKey) -> Option<(u32, Timestamp)> {
-        let since = self.plan.spec.ledger.iter().rev().take_while(|e| e.opened.is_none());
-        let claims = since.filter(|e| e.claimed.iter().flat_map(|c| &c.stacks).any(|c| c.key() == *stack));
-        claims.fold(None, |found, e| {
-            Some(found.map_or((1, e.time.0), |(n, last): (u32, _)| (n.saturating_add(1), last)))
+        let since = self.written().fold(Vec::new(), |mut since, e| {
+            if e.opened.is_some() {
+                since.clear();
+            }
+            since.push(e);
+            since
+        });
+        let claims =
+            since.into_iter().filter(|e| e.claimed.iter().flat_map(|c| &c.stacks).any(|c| c.key() == *stack));
+        claims.fold(None, |tries: Option<(u32, Timestamp)>, e| {
+            Some((tries.map_or(1, |(n, _)| n.saturating_add(1)), e.time.0))
         })
     }
 
@@ -58,7 +65,7 @@ impl PlanView {
         };
         let is_open = |env: &Env| {
             let key = StackKey { env: env.clone(), name: content.toolkit_stack_name.clone() };
-            !self.settled.contains_key(&key) && !holds_it(&key)
+            !self.has_succeeded(&key) && !holds_it(&key)
         };
         let has_begun = self.claimed_with.is_some() || self.claims.keys().any(|key| self.covers(&key.env));
         has_begun && changed.environments.iter().chain(&changed.made_anew).any(is_open)

@@ -5,7 +5,7 @@ use jiff::SignedDuration;
 use stackgate_core::{
     api::{Action, RiskClass},
     change::Hidden,
-    stack::ExecutionStatus,
+    stack::{ExecutionStatus, StackStatus},
     words::StackKey,
 };
 use stackgate_sim::{
@@ -165,6 +165,60 @@ fn one_account_does_not_fill_the_ledger_of_all() {
     assert_eq!(trusting(&mut run, "222222222222"), 2, "the others are not held up");
     minutes(&mut run, 30);
     assert_eq!((state(&mut run).as_str(), trusting(&mut run, "222222222222")), ("Bootstrapped", 3));
+}
+
+/// The same, and the other account leaves: nobody is asked for the same again and again.
+#[test]
+fn a_stack_in_which_nothing_differs_holds_what_was_approved() {
+    let mut run = bootstrapped();
+    select(&mut run, &["dev", "test"]);
+    waves(&mut run);
+    let key = toolkit_of(&mut run, "dev");
+    trust(&mut run, &["222222222222"]);
+    minutes(&mut run, 5);
+    let stack = run.world().cloud.stacks.get_mut(&key).expect("the stack");
+    let deployed = stack.deployed.as_mut().expect("what it holds");
+    deployed.given.insert("TrustedAccounts".to_owned(), Hidden::new("222222222222"));
+    approve(&mut run);
+    minutes(&mut run, 5);
+    select(&mut run, &["dev"]);
+    is_asked_about(&mut run, &["dev", "test"], "222222222222", 1);
+}
+
+/// One that was to be made anew, and failed, is not made months later by the approval of then.
+#[test]
+fn an_approval_of_a_stack_whose_making_failed_runs_out_when_its_account_leaves() {
+    let mut run = bootstrapped();
+    trust(&mut run, &["222222222222"]);
+    minutes(&mut run, 5);
+    delete(&mut run, "prod");
+    approve(&mut run);
+    minutes(&mut run, 10);
+    assert_eq!(state(&mut run), "StackNotOurs");
+    // The others get it, so that only this one is to be made anew.
+    select(&mut run, &["dev", "test"]);
+    trust(&mut run, &["333333333333"]);
+    minutes(&mut run, 5);
+    approve(&mut run);
+    minutes(&mut run, 10);
+    select(&mut run, &["dev", "test", "prod"]);
+    minutes(&mut run, 5);
+    approve(&mut run);
+    until_claimed(&mut run);
+    run.world().luck.weather.fails = 1000;
+    minutes(&mut run, 10);
+    run.world().luck.weather.fails = 0;
+    assert_eq!((state(&mut run).as_str(), trusting(&mut run, "333333333333")), ("RolledBack", 2));
+    select(&mut run, &["dev", "test"]);
+    minutes(&mut run, 10);
+    assert_eq!(state(&mut run), "Bootstrapped");
+    minutes(&mut run, 6000);
+    let left = run.world().cloud.stacks.iter().find(|(_, s)| s.status == StackStatus::RollbackComplete);
+    let left = left.map(|(key, _)| key.clone()).expect("what is left of it");
+    run.world().delete_by_hand(&left);
+    select(&mut run, &["dev", "test", "prod"]);
+    minutes(&mut run, 30);
+    assert_eq!((state(&mut run).as_str(), trusting(&mut run, "333333333333")), ("AwaitingApproval", 2));
 }
 
 #[test]
