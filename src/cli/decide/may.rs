@@ -34,12 +34,12 @@ pub(super) fn may(desk: &Desk, action: Action, sight: &Sight, by: &str) -> Resul
             (Some(rule), Action::Approve) => no(&format!("needs no approval ({rule})"), ""),
             (_, _) => Ok(()),
         },
+        // It may keep approvals of releases that have no plan yet: those are taken back, too.
+        (Action::Revoke, _) if keeps_beforehand(&sight.view, by) => Ok(()),
         (Action::Revoke, state) if state.is_open() => match has_decided(&sight.view, sight, by) {
             true => Ok(()),
             false => no("carries no approval of yours", ", so there is nothing to take back"),
         },
-        // It may keep approvals of releases that have no plan yet: those are taken back, too.
-        (Action::Revoke, _) if keeps_beforehand(&sight.view, by) => Ok(()),
         (Action::Reject, state) if state.is_open() => Ok(()),
         // What has not started stays so.
         (Action::Reject, State::Executing | State::Failing) => Ok(()),

@@ -70,7 +70,7 @@ pub(super) fn close(
     if !can.is_empty() || !cannot.is_empty() {
         return fold(if can.is_empty() { cannot } else { can }, Reason::Withdrawing, &doing);
     }
-    let closed = Closed { reason, message: message.chars().take(1000).collect() };
+    let closed = Closed::of(reason, message);
     let ledger = plan.ledger(now).with(|e| e.closed = Some(closed));
     append(s.facts, namespace, plan, ledger, Reason::Withdrawing, &doing, now)
 }

@@ -82,8 +82,8 @@ pub struct PlanView {
     pub beforehand: Vec<Recorded>,
     /// What checks have reported since the last claim, the newest of each, and when.
     pub checks: BTreeMap<String, (Checked, Timestamp)>,
-    /// Who has ever taken something back here, and when last.
-    pub revoked: BTreeMap<String, Timestamp>,
+    /// Who has ever taken something back here, and when.
+    pub revoked: BTreeMap<String, BTreeSet<Timestamp>>,
     /// Whether it was claimed; where all that changes is deferred, the claim names no stack yet.
     pub claimed: bool,
     /// The place of the entry that claimed it first since it was opened.
@@ -178,14 +178,16 @@ impl PlanView {
             self.closed = None;
         }
         if let Some(decided) = &entry.decided {
+            let at = entry.time.0;
+            // A revoke comes after all that it takes back, whatever the clock said.
+            let latest = if decided.action == Action::Revoke { Timestamp::MAX } else { at };
             let recorded = Recorded {
-                since: decided.since.as_ref().map_or(entry.time.0, |t| t.0.min(entry.time.0)),
+                since: decided.since.as_ref().map_or(at, |t| t.0.min(latest)),
                 decided: decided.clone(),
                 place,
             };
             if decided.action == Action::Revoke {
-                let last = self.revoked.entry(decided.by.clone()).or_insert(recorded.since);
-                *last = recorded.since.max(*last);
+                self.revoked.entry(decided.by.clone()).or_default().insert(recorded.since);
             }
             match &decided.under {
                 Some(DecisionId::Release(a1)) if self.proposal().a1.as_ref() != Some(a1) => {

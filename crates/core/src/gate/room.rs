@@ -105,6 +105,8 @@ impl PlanView {
                 Action::Reject | Action::Retry => {}
             }
         }
+        // What is kept for another plan is taken back here, too.
+        found.people.extend(self.beforehand.iter().map(|r| r.decided.by.as_str()));
         found
     }
 

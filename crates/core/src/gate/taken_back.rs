@@ -74,29 +74,34 @@ impl Rejected {
 }
 
 /// Leaves out of the plans of one object what its author has revoked since on another plan. Times of a ledger have whole seconds: what
-/// came in the same one does not count. What was claimed meanwhile runs with what it had.
+/// came in the same one does not count. What was claimed meanwhile runs with what it had then.
 pub(crate) fn take_back_revoked(plans: &mut [Arc<PlanView>]) {
-    let mut revoked: BTreeMap<String, Timestamp> = BTreeMap::new();
-    for (by, at) in plans.iter().flat_map(|p| &p.revoked) {
-        let last = revoked.entry(by.clone()).or_insert(*at);
-        *last = (*at).max(*last);
+    let mut revoked: BTreeMap<String, BTreeSet<Timestamp>> = BTreeMap::new();
+    for (by, times) in plans.iter().flat_map(|p| &p.revoked) {
+        revoked.entry(by.clone()).or_default().extend(times);
     }
-    let took = |r: &Recorded| {
-        r.decided.action == Action::Approve
-            && r.decided.under.is_some()
-            && revoked.get(&r.decided.by).is_some_and(|last| r.since <= *last)
-    };
+    if revoked.is_empty() {
+        return;
+    }
     for plan in plans {
-        leave_out(plan, &took);
+        let first_since = |r: &Recorded| {
+            let came_from_elsewhere = r.decided.action == Action::Approve && r.decided.under.is_some();
+            let times = revoked.get(&r.decided.by).filter(|_| came_from_elsewhere)?;
+            times.range(r.since..).next().copied()
+        };
+        let claimed = plan.is_claimed().then_some(plan.claimed_time);
+        let took = |at: Timestamp| claimed.is_none_or(|claimed| at < claimed);
+        leave_out(plan, |r| first_since(r).is_some_and(took), |r| first_since(r).is_some());
     }
 }
 
-fn leave_out(plan: &mut Arc<PlanView>, took: &impl Fn(&Recorded) -> bool) {
-    if !plan.is_claimed() && plan.decisions.iter().any(took) {
-        Arc::make_mut(plan).decisions.retain(|r| !took(r));
+/// Without these of its decisions, and these of what it keeps for others.
+fn leave_out(plan: &mut Arc<PlanView>, own: impl Fn(&Recorded) -> bool, kept: impl Fn(&Recorded) -> bool) {
+    if plan.decisions.iter().any(&own) {
+        Arc::make_mut(plan).decisions.retain(|r| !own(r));
     }
-    if plan.beforehand.iter().any(took) {
-        Arc::make_mut(plan).beforehand.retain(|r| !took(r));
+    if plan.beforehand.iter().any(&kept) {
+        Arc::make_mut(plan).beforehand.retain(|r| !kept(r));
     }
 }
 
@@ -123,7 +128,8 @@ pub(crate) fn take_back_rejected(plans: &mut [Arc<PlanView>]) {
             Arc::make_mut(plan).release_rejected = true;
         }
         let as_it_was = Arc::clone(plan);
-        leave_out(plan, &|r: &Recorded| rejected.takes_back(&as_it_was, r));
+        let took = |r: &Recorded| rejected.takes_back(&as_it_was, r);
+        leave_out(plan, |r| !as_it_was.is_claimed() && took(r), took);
     }
 }
 

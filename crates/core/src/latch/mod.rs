@@ -5,6 +5,7 @@ mod owner;
 mod proof;
 
 use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::ResourceExt;
 
 use crate::{
@@ -95,14 +96,15 @@ pub(crate) fn latch(o: &Owner<'_>, plan: &PlanView, now: Timestamp) -> Option<La
     for revoke in revokes {
         let has_room = plan.refuses(&new, revoke.action, &revoke.by).is_none();
         if has_room && !is_taken_back(plan, &new, &revoke) {
-            new.push(revoke);
+            new.push(after_all_it_takes_back(o, revoke, now));
         }
     }
-    let stood = if new.iter().any(|d| d.action == Action::Reject) {
+    let mut stood = if new.iter().any(|d| d.action == Action::Reject) {
         standing(o, plan, &on_stage, &on_plan, &new)
     } else {
         Vec::new()
     };
+    stood.extend(unheard_of(o, plan, &new));
     let reports = reports(o, plan, &plan_uid, &on_plan, &mut proof);
     let spare = plan.spare(&new);
     let revokes = new.iter().filter(|d| d.action == Action::Revoke).count();
@@ -145,6 +147,31 @@ fn standing(
     all.filter(|(_, d)| matches!(d.id, DecisionId::Release(_)))
         .map(|(source, d)| d.recorded(source, Identity::Unverified, plan.id()))
         .filter(|d| !o.plans.iter().any(|p| p.has_recorded(d)) && !new.iter().any(|n| n.says_the_same(d)))
+        .collect()
+}
+
+/// A revoke as it is recorded: not before what it takes back, also where the clock was set back since, or another controller's is ahead.
+fn after_all_it_takes_back(o: &Owner<'_>, revoke: Decided, now: Timestamp) -> Decided {
+    let given = o.plans.iter().flat_map(|p| p.decisions.iter().chain(&p.beforehand));
+    let own = given.filter(|r| r.decided.under.is_some() && r.decided.by == revoke.by);
+    let since = own.map(|r| r.since).max().filter(|last| *last > now);
+    Decided { since: since.map(Time), ..revoke }
+}
+
+/// The approvals beforehand on the Stage, of those who take something back in the same moment, that no ledger holds yet. Written down as
+/// proven by nothing they never count; left out, they would be heard of later, and counted as given after the revoke.
+fn unheard_of(o: &Owner<'_>, plan: &PlanView, new: &[Decided]) -> Vec<Decided> {
+    let revokes = |by: &str| new.iter().any(|d| d.action == Action::Revoke && d.by == by);
+    let said = o.annotations.into_iter().flatten().filter_map(|(key, value)| parse_annotation(key, value));
+    let approvals = said.filter_map(|said| match said {
+        Ok(Annotation::Decision(d)) => Some(d),
+        Ok(Annotation::Report(_)) | Err(_) => None,
+    });
+    approvals
+        .filter(|d| d.action == Action::Approve && matches!(d.id, DecisionId::Release(_)) && revokes(&d.by))
+        .map(|d| d.recorded(DecisionSource::Stage, Identity::Unverified, plan.id()))
+        .filter(|d| !o.plans.iter().any(|p| p.has_recorded(d)) && !new.iter().any(|n| n.says_the_same(d)))
+        .take(MAX_BEFOREHAND)
         .collect()
 }
 
@@ -218,7 +245,11 @@ pub(crate) fn late_stops<'a>(o: &Owner<'a>, now: Timestamp) -> Option<(&'a PlanV
             let recorded = plan.decisions.iter().map(|r| &r.decided).chain(&new).filter(rejects).count();
             let is_one_too_many = decided.action == Action::Reject && recorded >= MAX_REJECTS;
             if is_new && !is_one_too_many && plan.refuses(&new, decided.action, &decided.by).is_none() {
-                new.push(decided);
+                new.push(if decided.action == Action::Revoke {
+                    after_all_it_takes_back(o, decided, now)
+                } else {
+                    decided
+                });
             }
         }
         if new.iter().any(|d| d.action == Action::Reject) {
@@ -226,7 +257,10 @@ pub(crate) fn late_stops<'a>(o: &Owner<'a>, now: Timestamp) -> Option<(&'a PlanV
             let stood = standing(o, plan, &on_stage, &marks, &new);
             new.extend(stood);
         }
-        let most = plan.room().max(usize::from(plan.rejected().is_none()));
+        let stood = unheard_of(o, plan, &new);
+        new.extend(stood);
+        let revokes = new.iter().filter(|d| d.action == Action::Revoke).count();
+        let most = plan.room().max(revokes + usize::from(plan.rejected().is_none()));
         let ledger = decisions(plan, new.into_iter().take(most), now);
         (!ledger.is_empty() && ledger.fits()).then_some((&**plan, ledger))
     })

@@ -32,6 +32,9 @@ pub(super) fn failure_text(x: &Settled) -> String {
     format!("stack {} {what} ({}){why}", x.key(), x.status)
 }
 
+/// The most characters of why a stack failed.
+const WHY: usize = 600;
+
 /// The outcome with the construct that failed first, and the page of its events in the console.
 ///
 /// # Errors
@@ -56,8 +59,10 @@ pub(super) fn told(
         Some(Some(failed)) => describe(failed, construct_path(s, plan, stack, failed, now)?.as_deref()),
         Some(None) | None => settled.message.clone().unwrap_or_else(|| "no event says why".to_owned()),
     };
-    let message = Some(format!("{why}; events: {}", events_url(&settled.stack_id)));
-    Ok(Settled { message, ..settled })
+    // A path in the release may be as long as its author likes: the page stays whole.
+    let why: String = why.chars().take(WHY).collect();
+    let message = format!("{why}; events: {}", events_url(&settled.stack_id));
+    Ok(settled.saying(&message))
 }
 
 fn construct_path(

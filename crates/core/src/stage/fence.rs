@@ -33,7 +33,7 @@ pub(super) fn close(
     if !needs.is_empty() {
         return fold(needs, Reason::Withdrawing, &format!("deleting the change sets of plan {}", plan.name));
     }
-    let closed = Closed { reason, message: message.chars().take(1000).collect() };
+    let closed = Closed::of(reason, message);
     let ledger = plan.ledger(now).with(|e| e.closed = Some(closed));
     append(
         s.facts,

@@ -140,3 +140,28 @@ fn an_approval_that_a_retry_has_carried_over_is_taken_back_on_the_plan_that_fail
         assert_eq!(state(&mut run), if revokes { "AwaitingApproval" } else { "UpToDate" });
     }
 }
+
+/// She approves the release on the Stage while its plan runs: no ledger takes that, and it is as old as what she takes back.
+#[test]
+fn an_approval_that_no_ledger_holds_yet_is_taken_back_with_the_others() {
+    for revokes in [false, true] {
+        let (mut run, first) = waiting();
+        approve(&mut run, &first);
+        until_claimed(&mut run, &first);
+        let a1 = first.proposal().a1.as_ref().map(ToString::to_string).expect("an id");
+        let word = Word::Decides(Action::Approve);
+        let note = Note { word, slot: "early", id: &a1, by: "alice", acks: &RiskClass::ALL, until: None };
+        assert!(run.world().write(Writer::Person("alice"), &ObjectKey::Stage(DEV.to_owned()), &note));
+        run.world().luck.weather.fails = 1000;
+        minutes(&mut run, 5);
+        run.world().luck.weather.fails = 0;
+        assert_eq!(state(&mut run), "RolledBack");
+        if revokes {
+            sign(&mut run, &first, Action::Revoke, "");
+            minutes(&mut run, 2);
+        }
+        sign(&mut run, &first, Action::Retry, "");
+        minutes(&mut run, 10);
+        assert_eq!(state(&mut run), if revokes { "AwaitingApproval" } else { "UpToDate" });
+    }
+}

@@ -333,6 +333,11 @@ impl ClaimedStack {
     }
 }
 
+/// What is told, as far as the schema has room for it.
+fn told(message: &str) -> String {
+    plain(&message.chars().take(1000).collect::<String>())
+}
+
 /// How a stack came out.
 #[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SettledAs {
@@ -373,6 +378,12 @@ pub struct Settled {
 }
 
 impl Settled {
+    /// The same with another message.
+    #[must_use]
+    pub fn saying(self, message: &str) -> Self {
+        Self { message: Some(told(message)), ..self }
+    }
+
     /// The end of an operation on the stack at `key`.
     #[must_use]
     pub fn of(
@@ -390,7 +401,7 @@ impl Settled {
             outcome,
             status: status.to_owned(),
             updated_time: MicroTime(updated),
-            message: message.map(|m| plain(&m.chars().take(1000).collect::<String>())),
+            message: message.as_deref().map(told),
         }
     }
 
@@ -428,4 +439,12 @@ pub struct Closed {
     /// Why, in a sentence.
     #[schemars(length(max = 1024))]
     pub message: String,
+}
+
+impl Closed {
+    /// The closing of a plan.
+    #[must_use]
+    pub fn of(reason: CloseReason, message: &str) -> Self {
+        Self { reason, message: told(message) }
+    }
 }
