@@ -1,8 +1,8 @@
 //! Text of others, made safe to show: names, paths and messages come from templates and annotations of tenants, and a line of theirs is
 //! not to look like one of ours.
 
-/// The text on one line, without anything that moves a cursor, hides, or turns round what stands beside it. What is replaced stays visible
-/// as `�`, so that two texts that differ do not look the same.
+/// The text on one line, without anything that moves a cursor, hides, or turns round what stands beside it. What is replaced stays
+/// visible as `�`: nobody takes it for nothing.
 #[must_use]
 pub fn plain(text: &str) -> String {
     text.chars().map(shown).collect()

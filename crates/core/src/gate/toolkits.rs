@@ -4,6 +4,7 @@ use jiff::Timestamp;
 
 use super::{PlanView, owned_key};
 use crate::{
+    api::LedgerEntry,
     change::StackInput,
     words::{Env, StackKey},
 };
@@ -30,17 +31,11 @@ impl PlanView {
     /// How often the stack was claimed since the plan was opened last, and when last; `None`: never.
     #[must_use]
     pub fn tries(&self, stack: &StackKey) -> Option<(u32, Timestamp)> {
-        let since = self.written().fold(Vec::new(), |mut since, e| {
-            if e.opened.is_some() {
-                since.clear();
-            }
-            since.push(e);
-            since
-        });
-        let claims =
-            since.into_iter().filter(|e| e.claimed.iter().flat_map(|c| &c.stacks).any(|c| c.key() == *stack));
-        claims.fold(None, |tries: Option<(u32, Timestamp)>, e| {
-            Some((tries.map_or(1, |(n, _)| n.saturating_add(1)), e.time.0))
+        let claims = |e: &LedgerEntry| e.claimed.iter().flat_map(|c| &c.stacks).any(|c| c.key() == *stack);
+        self.written().fold(None, |tries: Option<(u32, Timestamp)>, e| match e.opened {
+            Some(_) => None,
+            None if claims(e) => Some((tries.map_or(1, |(n, _)| n.saturating_add(1)), e.time.0)),
+            None => tries,
         })
     }
 

@@ -6,28 +6,17 @@ use stackgate_core::{
     api::{Action, RiskClass},
     change::Hidden,
     stack::{ExecutionStatus, StackStatus},
-    words::StackKey,
 };
 use stackgate_sim::{
     run::{Run, Setting},
     scenario::first_release,
-    world::{Object, ObjectKey},
 };
 
 use super::{
-    rollout::{freeze, midway, select, until_all_are_claimed},
+    rollout::{freeze, midway, select, toolkit_of, until_all_are_claimed},
     toolkits::*,
 };
 use crate::story::sign_with;
-
-/// The toolkit stack in the account of that AwsAccount.
-fn toolkit_of(run: &mut Run, name: &str) -> StackKey {
-    let account = match run.world().cluster.objects.0.get(&ObjectKey::Account(name.to_owned())) {
-        Some(Object::Account(a)) => a.spec.account_id.clone(),
-        other => panic!("{other:?}"),
-    };
-    toolkits(run).into_iter().find(|k| k.env.account == account).expect("its toolkit stack")
-}
 
 fn delete(run: &mut Run, name: &str) {
     let key = toolkit_of(run, name);
@@ -36,11 +25,6 @@ fn delete(run: &mut Run, name: &str) {
 
 fn entries(run: &mut Run) -> usize {
     plans(run).iter().map(|p| p.plan.spec.ledger.len()).sum()
-}
-
-fn approve_again(run: &mut Run, slot: &'static str) {
-    let plan = newest(run);
-    sign_with(run, &plan, Action::Approve, slot, &RiskClass::ALL);
 }
 
 /// A change that was planned while the stack was there, and comes back once somebody has deleted it: it is another one.
@@ -60,7 +44,8 @@ fn a_change_comes_back_as_another_one_where_a_stack_is_made_anew_by_it() {
     trust(&mut run, &["222222222222"]);
     minutes(&mut run, 5);
     delete(&mut run, "dev");
-    approve_again(&mut run, "again");
+    let again = newest(&mut run);
+    sign_with(&mut run, &again, Action::Approve, "again", &RiskClass::ALL);
     minutes(&mut run, 10);
     assert_eq!(state(&mut run), "StackNotOurs");
     trust(&mut run, &["333333333333"]);
@@ -123,9 +108,8 @@ fn an_approval_that_only_new_accounts_were_left_for_runs_out() {
     is_asked_about(&mut run, &["dev", "test", "prod"], "222222222222", 1);
 }
 
-/// Somebody has given the first of two waves by hand what is to come.
-#[test]
-fn a_wave_in_which_nothing_differs_is_not_the_end_of_the_plan() {
+/// Somebody has given the first of two waves by hand what is to come; then that is approved.
+fn given_by_hand_and_approved() -> Run {
     let mut run = bootstrapped();
     select(&mut run, &["dev", "test"]);
     waves(&mut run);
@@ -136,10 +120,25 @@ fn a_wave_in_which_nothing_differs_is_not_the_end_of_the_plan() {
     let deployed = stack.deployed.as_mut().expect("what it holds");
     deployed.given.insert("TrustedAccounts".to_owned(), Hidden::new("222222222222"));
     approve(&mut run);
+    run
+}
+
+#[test]
+fn a_wave_in_which_nothing_differs_is_not_the_end_of_the_plan() {
+    let mut run = given_by_hand_and_approved();
     minutes(&mut run, 30);
     assert_eq!((plan_state(&mut run).as_str(), trusting(&mut run, "222222222222")), ("Executing", 1));
     minutes(&mut run, 90);
     assert_eq!((plan_state(&mut run).as_str(), trusting(&mut run, "222222222222")), ("Succeeded", 2));
+}
+
+/// The other account leaves: nobody is asked for the same again and again.
+#[test]
+fn a_stack_in_which_nothing_differs_holds_what_was_approved() {
+    let mut run = given_by_hand_and_approved();
+    minutes(&mut run, 5);
+    select(&mut run, &["dev"]);
+    is_asked_about(&mut run, &["dev", "test"], "222222222222", 1);
 }
 
 /// Somebody in one account deletes each change set as soon as it is claimed.
@@ -165,24 +164,6 @@ fn one_account_does_not_fill_the_ledger_of_all() {
     assert_eq!(trusting(&mut run, "222222222222"), 2, "the others are not held up");
     minutes(&mut run, 30);
     assert_eq!((state(&mut run).as_str(), trusting(&mut run, "222222222222")), ("Bootstrapped", 3));
-}
-
-/// The same, and the other account leaves: nobody is asked for the same again and again.
-#[test]
-fn a_stack_in_which_nothing_differs_holds_what_was_approved() {
-    let mut run = bootstrapped();
-    select(&mut run, &["dev", "test"]);
-    waves(&mut run);
-    let key = toolkit_of(&mut run, "dev");
-    trust(&mut run, &["222222222222"]);
-    minutes(&mut run, 5);
-    let stack = run.world().cloud.stacks.get_mut(&key).expect("the stack");
-    let deployed = stack.deployed.as_mut().expect("what it holds");
-    deployed.given.insert("TrustedAccounts".to_owned(), Hidden::new("222222222222"));
-    approve(&mut run);
-    minutes(&mut run, 5);
-    select(&mut run, &["dev"]);
-    is_asked_about(&mut run, &["dev", "test"], "222222222222", 1);
 }
 
 /// One that was to be made anew, and failed, is not made months later by the approval of then.

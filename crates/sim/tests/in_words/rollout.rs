@@ -7,6 +7,7 @@ use stackgate_core::{
     api::{Action, AwsAccount, CloseReason, MinimumGate, RiskClass},
     change::Hidden,
     stack::{ExecutionStatus, StackStatus},
+    words::StackKey,
 };
 use stackgate_sim::{
     run::{Run, Setting},
@@ -29,6 +30,15 @@ fn change_account(run: &mut Run, name: &str, change: impl FnOnce(&mut AwsAccount
         }
         other => panic!("{other:?}"),
     }
+}
+
+/// The toolkit stack in the account of that AwsAccount.
+pub(super) fn toolkit_of(run: &mut Run, name: &str) -> StackKey {
+    let account = match run.world().cluster.objects.0.get(&ObjectKey::Account(name.to_owned())) {
+        Some(Object::Account(a)) => a.spec.account_id.clone(),
+        other => panic!("{other:?}"),
+    };
+    toolkits(run).into_iter().find(|k| k.env.account == account).expect("its toolkit stack")
 }
 
 pub(super) fn select(run: &mut Run, names: &[&str]) {
@@ -418,18 +428,7 @@ fn a_deleted_stack_that_is_selected_again_is_not_made_anew_by_an_approval_for_ot
     let mut run = bootstrapped();
     trust(&mut run, &["222222222222"]);
     minutes(&mut run, 5);
-    let account = |run: &mut Run, name: &str| match run
-        .world()
-        .cluster
-        .objects
-        .0
-        .get(&ObjectKey::Account(name.to_owned()))
-    {
-        Some(Object::Account(a)) => a.spec.account_id.clone(),
-        other => panic!("{other:?}"),
-    };
-    let prod = account(&mut run, "prod");
-    let key = toolkits(&mut run).into_iter().find(|k| k.env.account == prod).expect("that of prod");
+    let key = toolkit_of(&mut run, "prod");
     run.world().delete_by_hand(&key);
     approve(&mut run);
     minutes(&mut run, 20);
