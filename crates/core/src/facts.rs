@@ -20,6 +20,8 @@ mod hushed;
 mod note;
 mod refused;
 
+#[cfg(test)]
+pub(crate) use self::refused::TRIES;
 pub use refused::Refused;
 
 /// How long a watch may be behind our own writes.

@@ -101,15 +101,17 @@ fn parsed(bytes: &[u8], key: &StackKey) -> Step<Template> {
 
 /// The template of one of these toolkit stacks that can be read.
 fn deployed_somewhere(s: &Snapshot<'_>, owned: &[OwnedStack], now: Timestamp) -> Step<Option<Template>> {
-    let mut unreachable = None;
+    let (mut waits, mut unreachable) = (None, None);
     for stack in owned {
         match deployed(s, stack, now) {
             Ok(template) => return Ok(Some(template)),
+            Err(look @ Need::Do(_)) => return Err(look),
+            // Another one may answer meanwhile.
+            Err(wait @ Need::Wait(..)) => waits = waits.or(Some(wait)),
             Err(need @ Need::Stuck(..)) => unreachable = unreachable.or(Some(need)),
-            Err(need) => return Err(need),
         }
     }
-    unreachable.map_or(Ok(None), Err)
+    waits.or(unreachable).map_or(Ok(None), Err)
 }
 
 /// The template of a toolkit stack that is there.

@@ -48,15 +48,13 @@ pub(super) fn close(
             },
         }
     }
-    // Change sets are made only once the gate was open: before anybody has decided there are none.
+    // They were made once the gate was open, by people or by a rule, which stands in no ledger before the claim.
     let unclaimed = plan.owned.iter().map(owned_key).filter(|key| {
-        !plan.decisions.is_empty() && !plan.claims.contains_key(key) && !plan.settled.contains_key(key)
+        plan.covers(&key.env) && !plan.claims.contains_key(key) && !plan.settled.contains_key(key)
     });
     for key in unclaimed {
         let Some(account) = s.accounts.of_id(&key.env.account) else { continue };
-        // Nothing unclaimed is executed: an account that lets nobody in holds nothing up.
-        let need = Toolkit::new(s, &key.env, account, plan, content).unprepared(now).err();
-        needs.extend(need.filter(|n| !matches!(n, Need::Stuck(..))));
+        needs.extend(Toolkit::new(s, &key.env, account, plan, content).unprepared(now).err());
     }
     let namespace = &s.installation.namespace;
     if !ends.is_empty() {

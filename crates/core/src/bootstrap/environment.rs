@@ -295,8 +295,20 @@ impl<'a> Toolkit<'a> {
         withdrawn(self.s.facts, key, &self.key, &set, &claim.input, &self.access, now)
     }
 
-    /// Takes the change set away that was prepared for this plan and never claimed.
-    pub(super) fn unprepared(&self, now: Timestamp) -> Step<Withdrawn> {
+    /// Takes the change set away that was prepared for this plan and never claimed. Nobody has decided to execute it, so a region that
+    /// does not answer, or an account that lets nobody in, holds nothing up.
+    pub(super) fn unprepared(&self, now: Timestamp) -> Step<()> {
+        let look = Effect::Look(Look::Stack(self.key.clone(), self.access.clone()));
+        if self.s.facts.is_in_vain(&look) {
+            return Ok(());
+        }
+        match self.without_prepared(now) {
+            Ok(Withdrawn::IsNotThere | Withdrawn::HasRun) | Err(Need::Stuck(..)) => Ok(()),
+            Err(need @ (Need::Do(_) | Need::Wait(..))) => Err(need),
+        }
+    }
+
+    fn without_prepared(&self, now: Timestamp) -> Step<Withdrawn> {
         let row = self.fresh_row(now)?;
         let set = SetRef::Name(change_set_name(&self.s.uid, &self.input, &baseline_of(row)));
         let key = &self.s.installation.key;

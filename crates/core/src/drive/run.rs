@@ -24,9 +24,6 @@ const GIVE_UP_AFTER: SignedDuration = SignedDuration::from_mins(5);
 /// How long an answer holds that leaves an execution open.
 const ASK_AGAIN: SignedDuration = SignedDuration::from_mins(1);
 
-/// How often something is tried that the end of an operation does not depend on: for some 15 s.
-const TRIES: u32 = 5;
-
 /// What one stack of a claimed plan needs.
 #[derive(Debug)]
 pub enum Progress {
@@ -366,10 +363,10 @@ impl Protecting<'_> {
 /// Has something done that nothing may wait for long: what passes by itself is tried again a few times, then it is left.
 /// `Ok`: why it was left.
 fn at_last(facts: &Facts, effect: Effect, now: Timestamp) -> Step<String> {
-    let tried = facts.refusals.get(&effect.attempt()).map_or(0, |r| r.times);
+    let is_in_vain = facts.is_in_vain(&effect);
     match ask(facts, effect, now) {
         need @ Need::Do(_) => Err(need),
-        need @ Need::Wait(..) if tried < TRIES => Err(need),
+        need @ Need::Wait(..) if !is_in_vain => Err(need),
         Need::Wait(_, why, _) | Need::Stuck(_, why, _) => Ok(why),
     }
 }

@@ -6,6 +6,7 @@ use crate::{
     change::{HmacKey, change_set_name},
     drive::Wish,
     effect::{Fact, Outcome, Refusal, RefusalKind, baseline_of},
+    facts::TRIES,
     stack::ChangeSetStatus,
     words::{Digest, Uid},
 };

@@ -38,10 +38,10 @@ pub fn withdrawn(
     now: Timestamp,
 ) -> Step<Withdrawn> {
     let look = || Effect::Look(Look::ChangeSet(key.clone(), set.clone(), access.clone()));
+    // One that is yet to come was seen before the clock was set back.
+    let is_within = |at: Timestamp, most: SignedDuration| at <= now && now.duration_since(at) <= most;
     match facts.change_sets.get(&(key.clone(), set.clone())) {
-        Some(Looked { seen: Seen::Absent(at), .. }) if now.duration_since(*at) <= FRESH => {
-            Ok(Withdrawn::IsNotThere)
-        }
+        Some(Looked { seen: Seen::Absent(at), .. }) if is_within(*at, FRESH) => Ok(Withdrawn::IsNotThere),
         None | Some(Looked { seen: Seen::Unknown | Seen::Absent(_), .. }) => Err(ask(facts, look(), now)),
         Some(Looked { seen: Seen::Present(row, at), times }) => match row.state() {
             SetState::Ready
@@ -53,7 +53,7 @@ pub fn withdrawn(
                     return Ok(Withdrawn::IsNotThere);
                 }
                 // Somebody may have executed it since.
-                if now.duration_since(*at) > CONFIRM_WITHIN {
+                if !is_within(*at, CONFIRM_WITHIN) {
                     return Err(ask(facts, look(), now));
                 }
                 let delete = Mutation::DeleteChangeSet(key.clone(), row.arn.clone(), access.clone());

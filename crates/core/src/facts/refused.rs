@@ -2,7 +2,11 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::effect::{Refusal, RefusalKind};
+use super::Facts;
+use crate::effect::{Effect, Refusal, RefusalKind};
+
+/// How often something is tried that nothing may wait for long: for some 15 s.
+pub(crate) const TRIES: u32 = 5;
 
 /// A refusal, and how often it came in a row.
 #[derive(Clone, Debug)]
@@ -32,6 +36,13 @@ impl Refused {
         };
         let secs = i64::min(first << self.times.saturating_sub(1).min(10), most);
         self.at.saturating_add(SignedDuration::from_secs(secs)).unwrap_or(self.at)
+    }
+}
+
+impl Facts {
+    /// Whether this was refused so often in a row that what need not have it goes on without.
+    pub(crate) fn is_in_vain(&self, effect: &Effect) -> bool {
+        self.refusals.get(&effect.attempt()).is_some_and(|refused| refused.times >= TRIES)
     }
 }
 

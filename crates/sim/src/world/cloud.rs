@@ -10,7 +10,7 @@ use stackgate_core::{
     bundle::Template,
     change::Hidden,
     stack::{DriftStatus, ExecutionStatus, FailedResource, StackRow, StackStatus},
-    words::{ChangeSetArn, Digest, StackId, StackKey},
+    words::{AccountId, ChangeSetArn, Digest, StackId, StackKey},
 };
 
 use super::change_set::ChangeSet;
@@ -34,6 +34,8 @@ pub struct Cloud {
     pub stale: BTreeMap<StackKey, (Option<StackRow>, u64)>,
     /// How often somebody has changed what the change sets of a stack draw in from outside their template.
     pub outside: BTreeMap<StackKey, u64>,
+    /// The account whose CloudFormation does not answer.
+    pub silent: Option<AccountId>,
     /// Whether whatever is deleted cannot be.
     pub keeps: bool,
     /// Numbers ids.

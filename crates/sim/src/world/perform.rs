@@ -31,6 +31,11 @@ impl World {
     pub fn perform(&mut self, effect: &Effect) -> Outcome {
         self.moment += 1;
         let answer = match effect {
+            Effect::Look(Look::Stack(key, _) | Look::ChangeSet(key, ..) | Look::Template(key, ..))
+                if self.cloud.silent.as_ref() == Some(&key.env.account) =>
+            {
+                Err(refusal(RefusalKind::Unavailable, "no answer"))
+            }
             Effect::Look(Look::DetectDrift(key, id, _)) if !self.cloud.can_be_checked(key, id) => {
                 Err(refusal(RefusalKind::Invalid, "drift cannot be detected while the stack changes"))
             }

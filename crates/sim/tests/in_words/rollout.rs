@@ -480,3 +480,17 @@ fn an_approval_that_nothing_came_of_runs_out() {
     minutes(&mut run, 10);
     assert_eq!((state(&mut run).as_str(), trusting(&mut run, "222222222222")), ("AwaitingApproval", 2));
 }
+
+#[test]
+fn an_account_that_does_not_answer_and_has_nothing_claimed_holds_no_other_change_up() {
+    let mut run = midway();
+    let first = newest(&mut run);
+    let waits =
+        toolkits(&mut run).into_iter().find(|key| !first.claims.contains_key(key)).expect("the second wave");
+    run.world().cloud.silent = Some(waits.env.account);
+    change(&mut run, |b| b.spec.trusted_accounts = vec!["444444444444".parse().unwrap()]);
+    minutes(&mut run, 10);
+    let next = newest(&mut run);
+    assert_ne!(next.id(), first.id(), "{}", state(&mut run));
+    assert_eq!(state(&mut run), "AwaitingApproval");
+}
