@@ -191,7 +191,7 @@ impl Trigger for ChangePlan {
                 keys.extend(
                     downstream.directly(stage).map(|name| Key::namespaced(Kind::Stage, &namespace, name)),
                 );
-                // A reject on one plan means something to those that wait.
+                // A reject or a revoke on one plan means something to those that wait.
                 let others = stores.open_plans(&namespace, stage);
                 keys.extend(others.iter().map(|p| Key::of(Kind::ChangePlan, &**p)));
                 keys.insert(Key::namespaced(Kind::Stage, namespace, stage));

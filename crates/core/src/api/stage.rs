@@ -22,6 +22,8 @@ use crate::words::{ChangeId, Digest, ReleaseId, Span};
     derive = "PartialEq",
     validation = Rule::new("self.metadata.name.size() <= 50 && !self.metadata.name.contains('.')")
         .message("the name of a Stage has at most 50 characters and no dots: it becomes part of plan names"),
+    validation = Rule::new("!self.metadata.name.matches('-[0-9a-f]{40}$')")
+        .message("the name of a Stage does not end like that of a plan, in the 40 digits of an id"),
     printcolumn(name = "After", type_ = "string", json_path = ".status.after"),
     printcolumn(
         name = "Ready",
@@ -256,7 +258,7 @@ pub struct GateField {
     /// Its value.
     #[schemars(length(max = 128))]
     pub value: String,
-    /// The object that demands it, such as `AwsAccount shop-prod`, or `default`.
+    /// The object that demands it, such as `AwsAccount shop-prod`, with `(default)` where that does not say it; or `default`.
     #[schemars(length(max = 320))]
     pub source: String,
 }

@@ -21,7 +21,7 @@ const PLAN_TTL: SignedDuration = SignedDuration::from_hours(7 * 24);
 pub struct Sourced<T> {
     /// The value.
     pub value: T,
-    /// Such as `AwsAccount shop-prod`, `spec.gate`, or `default`.
+    /// Such as `AwsAccount shop-prod`, with `(default)` where that does not say it; `spec.gate`, or `default`.
     pub source: String,
 }
 
@@ -114,18 +114,24 @@ fn of<'a>(
             soak,
         } = account.spec.minimum_gate.clone().unwrap_or_default();
         // What an account does not say about these three it demands in full: deny by default.
+        let as_far_as = |says: bool| if says { by.clone() } else { format!("{by} (default)") };
+        let (approval, ack, leftover) = (
+            as_far_as(require_approval.is_some()),
+            as_far_as(require_ack.is_some()),
+            as_far_as(deletion_policy.is_some()),
+        );
         gate.require_approval.demand(
             Some(require_approval.unwrap_or(RequireApproval::AnyChange)),
-            &by,
+            &approval,
             |a, b| a > b,
         );
         let demanded = require_ack.map_or_else(all, |l| l.into_iter().collect());
         if !demanded.is_subset(&gate.require_ack.value) {
             gate.require_ack.value.extend(demanded);
-            gate.require_ack.source.clone_from(&by);
+            gate.require_ack.source = ack;
         }
         let retains = |a: &Leftover, b: &Leftover| (*a, *b) == (Leftover::Retain, Leftover::Delete);
-        gate.deletion_policy.demand(Some(deletion_policy.unwrap_or_default()), &by, retains);
+        gate.deletion_policy.demand(Some(deletion_policy.unwrap_or_default()), &leftover, retains);
         gate.approvals.demand(approvals, &by, |a, b| a > b);
         gate.identity.demand(identity, &by, |a, b| a > b);
         gate.approval_ttl.demand(approval_ttl.map(|s| s.get()), &by, |a, b| a < b);
@@ -206,7 +212,7 @@ mod tests {
             serde_json::json!({ "requireApproval": "Never", "requireAck": [], "approvals": 1, "identity": "Any" }),
         );
         let gate = in_force(&loose, [&account(serde_json::Value::Null)]);
-        assert_eq!(gate.require_approval.source, "AwsAccount prod");
+        assert_eq!(gate.require_approval.source, "AwsAccount prod (default)");
         assert_eq!(gate.require_approval.value, RequireApproval::AnyChange);
         assert_eq!(gate.require_ack.value.len(), 7);
         // An account that does not speak of identity leaves it to the Stage.

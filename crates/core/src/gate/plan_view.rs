@@ -40,6 +40,14 @@ impl Recorded {
     pub fn who(&self) -> String {
         self.decided.who()
     }
+
+    /// Whether it is an approval that was given for another plan, or for another opening of this one: beforehand, or for what is tried
+    /// again. Only what is carried over has a time of its own.
+    #[must_use]
+    pub fn is_carried(&self) -> bool {
+        let Decided { action, under, since, .. } = &self.decided;
+        *action == Action::Approve && (under.is_some() || since.is_some())
+    }
 }
 
 /// What the annotations of an object say of one plan.
@@ -80,10 +88,12 @@ pub struct PlanView {
     pub decisions: Vec<Recorded>,
     /// Approvals of releases that have no plan yet; kept here so that they are not lost.
     pub beforehand: Vec<Recorded>,
+    /// What rejects, and revokes on other plans, have taken back of both. It does not count, and its room is taken.
+    pub taken_back: Vec<Recorded>,
     /// What checks have reported since the last claim, the newest of each, and when.
     pub checks: BTreeMap<String, (Checked, Timestamp)>,
-    /// Who has ever taken something back here, and when.
-    pub revoked: BTreeMap<String, BTreeSet<Timestamp>>,
+    /// Who has ever taken something back here: all that they gave until then, and when that was recorded.
+    pub revoked: BTreeMap<String, BTreeSet<(Timestamp, Timestamp)>>,
     /// Whether it was claimed; where all that changes is deferred, the claim names no stack yet.
     pub claimed: bool,
     /// The place of the entry that claimed it first since it was opened.
@@ -134,6 +144,7 @@ impl PlanView {
             request: None,
             decisions: Vec::new(),
             beforehand: Vec::new(),
+            taken_back: Vec::new(),
             checks: BTreeMap::new(),
             revoked: BTreeMap::new(),
             claimed: false,
@@ -187,7 +198,7 @@ impl PlanView {
                 place,
             };
             if decided.action == Action::Revoke {
-                self.revoked.entry(decided.by.clone()).or_default().insert(recorded.since);
+                self.revoked.entry(decided.by.clone()).or_default().insert((recorded.since, at));
             }
             match &decided.under {
                 Some(DecisionId::Release(a1)) if self.proposal().a1.as_ref() != Some(a1) => {

@@ -5,8 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
-use super::PlanView;
-use crate::api::{Action, Decided, DecisionSource, Identity};
+use super::{PlanView, Recorded};
+use crate::{
+    api::{Action, Decided, DecisionSource, Identity},
+    words::DecisionId,
+};
 
 /// Approvals, overrides and retries, each, that count for one execution.
 const MAX_OF_A_KIND: usize = 64;
@@ -44,7 +47,7 @@ const CLOSED: &str = "it is not recorded, and does not count: this plan was clos
 
 impl PlanView {
     /// What stands against recording a decision of this kind by this person on top of these new ones; `None`: there is room.
-    /// A reject, and a revoke that takes something back, always have room.
+    /// A reject, and a revoke that takes back what this plan holds, always have room.
     #[must_use]
     pub fn refuses(&self, new: &[Decided], action: Action, by: &str) -> Option<Full> {
         let Standing { people, idle } = self.standing(new);
@@ -86,8 +89,25 @@ impl PlanView {
         self.room().saturating_sub(new.len()).saturating_sub(self.standing(new).people.len())
     }
 
+    /// All that was decided of this plan since it was claimed last, taken back or not, and these new ones.
     fn with<'a>(&'a self, new: &'a [Decided]) -> impl Iterator<Item = &'a Decided> {
-        self.decisions.iter().map(|r| &r.decided).chain(new).filter(|d| d.identity != Identity::System)
+        let taken_back = self.taken_back.iter().filter(|r| !self.is_kept_for_another(r));
+        let mut recorded: Vec<&Recorded> = self.decisions.iter().chain(taken_back).collect();
+        recorded.sort_by_key(|r| r.place);
+        recorded.into_iter().map(|r| &r.decided).chain(new).filter(|d| d.identity != Identity::System)
+    }
+
+    /// Whether it takes another approval of this person for a release that has no plan yet, besides these new ones. Those that were taken
+    /// back have their place, too.
+    #[must_use]
+    pub fn keeps_another(&self, new: &[Decided], by: &str) -> bool {
+        let taken_back = self.taken_back.iter().filter(|r| self.is_kept_for_another(r));
+        let kept = || self.beforehand.iter().chain(taken_back.clone()).map(|r| &r.decided).chain(new);
+        kept().count() < MAX_OF_A_KIND && kept().filter(|d| d.by == by).count() < MAX_OF_A_PERSON
+    }
+
+    fn is_kept_for_another(&self, recorded: &Recorded) -> bool {
+        matches!(&recorded.decided.under, Some(DecisionId::Release(a1)) if self.proposal().a1.as_ref() != Some(a1))
     }
 
     fn standing<'a>(&'a self, new: &'a [Decided]) -> Standing<'a> {
@@ -110,7 +130,7 @@ impl PlanView {
         found
     }
 
-    /// Approvals and overrides that stand there well-formed and will not be recorded, and why.
+    /// Approvals, overrides and revokes that stand there well-formed and will not be recorded, and why.
     #[must_use]
     pub fn unheard<'a>(
         &self,
@@ -119,29 +139,29 @@ impl PlanView {
         now: Timestamp,
     ) -> Vec<(&'a str, String)> {
         // A Stage may go on carrying what is over: git does.
-        let over = self.closed.is_some() && source == DecisionSource::ChangePlan;
-        if !over && (self.is_over() || self.is_claimed()) {
-            return Vec::new();
-        }
+        let is_on_plan = source == DecisionSource::ChangePlan;
+        let over = self.closed.is_some() && is_on_plan;
+        let is_too_late = !over && (self.is_over() || self.is_claimed());
         let marks = self.marks(annotations);
-        let opens = marks.decisions.into_iter().filter(|(_, _, d)| match d.action {
-            Action::Approve => true,
-            Action::Override => source == DecisionSource::ChangePlan,
-            Action::Reject | Action::Revoke | Action::Retry => false,
+        let told = marks.decisions.into_iter().filter(|(_, _, d)| match d.action {
+            Action::Approve => !is_too_late,
+            Action::Override => !is_too_late && is_on_plan,
+            Action::Revoke => is_on_plan,
+            Action::Reject | Action::Retry => false,
         });
-        opens
-            .filter_map(|(key, _, d)| {
-                let decided = d.recorded(source, Identity::Unverified, self.id());
-                let why = match d.until {
-                    _ if over => CLOSED.to_owned(),
-                    Some(until) if until <= now => {
-                        format!("it is not recorded, and does not count: until={until} is in the past")
-                    }
-                    Some(_) | None => self.refuses(&[], d.action, &d.by)?.to_string(),
-                };
-                (!self.has_recorded(&decided)).then_some((key, why))
-            })
-            .collect()
+        told.filter_map(|(key, _, d)| {
+            let decided = d.recorded(source, Identity::Unverified, self.id());
+            let opens = d.action != Action::Revoke;
+            let why = match d.until {
+                _ if over && opens => CLOSED.to_owned(),
+                Some(until) if until <= now && opens => {
+                    format!("it is not recorded, and does not count: until={until} is in the past")
+                }
+                Some(_) | None => self.refuses(&[], d.action, &d.by)?.to_string(),
+            };
+            (!self.has_recorded(&decided)).then_some((key, why))
+        })
+        .collect()
     }
 }
 
@@ -246,6 +266,32 @@ mod tests {
         let plan = plan(1, &said);
         assert_eq!(plan.refuses(&[], Action::Revoke, "mallory"), Some(Full::Person));
         assert_eq!(plan.refuses(&[], Action::Revoke, "bob"), None);
+    }
+
+    /// A revoke on any plan takes them out of what counts, and makes no room for as many again.
+    #[test]
+    fn what_was_taken_back_has_its_place_too() {
+        let mut object = ChangePlan::clone(&plan(1, &[]).plan);
+        let a1 = format!("a1-{}", "1".repeat(40));
+        object.spec.proposal.a1 = Some(a1.parse().unwrap());
+        let entry = |seq: usize, action: &str, slot: &str| {
+            serde_json::from_value(
+                serde_json::json!({ "seq": seq, "time": "2026-11-24T00:01:00Z", "decided": {
+                "action": action, "by": "p0", "identity": "Verified", "source": "Stage", "slot": slot,
+                "under": if action == "Approve" { Some(&a1) } else { None }
+            } }),
+            )
+            .unwrap()
+        };
+        object.spec.ledger.extend((1..=8).map(|n| entry(n, "Approve", &n.to_string())));
+        object.spec.ledger.push(entry(9, "Revoke", ""));
+        let mut plans = vec![Arc::new(PlanView::new(Arc::new(object)).unwrap())];
+        crate::gate::take_back_revoked(&mut plans);
+        assert_eq!((plans[0].decisions.len(), plans[0].taken_back.len()), (1, 8));
+        assert_eq!(plans[0].refuses(&[], Action::Approve, "p0"), Some(Full::Person));
+        assert_eq!(plans[0].refuses(&[], Action::Approve, "bob"), None);
+        // It took something back: it is none of those that take nothing back.
+        assert_eq!(plans[0].standing(&[]).idle, Vec::<&str>::new());
     }
 
     // 250 stacks keep 1,000 of 1,024 entries; the opening takes one.

@@ -10,9 +10,9 @@ use std::{
 
 use jiff::Timestamp;
 
-use super::{PlanView, Recorded};
+use super::{Annotation, Decision, PlanView, Recorded, parse_annotation};
 use crate::{
-    api::Action,
+    api::{Action, DecisionSource, Identity},
     words::{ChangeId, DecisionId, Digest, ReleaseId},
 };
 
@@ -49,16 +49,17 @@ impl Rejected {
     /// A plan that is rejected records no approvals of its own any more, so what it holds came before. Times of a ledger have whole
     /// seconds: what came in the same one does not count.
     fn takes_back(&self, plan: &PlanView, recorded: &Recorded) -> bool {
-        if recorded.decided.action != Action::Approve {
+        if !recorded.is_carried() {
             return false;
         }
+        // It went over from a change that has failed, perhaps by way of others, or from an earlier opening.
+        let of_change = |id: &ChangeId| {
+            let release = plan.proposal().a1.as_ref().and_then(|a1| self.releases.get(a1));
+            self.changes.contains(id) || release.is_some_and(|(_, last)| recorded.since <= *last)
+        };
         match &recorded.decided.under {
-            None => false,
-            // It went over from a change that has failed, perhaps by way of others.
-            Some(DecisionId::Change(id)) => {
-                let release = plan.proposal().a1.as_ref().and_then(|a1| self.releases.get(a1));
-                self.changes.contains(id) || release.is_some_and(|(_, last)| recorded.since <= *last)
-            }
+            None => of_change(plan.id()),
+            Some(DecisionId::Change(id)) => of_change(id),
             Some(DecisionId::Release(a1)) => self.releases.get(a1).is_some_and(|(by, last)| {
                 recorded.since <= *last || by.iter().any(|p| p.has_recorded(&recorded.decided))
             }),
@@ -76,7 +77,7 @@ impl Rejected {
 /// Leaves out of the plans of one object what its author has revoked since on another plan. Times of a ledger have whole seconds: what
 /// came in the same one does not count. What was claimed meanwhile runs with what it had then.
 pub(crate) fn take_back_revoked(plans: &mut [Arc<PlanView>]) {
-    let mut revoked: BTreeMap<String, BTreeSet<Timestamp>> = BTreeMap::new();
+    let mut revoked: BTreeMap<String, BTreeSet<(Timestamp, Timestamp)>> = BTreeMap::new();
     for (by, times) in plans.iter().flat_map(|p| &p.revoked) {
         revoked.entry(by.clone()).or_default().extend(times);
     }
@@ -85,9 +86,8 @@ pub(crate) fn take_back_revoked(plans: &mut [Arc<PlanView>]) {
     }
     for plan in plans {
         let first_since = |r: &Recorded| {
-            let came_from_elsewhere = r.decided.action == Action::Approve && r.decided.under.is_some();
-            let times = revoked.get(&r.decided.by).filter(|_| came_from_elsewhere)?;
-            times.range(r.since..).next().copied()
+            let times = revoked.get(&r.decided.by).filter(|_| r.is_carried())?;
+            times.range((r.since, Timestamp::MIN)..).map(|(_, recorded)| *recorded).min()
         };
         let claimed = plan.is_claimed().then_some(plan.claimed_time);
         let took = |at: Timestamp| claimed.is_none_or(|claimed| at < claimed);
@@ -95,14 +95,39 @@ pub(crate) fn take_back_revoked(plans: &mut [Arc<PlanView>]) {
     }
 }
 
+/// Whether a revoke of this person on one of the plans of an object (newest first) would take back what any of them keeps for another one
+/// or carries over, or what stands on the object and is in no ledger yet.
+#[must_use]
+pub fn is_given_elsewhere(
+    on: &PlanView,
+    mut plans: Vec<Arc<PlanView>>,
+    annotations: Option<&BTreeMap<String, String>>,
+    by: &str,
+) -> bool {
+    take_back_rejected(&mut plans);
+    take_back_revoked(&mut plans);
+    let is_heard_of = |given: &Decision| {
+        let recorded = given.recorded(DecisionSource::Stage, Identity::Unverified, on.id());
+        plans.iter().any(|p| p.has_recorded(&recorded))
+    };
+    plans.iter().any(|p| p.carries_of(by))
+        || annotations.into_iter().flatten().any(|(key, value)| match parse_annotation(key, value) {
+            Some(Ok(Annotation::Decision(d))) => {
+                let is_beforehand = matches!(d.id, DecisionId::Release(_)) && d.action == Action::Approve;
+                is_beforehand && d.by == by && !is_heard_of(&d)
+            }
+            Some(Ok(Annotation::Report(_)) | Err(_)) | None => false,
+        })
+}
+
 /// Without these of its decisions, and these of what it keeps for others.
 fn leave_out(plan: &mut Arc<PlanView>, own: impl Fn(&Recorded) -> bool, kept: impl Fn(&Recorded) -> bool) {
-    if plan.decisions.iter().any(&own) {
-        Arc::make_mut(plan).decisions.retain(|r| !own(r));
+    if !plan.decisions.iter().any(&own) && !plan.beforehand.iter().any(&kept) {
+        return;
     }
-    if plan.beforehand.iter().any(&kept) {
-        Arc::make_mut(plan).beforehand.retain(|r| !kept(r));
-    }
+    let PlanView { decisions, beforehand, taken_back, .. } = Arc::make_mut(plan);
+    taken_back.extend(decisions.extract_if(.., |r| own(r)));
+    taken_back.extend(beforehand.extract_if(.., |r| kept(r)));
 }
 
 /// Leaves out of the plans of one object what was approved before it was rejected, whoever rejected it, and marks those that no rule
@@ -134,7 +159,14 @@ pub(crate) fn take_back_rejected(plans: &mut [Arc<PlanView>]) {
 }
 
 impl PlanView {
-    /// The places of the approvals that rejects, and revokes on other plans, have taken back, of all that the plan itself says.
+    /// Whether it keeps or carries an approval of this person that a revoke on any plan would take back.
+    #[must_use]
+    pub fn carries_of(&self, by: &str) -> bool {
+        let unspent = self.decisions.iter().filter(|_| !self.is_claimed());
+        self.beforehand.iter().chain(unspent).any(|r| r.is_carried() && r.decided.by == by)
+    }
+
+    /// The places of the approvals of it that rejects, and revokes on other plans, have taken back, of all that the plan itself says.
     #[must_use]
     pub fn taken_back_from(&self, whole: &Self) -> Vec<u32> {
         let stands = |r: &&Recorded| self.decisions.iter().any(|d| d.place == r.place);

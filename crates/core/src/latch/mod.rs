@@ -4,6 +4,8 @@ mod live;
 mod owner;
 mod proof;
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::ResourceExt;
@@ -21,8 +23,6 @@ use crate::{
 /// Rejects that one plan takes. One is enough to stop it; the admission policies let as many be written at once, and each
 /// of them stay until it is recorded.
 const MAX_REJECTS: usize = 32;
-/// Approvals beforehand that one ledger keeps.
-const MAX_BEFOREHAND: usize = 16;
 /// Entries that are written at once.
 const AT_ONCE: usize = 64;
 
@@ -94,33 +94,22 @@ pub(crate) fn latch(o: &Owner<'_>, plan: &PlanView, now: Timestamp) -> Option<La
     }
     // A revoke that is seen together with an approval takes it back, whichever came first.
     for revoke in revokes {
-        let has_room = plan.refuses(&new, revoke.action, &revoke.by).is_none();
-        if has_room && !is_taken_back(plan, &new, &revoke) {
+        if is_heard(o, plan, &new, &revoke) {
             new.push(after_all_it_takes_back(o, revoke, now));
         }
     }
-    let mut stood = if new.iter().any(|d| d.action == Action::Reject) {
-        standing(o, plan, &on_stage, &on_plan, &new)
-    } else {
-        Vec::new()
-    };
-    stood.extend(unheard_of(o, plan, &new));
     let reports = reports(o, plan, &plan_uid, &on_plan, &mut proof);
     let spare = plan.spare(&new);
-    let revokes = new.iter().filter(|d| d.action == Action::Revoke).count();
     let recorded = plan.decisions.iter().filter(|d| d.decided.action == Action::Reject).count();
-    let (rejects, others): (Vec<_>, Vec<_>) = new.into_iter().partition(|d| d.action == Action::Reject);
-    let rejects = rejects.into_iter().take(MAX_REJECTS.saturating_sub(recorded));
+    let Stops { stops, others, room } = stops(o, plan, &on_stage, &on_plan, new, recorded);
     let beforehand = beforehand(o, plan, &mut proof, now).into_iter().take(spare);
-    let at_once = AT_ONCE + stood.len();
-    let decided: Vec<Decided> = rejects.chain(stood).chain(others).chain(beforehand).collect();
+    let beforehand = beforehand.filter(|given| !stops.iter().any(|d| d.says_the_same(given)));
+    let at_once = AT_ONCE.max(stops.len());
+    let decided: Vec<Decided> = stops.iter().cloned().chain(others).chain(beforehand).collect();
     if decided.is_empty() && reports.is_empty() {
         let later = uncertain.into_iter().take(AT_ONCE.min(plan.room()));
         return proof.missing().map(|v| Latched::Uncertain(v, decisions(plan, later, now)));
     }
-    // A stop always finds room. The rest has to leave what the end of the plan needs.
-    let rejects = decided.first().is_some_and(|d| d.action == Action::Reject) && plan.rejected().is_none();
-    let room = plan.room().max(revokes + usize::from(rejects));
     if room == 0 {
         return None;
     }
@@ -131,6 +120,53 @@ pub(crate) fn latch(o: &Owner<'_>, plan: &PlanView, now: Timestamp) -> Option<La
     Some(Latched::Certain(ledger))
 }
 
+/// What is recorded now, what stops first.
+struct Stops {
+    /// Rejects; what people who revoke have approved before, recorded or not; their revokes. All of it, or what finds room.
+    stops: Vec<Decided>,
+    /// What others let run.
+    others: Vec<Decided>,
+    /// How many entries there is room for.
+    room: usize,
+}
+
+/// Puts what is new in the order that it is recorded in. A stop always finds room; the rest has to leave what the end of the plan needs.
+/// `recorded`: how many rejects are in the ledger.
+fn stops(
+    o: &Owner<'_>,
+    plan: &PlanView,
+    on_stage: &Marks<'_>,
+    on_plan: &Marks<'_>,
+    new: Vec<Decided>,
+    recorded: usize,
+) -> Stops {
+    let mut before = unheard_of(o, plan, on_stage, on_plan, &new);
+    if new.iter().any(|d| d.action == Action::Reject) {
+        before.extend(standing(o, plan, on_stage, on_plan, &new, &before));
+    }
+    let (rejects, new): (Vec<_>, Vec<_>) = new.into_iter().partition(|d| d.action == Action::Reject);
+    let (revokes, new): (Vec<_>, Vec<_>) = new.into_iter().partition(|d| d.action == Action::Revoke);
+    let (own, others): (Vec<_>, Vec<_>) =
+        new.into_iter().partition(|d| revokes.iter().any(|revoke| revoke.by == d.by));
+    let rejects: Vec<_> = rejects.into_iter().take(MAX_REJECTS.saturating_sub(recorded)).collect();
+    let is_first = !rejects.is_empty() && plan.rejected().is_none();
+    let room = plan.room().max(revokes.len() + usize::from(is_first));
+    before.extend(own);
+    if rejects.len() + before.len() + revokes.len() > room {
+        before.clear();
+    }
+    Stops { stops: rejects.into_iter().chain(before).chain(revokes).collect(), others, room }
+}
+
+/// Whether this revoke says something new and is recorded: one that takes something back always is, wherever that is kept.
+fn is_heard(o: &Owner<'_>, plan: &PlanView, new: &[Decided], revoke: &Decided) -> bool {
+    let has_room = || {
+        plan.refuses(new, revoke.action, &revoke.by).is_none()
+            || o.plans.iter().any(|p| p.carries_of(&revoke.by))
+    };
+    !is_taken_back(plan, new, revoke) && has_room()
+}
+
 /// The approvals of the release of a plan that is rejected now which no ledger holds. Written down as proven by nothing they
 /// never count; left out, they could not be told from those that are given after the reject.
 fn standing(
@@ -139,6 +175,7 @@ fn standing(
     on_stage: &Marks<'_>,
     on_plan: &Marks<'_>,
     new: &[Decided],
+    before: &[Decided],
 ) -> Vec<Decided> {
     let sources = [(DecisionSource::Stage, on_stage), (DecisionSource::ChangePlan, on_plan)];
     let all = sources
@@ -146,33 +183,61 @@ fn standing(
         .flat_map(|(source, marks)| marks.decisions.iter().map(move |(_, _, decision)| (source, decision)));
     all.filter(|(_, d)| matches!(d.id, DecisionId::Release(_)))
         .map(|(source, d)| d.recorded(source, Identity::Unverified, plan.id()))
-        .filter(|d| !o.plans.iter().any(|p| p.has_recorded(d)) && !new.iter().any(|n| n.says_the_same(d)))
+        .filter(|d| !o.plans.iter().any(|p| p.has_recorded(d)))
+        .filter(|d| !new.iter().chain(before).any(|n| n.says_the_same(d)))
         .collect()
 }
 
 /// A revoke as it is recorded: not before what it takes back, also where the clock was set back since, or another controller's is ahead.
 fn after_all_it_takes_back(o: &Owner<'_>, revoke: Decided, now: Timestamp) -> Decided {
     let given = o.plans.iter().flat_map(|p| p.decisions.iter().chain(&p.beforehand));
-    let own = given.filter(|r| r.decided.under.is_some() && r.decided.by == revoke.by);
+    let own = given.filter(|r| r.is_carried() && r.decided.by == revoke.by);
     let since = own.map(|r| r.since).max().filter(|last| *last > now);
     Decided { since: since.map(Time), ..revoke }
 }
 
-/// The approvals beforehand on the Stage, of those who take something back in the same moment, that no ledger holds yet. Written down as
-/// proven by nothing they never count; left out, they would be heard of later, and counted as given after the revoke.
-fn unheard_of(o: &Owner<'_>, plan: &PlanView, new: &[Decided]) -> Vec<Decided> {
-    let revokes = |by: &str| new.iter().any(|d| d.action == Action::Revoke && d.by == by);
+/// What those who take something back in the same moment have approved before, of this plan or beforehand, and no ledger holds yet: it
+/// could not be told from what they give after the revoke. Written down before that, and as proven by nothing.
+fn unheard_of(
+    o: &Owner<'_>,
+    plan: &PlanView,
+    on_stage: &Marks<'_>,
+    on_plan: &Marks<'_>,
+    new: &[Decided],
+) -> Vec<Decided> {
+    let revoking: BTreeSet<&str> =
+        new.iter().filter(|d| d.action == Action::Revoke).map(|d| d.by.as_str()).collect();
+    if revoking.is_empty() {
+        return Vec::new();
+    }
+    let named = [(DecisionSource::ChangePlan, on_plan), (DecisionSource::Stage, on_stage)];
+    let named = named
+        .into_iter()
+        .flat_map(|(source, marks)| marks.decisions.iter().map(move |(_, _, d)| (source, d.clone())));
     let said = o.annotations.into_iter().flatten().filter_map(|(key, value)| parse_annotation(key, value));
-    let approvals = said.filter_map(|said| match said {
-        Ok(Annotation::Decision(d)) => Some(d),
-        Ok(Annotation::Report(_)) | Err(_) => None,
+    let beforehand = said.filter_map(|said| match said {
+        Ok(Annotation::Decision(d)) if matches!(d.id, DecisionId::Release(_)) => {
+            Some((DecisionSource::Stage, d))
+        }
+        Ok(Annotation::Decision(_) | Annotation::Report(_)) | Err(_) => None,
     });
-    approvals
-        .filter(|d| d.action == Action::Approve && matches!(d.id, DecisionId::Release(_)) && revokes(&d.by))
-        .map(|d| d.recorded(DecisionSource::Stage, Identity::Unverified, plan.id()))
-        .filter(|d| !o.plans.iter().any(|p| p.has_recorded(d)) && !new.iter().any(|n| n.says_the_same(d)))
-        .take(MAX_BEFOREHAND)
-        .collect()
+    let mut found: Vec<Decided> = Vec::new();
+    for (source, given) in named.chain(beforehand) {
+        let opens = matches!(given.action, Action::Approve | Action::Override);
+        if !opens || !revoking.contains(given.by.as_str()) {
+            continue;
+        }
+        let given = given.recorded(source, Identity::Unverified, plan.id());
+        // The words that name a change may be those of another change.
+        let is_recorded = match given.under {
+            None => plan.has_recorded(&given),
+            Some(_) => o.plans.iter().any(|p| p.has_recorded(&given)),
+        };
+        if !is_recorded && !new.iter().chain(&found).any(|known| known.says_the_same(&given)) {
+            found.push(given);
+        }
+    }
+    found
 }
 
 fn decisions(plan: &PlanView, decided: impl Iterator<Item = Decided>, now: Timestamp) -> Ledger {
@@ -182,23 +247,23 @@ fn decisions(plan: &PlanView, decided: impl Iterator<Item = Decided>, now: Times
 /// Approvals of releases (a1) whose plan does not exist yet. They are kept in the newest ledger that there is, with the time
 /// that they were first seen, and go into their plan when it is opened.
 fn beforehand(o: &Owner<'_>, newest: &PlanView, proof: &mut Proof<'_>, now: Timestamp) -> Vec<Decided> {
-    if !is_told_apart(o) || newest.beforehand.len() >= MAX_BEFOREHAND {
-        return Vec::new();
-    }
-    let annotations = o.annotations.into_iter().flatten();
-    let given = annotations.filter_map(|(key, value)| {
-        let Some(Ok(Annotation::Decision(d))) = parse_annotation(key, value) else { return None };
-        let DecisionId::Release(a1) = &d.id else { return None };
+    let mut new = Vec::new();
+    for (key, value) in o.annotations.into_iter().flatten().filter(|_| is_told_apart(o)) {
+        let Some(Ok(Annotation::Decision(d))) = parse_annotation(key, value) else { continue };
+        let DecisionId::Release(a1) = &d.id else { continue };
         let planned = o.plans.iter().any(|p| p.proposal().a1.as_ref() == Some(a1));
         if planned || d.action != Action::Approve || d.until.is_some_and(|until| now >= until) {
-            return None;
+            continue;
         }
         let identity = o.enforcement.identity(&d.by, o.uid.as_str(), key, value);
         let decided = d.recorded(DecisionSource::Stage, identity, newest.id());
         let known = o.plans.iter().any(|p| p.has_recorded(&decided));
-        (!known && proof.holds(identity, DecisionSource::Stage, key, value)).then_some(decided)
-    });
-    given.take(MAX_BEFOREHAND - newest.beforehand.len()).collect()
+        let is_kept = !known && newest.keeps_another(&new, &decided.by);
+        if is_kept && proof.holds(identity, DecisionSource::Stage, key, value) {
+            new.push(decided);
+        }
+    }
+    new
 }
 
 /// A reject is remembered for good. The others are forgotten with what used them up, and their annotations stay: only
@@ -236,7 +301,7 @@ pub(crate) fn late_stops<'a>(o: &Owner<'a>, now: Timestamp) -> Option<(&'a PlanV
             let identity = o.enforcement.identity(&decision.by, &uid, key, value);
             let decided = decision.recorded(DecisionSource::ChangePlan, identity, plan.id());
             let is_new = match decided.action {
-                Action::Revoke => !is_taken_back(plan, &new, &decided),
+                Action::Revoke => is_heard(o, plan, &new, &decided),
                 Action::Reject | Action::Approve | Action::Retry | Action::Override => {
                     !is_known(plan, &decided) && !new.iter().any(|d| d.says_the_same(&decided))
                 }
@@ -244,7 +309,7 @@ pub(crate) fn late_stops<'a>(o: &Owner<'a>, now: Timestamp) -> Option<(&'a PlanV
             let rejects = |d: &&Decided| d.action == Action::Reject;
             let recorded = plan.decisions.iter().map(|r| &r.decided).chain(&new).filter(rejects).count();
             let is_one_too_many = decided.action == Action::Reject && recorded >= MAX_REJECTS;
-            if is_new && !is_one_too_many && plan.refuses(&new, decided.action, &decided.by).is_none() {
+            if is_new && !is_one_too_many {
                 new.push(if decided.action == Action::Revoke {
                     after_all_it_takes_back(o, decided, now)
                 } else {
@@ -252,16 +317,10 @@ pub(crate) fn late_stops<'a>(o: &Owner<'a>, now: Timestamp) -> Option<(&'a PlanV
                 });
             }
         }
-        if new.iter().any(|d| d.action == Action::Reject) {
-            let on_stage = plan.marks(o.annotations);
-            let stood = standing(o, plan, &on_stage, &marks, &new);
-            new.extend(stood);
-        }
-        let stood = unheard_of(o, plan, &new);
-        new.extend(stood);
-        let revokes = new.iter().filter(|d| d.action == Action::Revoke).count();
-        let most = plan.room().max(revokes + usize::from(plan.rejected().is_none()));
-        let ledger = decisions(plan, new.into_iter().take(most), now);
+        let recorded = plan.decisions.iter().filter(|r| r.decided.action == Action::Reject).count();
+        let Stops { stops, others: _, room } =
+            stops(o, plan, &plan.marks(o.annotations), &marks, new, recorded);
+        let ledger = decisions(plan, stops.into_iter().take(room), now);
         (!ledger.is_empty() && ledger.fits()).then_some((&**plan, ledger))
     })
 }

@@ -21,7 +21,7 @@ pub(crate) use beside::{next_order, owned_by, stray};
 
 pub use status::{Gated, gated, status};
 
-/// The plans of the object with that UID, newest first, without what rejects have taken back. A plan that we wrote ourselves may
+/// The plans of the object with that UID, newest first, without what was taken back on others of them. A plan that we wrote ourselves may
 /// be newer than the watch.
 #[must_use]
 pub(crate) fn views(

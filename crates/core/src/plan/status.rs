@@ -23,7 +23,7 @@ use crate::{
 /// The gate that a plan stands before.
 #[derive(Clone, Debug)]
 pub struct Gated {
-    /// The plan, without what rejects of others have taken back.
+    /// The plan, without what was taken back on other plans.
     view: Arc<PlanView>,
     gate: InForce,
     held: Vec<Held>,

@@ -1,5 +1,7 @@
 //! The status of a Stage: derived from the record and the verdict, never read back.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
@@ -16,11 +18,11 @@ use crate::{
     gate::{Annotation, Decision, InForceState, PlanView, parse_annotation},
     plan::{change_text, risk_text},
     verdict::{Phase, Verdict},
-    words::DecisionId,
+    words::{DecisionId, ReleaseId},
 };
 
-/// Begins what `status.ignored` says of an approval that a reject has taken back; the plan follows.
-pub const TAKEN_BACK: &str = "taken back by the reject on plan ";
+/// Begins what `status.ignored` says of an approval that was taken back; by what follows.
+pub const TAKEN_BACK: &str = "taken back by ";
 
 /// What the object shows.
 #[must_use]
@@ -75,6 +77,7 @@ pub fn status(s: &Snapshot<'_>, v: &Verdict, now: Timestamp) -> StageStatus {
         Phase::Waiting(r) => list.with(ConditionType::Waiting, true, r, &v.message),
         Phase::Stalled(r) => list.with(ConditionType::Stalled, true, r, &v.message),
     };
+    let coming = coming::shown(s, now);
     let after: Vec<&str> = s.stage.spec.promote_from.iter().map(|u| u.name.as_str()).collect();
     StageStatus {
         observed_generation: s.stage.metadata.generation,
@@ -84,15 +87,15 @@ pub fn status(s: &Snapshot<'_>, v: &Verdict, now: Timestamp) -> StageStatus {
         after: (!after.is_empty()).then(|| after.join(",")),
         deployed,
         pending,
-        coming: coming::shown(s, now),
+        ignored: ignored(s, coming.as_ref().and_then(|c| c.a1.as_ref()), now),
+        coming,
         effective_gate: s.gate.shown(),
-        ignored: ignored(s, now),
     }
 }
 
-/// What cannot be read, what names a change that there never was, and what a reject has taken back. An old id is none of these: git may
-/// go on carrying it.
-fn ignored(s: &Snapshot<'_>, now: Timestamp) -> Vec<String> {
+/// What cannot be read, what names a change that there never was, and what was taken back of the release that is next. An old id is none of
+/// these: git may go on carrying it.
+fn ignored(s: &Snapshot<'_>, coming: Option<&ReleaseId>, now: Timestamp) -> Vec<String> {
     let never = |id: &DecisionId| match id {
         DecisionId::Change(id) => s.plans.iter().all(|p| p.id() != id),
         DecisionId::Release(_) => false,
@@ -103,8 +106,8 @@ fn ignored(s: &Snapshot<'_>, now: Timestamp) -> Vec<String> {
             if never(&d.id) {
                 return Some(format!("{key}: this stage has no plan with the id {}", d.id));
             }
-            let plan = rejected_over(s, &d)?;
-            Some(format!("{key}: {TAKEN_BACK}{plan}; approve again, in another slot"))
+            let by = taken_back(s, coming, &d)?;
+            Some(format!("{key}: {TAKEN_BACK}{by}; approve again, in another slot"))
         }
         Ok(Annotation::Decision(_) | Annotation::Report(_)) => {
             Some(format!("{key}: only approve counts here, the rest on the plan"))
@@ -122,14 +125,35 @@ fn ignored(s: &Snapshot<'_>, now: Timestamp) -> Vec<String> {
         .collect()
 }
 
-/// The plan whose reject has taken back this approval of the release that the Stage is about to deploy.
-fn rejected_over<'a>(s: &'a Snapshot<'_>, approval: &Decision) -> Option<&'a str> {
+/// What has taken back this approval of the release that the Stage is about to deploy, or that comes after it.
+fn taken_back(s: &Snapshot<'_>, coming: Option<&ReleaseId>, approval: &Decision) -> Option<String> {
     let DecisionId::Release(a1) = &approval.id else { return None };
-    let newest = s.newest().filter(|p| !p.is_complete() && p.proposal().a1.as_ref() == Some(a1))?;
+    let newest = s.newest()?;
+    let is_planned = !newest.is_complete() && newest.proposal().a1.as_ref() == Some(a1);
+    if !is_planned && coming != Some(a1) {
+        return None;
+    }
     let decided = approval.recorded(DecisionSource::Stage, Identity::Unverified, newest.id());
-    let of_this = s.plans.iter().filter(|p| p.proposal().a1.as_ref() == Some(a1));
-    let mut rejected = of_this.filter(|p| p.rejected().is_some() && p.has_recorded(&decided));
-    rejected.next().map(|p| p.name.as_str())
+    let mut recorded = s.plans.iter().filter(|p| p.has_recorded(&decided)).peekable();
+    recorded.peek()?;
+    let mut rejected = recorded.filter(|p| p.rejected().is_some() && p.proposal().a1.as_ref() == Some(a1));
+    if let Some(plan) = rejected.next().filter(|_| is_planned) {
+        return Some(format!("the reject on plan {}", plan.name));
+    }
+    let counts = |p: &Arc<PlanView>| {
+        let mut kept = p.decisions.iter().chain(&p.beforehand);
+        p.has_used_up(&decided) || kept.any(|r| r.decided.says_the_same(&decided))
+    };
+    let mut revoked = s.plans.iter().filter(|p| p.revoked.contains_key(&decided.by)).peekable();
+    if revoked.peek().is_none() || s.plans.iter().any(counts) {
+        return None;
+    }
+    // As long as it stands there, it takes back what that ledger is to keep.
+    let standing = revoked.find_map(|p| {
+        let (key, _) = p.revokes().into_iter().find(|(_, by)| *by == decided.by)?;
+        Some(format!("; first take that away: kubectl -n {} annotate plan {} {key}-", s.namespace, p.name))
+    });
+    Some(format!("a revoke of its author{}", standing.unwrap_or_default()))
 }
 
 /// Whether a stack is known not to have what this plan deployed: a later change failed half-way, or it is

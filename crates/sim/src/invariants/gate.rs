@@ -254,7 +254,7 @@ impl Claim {
             if beforehand && said.recorded <= last_reject(world, said.id.as_str()) {
                 continue;
             }
-            let elsewhere = beforehand || said.id != id;
+            let elsewhere = beforehand || said.id != id || spent.contains_key(&number);
             if elsewhere && has_revoked_since(world, proposal, &said.by, said.recorded) {
                 continue;
             }

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use jiff::SignedDuration;
-use stackgate_core::api::{Action, RiskClass};
+use stackgate_core::api::{Action, Leftover, RiskClass};
 use stackgate_sim::{
-    bundle::RELEASES,
+    bundle::{LEANER, RELEASES},
     people::newest,
     run::Run,
     world::{
@@ -58,12 +58,14 @@ fn dev_goes_on(run: &mut Run) {
 #[test]
 fn an_approval_beforehand_runs_without_a_revoke() {
     let mut run = approved_beforehand();
+    assert_eq!(status_of(&mut run, TEST).ignored, Vec::<String>::new());
     dev_goes_on(&mut run);
     assert_eq!(status_of(&mut run, TEST).state.as_deref(), Some("UpToDate"));
     assert_eq!(
         newest(run.world(), TEST).expect("a plan").release.map(|r| r.digest),
         Some(RELEASES[3].release())
     );
+    assert_eq!(status_of(&mut run, TEST).ignored, Vec::<String>::new());
 }
 
 /// The newest plan is carried out: that is where everybody would put it.
@@ -77,8 +79,20 @@ fn an_approval_beforehand_is_taken_back_on_a_plan_that_is_carried_out() {
     let kept = newest(run.world(), TEST).expect("a plan");
     assert!(kept.decisions.iter().any(|r| r.decided.action == Action::Revoke), "it is recorded");
     assert_eq!(kept.plan.status.as_ref().and_then(|s| s.approvals.clone()).as_deref(), Some("1/1"));
+    // Git goes on writing it: it is told that it does not count.
+    let ignored = status_of(&mut run, TEST).ignored;
+    assert!(
+        matches!(ignored.as_slice(), [one] if one.contains("approve.second: taken back by a revoke of its author; first take that away:")),
+        "{ignored:?}"
+    );
     dev_goes_on(&mut run);
-    assert_eq!(status_of(&mut run, TEST).state.as_deref(), Some("AwaitingApproval"));
+    let status = status_of(&mut run, TEST);
+    assert_eq!(status.state.as_deref(), Some("AwaitingApproval"));
+    assert!(
+        status.ignored.iter().any(|line| line.contains("approve.second: taken back")),
+        "{:?}",
+        status.ignored
+    );
     // Another word of hers counts again.
     let plan = newest(run.world(), TEST).expect("a plan");
     sign_with(&mut run, &plan, Action::Approve, "", &RiskClass::ALL);
@@ -161,6 +175,64 @@ fn an_approval_that_no_ledger_holds_yet_is_taken_back_with_the_others() {
             minutes(&mut run, 2);
         }
         sign(&mut run, &first, Action::Retry, "");
+        minutes(&mut run, 10);
+        assert_eq!(state(&mut run), if revokes { "AwaitingApproval" } else { "UpToDate" });
+    }
+}
+
+/// What could not be deleted is as it was, so that the plan which is tried again is the same one.
+#[test]
+fn an_approval_that_a_retry_has_carried_over_to_the_same_plan_is_taken_back_on_another_one() {
+    for revokes in [false, true] {
+        let (mut run, _) = deployed();
+        run.world().source.push(Arc::clone(&LEANER));
+        minutes(&mut run, 10);
+        let other = newest(run.world(), DEV).expect("a plan");
+        approve(&mut run, &other);
+        minutes(&mut run, 5);
+        change_stage(&mut run, |stage| stage.spec.removed_stacks = Some(Leftover::Delete));
+        minutes(&mut run, 2);
+        let prune = newest(run.world(), DEV).expect("a plan");
+        run.world().cloud.keeps = true;
+        sign_with(&mut run, &prune, Action::Approve, "", &RiskClass::ALL);
+        minutes(&mut run, 5);
+        assert_eq!(state(&mut run), "StackStuck");
+        run.world().cloud.keeps = false;
+        if revokes {
+            sign(&mut run, &other, Action::Revoke, "");
+            minutes(&mut run, 2);
+        }
+        sign(&mut run, &prune, Action::Retry, "");
+        minutes(&mut run, 5);
+        assert_eq!(newest(run.world(), DEV).expect("a plan").id(), prune.id());
+        assert_eq!(state(&mut run), if revokes { "AwaitingApproval" } else { "UpToDate" });
+    }
+}
+
+/// Whether the policies are in force cannot be read, so the approval waits; the revoke does not. Once it is recorded, its annotation may go.
+#[test]
+fn an_approval_that_waits_to_be_recorded_is_taken_back_with_the_others() {
+    for revokes in [false, true] {
+        let (mut run, plan) = waiting();
+        run.world().policies.readable = false;
+        approve(&mut run, &plan);
+        minutes(&mut run, 2);
+        assert_eq!(state(&mut run), "PoliciesNotInForce");
+        if revokes {
+            sign(&mut run, &plan, Action::Revoke, "");
+            minutes(&mut run, 2);
+            let there = newest(run.world(), DEV).expect("a plan");
+            assert!(there.decisions.iter().any(|r| r.decided.action == Action::Revoke), "it is recorded");
+            let Some(Object::Plan(mut there)) =
+                run.world().cluster.objects.0.get(&ObjectKey::Plan(plan.name.clone())).cloned()
+            else {
+                panic!("no plan");
+            };
+            let annotations = Arc::make_mut(&mut there).metadata.annotations.as_mut().expect("decisions");
+            annotations.retain(|key, _| !key.contains("revoke"));
+            run.world().cluster.put(Object::Plan(there));
+        }
+        run.world().policies.readable = true;
         minutes(&mut run, 10);
         assert_eq!(state(&mut run), if revokes { "AwaitingApproval" } else { "UpToDate" });
     }

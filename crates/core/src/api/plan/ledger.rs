@@ -116,7 +116,8 @@ pub enum Action {
     Approve,
     /// Never let it run.
     Reject,
-    /// Take back an own approval: before the plan is claimed, or while a change of toolkit stacks goes out.
+    /// Take back the own approvals: of this plan before it is claimed, or while a change of toolkit stacks goes out; and what was given
+    /// beforehand, or for a change that is tried again, whichever plan of the Stage or Bootstrap keeps it.
     Revoke,
     /// Plan anew what was rolled back, and let the approvals count if nothing else has changed.
     Retry,
@@ -189,7 +190,8 @@ pub struct Decided {
     /// retry this is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub under: Option<DecisionId>,
-    /// When it was first seen, where that was before this entry.
+    /// When it was first seen, where that was before this entry. Of a revoke: when the last approval was given that it takes back, where the
+    /// clock says that this is yet to come.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub since: Option<Time>,
     /// Until when it counts; absent: as long as the gate says.

@@ -109,7 +109,8 @@ pub struct ChangePlanStatus {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 1024))]
     pub unproven: Vec<u32>,
-    /// The places of approvals that a reject has taken back: of the release, or of the change that they came from.
+    /// The places of approvals that a reject has taken back (of the release, or of the change that they came from), or a revoke on another
+    /// plan.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 1024))]
     pub taken_back: Vec<u32>,
