@@ -16,7 +16,7 @@ use crate::kube::session::Options;
 #[command(next_help_heading = "Kubernetes")]
 pub struct KubeArgs {
     /// The namespace. Default: that of the context.
-    #[arg(short, long, value_name = "NAMESPACE")]
+    #[arg(short, long, value_name = "NAMESPACE", value_parser = namespace)]
     pub namespace: Option<String>,
     /// The kubeconfig file. Default: KUBECONFIG, else ~/.kube/config.
     #[arg(long, value_name = "FILE")]
@@ -83,21 +83,29 @@ impl KubeArgs {
         }
     }
 
-    /// What a printed command has to repeat, so that it goes to the same cluster as the same person.
+    /// What a printed command has to repeat, so that it goes to the same cluster.
     #[must_use]
     pub fn cluster_flags(&self) -> Vec<String> {
         let file = self.kubeconfig.as_ref().map(|p| p.to_string_lossy().into_owned());
-        let one = |flag: &str, value: Option<String>| value.map(|v| [flag.to_owned(), v]);
-        let single = [
-            one("--kubeconfig", file),
-            one("--context", self.context.clone()),
-            one("--cluster", self.cluster.clone()),
-            one("--user", self.user.clone()),
-            one("--as", self.act_as.clone()),
+        let all = [
+            ("--kubeconfig", file),
+            ("--context", self.context.clone()),
+            ("--cluster", self.cluster.clone()),
         ];
-        let groups = self.act_as_groups.iter().map(|g| ["--as-group".to_owned(), g.clone()]);
-        single.into_iter().flatten().chain(groups).flatten().collect()
+        given(all)
     }
+
+    /// What it has to repeat besides, so that it goes there as the same person.
+    #[must_use]
+    pub fn person_flags(&self) -> Vec<String> {
+        let groups = self.act_as_groups.iter().map(|group| ("--as-group", Some(group.clone())));
+        given([("--user", self.user.clone()), ("--as", self.act_as.clone())].into_iter().chain(groups))
+    }
+}
+
+fn given(flags: impl IntoIterator<Item = (&'static str, Option<String>)>) -> Vec<String> {
+    let given = flags.into_iter().filter_map(|(flag, value)| Some([flag.to_owned(), value?]));
+    given.flatten().collect()
 }
 
 /// What every decision has.
@@ -150,6 +158,16 @@ pub fn slot(text: &str) -> Result<String, String> {
     Err("a slot has 1 to 40 of a-z, 0-9 and -".to_owned())
 }
 
+/// A namespace, as Kubernetes names them (a DNS label); anything else would lead to another path of the API.
+pub fn namespace(text: &str) -> Result<String, String> {
+    let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    let ends = |c: Option<char>| c.is_some_and(|c| fits(c) && c != '-');
+    if text.len() <= 63 && ends(text.chars().next()) && ends(text.chars().last()) && text.chars().all(fits) {
+        return Ok(text.to_owned());
+    }
+    Err("a namespace has 1 to 63 of a-z, 0-9 and -".to_owned())
+}
+
 /// Why somebody decides.
 pub fn reason(text: &str) -> Result<String, String> {
     let printable = !text.chars().any(|c| c.is_control() || c == ';');
@@ -196,7 +214,15 @@ pub enum ListOutput {
 
 #[cfg(test)]
 mod tests {
-    use super::until;
+    use super::{namespace, until};
+
+    #[test]
+    fn a_namespace_is_one_word_of_a_path() {
+        assert!(namespace("shop-2").is_ok());
+        for odd in ["", "a/b", "..", "a.b", "-a", "a-", "Shop", "a?b", &"a".repeat(64)] {
+            assert!(namespace(odd).is_err(), "{odd}");
+        }
+    }
 
     #[test]
     fn an_end_lies_ahead() {

@@ -4,11 +4,12 @@ use std::path::Path;
 
 use super::args::KubeArgs;
 
-/// The program's name and the flags that lead to the same cluster.
+/// The program's name and the flags that lead to the same cluster as the same person.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Invoked {
     plugin: bool,
     cluster: Vec<String>,
+    person: Vec<String>,
 }
 
 impl Invoked {
@@ -23,7 +24,11 @@ impl Invoked {
     #[must_use]
     pub fn of(program: &Path, kube: &KubeArgs) -> Self {
         let stem = program.file_stem().unwrap_or_default().to_string_lossy();
-        Self { plugin: stem == "kubectl-stackgate", cluster: kube.cluster_flags() }
+        Self {
+            plugin: stem == "kubectl-stackgate",
+            cluster: kube.cluster_flags(),
+            person: kube.person_flags(),
+        }
     }
 
     /// `kubectl stackgate`, or `stackgate`.
@@ -35,19 +40,25 @@ impl Invoked {
     /// One of our own commands.
     #[must_use]
     pub fn ours<S: AsRef<str>>(&self, namespace: &str, args: &[S]) -> String {
-        self.line(self.program(), namespace, args)
+        self.line(self.program(), &self.person, namespace, args)
     }
 
     /// A command of kubectl itself.
     #[must_use]
     pub fn kubectl<S: AsRef<str>>(&self, namespace: &str, args: &[S]) -> String {
-        self.line("kubectl", namespace, args)
+        self.line("kubectl", &self.person, namespace, args)
     }
 
-    fn line<S: AsRef<str>>(&self, program: &str, namespace: &str, args: &[S]) -> String {
+    /// The same for somebody else to type, as themselves.
+    #[must_use]
+    pub fn kubectl_of_others<S: AsRef<str>>(&self, namespace: &str, args: &[S]) -> String {
+        self.line("kubectl", &[], namespace, args)
+    }
+
+    fn line<S: AsRef<str>>(&self, program: &str, person: &[String], namespace: &str, args: &[S]) -> String {
         let mut line = program.to_owned();
         let namespace = ["-n", namespace];
-        let flags = self.cluster.iter().map(String::as_str).chain(namespace);
+        let flags = self.cluster.iter().chain(person).map(String::as_str).chain(namespace);
         for word in flags.chain(args.iter().map(AsRef::as_ref)) {
             line.push(' ');
             line.push_str(&quoted(word));
@@ -79,6 +90,13 @@ mod tests {
         assert_eq!(
             line,
             r"kubectl stackgate --context 'prod eu' -n shop reject prod --reason 'it'\''s late'"
+        );
+        let bob = KubeArgs { act_as: Some("bob".to_owned()), ..kube };
+        let bob = Invoked::of(Path::new("stackgate"), &bob);
+        assert_eq!(bob.ours("shop", &["status"]), "stackgate --context 'prod eu' --as bob -n shop status");
+        assert_eq!(
+            bob.kubectl_of_others("shop", &["get", "plan"]),
+            "kubectl --context 'prod eu' -n shop get plan"
         );
         let plain = Invoked::of(Path::new("target/debug/stackgate"), &KubeArgs::default());
         assert_eq!(plain.ours("shop", &["plan", "prod"]), "stackgate -n shop plan prod");

@@ -30,7 +30,9 @@ pub struct Sight {
     pub stage: Option<Arc<Stage>>,
     /// The gate.
     pub gate: Option<(InForce, GateFrom)>,
-    /// The newest plan of the Stage, if this is not it.
+    /// The plans of the Stage, newest first; none where it is gone.
+    pub plans: Vec<Arc<PlanView>>,
+    /// The newest of them, if this is another one.
     pub newer: Option<String>,
     /// The classes of risk that it carries and that this person may acknowledge.
     pub may_ack: Vec<RiskClass>,
@@ -59,11 +61,12 @@ impl Desk {
             Named::Plan(_) => None,
         };
         if let Some(stage) = stage {
-            let Some(newest) = self.plans_of(&stage).await?.into_iter().next() else {
+            let plans = self.plans_of(&stage).await?;
+            let Some(newest) = plans.first().cloned() else {
                 return Err(no_plan(&stage));
             };
             let may_ack = self.may_ack(&newest).await;
-            return self.sight(newest, Some(stage), None, may_ack).await;
+            return self.sight(newest, Some(stage), plans, may_ack).await;
         }
         match named {
             Named::Stage(name) => Err(self.not_there(&format!("Stage {name}"))),
@@ -75,14 +78,14 @@ impl Desk {
     async fn look_at_plan(&self, name: &str, what: &str, before: Option<&Sight>) -> Result<Sight, Fail> {
         let plan = self.session.plan(self.session.namespace(), name).await?;
         let plan = plan.ok_or_else(|| self.not_there(what))?;
-        let (stage, newer) = self.around(&plan).await?;
+        let (stage, plans) = self.around(&plan).await?;
         let view = seen(plan).ok_or_else(|| Fail::new(format!("plan {name} was not made by Stackgate")))?;
         let may_ack = match before {
             // Rights are asked for once: the API server has the last word when it is signed.
             Some(before) => before.may_ack.clone(),
             None => self.may_ack(&view).await,
         };
-        self.sight(view, stage, newer, may_ack).await
+        self.sight(view, stage, plans, may_ack).await
     }
 
     /// Looks again at a plan.
@@ -138,20 +141,19 @@ impl Desk {
         Ok(views)
     }
 
-    /// The Stage of a plan, and the newest plan of it if that is another one.
-    async fn around(&self, plan: &ChangePlan) -> Result<(Option<Arc<Stage>>, Option<String>), Fail> {
+    /// The Stage of a plan, and all its plans, newest first.
+    async fn around(&self, plan: &ChangePlan) -> Result<(Option<Arc<Stage>>, Vec<PlanView>), Fail> {
         let p = &plan.spec.proposal;
         if p.kind != ProposalKind::Stage {
-            return Ok((None, None));
+            return Ok((None, Vec::new()));
         }
         let namespace = plan.namespace().unwrap_or_default();
         let stage = self.session.stage(&namespace, &p.name).await?;
         let Some(stage) = stage.filter(|s| s.uid().as_deref() == Some(p.uid.as_str())) else {
-            return Ok((None, None));
+            return Ok((None, Vec::new()));
         };
-        let newest = self.plans_of(&stage).await?.into_iter().next().map(|v| v.name);
-        let newer = newest.filter(|name| *name != plan.name_any());
-        Ok((Some(stage), newer))
+        let plans = self.plans_of(&stage).await?;
+        Ok((Some(stage), plans))
     }
 
     /// The gate of a Stage, and where that comes from.
@@ -186,9 +188,10 @@ impl Desk {
         &self,
         view: PlanView,
         stage: Option<Arc<Stage>>,
-        newer: Option<String>,
+        plans: Vec<PlanView>,
         may_ack: Vec<RiskClass>,
     ) -> Result<Sight, Fail> {
+        let newer = plans.first().map(|newest| newest.name.clone()).filter(|name| *name != view.name);
         let now = self.now();
         let accounts = self.accounts().await?;
         let bootstrap = self.bootstrap_of(&view).await?;
@@ -227,7 +230,8 @@ impl Desk {
             now,
             invoked: &self.invoked,
         });
-        Ok(Sight { view, stage, gate, newer, may_ack, report })
+        let plans = plans.into_iter().map(Arc::new).collect();
+        Ok(Sight { view, stage, gate, plans, newer, may_ack, report })
     }
 }
 
@@ -266,7 +270,7 @@ fn no_plan(stage: &Stage) -> Fail {
     Fail::new(format!("Stage {} has no plan: {why}", stage.name_any()))
 }
 
-/// A plan as the controller sees it: it alone can tell which entries of a ledger it has written, and what the rejects of others mean.
+/// A plan as the controller sees it: it alone can tell which entries of a ledger it has written, and what was taken back on other plans.
 fn seen(plan: Arc<ChangePlan>) -> Option<PlanView> {
     let status = plan.status.clone().unwrap_or_default();
     let view = PlanView::new(plan)?.doubting(status.unproven.into_iter().collect());

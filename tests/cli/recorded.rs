@@ -11,7 +11,7 @@ use tokio::time::sleep;
 use crate::{
     recorder,
     turning_back::{claimed, ran},
-    world::{World, id, plan_name},
+    world::{SHOP, World, id, plan_name},
 };
 
 pub async fn what_is_recorded_is_told(w: &Arc<World>) -> Result<()> {
@@ -45,6 +45,7 @@ pub async fn what_is_recorded_is_told(w: &Arc<World>) -> Result<()> {
         .await?;
     let out = w.run(User::Alice, &["retry", &failed, "--yes"])?.fine()?;
     ensure!(out.contains("recorded, verified: it is planned again") && out.contains("status again"), "{out}");
+    beforehand(w).await?;
     recorder.abort();
 
     // What the controller does not heed it says; no use in waiting.
@@ -87,5 +88,24 @@ pub async fn what_is_recorded_is_told(w: &Arc<World>) -> Result<()> {
         "{out}"
     );
     recorder.abort();
+    Ok(())
+}
+
+/// What was approved beforehand is taken back whichever plan keeps it, and once.
+async fn beforehand(w: &World) -> Result<()> {
+    let stage = w.stage("beforehand", json!({})).await?;
+    let kept = w.plan(&stage, 1, '6', &[]).await?;
+    w.append(&kept, json!({ "closed": { "reason": "Superseded", "message": "a newer one" } })).await?;
+    let a1 = id('8').replacen("c1", "a1", 1);
+    let decided = json!({ "action": "Approve", "by": "alice", "identity": "Verified", "source": "Stage", "slot": "s", "under": a1 });
+    w.append(&kept, json!({ "decided": decided })).await?;
+    w.plan(&stage, 2, '7', &[]).await?;
+    w.run(User::Erin, &["revoke", "beforehand", "--yes"])?.refused(&["no approval of yours"])?;
+    w.run(User::Alice, &["revoke", "beforehand", "--yes"])?.fine()?;
+    w.run(User::Alice, &["revoke", "beforehand", "--yes"])?.refused(&["no approval of yours"])?;
+    // It stands on the Stage alone.
+    let given = format!("gate.stackgate.dev/approve.early={};by=alice", id('9').replacen("c1", "a1", 1));
+    w.cluster.kubectl(User::Alice).run(&["-n", SHOP, "annotate", "cdkstage", "beforehand", &given])?;
+    w.run(User::Alice, &["revoke", "beforehand", "--yes"])?.fine()?;
     Ok(())
 }

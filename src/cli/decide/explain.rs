@@ -61,7 +61,7 @@ fn grant(desk: &Desk, sight: &Sight, verb: &str, kind: &str, name: &str) -> Stri
     let what = if sight.view.proposal().kind == ProposalKind::Bootstrap { "clusterrole" } else { "role" };
     let (verb, only) = (format!("--verb={verb}"), format!("--resource-name={name}"));
     let args = ["create", what, role.as_str(), verb.as_str(), resource.as_str(), only.as_str()];
-    format!("{}, and bind it", desk.invoked.kubectl(sight.report.namespace.as_str(), &args))
+    format!("{}, and bind it", desk.invoked.kubectl_of_others(sight.report.namespace.as_str(), &args))
 }
 
 #[cfg(test)]

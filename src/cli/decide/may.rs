@@ -1,8 +1,10 @@
 //! Whether a decision would change anything in the state that the plan is in.
 
+use std::collections::BTreeMap;
+
 use stackgate_core::{
-    api::{Action, DecisionSource},
-    gate::PlanView,
+    api::{Action, Decided, DecisionSource, Identity},
+    gate::{PlanView, is_given_elsewhere},
 };
 
 use crate::cli::{
@@ -34,8 +36,10 @@ pub(super) fn may(desk: &Desk, action: Action, sight: &Sight, by: &str) -> Resul
             (Some(rule), Action::Approve) => no(&format!("needs no approval ({rule})"), ""),
             (_, _) => Ok(()),
         },
-        // It may keep approvals of releases that have no plan yet: those are taken back, too.
-        (Action::Revoke, _) if keeps_beforehand(&sight.view, by) => Ok(()),
+        // Those of releases that have no plan yet are taken back, too, whichever plan keeps them.
+        (Action::Revoke, _) if is_given_elsewhere(&sight.view, sight.plans.clone(), on_stage(sight), by) => {
+            Ok(())
+        }
         (Action::Revoke, state) if state.is_open() => match has_decided(&sight.view, sight, by) {
             true => Ok(()),
             false => no("carries no approval of yours", ", so there is nothing to take back"),
@@ -102,22 +106,22 @@ pub(super) fn may(desk: &Desk, action: Action, sight: &Sight, by: &str) -> Resul
     }
 }
 
-/// Whether the plan's ledger keeps an approval of this person for a release that has no plan yet.
-fn keeps_beforehand(view: &PlanView, by: &str) -> bool {
-    view.beforehand.iter().any(|r| r.decided.by == by)
+/// The annotations of the Stage.
+fn on_stage(sight: &Sight) -> Option<&BTreeMap<String, String>> {
+    sight.stage.as_ref().and_then(|stage| stage.metadata.annotations.as_ref())
 }
 
-/// Whether this person has let it run, recorded or not yet.
+/// Whether this person lets it run, recorded or not yet.
 fn has_decided(view: &PlanView, sight: &Sight, by: &str) -> bool {
     let opens = |action: Action| matches!(action, Action::Approve | Action::Override);
-    let recorded = view.decisions.iter().any(|r| opens(r.decided.action) && r.decided.by == by);
-    let stage = sight.stage.as_ref().and_then(|s| s.metadata.annotations.as_ref());
+    let stands = |d: &Decided| opens(d.action) && d.by == by && !view.has_taken_back(d);
     let sources = [
         (DecisionSource::ChangePlan, view.plan.metadata.annotations.as_ref()),
-        (DecisionSource::Stage, stage),
+        (DecisionSource::Stage, on_stage(sight)),
     ];
-    recorded
-        || sources.into_iter().any(|(_, annotations)| {
-            view.marks(annotations).decisions.iter().any(|(_, _, d)| opens(d.action) && d.by == by)
+    view.decisions.iter().any(|r| stands(&r.decided))
+        || sources.into_iter().any(|(source, annotations)| {
+            let marks = view.marks(annotations).decisions;
+            marks.iter().any(|(_, _, d)| stands(&d.recorded(source, Identity::Unverified, view.id())))
         })
 }
