@@ -180,6 +180,12 @@ fn stages() -> Vec<Case> {
             vec![named(&"a".repeat(51)), named("a.b")],
         ),
         on_create(
+            "the name is like that of a plan",
+            "the name of a Stage does not end like that of a plan, in the 40 digits of an id",
+            named(&format!("a-{}", "0".repeat(39))),
+            vec![named(&format!("a-{}", "0a".repeat(20)))],
+        ),
+        on_create(
             "a parameter has no value, or two",
             "give either value or valueFrom",
             parameter(json!({ "name": "Shop-Db:Size", "value": "" })),

@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that fails may panic")]
 
 mod attempts;
+mod builtin;
 mod call;
 mod crowds;
 mod docs;
@@ -92,6 +93,7 @@ async fn what_nobody_can_get_around() -> Result<()> {
     all_end_as_they_should(&world, &git::turned_on()).await?;
 
     world.cluster.start_controllers()?;
+    builtin::nobody_decides_by_a_role_that_every_cluster_has(&world).await?;
     ends::the_types_are_right(&world).await?;
     ends::plans_go_with_their_stage(&world).await?;
     ends::plans_follow_every_way_of_deletion(&world).await?;

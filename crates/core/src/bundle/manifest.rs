@@ -74,6 +74,12 @@ impl Manifest {
             let key = |m: &Value| m.get("key").and_then(Value::as_str).unwrap_or("(unnamed)").to_owned();
             return Err(BundleError::MissingContext { path, keys: raw.missing.iter().map(key).collect() });
         }
+        // They stand in plans and messages, which people read line by line.
+        let names = || raw.artifacts.iter().flat_map(|(id, a)| [Some(id), a.display_name.as_ref()]);
+        if let Some(name) = names().flatten().find(|name| name.chars().any(char::is_control)) {
+            let why = format!("the artifact {name:?} has control characters in its name");
+            return Err(BundleError::Malformed { path, why });
+        }
         Ok(Self { dir: dir.clone(), path, artifacts: raw.artifacts })
     }
 }

@@ -22,8 +22,8 @@ pub(super) fn token_line(token: &str) -> String {
 /// With two busy processors; idle it takes about 2 s.
 const READY_WITHIN: Duration = Duration::from_secs(60);
 
-const WANTED: &str =
-    "garbage-collector-controller,namespace-controller,validatingadmissionpolicy-status-controller";
+const WANTED: &str = "clusterrole-aggregation-controller,garbage-collector-controller,namespace-controller,\
+                      validatingadmissionpolicy-status-controller";
 
 #[derive(Debug)]
 pub(super) struct Controllers {

@@ -1,0 +1,115 @@
+//! The roles that every cluster has: `admin` and `edit` of a namespace let nobody decide, nor give themselves the right to.
+
+use anyhow::Result;
+use serde_json::{Value, json};
+use stackgate_testbed::User::Admin;
+
+use crate::{
+    attempts::{Attempt, all_end_as_they_should, honest, hopeless},
+    call::{Call, plan, stage},
+    objects::{annotate, id},
+    world::World,
+};
+
+/// Frank has `admin` in the namespace, Grace has `edit`.
+const FRANK: &str = "frank";
+const GRACE: &str = "grace";
+const RBAC: &str = "/apis/rbac.authorization.k8s.io/v1/namespaces/shop";
+const CORE: &str = "/api/v1/namespaces/shop";
+
+/// Needs kube-controller-manager, which fills these roles.
+pub async fn nobody_decides_by_a_role_that_every_cluster_has(world: &World) -> Result<()> {
+    world.admin().run(&["create", "serviceaccount", "tester", "-n", "shop"])?;
+    for (user, role) in [(FRANK, "admin"), (GRACE, "edit")] {
+        let (role, subject) = (format!("--clusterrole={role}"), format!("--user={user}"));
+        world.admin().run(&["create", "rolebinding", user, "-n", "shop", &role, &subject])?;
+        let map = json!({ "apiVersion": "v1", "kind": "ConfigMap", "metadata": { "name": "any" } });
+        let make = by(user, |who| Call::create(who, format!("{CORE}/configmaps"), map));
+        world.until("the roles are filled", async || make.send(world).await).await?;
+    }
+    let all = [attempts(FRANK), attempts(GRACE), as_a_program()].concat();
+    all_end_as_they_should(world, &all).await
+}
+
+fn by(user: &'static str, call: impl FnOnce(stackgate_testbed::User) -> Call) -> Call {
+    call(Admin).pretending(user, "system:authenticated")
+}
+
+fn binding(role: &str, user: &str) -> Value {
+    let group = "rbac.authorization.k8s.io";
+    json!({
+        "apiVersion": format!("{group}/v1"), "kind": "RoleBinding", "metadata": { "name": "mine" },
+        "roleRef": { "apiGroup": group, "kind": "ClusterRole", "name": role },
+        "subjects": [{ "apiGroup": group, "kind": "User", "name": user }],
+    })
+}
+
+fn attempts(user: &'static str) -> Vec<Attempt> {
+    let approve = || annotate("gate.stackgate.dev/approve.x", &format!("{};by={user}", id('c', '1')));
+    let weaker = json!({ "spec": { "gate": { "requireApproval": "Never" } } });
+    let role = json!({
+        "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role", "metadata": { "name": "mine" },
+        "rules": [{ "apiGroups": ["stackgate.dev"], "resources": ["stages"], "verbs": ["approve"] }],
+    });
+    let subjects = json!({ "subjects": binding("", user)["subjects"] });
+    let not_theirs = match user {
+        FRANK => "attempting to grant RBAC permissions not currently held",
+        _edits => "cannot create resource",
+    };
+    let not_to_change = match user {
+        FRANK => "attempting to grant RBAC permissions not currently held",
+        _edits => "cannot patch resource",
+    };
+    vec![
+        hopeless(
+            "approves a plan",
+            by(user, |who| Call::merge(who, plan("prod-waits"), approve())),
+            "cannot patch resource \"changeplans\"",
+        ),
+        hopeless(
+            "approves on a Stage",
+            by(user, |who| Call::merge(who, stage("prod"), approve())),
+            "cannot patch resource \"stages\"",
+        ),
+        hopeless(
+            "makes a gate weaker",
+            by(user, |who| Call::merge(who, stage("prod"), weaker)),
+            "cannot patch resource \"stages\"",
+        ),
+        hopeless(
+            "deletes a plan",
+            by(user, |who| Call::delete(who, plan("prod-waits"))),
+            "cannot delete resource \"changeplans\"",
+        ),
+        hopeless(
+            "makes a Role with approve",
+            by(user, |who| Call::create(who, format!("{RBAC}/roles"), role)),
+            not_theirs,
+        ),
+        hopeless(
+            "binds stackgate-approver to themselves",
+            by(user, |who| {
+                Call::create(who, format!("{RBAC}/rolebindings"), binding("stackgate-approver", user))
+            }),
+            not_theirs,
+        ),
+        hopeless(
+            "puts themselves in the place of an approver",
+            by(user, |who| Call::merge(who, format!("{RBAC}/rolebindings/alice"), subjects)),
+            not_to_change,
+        ),
+    ]
+}
+
+/// What docs/who-may.md says of them: `admin` gives what it holds itself, and `edit` speaks for the programs of the namespace.
+fn as_a_program() -> Vec<Attempt> {
+    let token = json!({ "apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {} });
+    let of_a_program = || format!("{CORE}/serviceaccounts/tester/token");
+    vec![
+        honest(
+            "admin lets somebody read",
+            by(FRANK, |who| Call::create(who, format!("{RBAC}/rolebindings"), binding("view", "heidi"))),
+        ),
+        honest("edit makes a token of a program", by(GRACE, |who| Call::create(who, of_a_program(), token))),
+    ]
+}
