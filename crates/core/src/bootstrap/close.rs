@@ -2,11 +2,14 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{Snapshot, environment::Toolkit};
+use super::{
+    Snapshot,
+    environment::{Toolkit, Unprepared},
+};
 use crate::{
     api::{CloseReason, Closed, Reason, Settled, SettledAs},
     drive::{Progress, Withdrawn},
-    gate::{PlanView, owned_key},
+    gate::PlanView,
     plan::append,
     verdict::{Need, Verdict, fold},
 };
@@ -49,12 +52,19 @@ pub(super) fn close(
         }
     }
     // They were made once the gate was open, by people or by a rule, which stands in no ledger before the claim.
-    let unclaimed = plan.owned.iter().map(owned_key).filter(|key| {
-        plan.covers(&key.env) && !plan.claims.contains_key(key) && !plan.settled.contains_key(key)
-    });
-    for key in unclaimed {
-        let Some(account) = s.accounts.of_id(&key.env.account) else { continue };
-        needs.extend(Toolkit::new(s, &key.env, account, plan, content).unprepared(now).err());
+    let told = plan.proposal().changed.iter().flat_map(|c| c.environments.iter().chain(&c.made_anew));
+    let mut left = Vec::new();
+    for env in told {
+        let Some(account) = s.accounts.of_id(&env.account) else { continue };
+        let toolkit = Toolkit::new(s, env, account, plan, content);
+        if plan.claims.contains_key(&toolkit.key) || plan.settled.contains_key(&toolkit.key) {
+            continue;
+        }
+        match toolkit.unprepared(now) {
+            Ok(Unprepared::Gone) => {}
+            Ok(Unprepared::Left) => left.push(env.to_string()),
+            Err(need) => needs.push(need),
+        }
     }
     let namespace = &s.installation.namespace;
     if !ends.is_empty() {
@@ -68,7 +78,13 @@ pub(super) fn close(
     if !can.is_empty() || !cannot.is_empty() {
         return fold(if can.is_empty() { cannot } else { can }, Reason::Withdrawing, &doing);
     }
-    let closed = Closed::of(reason, message);
+    let message = match left.as_slice() {
+        [] => message.to_owned(),
+        _some => {
+            format!("{message}; what was prepared may be left in {}, which did not answer", left.join(", "))
+        }
+    };
+    let closed = Closed::of(reason, &message);
     let ledger = plan.ledger(now).with(|e| e.closed = Some(closed));
     append(s.facts, namespace, plan, ledger, Reason::Withdrawing, &doing, now)
 }

@@ -14,7 +14,7 @@ use crate::{
     },
     change::{Baseline, StackInput, change_set_name},
     drive::{Progress, Running, Wish, Withdrawn, withdrawn},
-    effect::{Access, Effect, Look, Pace, Seen, SetRef, Watched, baseline_of, session_name},
+    effect::{Access, Effect, Look, Mutation, Pace, Seen, SetRef, Watched, baseline_of, session_name},
     gate::{PlanView, owned_key},
     stack::{StackRow, StackStatus},
     verdict::{Need, Step, ask},
@@ -69,6 +69,15 @@ pub(super) fn reason_of(x: &Settled) -> Reason {
         SettledAs::Gone => Reason::StackNotOurs,
         SettledAs::Succeeded | SettledAs::Failed => Reason::RollbackFailed,
     }
+}
+
+/// What became of a change set that was prepared and never claimed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Unprepared {
+    /// Nobody can execute it.
+    Gone,
+    /// It may be there: nobody gets in, or no answer comes.
+    Left,
 }
 
 /// The longest pause between two tries: an hour, about.
@@ -297,22 +306,27 @@ impl<'a> Toolkit<'a> {
 
     /// Takes the change set away that was prepared for this plan and never claimed. Nobody has decided to execute it, so a region that
     /// does not answer, or an account that lets nobody in, holds nothing up.
-    pub(super) fn unprepared(&self, now: Timestamp) -> Step<()> {
-        let look = Effect::Look(Look::Stack(self.key.clone(), self.access.clone()));
-        if self.s.facts.is_in_vain(&look) {
-            return Ok(());
-        }
-        match self.without_prepared(now) {
-            Ok(Withdrawn::IsNotThere | Withdrawn::HasRun) | Err(Need::Stuck(..)) => Ok(()),
+    pub(super) fn unprepared(&self, now: Timestamp) -> Step<Unprepared> {
+        let (facts, key, access) = (self.s.facts, &self.key, &self.access);
+        let mut tried = vec![Effect::Look(Look::Stack(key.clone(), access.clone()))];
+        let done = self.fresh_row(now).and_then(|row| {
+            let set = SetRef::Name(change_set_name(&self.s.uid, &self.input, &baseline_of(row)));
+            let there = facts.change_sets.get(&(key.clone(), set.clone())).map(|looked| &looked.seen);
+            if let Some(Seen::Present(set, _)) = there {
+                let delete = Mutation::DeleteChangeSet(key.clone(), set.arn.clone(), access.clone());
+                tried.push(Effect::Mutate(delete));
+            }
+            tried.push(Effect::Look(Look::ChangeSet(key.clone(), set.clone(), access.clone())));
+            withdrawn(facts, &self.s.installation.key, key, &set, &self.input, access, now)
+        });
+        match done {
+            Ok(Withdrawn::IsNotThere | Withdrawn::HasRun) => Ok(Unprepared::Gone),
+            Err(Need::Stuck(..)) => Ok(Unprepared::Left),
+            Err(Need::Wait(..)) if tried.iter().any(|effect| facts.is_in_vain(effect)) => {
+                Ok(Unprepared::Left)
+            }
             Err(need @ (Need::Do(_) | Need::Wait(..))) => Err(need),
         }
-    }
-
-    fn without_prepared(&self, now: Timestamp) -> Step<Withdrawn> {
-        let row = self.fresh_row(now)?;
-        let set = SetRef::Name(change_set_name(&self.s.uid, &self.input, &baseline_of(row)));
-        let key = &self.s.installation.key;
-        withdrawn(self.s.facts, key, &self.key, &set, &self.input, &self.access, now)
     }
 
     /// Something stands against executing a claimed change set: it goes, so that nobody can.

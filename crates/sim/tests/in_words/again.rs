@@ -251,3 +251,31 @@ fn a_stack_that_is_made_anew_beside_a_harmless_change_carries_its_risk() {
     assert_eq!((changed.environments.len(), changed.made_anew.len()), (2, 1));
     assert!(plan.risk_classes().contains(&RiskClass::Iam), "{:?}", plan.proposal().risks);
 }
+
+/// The content that is rejected lies in no change set that somebody could execute by hand.
+#[test]
+fn what_was_prepared_for_a_stack_that_is_made_anew_goes_with_a_reject() {
+    let mut run = bootstrapped();
+    trust(&mut run, &["222222222222"]);
+    minutes(&mut run, 5);
+    let anew = toolkit_of(&mut run, "prod");
+    delete(&mut run, "prod");
+    approve(&mut run);
+    minutes(&mut run, 10);
+    assert_eq!(state(&mut run), "StackNotOurs");
+    trust(&mut run, &["333333333333"]);
+    minutes(&mut run, 5);
+    approve(&mut run);
+    let is_prepared = |run: &mut Run| {
+        run.world().cloud.stacks.get(&anew).is_some_and(|s| s.gone.is_none() && !s.sets.is_empty())
+    };
+    while !is_prepared(&mut run) {
+        run.alone(SignedDuration::from_millis(100)).unwrap();
+    }
+    let plan = newest(&mut run);
+    assert!(!plan.claims.contains_key(&anew), "{:?}", plan.claims);
+    sign_with(&mut run, &plan, Action::Reject, "", &[]);
+    minutes(&mut run, 10);
+    let left: Vec<_> = run.world().cloud.stacks.get(&anew).into_iter().flat_map(|s| s.sets.clone()).collect();
+    assert!(left.iter().all(|set| set.execution != ExecutionStatus::Available), "{left:?}");
+}
