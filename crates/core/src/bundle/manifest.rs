@@ -11,6 +11,7 @@ use super::{
     path::TreePath,
     tree::{File, Tree},
 };
+use crate::plain::plain;
 
 /// The highest major version of the cloud assembly schema that is read (aws-cdk-lib 2.276).
 pub const MAX_SCHEMA_MAJOR: u32 = 55;
@@ -76,8 +77,8 @@ impl Manifest {
         }
         // They stand in plans and messages, which people read line by line.
         let names = || raw.artifacts.iter().flat_map(|(id, a)| [Some(id), a.display_name.as_ref()]);
-        if let Some(name) = names().flatten().find(|name| name.chars().any(char::is_control)) {
-            let why = format!("the artifact {name:?} has control characters in its name");
+        if let Some(name) = names().flatten().find(|name| plain(name) != **name) {
+            let why = format!("the artifact {name:?} has characters in its name that are not seen");
             return Err(BundleError::Malformed { path, why });
         }
         Ok(Self { dir: dir.clone(), path, artifacts: raw.artifacts })

@@ -71,7 +71,7 @@ fn set(value: &mut Value, pointer: &str, to: Value) {
 #[case::too_new_assets(ASSETS, "/version", json!("99.1.0"), "schema 99.1.0")]
 #[case::no_version(ROOT, "/version", json!(null), "it has no version")]
 #[case::missing(ROOT, "/missing", json!([{"key": "vpc-provider:x"}]), "misses context (vpc-provider:x)")]
-#[case::a_name_of_two_lines(PROD, "/artifacts/ProdData/displayName", json!("Prod\nApproved"), "control characters in its name")]
+#[case::a_name_of_two_lines(PROD, "/artifacts/ProdData/displayName", json!("Prod\nApproved"), "characters in its name that are not seen")]
 #[case::agnostic(PROD, "/artifacts/ProdData/environment", json!("aws://unknown-account/unknown-region"), "explicit env")]
 #[case::no_role(PROD, "/artifacts/ProdData/properties/assumeRoleArn", json!(null), "no assumeRoleArn: it was not synthesised by DefaultStackSynthesizer")]
 #[case::no_url(PROD, "/artifacts/ProdData/properties/stackTemplateAssetObjectUrl", json!(null), "no stackTemplateAssetObjectUrl")]

@@ -44,8 +44,10 @@ pub struct InForce {
     pub promotion: Sourced<Promotion>,
     /// What becomes of the stacks when the Stage is deleted.
     pub deletion_policy: Sourced<Leftover>,
-    /// How long an upstream must have carried a release, at least.
+    /// How long every upstream must have carried a release, at least.
     pub soak: Sourced<SignedDuration>,
+    /// How long the one must that has to carry it longest.
+    pub longest_soak: Sourced<SignedDuration>,
 }
 
 impl<T> Sourced<T> {
@@ -67,7 +69,12 @@ impl<T> Sourced<T> {
 /// The gate of a Stage that deploys into these accounts.
 #[must_use]
 pub fn in_force<'a>(stage: &Stage, accounts: impl IntoIterator<Item = &'a AwsAccount>) -> InForce {
-    of(stage.spec.gate.as_ref(), stage.spec.deletion_policy, accounts)
+    let mut gate = of(stage.spec.gate.as_ref(), stage.spec.deletion_policy, accounts);
+    for upstream in &stage.spec.promote_from {
+        let by = format!("spec.promoteFrom {}", upstream.name);
+        gate.longest_soak.demand(upstream.soak.as_ref().map(|s| s.get()), &by, |a, b| a > b);
+    }
+    gate
 }
 
 /// The gate of a Bootstrap that changes toolkit stacks in these accounts.
@@ -99,6 +106,7 @@ fn of<'a>(
             None => Sourced::of(None, Leftover::default()),
         },
         soak: Sourced::of(None, SignedDuration::ZERO),
+        longest_soak: Sourced::of(None, SignedDuration::ZERO),
     };
     for account in accounts {
         let by = format!("AwsAccount {}", account.name_any());
@@ -127,8 +135,9 @@ fn of<'a>(
         );
         let demanded = require_ack.map_or_else(all, |l| l.into_iter().collect());
         if !demanded.is_subset(&gate.require_ack.value) {
-            gate.require_ack.value.extend(demanded);
-            gate.require_ack.source = ack;
+            let Sourced { value, source } = &mut gate.require_ack;
+            *source = if value.is_subset(&demanded) { ack } else { format!("{source}, {ack}") };
+            value.extend(demanded);
         }
         let retains = |a: &Leftover, b: &Leftover| (*a, *b) == (Leftover::Retain, Leftover::Delete);
         gate.deletion_policy.demand(Some(deletion_policy.unwrap_or_default()), &leftover, retains);
@@ -139,6 +148,7 @@ fn of<'a>(
         gate.promotion.demand(promotion, &by, |a, b| a > b);
         gate.soak.demand(soak.map(|s| s.get()), &by, |a, b| a > b);
     }
+    gate.longest_soak.clone_from(&gate.soak);
     gate
 }
 
@@ -153,7 +163,8 @@ impl InForce {
     #[must_use]
     pub fn shown(&self) -> Vec<GateField> {
         fn field<T>(name: &str, s: &Sourced<T>, value: String) -> GateField {
-            GateField { field: name.to_owned(), value, source: s.source.clone() }
+            // Each of many accounts may add a class.
+            GateField { field: name.to_owned(), value, source: s.source.chars().take(320).collect() }
         }
         let classes: Vec<&str> = self.require_ack.value.iter().map(|c| c.as_str()).collect();
         let hours = |d: SignedDuration| format!("{d:#}").replace(' ', "");
@@ -166,7 +177,7 @@ impl InForce {
             field("planTTL", &self.plan_ttl, hours(self.plan_ttl.value)),
             field("promotion", &self.promotion, format!("{:?}", self.promotion.value)),
             field("deletionPolicy", &self.deletion_policy, format!("{:?}", self.deletion_policy.value)),
-            field("soak", &self.soak, hours(self.soak.value)),
+            field("soak", &self.longest_soak, hours(self.longest_soak.value)),
         ]
     }
 }
@@ -239,5 +250,21 @@ mod tests {
         assert_eq!(gate.approval_ttl.value, SignedDuration::from_hours(2));
         assert_eq!(gate.promotion.source, "AwsAccount strict");
         assert_eq!(gate.soak.value, SignedDuration::from_hours(1));
+        assert_eq!(gate.require_ack.source, "spec.gate, AwsAccount strict");
+    }
+
+    #[test]
+    fn the_soak_that_is_shown_is_that_of_the_upstream_which_has_to_carry_a_release_longest() {
+        let mut stage = stage(serde_json::Value::Null);
+        let upstreams =
+            serde_json::json!([{ "name": "dev", "soak": "2h" }, { "name": "test", "soak": "30m" }]);
+        stage.spec.promote_from = serde_json::from_value(upstreams).unwrap();
+        let gate = in_force(&stage, [&account(serde_json::json!({ "soak": "1h" }))]);
+        let soak = gate.shown().pop().unwrap();
+        assert_eq!((soak.value.as_str(), soak.source.as_str()), ("2h", "spec.promoteFrom dev"));
+        assert_eq!(
+            (gate.soak.value, gate.soak.source.as_str()),
+            (SignedDuration::from_hours(1), "AwsAccount prod")
+        );
     }
 }

@@ -23,6 +23,5 @@ pub use plan_view::{Marks, PlanView, Recorded, owned_key};
 pub use reader::PlanReader;
 pub use room::Full;
 pub use seal::{SealedFor, sealed};
-pub use taken_back::is_given_elsewhere;
-pub(crate) use taken_back::{take_back_rejected, take_back_revoked};
+pub use taken_back::{is_given_elsewhere, take_back};
 pub use tally::{Tally, approval_value, tally};

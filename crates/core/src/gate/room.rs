@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
-use super::{PlanView, Recorded};
+use super::{PlanView, Recorded, tally::BEFOREHAND_TTL};
 use crate::{
     api::{Action, Decided, DecisionSource, Identity},
     words::DecisionId,
@@ -43,7 +43,11 @@ struct Standing<'a> {
     idle: Vec<&'a str>,
 }
 
-const CLOSED: &str = "it is not recorded, and does not count: this plan was closed before; where something waits, that is another plan";
+/// What is said of a revoke that stands there and takes nothing back.
+const IDLE: &str =
+    "it takes nothing back, is not recorded, and takes back what its author approves here later";
+const CLOSED: &str = "it is not recorded, and does not count unless this very plan is opened again: it was closed before; where something waits, \
+                      that is another plan";
 
 impl PlanView {
     /// What stands against recording a decision of this kind by this person on top of these new ones; `None`: there is room.
@@ -98,12 +102,19 @@ impl PlanView {
     }
 
     /// Whether it takes another approval of this person for a release that has no plan yet, besides these new ones. Those that were taken
-    /// back have their place, too.
+    /// back have their place, too, as long as they would count.
     #[must_use]
-    pub fn keeps_another(&self, new: &[Decided], by: &str) -> bool {
+    pub fn keeps_another(&self, new: &[Decided], by: &str, now: Timestamp) -> bool {
         let taken_back = self.taken_back.iter().filter(|r| self.is_kept_for_another(r));
-        let kept = || self.beforehand.iter().chain(taken_back.clone()).map(|r| &r.decided).chain(new);
-        kept().count() < MAX_OF_A_KIND && kept().filter(|d| d.by == by).count() < MAX_OF_A_PERSON
+        let kept = self.beforehand.iter().chain(taken_back);
+        let recorded = kept.filter(|r| now < kept_until(r)).map(|r| &r.decided);
+        let kept: Vec<&Decided> = recorded.chain(new).collect();
+        kept.len() < MAX_OF_A_KIND && kept.iter().filter(|d| d.by == by).count() < MAX_OF_A_PERSON
+    }
+
+    /// The approvals of releases that have no plan yet which would count now, and until when each does at the longest.
+    pub fn kept(&self, now: Timestamp) -> impl Iterator<Item = (&Recorded, Timestamp)> {
+        self.beforehand.iter().map(|r| (r, kept_until(r))).filter(move |(_, end)| now < *end)
     }
 
     fn is_kept_for_another(&self, recorded: &Recorded) -> bool {
@@ -157,12 +168,20 @@ impl PlanView {
                 Some(until) if until <= now && opens => {
                     format!("it is not recorded, and does not count: until={until} is in the past")
                 }
-                Some(_) | None => self.refuses(&[], d.action, &d.by)?.to_string(),
+                Some(_) | None => {
+                    let full = self.refuses(&[], d.action, &d.by)?;
+                    if opens { full.to_string() } else { format!("{IDLE}: {full}") }
+                }
             };
             (!self.has_recorded(&decided)).then_some((key, why))
         })
         .collect()
     }
+}
+
+fn kept_until(recorded: &Recorded) -> Timestamp {
+    let end = recorded.since.saturating_add(BEFOREHAND_TTL).unwrap_or(Timestamp::MAX);
+    recorded.decided.until.as_ref().map_or(end, |until| until.0.min(end))
 }
 
 #[cfg(test)]
@@ -286,12 +305,30 @@ mod tests {
         object.spec.ledger.extend((1..=8).map(|n| entry(n, "Approve", &n.to_string())));
         object.spec.ledger.push(entry(9, "Revoke", ""));
         let mut plans = vec![Arc::new(PlanView::new(Arc::new(object)).unwrap())];
-        crate::gate::take_back_revoked(&mut plans);
+        crate::gate::take_back(&mut plans);
         assert_eq!((plans[0].decisions.len(), plans[0].taken_back.len()), (1, 8));
         assert_eq!(plans[0].refuses(&[], Action::Approve, "p0"), Some(Full::Person));
         assert_eq!(plans[0].refuses(&[], Action::Approve, "bob"), None);
         // It took something back: it is none of those that take nothing back.
         assert_eq!(plans[0].standing(&[]).idle, Vec::<&str>::new());
+    }
+
+    #[test]
+    fn one_person_approves_eight_releases_beforehand_a_day_and_the_others_still_may() {
+        let mut object = ChangePlan::clone(&plan(1, &[]).plan);
+        object.spec.ledger.extend((1..=8).map(|seq: usize| {
+            let decided = serde_json::json!({
+                "action": "Approve", "by": "p0", "identity": "Verified", "source": "Stage", "slot": seq.to_string(),
+                "under": format!("a1-{seq:040}")
+            });
+            let entry = serde_json::json!({ "seq": seq, "time": "2026-11-24T00:01:00Z", "decided": decided });
+            serde_json::from_value(entry).unwrap()
+        }));
+        let plan = PlanView::new(Arc::new(object)).unwrap();
+        let at = |time: &str| time.parse::<Timestamp>().unwrap();
+        assert!(!plan.keeps_another(&[], "p0", at("2026-11-25T00:00:59Z")));
+        assert!(plan.keeps_another(&[], "bob", at("2026-11-24T00:02:00Z")));
+        assert!(plan.keeps_another(&[], "p0", at("2026-11-25T00:01:00Z")));
     }
 
     // 250 stacks keep 1,000 of 1,024 entries; the opening takes one.

@@ -76,7 +76,7 @@ impl Rejected {
 
 /// Leaves out of the plans of one object what its author has revoked since on another plan. Times of a ledger have whole seconds: what
 /// came in the same one does not count. What was claimed meanwhile runs with what it had then.
-pub(crate) fn take_back_revoked(plans: &mut [Arc<PlanView>]) {
+fn take_back_revoked(plans: &mut [Arc<PlanView>]) {
     let mut revoked: BTreeMap<String, BTreeSet<(Timestamp, Timestamp)>> = BTreeMap::new();
     for (by, times) in plans.iter().flat_map(|p| &p.revoked) {
         revoked.entry(by.clone()).or_default().extend(times);
@@ -95,17 +95,21 @@ pub(crate) fn take_back_revoked(plans: &mut [Arc<PlanView>]) {
     }
 }
 
-/// Whether a revoke of this person on one of the plans of an object (newest first) would take back what any of them keeps for another one
-/// or carries over, or what stands on the object and is in no ledger yet.
+/// Leaves out of the plans of one object what rejects and revokes on any of them have taken back.
+pub fn take_back(plans: &mut [Arc<PlanView>]) {
+    take_back_rejected(plans);
+    take_back_revoked(plans);
+}
+
+/// Whether a revoke of this person on one of the plans of an object would take back what any of them keeps for another one or carries over,
+/// or what stands on the object and is in no ledger yet. The plans are those that nothing was taken back of ([`take_back`]).
 #[must_use]
 pub fn is_given_elsewhere(
     on: &PlanView,
-    mut plans: Vec<Arc<PlanView>>,
+    plans: &[Arc<PlanView>],
     annotations: Option<&BTreeMap<String, String>>,
     by: &str,
 ) -> bool {
-    take_back_rejected(&mut plans);
-    take_back_revoked(&mut plans);
     let is_heard_of = |given: &Decision| {
         let recorded = given.recorded(DecisionSource::Stage, Identity::Unverified, on.id());
         plans.iter().any(|p| p.has_recorded(&recorded))
@@ -132,7 +136,7 @@ fn leave_out(plan: &mut Arc<PlanView>, own: impl Fn(&Recorded) -> bool, kept: im
 
 /// Leaves out of the plans of one object what was approved before it was rejected, whoever rejected it, and marks those that no rule
 /// lets run any more. What was claimed meanwhile runs with what it had.
-pub(crate) fn take_back_rejected(plans: &mut [Arc<PlanView>]) {
+fn take_back_rejected(plans: &mut [Arc<PlanView>]) {
     let rejected = Rejected::of(plans);
     if rejected.changes.is_empty() {
         return;
@@ -176,7 +180,8 @@ impl PlanView {
     /// The same as the controller sees it, which knows of all plans.
     #[must_use]
     pub fn without(mut self, taken_back: &[u32], release_rejected: bool) -> Self {
-        self.decisions.retain(|r| !taken_back.contains(&r.place));
+        let gone = self.decisions.extract_if(.., |r| taken_back.contains(&r.place));
+        self.taken_back.extend(gone);
         self.release_rejected = release_rejected;
         self
     }

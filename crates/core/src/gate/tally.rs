@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// How long the approval of a release counts that was given before its change was known.
-const BEFOREHAND_TTL: SignedDuration = SignedDuration::from_hours(24);
+pub(super) const BEFOREHAND_TTL: SignedDuration = SignedDuration::from_hours(24);
 
 /// How a plan stands before its gate.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -123,39 +123,36 @@ struct Count<'a> {
 impl<'a> Count<'a> {
     /// The newest own decision of each person, where it is an approval that counts.
     fn people(&mut self, classes: &BTreeSet<RiskClass>) -> BTreeMap<&'a str, &'a Recorded> {
-        let mut newest: BTreeMap<&str, &Recorded> = BTreeMap::new();
-        for recorded in &self.plan.decisions {
-            match recorded.decided.action {
-                // Stops count whoever signed them: they fail safe.
-                Action::Revoke if self.plan.is_too_late(recorded) => {}
-                Action::Revoke => {
-                    newest.remove(recorded.decided.by.as_str());
-                }
-                Action::Approve => match self.identity_counts(recorded) {
-                    Err(why) => self.out.not_counted.push(format!("{}: {why}", recorded.who())),
-                    Ok(()) if self.counts(recorded, classes) => {
-                        newest.insert(&recorded.decided.by, recorded);
+        let mut newest: BTreeMap<&str, (&Recorded, Timestamp)> = BTreeMap::new();
+        let plan = self.plan;
+        let approvals = plan.decisions.iter().filter(|r| r.decided.action == Action::Approve);
+        for recorded in approvals.filter(|r| !is_revoked(plan, r)) {
+            match self.identity_counts(recorded) {
+                Err(why) => self.out.not_counted.push(format!("{}: {why}", recorded.who())),
+                Ok(()) => match self.counts_until(recorded, classes) {
+                    Some(end) => {
+                        newest.insert(&recorded.decided.by, (recorded, end));
                     }
                     // What somebody has said of it last holds, also when it is over: an older word does not come back.
-                    Ok(()) => {
+                    None => {
                         newest.remove(recorded.decided.by.as_str());
                     }
                 },
-                Action::Reject | Action::Retry | Action::Override => {}
             }
         }
-        newest
+        self.out.changes = newest.values().map(|(_, end)| *end).chain(self.out.changes).min();
+        newest.into_iter().map(|(by, (recorded, _))| (by, recorded)).collect()
     }
 
-    /// Whether an approval of somebody whose word counts is one of this change, and not over.
-    fn counts(&mut self, recorded: &Recorded, classes: &BTreeSet<RiskClass>) -> bool {
+    /// Until when an approval of somebody whose word counts is one of this change; `None`: it is not, or that is over.
+    fn counts_until(&mut self, recorded: &Recorded, classes: &BTreeSet<RiskClass>) -> Option<Timestamp> {
         let who = recorded.who();
         let beforehand = matches!(recorded.decided.under, Some(DecisionId::Release(_)));
         if beforehand && self.plan.removes() {
             self.out
                 .not_counted
                 .push(format!("{who}: approved before anybody knew which stacks are deleted"));
-            return false;
+            return None;
         }
         if beforehand && !classes.iter().all(|c| recorded.decided.acks.contains(c)) {
             let beyond: Vec<&str> =
@@ -164,18 +161,18 @@ impl<'a> Count<'a> {
                 "{who}: approved beforehand without ack={}, which the change turned out to carry",
                 beyond.join(",")
             ));
-            return false;
+            return None;
         }
         let ttl = if beforehand {
             BEFOREHAND_TTL.min(self.gate.approval_ttl.value)
         } else {
             self.gate.approval_ttl.value
         };
-        if !self.is_fresh(recorded, ttl) {
+        let end = self.fresh_until(recorded, ttl);
+        if end.is_none() {
             self.out.not_counted.push(format!("{who}: expired"));
-            return false;
         }
-        true
+        end
     }
 
     fn identity_counts(&self, recorded: &Recorded) -> Result<(), String> {
@@ -194,32 +191,36 @@ impl<'a> Count<'a> {
     }
 
     /// No trust in clocks of clients: time counts from when the controller first saw it, `until` only shortens.
-    fn is_fresh(&mut self, recorded: &Recorded, ttl: SignedDuration) -> bool {
+    fn fresh_until(&self, recorded: &Recorded, ttl: SignedDuration) -> Option<Timestamp> {
         let end = recorded.since.saturating_add(ttl).unwrap_or(Timestamp::MAX);
         let end = recorded.decided.until.as_ref().map_or(end, |u| u.0.min(end));
-        if self.now >= end {
-            return false;
-        }
-        self.out.changes = Some(self.out.changes.map_or(end, |c| c.min(end)));
-        true
+        (self.now < end).then_some(end)
     }
 
     fn overrides(&mut self) -> bool {
         let plan = self.plan;
-        plan.decisions.iter().filter(|r| r.decided.action == Action::Override).any(|r| {
-            let person = matches!(
-                (r.decided.identity, self.gate.identity.value),
-                (Identity::Verified, _) | (Identity::Unverified, IdentityNeeded::Any)
-            );
-            let revoked = plan.decisions.iter().any(|later| {
-                later.place > r.place
-                    && later.decided.action == Action::Revoke
-                    && later.decided.by == r.decided.by
-                    && !plan.is_too_late(later)
+        let mut until =
+            plan.decisions.iter().filter(|r| r.decided.action == Action::Override).filter_map(|r| {
+                let person = matches!(
+                    (r.decided.identity, self.gate.identity.value),
+                    (Identity::Verified, _) | (Identity::Unverified, IdentityNeeded::Any)
+                );
+                let counts = person && !is_revoked(plan, r);
+                counts.then(|| self.fresh_until(r, self.gate.approval_ttl.value)).flatten()
             });
-            person && !revoked && self.is_fresh(r, self.gate.approval_ttl.value)
-        })
+        self.out.changes = until.next();
+        self.out.changes.is_some()
     }
+}
+
+/// Whether its author has taken it back on this plan since. Stops count whoever signed them: they fail safe.
+fn is_revoked(plan: &PlanView, given: &Recorded) -> bool {
+    plan.decisions.iter().any(|later| {
+        later.place > given.place
+            && later.decided.action == Action::Revoke
+            && later.decided.by == given.decided.by
+            && !plan.is_too_late(later)
+    })
 }
 
 #[cfg(test)]

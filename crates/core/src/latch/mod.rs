@@ -101,7 +101,7 @@ pub(crate) fn latch(o: &Owner<'_>, plan: &PlanView, now: Timestamp) -> Option<La
     let reports = reports(o, plan, &plan_uid, &on_plan, &mut proof);
     let spare = plan.spare(&new);
     let recorded = plan.decisions.iter().filter(|d| d.decided.action == Action::Reject).count();
-    let Stops { stops, others, room } = stops(o, plan, &on_stage, &on_plan, new, recorded);
+    let Stops { stops, others, room } = stops(o, plan, &on_stage, &on_plan, new, recorded, now);
     let beforehand = beforehand(o, plan, &mut proof, now).into_iter().take(spare);
     let beforehand = beforehand.filter(|given| !stops.iter().any(|d| d.says_the_same(given)));
     let at_once = AT_ONCE.max(stops.len());
@@ -139,8 +139,9 @@ fn stops(
     on_plan: &Marks<'_>,
     new: Vec<Decided>,
     recorded: usize,
+    now: Timestamp,
 ) -> Stops {
-    let mut before = unheard_of(o, plan, on_stage, on_plan, &new);
+    let mut before = unheard_of(o, plan, on_stage, on_plan, &new, now);
     if new.iter().any(|d| d.action == Action::Reject) {
         before.extend(standing(o, plan, on_stage, on_plan, &new, &before));
     }
@@ -204,6 +205,7 @@ fn unheard_of(
     on_stage: &Marks<'_>,
     on_plan: &Marks<'_>,
     new: &[Decided],
+    now: Timestamp,
 ) -> Vec<Decided> {
     let revoking: BTreeSet<&str> =
         new.iter().filter(|d| d.action == Action::Revoke).map(|d| d.by.as_str()).collect();
@@ -224,7 +226,8 @@ fn unheard_of(
     let mut found: Vec<Decided> = Vec::new();
     for (source, given) in named.chain(beforehand) {
         let opens = matches!(given.action, Action::Approve | Action::Override);
-        if !opens || !revoking.contains(given.by.as_str()) {
+        let is_past = given.until.is_some_and(|until| now >= until);
+        if !opens || is_past || !revoking.contains(given.by.as_str()) {
             continue;
         }
         let given = given.recorded(source, Identity::Unverified, plan.id());
@@ -258,7 +261,7 @@ fn beforehand(o: &Owner<'_>, newest: &PlanView, proof: &mut Proof<'_>, now: Time
         let identity = o.enforcement.identity(&d.by, o.uid.as_str(), key, value);
         let decided = d.recorded(DecisionSource::Stage, identity, newest.id());
         let known = o.plans.iter().any(|p| p.has_recorded(&decided));
-        let is_kept = !known && newest.keeps_another(&new, &decided.by);
+        let is_kept = !known && newest.keeps_another(&new, &decided.by, now);
         if is_kept && proof.holds(identity, DecisionSource::Stage, key, value) {
             new.push(decided);
         }
@@ -319,7 +322,7 @@ pub(crate) fn late_stops<'a>(o: &Owner<'a>, now: Timestamp) -> Option<(&'a PlanV
         }
         let recorded = plan.decisions.iter().filter(|r| r.decided.action == Action::Reject).count();
         let Stops { stops, others: _, room } =
-            stops(o, plan, &plan.marks(o.annotations), &marks, new, recorded);
+            stops(o, plan, &plan.marks(o.annotations), &marks, new, recorded, now);
         let ledger = decisions(plan, stops.into_iter().take(room), now);
         (!ledger.is_empty() && ledger.fits()).then_some((&**plan, ledger))
     })

@@ -9,7 +9,7 @@ use crate::{
     api::{Action, ChangePlan, Decided, DecisionSource, Identity, ProposedStack, Reason, ToolkitChange},
     effect::{Effect, Record},
     facts::{Facts, version},
-    gate::{Ledger, PlanReader, PlanView, RULES, take_back_rejected, take_back_revoked},
+    gate::{Ledger, PlanReader, PlanView, RULES, take_back},
     verdict::{Phase, Verdict, ask, fold},
     words::Uid,
 };
@@ -44,8 +44,7 @@ pub(crate) fn views(
         .filter_map(|p| reader.read(&p))
         .collect();
     beside::newest_first(&mut list);
-    take_back_rejected(&mut list);
-    take_back_revoked(&mut list);
+    take_back(&mut list);
     list
 }
 

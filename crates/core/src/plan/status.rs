@@ -237,12 +237,13 @@ fn before_the_gate<'a>(
     }
     let namespace = plan.metadata.namespace.as_deref().unwrap_or_default();
     let command = format!(
-        "needs {}: kubectl -n {namespace} annotate plan {} {GATE_PREFIX}approve{}={}{}",
+        "needs {}: kubectl -n {namespace} annotate plan {} {GATE_PREFIX}approve{}={}{}{}",
         tally.missing(),
         view.name,
         view.next_slot(Action::Approve),
         approval_value(view, tally),
-        held_afterwards(&gated.held, tally.overridden)
+        held_afterwards(&gated.held, tally.overridden),
+        view.standing_revokes(namespace),
     );
     ("AwaitingApproval", list.with(ConditionType::Waiting, true, Reason::AwaitingApproval, command))
 }

@@ -24,6 +24,9 @@ use crate::{
 /// Begins what `status.ignored` says of an approval that was taken back; by what follows.
 pub const TAKEN_BACK: &str = "taken back by ";
 
+/// Why an approval beforehand is not recorded.
+const NO_ROOM: &str = "it is not recorded: of one person 8 approvals beforehand are kept, of all 64, for 24 hours; it is looked at again then";
+
 /// What the object shows.
 #[must_use]
 pub fn status(s: &Snapshot<'_>, v: &Verdict, now: Timestamp) -> StageStatus {
@@ -106,8 +109,10 @@ fn ignored(s: &Snapshot<'_>, coming: Option<&ReleaseId>, now: Timestamp) -> Vec<
             if never(&d.id) {
                 return Some(format!("{key}: this stage has no plan with the id {}", d.id));
             }
-            let by = taken_back(s, coming, &d)?;
-            Some(format!("{key}: {TAKEN_BACK}{by}; approve again, in another slot"))
+            match taken_back(s, coming, &d) {
+                Some(by) => Some(format!("{key}: {TAKEN_BACK}{by}; approve again, in another slot")),
+                None => finds_no_room(s, &d, now).then(|| format!("{key}: {NO_ROOM}")),
+            }
         }
         Ok(Annotation::Decision(_) | Annotation::Report(_)) => {
             Some(format!("{key}: only approve counts here, the rest on the plan"))
@@ -125,6 +130,17 @@ fn ignored(s: &Snapshot<'_>, coming: Option<&ReleaseId>, now: Timestamp) -> Vec<
         .collect()
 }
 
+/// Whether this approval beforehand is not recorded since its author has given too many.
+fn finds_no_room(s: &Snapshot<'_>, approval: &Decision, now: Timestamp) -> bool {
+    let DecisionId::Release(a1) = &approval.id else { return false };
+    let Some(newest) = s.newest() else { return false };
+    let decided = approval.recorded(DecisionSource::Stage, Identity::Unverified, newest.id());
+    let is_heard = |p: &Arc<PlanView>| p.proposal().a1.as_ref() == Some(a1) || p.has_recorded(&decided);
+    !s.plans.iter().any(is_heard)
+        && approval.until.is_none_or(|until| now < until)
+        && !newest.keeps_another(&[], &decided.by, now)
+}
+
 /// What has taken back this approval of the release that the Stage is about to deploy, or that comes after it.
 fn taken_back(s: &Snapshot<'_>, coming: Option<&ReleaseId>, approval: &Decision) -> Option<String> {
     let DecisionId::Release(a1) = &approval.id else { return None };
@@ -137,21 +153,20 @@ fn taken_back(s: &Snapshot<'_>, coming: Option<&ReleaseId>, approval: &Decision)
     let mut recorded = s.plans.iter().filter(|p| p.has_recorded(&decided)).peekable();
     recorded.peek()?;
     let mut rejected = recorded.filter(|p| p.rejected().is_some() && p.proposal().a1.as_ref() == Some(a1));
-    if let Some(plan) = rejected.next().filter(|_| is_planned) {
+    if let Some(plan) = rejected.next() {
         return Some(format!("the reject on plan {}", plan.name));
     }
     let counts = |p: &Arc<PlanView>| {
         let mut kept = p.decisions.iter().chain(&p.beforehand);
         p.has_used_up(&decided) || kept.any(|r| r.decided.says_the_same(&decided))
     };
-    let mut revoked = s.plans.iter().filter(|p| p.revoked.contains_key(&decided.by)).peekable();
-    if revoked.peek().is_none() || s.plans.iter().any(counts) {
+    let is_revoked = s.plans.iter().any(|p| p.revoked.contains_key(&decided.by));
+    if !is_revoked || s.plans.iter().any(counts) {
         return None;
     }
     // As long as it stands there, it takes back what that ledger is to keep.
-    let standing = revoked.find_map(|p| {
-        let (key, _) = p.revokes().into_iter().find(|(_, by)| *by == decided.by)?;
-        Some(format!("; first take that away: kubectl -n {} annotate plan {} {key}-", s.namespace, p.name))
+    let standing = newest.revokes().into_iter().find(|(_, by)| *by == decided.by).map(|(key, _)| {
+        format!(", which has to go first (kubectl -n {} annotate plan {} {key}-)", s.namespace, newest.name)
     });
     Some(format!("a revoke of its author{}", standing.unwrap_or_default()))
 }

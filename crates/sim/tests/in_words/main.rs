@@ -9,6 +9,7 @@
 
 mod adoption;
 mod again;
+mod deferred;
 mod deleted;
 mod drift;
 mod images;

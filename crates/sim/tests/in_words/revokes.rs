@@ -82,7 +82,7 @@ fn an_approval_beforehand_is_taken_back_on_a_plan_that_is_carried_out() {
     // Git goes on writing it: it is told that it does not count.
     let ignored = status_of(&mut run, TEST).ignored;
     assert!(
-        matches!(ignored.as_slice(), [one] if one.contains("approve.second: taken back by a revoke of its author; first take that away:")),
+        matches!(ignored.as_slice(), [one] if one.contains("approve.second: taken back by a revoke of its author, which has to go first (kubectl -n")),
         "{ignored:?}"
     );
     dev_goes_on(&mut run);

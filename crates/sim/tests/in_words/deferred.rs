@@ -1,0 +1,66 @@
+//! A stack that imports from one which is not there yet: it is approved by its template, and its change set is made when its turn comes.
+
+use jiff::SignedDuration;
+use stackgate_core::{
+    api::{Action, PlannedAs, RiskClass},
+    gate::PlanView,
+    stack::Change,
+    words::StackKey,
+};
+use stackgate_sim::{people::newest, run::Run};
+
+use crate::story::*;
+
+/// A first release that is approved, up to the moment in which the change set of its deferred stack is being made.
+fn making() -> (Run, PlanView, StackKey) {
+    let (mut run, plan) = waiting();
+    let deferred =
+        plan.proposal().stacks.iter().find(|s| s.plan == PlannedAs::Deferred).expect("a stack").key();
+    approve(&mut run, &plan);
+    let is_made = |run: &mut Run| run.world().cloud.stacks.get(&deferred).is_some_and(|s| !s.sets.is_empty());
+    while !is_made(&mut run) {
+        run.alone(SignedDuration::from_millis(100)).unwrap();
+    }
+    (run, plan, deferred)
+}
+
+/// What the change set shows besides what its template says.
+fn shows(run: &mut Run, stack: &StackKey, change: impl FnOnce(Change) -> Change) {
+    let stack = run.world().cloud.stacks.get_mut(stack).expect("a stack");
+    let changes = &mut stack.sets.last_mut().expect("a change set").changes;
+    let one = changes.first().cloned().expect("a change");
+    changes.push(change(one));
+}
+
+fn is_deployed(run: &mut Run, stack: &StackKey) -> bool {
+    run.world().cloud.stacks.get(stack).is_some_and(|s| s.deployed.is_some())
+}
+
+#[test]
+fn what_shows_what_its_template_says_goes_on_with_the_approval_that_there_is() {
+    let (mut run, plan, deferred) = making();
+    run.alone(SignedDuration::from_mins(5)).unwrap();
+    assert_eq!(state(&mut run), "UpToDate");
+    assert!(is_deployed(&mut run, &deferred));
+    assert_eq!(newest(run.world(), DEV).expect("a plan").id(), plan.id());
+}
+
+#[test]
+fn what_shows_more_than_was_approved_waits_again_and_what_ran_has_run() {
+    let (mut run, plan, deferred) = making();
+    shows(&mut run, &deferred, |c| Change { logical_id: "Smuggled".to_owned(), ..c });
+    run.alone(SignedDuration::from_mins(5)).unwrap();
+    assert_eq!(state(&mut run), "AwaitingApproval");
+    let first = plan.proposal().stacks.iter().find(|s| s.plan != PlannedAs::Deferred).expect("a stack").key();
+    assert!(is_deployed(&mut run, &first) && !is_deployed(&mut run, &deferred));
+    let again = newest(run.world(), DEV).expect("a plan");
+    assert_ne!(again.id(), plan.id());
+    let there = run.world().cluster.plan(&plan.name).expect("the plan");
+    let why = PlanView::new(there).and_then(|p| p.closed).map(|c| c.message).unwrap_or_default();
+    assert!(why.contains("shows more than its template: Add of Smuggled"), "{why}");
+    // Who approves what it shows now lets that run, and nothing else.
+    sign_with(&mut run, &again, Action::Approve, "", &RiskClass::ALL);
+    run.alone(SignedDuration::from_mins(5)).unwrap();
+    assert_eq!(state(&mut run), "UpToDate");
+    assert!(is_deployed(&mut run, &deferred));
+}
