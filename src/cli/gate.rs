@@ -48,6 +48,7 @@ fn read_all(fields: &[GateField]) -> Option<InForce> {
             _ => None,
         })?,
         soak: read(fields, "soak", span)?,
+        longest_soak: read(fields, "soak", span)?,
     })
 }
 

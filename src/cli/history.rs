@@ -38,7 +38,8 @@ pub async fn history(args: HistoryArgs) -> Result<(), Fail> {
     let gate = desk.gate(&stage).await?.map(|(gate, _)| gate);
     let now = desk.now();
     let state = |view: &_| standing(view, Some(&stage), gate.as_ref(), None, now).state;
-    let history = model(plans.iter().take(usize::try_from(args.limit).unwrap_or(usize::MAX)), state);
+    let newest = plans.iter().map(|plan| &**plan).take(usize::try_from(args.limit).unwrap_or(usize::MAX));
+    let history = model(newest, state);
     if history.items.is_empty() && args.output == ListOutput::Text {
         return desk.say(&format!("Stage {} has had no plan yet\n", args.stage));
     }

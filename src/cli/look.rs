@@ -8,7 +8,7 @@ use stackgate_core::{
     account::Accounts,
     api::{Bootstrap, ChangePlan, ProposalKind, RiskClass, Stage},
     freeze::{Touched, held},
-    gate::{InForce, PlanView, in_force, in_force_for},
+    gate::{InForce, PlanView, in_force, in_force_for, take_back},
     words::AccountId,
 };
 
@@ -62,7 +62,7 @@ impl Desk {
         };
         if let Some(stage) = stage {
             let plans = self.plans_of(&stage).await?;
-            let Some(newest) = plans.first().cloned() else {
+            let Some(newest) = plans.first().map(|newest| PlanView::clone(newest)) else {
                 return Err(no_plan(&stage));
             };
             let may_ack = self.may_ack(&newest).await;
@@ -79,7 +79,10 @@ impl Desk {
         let plan = self.session.plan(self.session.namespace(), name).await?;
         let plan = plan.ok_or_else(|| self.not_there(what))?;
         let (stage, plans) = self.around(&plan).await?;
-        let view = seen(plan).ok_or_else(|| Fail::new(format!("plan {name} was not made by Stackgate")))?;
+        // Beside the others of its Stage: what was taken back on one of them does not count here.
+        let beside = plans.iter().find(|p| p.name == name && p.plan.metadata.uid == plan.metadata.uid);
+        let view = beside.map(|p| PlanView::clone(p)).or_else(|| seen(plan));
+        let view = view.ok_or_else(|| Fail::new(format!("plan {name} was not made by Stackgate")))?;
         let may_ack = match before {
             // Rights are asked for once: the API server has the last word when it is signed.
             Some(before) => before.may_ack.clone(),
@@ -128,21 +131,22 @@ impl Desk {
     ///
     /// # Errors
     /// When they cannot be read.
-    pub async fn plans_of(&self, stage: &Stage) -> Result<Vec<PlanView>, Fail> {
+    pub async fn plans_of(&self, stage: &Stage) -> Result<Vec<Arc<PlanView>>, Fail> {
         let namespace = stage.namespace().unwrap_or_default();
         let uid = stage.uid().unwrap_or_default();
         let plans = self.session.plans_of_stage(&namespace, &stage.name_any()).await?;
-        let mut views: Vec<PlanView> = plans
+        let mut views: Vec<Arc<PlanView>> = plans
             .into_iter()
             .filter(|p| p.spec.proposal.uid.as_str() == uid && p.metadata.deletion_timestamp.is_none())
-            .filter_map(seen)
+            .filter_map(|p| seen(p).map(Arc::new))
             .collect();
         views.sort_by(|a, b| (b.order, &b.name).cmp(&(a.order, &a.name)));
+        take_back(&mut views);
         Ok(views)
     }
 
     /// The Stage of a plan, and all its plans, newest first.
-    async fn around(&self, plan: &ChangePlan) -> Result<(Option<Arc<Stage>>, Vec<PlanView>), Fail> {
+    async fn around(&self, plan: &ChangePlan) -> Result<(Option<Arc<Stage>>, Vec<Arc<PlanView>>), Fail> {
         let p = &plan.spec.proposal;
         if p.kind != ProposalKind::Stage {
             return Ok((None, Vec::new()));
@@ -188,7 +192,7 @@ impl Desk {
         &self,
         view: PlanView,
         stage: Option<Arc<Stage>>,
-        plans: Vec<PlanView>,
+        plans: Vec<Arc<PlanView>>,
         may_ack: Vec<RiskClass>,
     ) -> Result<Sight, Fail> {
         let newer = plans.first().map(|newest| newest.name.clone()).filter(|name| *name != view.name);
@@ -230,7 +234,6 @@ impl Desk {
             now,
             invoked: &self.invoked,
         });
-        let plans = plans.into_iter().map(Arc::new).collect();
         Ok(Sight { view, stage, gate, plans, newer, may_ack, report })
     }
 }

@@ -1,5 +1,7 @@
 //! The releases that a Stage has had.
 
+use std::sync::Arc;
+
 use stackgate_core::{api::ReleaseRef, gate::PlanView};
 
 /// A release that was carried out in full.
@@ -13,7 +15,7 @@ pub struct Past<'a> {
 
 /// The releases that were carried out in full, newest first, each once. The plans are newest first.
 #[must_use]
-pub fn past(plans: &[PlanView]) -> Vec<Past<'_>> {
+pub fn past(plans: &[Arc<PlanView>]) -> Vec<Past<'_>> {
     let mut list: Vec<Past<'_>> = Vec::new();
     for view in plans.iter().filter(|v| v.is_complete()) {
         let Some(release) = view.release.as_ref() else { continue };
@@ -26,13 +28,13 @@ pub fn past(plans: &[PlanView]) -> Vec<Past<'_>> {
 
 /// What was tried last, whether it came to its end or not.
 #[must_use]
-pub fn tried(plans: &[PlanView]) -> Option<&ReleaseRef> {
+pub fn tried(plans: &[Arc<PlanView>]) -> Option<&ReleaseRef> {
     plans.iter().find(|v| v.claimed || v.is_complete())?.release.as_ref()
 }
 
 /// The one to go back to: the newest that was carried out and is not what was tried last.
 #[must_use]
-pub fn before<'a>(plans: &[PlanView], past: &[Past<'a>]) -> Option<Past<'a>> {
+pub fn before<'a>(plans: &[Arc<PlanView>], past: &[Past<'a>]) -> Option<Past<'a>> {
     let tried = tried(plans)?;
     past.iter().find(|p| p.release.digest != tried.digest).copied()
 }
@@ -59,7 +61,7 @@ mod tests {
     use crate::cli::view::fixtures::{claimed, opened, plan, proposal, release, settled};
 
     /// A plan of one stack that brought this release; its digest is that digit again and again.
-    fn ran(name: &str, digit: char, outcome: &str) -> PlanView {
+    fn ran(name: &str, digit: char, outcome: &str) -> Arc<PlanView> {
         let mut p = proposal();
         p["stacks"] = json!([p["stacks"][0]]);
         let ledger = [
@@ -67,13 +69,13 @@ mod tests {
             claimed("2026-11-20T08:40:01Z", "Prod-Store"),
             settled("2026-11-20T08:47:00Z", "Prod-Store", outcome, "x", None),
         ];
-        plan(&p, &ledger, json!({}))
+        Arc::new(plan(&p, &ledger, json!({})))
     }
 
     #[test]
     fn the_one_before_is_not_the_one_that_was_tried() {
         let [two, one] = [ran("2", '2', "Succeeded"), ran("1", '1', "Succeeded")];
-        let back = |plans: &[PlanView]| before(plans, &past(plans)).map(|p| p.release.name.clone());
+        let back = |plans: &[Arc<PlanView>]| before(plans, &past(plans)).map(|p| p.release.name.clone());
         assert_eq!(back(&[two.clone(), one.clone()]).as_deref(), Some("1"));
         assert_eq!(back(&[ran("3", '3', "RolledBack"), two.clone(), one.clone()]).as_deref(), Some("2"));
         assert_eq!(back(&[one.clone(), two, one.clone()]).as_deref(), Some("2"));

@@ -43,6 +43,11 @@ pub async fn what_is_recorded_is_told(w: &Arc<World>) -> Result<()> {
     let failed = plan_name(&stage, '5');
     w.append(&failed, json!({ "closed": { "reason": "Failed", "message": "stack Store was rolled back" } }))
         .await?;
+    // Before somebody tries it again, with what was approved of it, that can be taken back.
+    w.run(User::Erin, &["revoke", &failed, "--yes"])?.refused(&["no approval of yours"])?;
+    let decided = json!({ "action": "Approve", "by": "alice", "identity": "Verified", "source": "ChangePlan", "slot": "a" });
+    w.append(&failed, json!({ "decided": decided })).await?;
+    w.run(User::Alice, &["revoke", &failed, "--yes"])?.fine()?;
     let out = w.run(User::Alice, &["retry", &failed, "--yes"])?.fine()?;
     ensure!(out.contains("recorded, verified: it is planned again") && out.contains("status again"), "{out}");
     beforehand(w).await?;

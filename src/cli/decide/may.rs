@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use stackgate_core::{
-    api::{Action, Decided, DecisionSource, Identity},
+    api::{Action, Decided, DecisionSource, Identity, ProposalKind},
     gate::{PlanView, is_given_elsewhere},
 };
 
@@ -36,14 +36,16 @@ pub(super) fn may(desk: &Desk, action: Action, sight: &Sight, by: &str) -> Resul
             (Some(rule), Action::Approve) => no(&format!("needs no approval ({rule})"), ""),
             (_, _) => Ok(()),
         },
-        // Those of releases that have no plan yet are taken back, too, whichever plan keeps them.
-        (Action::Revoke, _) if is_given_elsewhere(&sight.view, sight.plans.clone(), on_stage(sight), by) => {
-            Ok(())
-        }
-        (Action::Revoke, state) if state.is_open() => match has_decided(&sight.view, sight, by) {
-            true => Ok(()),
-            false => no("carries no approval of yours", ", so there is nothing to take back"),
+        (Action::Revoke, state) if takes_back(sight, state, by) => Ok(()),
+        (Action::Revoke, _) => match approved_before(sight, by) {
+            Some(other) => no(
+                "carries no approval of yours",
+                &format!(", and {other} does: {}", ours(&["revoke", other])),
+            ),
+            None => no("carries no approval of yours", ", so there is nothing to take back"),
         },
+        // A change of toolkit stacks goes out stack by stack.
+        (Action::Override, State::Executing | State::Failing) if sight.view.is_going_out() => Ok(()),
         (Action::Reject, state) if state.is_open() => Ok(()),
         // What has not started stays so.
         (Action::Reject, State::Executing | State::Failing) => Ok(()),
@@ -76,6 +78,9 @@ pub(super) fn may(desk: &Desk, action: Action, sight: &Sight, by: &str) -> Resul
             let todo = report.next.first().map(|n| format!("; {}: {}", n.what, n.command));
             no("cannot run", &format!(": {}{}", report.message, todo.unwrap_or_default()))
         }
+        (_, State::Rejected) if sight.view.proposal().kind == ProposalKind::Bootstrap => {
+            no(&format!("is {}", report.message), ": a reject is final, so give the Bootstrap another spec")
+        }
         (_, State::Rejected) => {
             let is_pinned = sight.stage.as_ref().is_some_and(|stage| stage.spec.pin.is_some());
             let stage = sight.view.proposal().name.as_str();
@@ -103,6 +108,39 @@ pub(super) fn may(desk: &Desk, action: Action, sight: &Sight, by: &str) -> Resul
             | State::PoliciesNotInForce
             | State::Pending,
         ) => no(&format!("cannot be decided on by {}", action.as_str()), ""),
+    }
+}
+
+/// Whether a revoke would take something back: of this plan, or beforehand, whichever plan keeps it.
+fn takes_back(sight: &Sight, state: State, by: &str) -> bool {
+    is_given_elsewhere(&sight.view, &sight.plans, on_stage(sight), by)
+        || (may_run_yet(state) && has_decided(&sight.view, sight, by))
+}
+
+/// Another plan of the Stage that this person has approved, and that would run with that if its very change came back.
+fn approved_before<'a>(sight: &'a Sight, by: &str) -> Option<&'a str> {
+    let others = sight.plans.iter().filter(|p| p.name != sight.view.name && !p.is_complete());
+    let unspent = others.into_iter().filter(|p| !p.is_claimed() && p.rejected().is_none());
+    unspent.into_iter().find(|p| has_decided(p, sight, by)).map(|p| p.name.as_str())
+}
+
+/// Whether what was approved of the plan may run yet: where it waits; where the very change comes back; where it is tried again.
+fn may_run_yet(state: State) -> bool {
+    match state {
+        State::AwaitingApproval
+        | State::Observing
+        | State::Approved
+        | State::Frozen
+        | State::Suspended
+        | State::PoliciesNotInForce
+        | State::Pending
+        | State::Executing
+        | State::Failing
+        | State::Failed
+        | State::Superseded
+        | State::Withdrawn
+        | State::Expired => true,
+        State::Succeeded | State::Rejected | State::Unproven => false,
     }
 }
 

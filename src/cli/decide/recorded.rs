@@ -109,6 +109,12 @@ fn told(desk: &Desk, now: &Sight, order: &Order<'_>, decided: &Decided) -> Resul
     {
         desk.say(&format!("{stays} {AFTERWARDS}"))?;
     }
+    if order.wish.action == Action::Revoke
+        && matches!(now.report.state, State::Executing | State::Failing)
+        && !now.view.is_going_out()
+    {
+        desk.say("What runs goes on with what it was approved with; should it fail and be tried again, your approval does not count.\n")?;
+    }
     let missing = now.report.approvals.as_ref().filter(|_| order.wish.action == Action::Approve);
     for class in missing.map(|a| a.acks_missing.as_slice()).unwrap_or_default() {
         desk.say(&format!(

@@ -1,6 +1,9 @@
 //! What can be typed next.
 
-use stackgate_core::{api::Action, gate::Tally};
+use stackgate_core::{
+    api::{Action, ProposalKind},
+    gate::Tally,
+};
 
 use super::{Seen, State, build::namespace, report::Next, standing::is_orphaned};
 use crate::cli::slot;
@@ -49,13 +52,17 @@ pub(super) fn next(s: &Seen<'_>, state: State, count: Option<&Tally>) -> Vec<Nex
         ],
         State::Failed => vec![ours("try it again", &["retry", plan])],
         State::Expired => {
-            let (name, at) = (s.view.plan.spec.proposal.name.as_str(), s.now.to_string());
+            let (p, at) = (s.view.proposal(), s.now.to_string());
+            let kind = match p.kind {
+                ProposalKind::Stage => "cdkstage",
+                ProposalKind::Bootstrap => "cdkboot",
+            };
             let request = format!("stackgate.dev/requestedAt={at}");
-            let args = ["annotate", "--overwrite", "cdkstage", name, request.as_str()];
+            let args = ["annotate", "--overwrite", kind, p.name.as_str(), request.as_str()];
             vec![Next { what: "plan it again", command: s.invoked.kubectl(namespace, &args) }]
         }
         State::Unproven => {
-            let delete = s.invoked.kubectl(namespace, &["delete", "plan", plan]);
+            let delete = s.invoked.kubectl_of_others(namespace, &["delete", "plan", plan]);
             vec![Next { what: "have it planned anew, as an administrator", command: delete }]
         }
         State::Superseded | State::Withdrawn => {

@@ -1,7 +1,7 @@
 //! What else whoever decides should know.
 
 use stackgate_core::{
-    api::{Action, Decided, DecisionSource, Identity, IdentityNeeded, Operation, ReleaseRef},
+    api::{Action, Decided, DecisionSource, Identity, IdentityNeeded, Operation, ReleaseRef, user_name},
     gate::InForce,
     stage::TAKEN_BACK,
 };
@@ -20,6 +20,15 @@ pub(super) fn notes(s: &Seen<'_>, state: State, gate: Option<&InForce>) -> Vec<T
         notes.push(format!(
             "somebody has written {entries} into its ledger: what is shown here leaves that out"
         ));
+    }
+    if s.newer.is_none() {
+        notes.extend(s.view.kept(s.now).filter_map(|(kept, until)| {
+            let release = kept.decided.under.as_ref()?;
+            Some(format!(
+                "{} has approved {release} beforehand; that counts until {until} once it has a plan",
+                kept.who()
+            ))
+        }));
     }
     if !state.is_open() {
         return notes.iter().map(Into::into).collect();
@@ -44,6 +53,10 @@ pub(super) fn notes(s: &Seen<'_>, state: State, gate: Option<&InForce>) -> Vec<T
     }
     if s.view.is_full(Action::Approve) {
         notes.push("its ledger takes no more approvals: make a new release, or reject it".to_owned());
+    }
+    for (key, by) in s.view.revokes() {
+        let by = user_name(&by);
+        notes.push(format!("{key} of {by} stands on the plan: what {by} approves here is taken back until it is gone (`approve` takes it away)"));
     }
     let wants_proof = gate.is_some_and(|g| g.identity.value == IdentityNeeded::Verified);
     if wants_proof && state != State::PoliciesNotInForce {
