@@ -1,4 +1,4 @@
-//! Every test that `docs/faults.md` names is there.
+//! Every test that `docs/faults.md` and `docs/attacks.md` name is there.
 
 use std::{fs, path::Path};
 
@@ -6,8 +6,13 @@ use anyhow::{Context, Result, ensure};
 
 #[test]
 fn the_tests_that_are_named_are_there() -> Result<()> {
+    are_there("docs/faults.md", 30)?;
+    are_there("docs/attacks.md", 70)
+}
+
+fn are_there(page: &str, at_least: usize) -> Result<()> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let text = fs::read_to_string(root.join("docs/faults.md"))?;
+    let text = fs::read_to_string(root.join(page))?;
     let mut named = 0;
     for row in text.lines().filter(|line| line.starts_with('|')) {
         let mut file: Option<(&str, String)> = None;
@@ -24,6 +29,6 @@ fn the_tests_that_are_named_are_there() -> Result<()> {
             named += 1;
         }
     }
-    ensure!(named > 30, "only {named} tests are named");
+    ensure!(named > at_least, "only {named} tests are named in {page}");
     Ok(())
 }
