@@ -37,13 +37,15 @@ pub(super) fn may(desk: &Desk, action: Action, sight: &Sight, by: &str) -> Resul
             (_, _) => Ok(()),
         },
         (Action::Revoke, state) if takes_back(sight, state, by) => Ok(()),
-        (Action::Revoke, _) => match approved_before(sight, by) {
-            Some(other) => no(
-                "carries no approval of yours",
-                &format!(", and {other} does: {}", ours(&["revoke", other])),
-            ),
-            None => no("carries no approval of yours", ", so there is nothing to take back"),
-        },
+        (Action::Revoke, state) if may_run_yet(state) || !has_decided(&sight.view, sight, by) => {
+            match approved_before(sight, by) {
+                Some(other) => no(
+                    "carries no approval of yours",
+                    &format!(", and {other} does: {}", ours(&["revoke", other])),
+                ),
+                None => no("carries no approval of yours", ", so there is nothing to take back"),
+            }
+        }
         // A change of toolkit stacks goes out stack by stack.
         (Action::Override, State::Executing | State::Failing) if sight.view.is_going_out() => Ok(()),
         (Action::Reject, state) if state.is_open() => Ok(()),
@@ -139,8 +141,9 @@ fn may_run_yet(state: State) -> bool {
         | State::Failed
         | State::Superseded
         | State::Withdrawn
-        | State::Expired => true,
-        State::Succeeded | State::Rejected | State::Unproven => false,
+        | State::Expired
+        | State::Unproven => true,
+        State::Succeeded | State::Rejected => false,
     }
 }
 

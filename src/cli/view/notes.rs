@@ -25,7 +25,7 @@ pub(super) fn notes(s: &Seen<'_>, state: State, gate: Option<&InForce>) -> Vec<T
         notes.extend(s.view.kept(s.now).filter_map(|(kept, until)| {
             let release = kept.decided.under.as_ref()?;
             Some(format!(
-                "{} has approved {release} beforehand; that counts until {until} once it has a plan",
+                "{} has approved {release} beforehand; once it has a plan, that counts until {until} at the longest",
                 kept.who()
             ))
         }));

@@ -55,9 +55,14 @@ pub(super) fn close(
     let told = plan.proposal().changed.iter().flat_map(|c| c.environments.iter().chain(&c.made_anew));
     let mut left = Vec::new();
     for env in told {
-        let Some(account) = s.accounts.of_id(&env.account) else { continue };
+        let Some(account) = s.accounts.of_id(&env.account) else {
+            left.push(env.to_string());
+            continue;
+        };
         let toolkit = Toolkit::new(s, env, account, plan, content);
-        if plan.claims.contains_key(&toolkit.key) || plan.settled.contains_key(&toolkit.key) {
+        let is_claimed = plan.claims.contains_key(&toolkit.key) && !plan.settled.contains_key(&toolkit.key);
+        // One that was tried and has failed may have been prepared again.
+        if is_claimed || toolkit.is_done() {
             continue;
         }
         match toolkit.unprepared(now) {
@@ -79,9 +84,14 @@ pub(super) fn close(
         return fold(if can.is_empty() { cannot } else { can }, Reason::Withdrawing, &doing);
     }
     let message = match left.as_slice() {
+        _ if plan.decisions.is_empty() => message.to_owned(),
         [] => message.to_owned(),
-        _some => {
-            format!("{message}; what was prepared may be left in {}, which did not answer", left.join(", "))
+        [first] => format!("{message}; what was prepared in {first} could not be taken away"),
+        [first, more @ ..] => {
+            let more = more.len();
+            format!(
+                "{message}; what was prepared in {first} and {more} more environments could not be taken away"
+            )
         }
     };
     let closed = Closed::of(reason, &message);

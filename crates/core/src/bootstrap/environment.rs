@@ -322,7 +322,7 @@ impl<'a> Toolkit<'a> {
         match done {
             Ok(Withdrawn::IsNotThere | Withdrawn::HasRun) => Ok(Unprepared::Gone),
             Err(Need::Stuck(..)) => Ok(Unprepared::Left),
-            Err(Need::Wait(..)) if tried.iter().any(|effect| facts.is_in_vain(effect)) => {
+            Err(Need::Wait(Reason::Retrying, ..)) if tried.iter().any(|e| facts.is_unanswered(e)) => {
                 Ok(Unprepared::Left)
             }
             Err(need @ (Need::Do(_) | Need::Wait(..))) => Err(need),

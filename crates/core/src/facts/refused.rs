@@ -44,6 +44,21 @@ impl Facts {
     pub(crate) fn is_in_vain(&self, effect: &Effect) -> bool {
         self.refusals.get(&effect.attempt()).is_some_and(|refused| refused.times >= TRIES)
     }
+
+    /// Whether it was asked so often in a row without an answer to the point.
+    pub(crate) fn is_unanswered(&self, effect: &Effect) -> bool {
+        self.refusals.get(&effect.attempt()).is_some_and(|refused| match refused.refusal.kind {
+            RefusalKind::Throttled | RefusalKind::Unavailable => refused.times >= TRIES,
+            RefusalKind::Conflict
+            | RefusalKind::AssumeDenied
+            | RefusalKind::Denied
+            | RefusalKind::WrongAccount
+            | RefusalKind::NotFound
+            | RefusalKind::AlreadyExists
+            | RefusalKind::AssetKeyTaken
+            | RefusalKind::Invalid => false,
+        })
+    }
 }
 
 #[cfg(test)]

@@ -102,12 +102,14 @@ impl PlanView {
     }
 
     /// Whether it takes another approval of this person for a release that has no plan yet, besides these new ones. Those that were taken
-    /// back have their place, too, as long as they would count.
+    /// back have their place, too, for as long as one counts at most.
     #[must_use]
     pub fn keeps_another(&self, new: &[Decided], by: &str, now: Timestamp) -> bool {
         let taken_back = self.taken_back.iter().filter(|r| self.is_kept_for_another(r));
         let kept = self.beforehand.iter().chain(taken_back);
-        let recorded = kept.filter(|r| now < kept_until(r)).map(|r| &r.decided);
+        // Whatever end their author has given them: else their places are free as soon as that author likes.
+        let young = kept.filter(|r| r.since.saturating_add(BEFOREHAND_TTL).is_ok_and(|end| now < end));
+        let recorded = young.map(|r| &r.decided);
         let kept: Vec<&Decided> = recorded.chain(new).collect();
         kept.len() < MAX_OF_A_KIND && kept.iter().filter(|d| d.by == by).count() < MAX_OF_A_PERSON
     }
@@ -319,7 +321,7 @@ mod tests {
         object.spec.ledger.extend((1..=8).map(|seq: usize| {
             let decided = serde_json::json!({
                 "action": "Approve", "by": "p0", "identity": "Verified", "source": "Stage", "slot": seq.to_string(),
-                "under": format!("a1-{seq:040}")
+                "under": format!("a1-{seq:040}"), "until": "2026-11-24T00:01:05Z"
             });
             let entry = serde_json::json!({ "seq": seq, "time": "2026-11-24T00:01:00Z", "decided": decided });
             serde_json::from_value(entry).unwrap()

@@ -25,7 +25,7 @@ use crate::{
 pub const TAKEN_BACK: &str = "taken back by ";
 
 /// Why an approval beforehand is not recorded.
-const NO_ROOM: &str = "it is not recorded: of one person 8 approvals beforehand are kept, of all 64, for 24 hours; it is looked at again then";
+const NO_ROOM: &str = "it is not recorded: of one person 8 approvals beforehand are kept at a time, of all 64, each for 24 hours; somebody else has to approve";
 
 /// What the object shows.
 #[must_use]
