@@ -218,7 +218,7 @@ async fn change(aws: &Clients, mutation: &Mutation) -> Result<Receipt, Failed> {
             return Ok(Receipt::ChangeSet(arn, stack));
         }
         Mutation::Execute(key, arn, _) => aws.execute_change_set(key, arn.get()).await?,
-        Mutation::DeleteChangeSet(key, arn, _) => gone(aws.delete_change_set(key, arn).await)?,
+        Mutation::DeleteChangeSet(key, arn, ..) => gone(aws.delete_change_set(key, arn).await)?,
         Mutation::Protect(_, id, on, _) => aws.protect_stack(id.get(), *on).await?,
         Mutation::DeleteStack(_, id, access) => {
             let role = access.scope.as_ref().map(|Scope::Deploy { execution_role, .. }| execution_role);
@@ -239,7 +239,7 @@ fn access_of(mutation: &Mutation) -> &Access {
         Mutation::PushImage(upload) => &upload.access,
         Mutation::CreateChangeSet(wanted) => &wanted.access,
         Mutation::Execute(_, _, access)
-        | Mutation::DeleteChangeSet(_, _, access)
+        | Mutation::DeleteChangeSet(.., access)
         | Mutation::DeleteStack(_, _, access)
         | Mutation::Protect(_, _, _, access) => access,
     }

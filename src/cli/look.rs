@@ -229,6 +229,7 @@ impl Desk {
             stage: stage.as_deref(),
             gate: gate.as_ref().map(|(gate, from)| (gate, *from)),
             held: held.as_deref(),
+            plans: &plans,
             newer: newer.as_deref(),
             may_ack: &may_ack,
             now,

@@ -131,7 +131,9 @@ async fn from_nothing_to_a_stack_and_on() {
     let row = set(&world, SetRef::Arn(arn.clone())).await.unwrap();
     assert_eq!((row.status, row.empty), (ChangeSetStatus::Failed, true));
     for _ in 0..2 {
-        let deleted = world.mutate(Mutation::DeleteChangeSet(key(STACK), arn.clone(), deploy())).await;
+        let deleted = world
+            .mutate(Mutation::DeleteChangeSet(key(STACK), arn.clone(), "not wanted".to_owned(), deploy()))
+            .await;
         assert!(matches!(deleted, Outcome::Accepted(Receipt::Done)), "{deleted:?}");
     }
     assert_eq!(set(&world, SetRef::Arn(arn)).await, None);
@@ -174,7 +176,7 @@ async fn every_input_is_on_the_wire() {
 async fn a_stack_that_only_waits_is_tidied_away() {
     let world = World::start().await;
     let (arn, id) = create(&world, wanted(ChangeSetKind::Create, &template("1"))).await;
-    world.mutate(Mutation::DeleteChangeSet(key(STACK), arn, deploy())).await;
+    world.mutate(Mutation::DeleteChangeSet(key(STACK), arn, "not wanted".to_owned(), deploy())).await;
     assert_eq!(stack(&world).await.unwrap().change_sets, Some(0));
     let deleted = world.mutate(Mutation::DeleteStack(key(STACK), confirmed(id), deploy())).await;
     assert!(matches!(deleted, Outcome::Accepted(Receipt::Done)), "{deleted:?}");

@@ -158,7 +158,7 @@ async fn a_transform_changes_what_is_processed() {
 async fn a_change_set_that_is_gone_has_no_content() {
     let world = World::start().await;
     let arn = create(&world, &template(), deploy()).await;
-    world.mutate(Mutation::DeleteChangeSet(key(STACK), arn.clone(), deploy())).await;
+    world.mutate(Mutation::DeleteChangeSet(key(STACK), arn.clone(), "not wanted".to_owned(), deploy())).await;
     let gone = look(&world, &arn, &[]).await;
     assert!(matches!(gone, Outcome::Learnt(Fact::SetContent(None))), "{gone:?}");
 }

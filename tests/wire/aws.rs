@@ -99,7 +99,7 @@ fn in_another_account(mutation: &Mutation) -> Option<String> {
         Mutation::PushImage(u) => (&u.to.env, &u.access),
         Mutation::CreateChangeSet(w) => (&w.key.env, &w.access),
         Mutation::Execute(k, _, a)
-        | Mutation::DeleteChangeSet(k, _, a)
+        | Mutation::DeleteChangeSet(k, .., a)
         | Mutation::Protect(k, _, _, a)
         | Mutation::DeleteStack(k, _, a) => (&k.env, a),
     };

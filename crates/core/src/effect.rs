@@ -144,7 +144,7 @@ impl Effect {
                 Mutation::PushImage(u) => format!("push image {} {}:{}", u.to.env, u.to.repository, u.to.tag),
                 Mutation::CreateChangeSet(w) => format!("create change set {} {}", w.key, w.name),
                 Mutation::Execute(k, arn, _) => format!("execute change set {k} {}", arn.get()),
-                Mutation::DeleteChangeSet(k, arn, _) => format!("delete change set {k} {arn}"),
+                Mutation::DeleteChangeSet(k, arn, ..) => format!("delete change set {k} {arn}"),
                 Mutation::Protect(k, id, on, _) => {
                     format!("{} stack {k} {}", if *on { "protect" } else { "unprotect" }, id.get())
                 }

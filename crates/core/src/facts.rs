@@ -41,7 +41,7 @@ pub struct Facts {
     pub empty: BTreeSet<(StackKey, ChangeSetName)>,
     /// Change sets that were deleted though they could have been kept, and why: they cannot be used. Holds until the next
     /// record, which says what follows from it.
-    pub discarded: BTreeMap<(StackKey, ChangeSetName), String>,
+    pub discarded: BTreeMap<(StackKey, ChangeSetName), Discarded>,
     /// Templates of deployed stacks, each as it was updated then.
     pub templates: BTreeMap<(StackId, Timestamp), Seen<Arc<str>>>,
     /// Why the last operation failed; an execution forgets it. No time of ours is held against one of AWS.
@@ -129,6 +129,15 @@ pub struct SeenGate {
     pub at: Timestamp,
     /// The plan that the looking came after: a claim in it was there by then.
     pub after: PlanVersion,
+}
+
+/// Why a change set was deleted that could have been kept.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Discarded {
+    /// It had failed, as CloudFormation says.
+    Failed(String),
+    /// Something stood against executing it, as we say.
+    Withdrawn(String),
 }
 
 /// A thing that is asked for again and again until it is ready.

@@ -33,6 +33,9 @@ pub static RELEASES: LazyLock<Vec<Arc<Bundle>>> = LazyLock::new(|| {
 /// The update without the second stack of Dev.
 pub static LEAN_UPDATE: LazyLock<Arc<Bundle>> = LazyLock::new(|| Arc::new(open(2, 2, "a", false, |_| {})));
 
+/// The update for Dev with the third release for the others.
+pub static FOR_OTHERS: LazyLock<Arc<Bundle>> = LazyLock::new(|| Arc::new(open(3, 2, "a", true, |_| {})));
+
 /// The third release without the second stack of Dev.
 pub static LEANER: LazyLock<Arc<Bundle>> = LazyLock::new(|| Arc::new(open(3, 3, "a", false, |_| {})));
 
@@ -45,7 +48,7 @@ pub static TAKING: LazyLock<Arc<Bundle>> = LazyLock::new(|| Arc::new(open(1, 1, 
 
 /// Every release.
 pub fn all() -> impl Iterator<Item = &'static Arc<Bundle>> {
-    RELEASES.iter().chain([&*LEAN_UPDATE, &*LEANER, &*TAKING]).chain(CARRYING.iter())
+    RELEASES.iter().chain([&*LEAN_UPDATE, &*FOR_OTHERS, &*LEANER, &*TAKING]).chain(CARRYING.iter())
 }
 
 /// Every template of every release, by the digest of its bytes.

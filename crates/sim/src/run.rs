@@ -245,6 +245,8 @@ impl Run {
     /// When an invariant breaks, or the controllers never rest.
     pub fn alone(&mut self, time: SignedDuration) -> Result<(), Violation> {
         let end = self.world.now.saturating_add(time).unwrap_or(self.world.now);
+        // A story may be as long as it likes.
+        self.ticks = 0;
         for _ in 0..MOST_TICKS {
             if self.world.now >= end {
                 return Ok(());

@@ -37,15 +37,16 @@ pub(super) fn may(desk: &Desk, action: Action, sight: &Sight, by: &str) -> Resul
             (_, _) => Ok(()),
         },
         (Action::Revoke, state) if takes_back(sight, state, by) => Ok(()),
-        (Action::Revoke, state) if may_run_yet(state) || !has_decided(&sight.view, sight, by) => {
-            match approved_before(sight, by) {
-                Some(other) => no(
-                    "carries no approval of yours",
-                    &format!(", and {other} does: {}", ours(&["revoke", other])),
-                ),
-                None => no("carries no approval of yours", ", so there is nothing to take back"),
+        (Action::Revoke, state) => match approved_before(sight, by) {
+            Some(other) => no(
+                "carries no approval of yours that counts",
+                &format!(", and {other} does: {}", ours(&["revoke", other])),
+            ),
+            None if !may_run_yet(state) && has_decided(&sight.view, sight, by) => {
+                no(&format!("is {}", state.as_str()), ": nothing runs any more by what you approved")
             }
-        }
+            None => no("carries no approval of yours", ", so there is nothing to take back"),
+        },
         // A change of toolkit stacks goes out stack by stack.
         (Action::Override, State::Executing | State::Failing) if sight.view.is_going_out() => Ok(()),
         (Action::Reject, state) if state.is_open() => Ok(()),
@@ -121,9 +122,9 @@ fn takes_back(sight: &Sight, state: State, by: &str) -> bool {
 
 /// Another plan of the Stage that this person has approved, and that would run with that if its very change came back.
 fn approved_before<'a>(sight: &'a Sight, by: &str) -> Option<&'a str> {
-    let others = sight.plans.iter().filter(|p| p.name != sight.view.name && !p.is_complete());
-    let unspent = others.into_iter().filter(|p| !p.is_claimed() && p.rejected().is_none());
-    unspent.into_iter().find(|p| has_decided(p, sight, by)).map(|p| p.name.as_str())
+    let is_unspent = |p: &PlanView| !p.is_complete() && !p.is_claimed() && p.rejected().is_none();
+    let mut others = sight.plans.iter().filter(|p| p.name != sight.view.name);
+    others.find(|p| is_unspent(p) && has_decided(p, sight, by)).map(|p| p.name.as_str())
 }
 
 /// Whether what was approved of the plan may run yet: where it waits; where the very change comes back; where it is tried again.

@@ -1,5 +1,7 @@
 //! From the objects to the model.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 use stackgate_core::{
     api::{
@@ -33,6 +35,8 @@ pub struct Seen<'a> {
     pub gate: Option<(&'a InForce, GateFrom)>,
     /// The freezes that hold it up; `None`: they may not be read.
     pub held: Option<&'a [Held]>,
+    /// All plans of the Stage, newest first; none where it is gone.
+    pub plans: &'a [Arc<PlanView>],
     /// The newest plan of the Stage, if this is not it.
     pub newer: Option<&'a str>,
     /// The classes of risk that whoever looks may acknowledge.

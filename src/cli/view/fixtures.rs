@@ -195,6 +195,7 @@ pub fn seen(
     let gate = stage.map(gate);
     report(&Seen {
         view,
+        plans: &[Arc::new(view.clone())],
         stage,
         gate: gate.as_ref().map(|g| (g, GateFrom::Objects)),
         held,

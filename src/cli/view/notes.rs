@@ -1,9 +1,12 @@
 //! What else whoever decides should know.
 
+use std::collections::BTreeSet;
+
 use stackgate_core::{
     api::{Action, Decided, DecisionSource, Identity, IdentityNeeded, Operation, ReleaseRef, user_name},
     gate::InForce,
     stage::TAKEN_BACK,
+    words::DecisionId,
 };
 
 use super::{Seen, State, Text, standing::unenforced};
@@ -21,14 +24,9 @@ pub(super) fn notes(s: &Seen<'_>, state: State, gate: Option<&InForce>) -> Vec<T
             "somebody has written {entries} into its ledger: what is shown here leaves that out"
         ));
     }
+    let wants_proof = gate.is_some_and(|g| g.identity.value == IdentityNeeded::Verified);
     if s.newer.is_none() {
-        notes.extend(s.view.kept(s.now).filter_map(|(kept, until)| {
-            let release = kept.decided.under.as_ref()?;
-            Some(format!(
-                "{} has approved {release} beforehand; once it has a plan, that counts until {until} at the longest",
-                kept.who()
-            ))
-        }));
+        notes.extend(beforehand(s, wants_proof));
     }
     if !state.is_open() {
         return notes.iter().map(Into::into).collect();
@@ -58,7 +56,6 @@ pub(super) fn notes(s: &Seen<'_>, state: State, gate: Option<&InForce>) -> Vec<T
         let by = user_name(&by);
         notes.push(format!("{key} of {by} stands on the plan: what {by} approves here is taken back until it is gone (`approve` takes it away)"));
     }
-    let wants_proof = gate.is_some_and(|g| g.identity.value == IdentityNeeded::Verified);
     if wants_proof && state != State::PoliciesNotInForce {
         let told = |why: &str| format!("nothing proves now who decides, so nothing runs: {why}");
         notes.extend(s.stage.and_then(unenforced).map(told));
@@ -88,6 +85,22 @@ pub(super) fn notes(s: &Seen<'_>, state: State, gate: Option<&InForce>) -> Vec<T
         }
     }
     notes.iter().map(Into::into).collect()
+}
+
+/// The approvals of releases that have no plan yet, whichever plan keeps them.
+fn beforehand(s: &Seen<'_>, wants_proof: bool) -> Vec<String> {
+    let kept = s.plans.iter().flat_map(|p| p.kept(s.now));
+    let unplanned = kept.filter_map(|(kept, until)| {
+        let DecisionId::Release(a1) = kept.decided.under.as_ref()? else { return None };
+        let is_planned = s.plans.iter().any(|p| p.proposal().a1.as_ref() == Some(a1));
+        let counts = if wants_proof && kept.decided.identity == Identity::Unverified {
+            "nothing proves who it was, so that does not count".to_owned()
+        } else {
+            format!("once it has a plan, that counts until {until} at the longest")
+        };
+        (!is_planned).then(|| format!("{} has approved {a1} beforehand; {counts}", kept.who()))
+    });
+    unplanned.collect::<BTreeSet<_>>().into_iter().collect()
 }
 
 /// The approvals on the Stage that a reject has taken back, as the controller says, which knows of all plans.

@@ -61,9 +61,12 @@ impl Known {
                 let arn = Confirmed::by_look(set(name), now, now).unwrap();
                 Effect::Mutate(Mutation::Execute(self.key.clone(), arn, deploy()))
             }
-            Step::DeleteSet(name) => {
-                Effect::Mutate(Mutation::DeleteChangeSet(self.key.clone(), set(name), deploy()))
-            }
+            Step::DeleteSet(name) => Effect::Mutate(Mutation::DeleteChangeSet(
+                self.key.clone(),
+                set(name),
+                "not wanted".to_owned(),
+                deploy(),
+            )),
             Step::Protect(on) => {
                 Effect::Mutate(Mutation::Protect(self.key.clone(), confirmed(id()), on, deploy()))
             }

@@ -7,9 +7,9 @@ use super::{
     environment::{Toolkit, Unprepared},
 };
 use crate::{
-    api::{CloseReason, Closed, Reason, Settled, SettledAs},
+    api::{Action, CloseReason, Closed, Reason, RequireApproval, Settled, SettledAs},
     drive::{Progress, Withdrawn},
-    gate::PlanView,
+    gate::{PlanView, Recorded},
     plan::append,
     verdict::{Need, Verdict, fold},
 };
@@ -83,16 +83,20 @@ pub(super) fn close(
     if !can.is_empty() || !cannot.is_empty() {
         return fold(if can.is_empty() { cannot } else { can }, Reason::Withdrawing, &doing);
     }
+    // Before the gate was open nothing was prepared anywhere.
+    let opens = |r: &Recorded| matches!(r.decided.action, Action::Approve | Action::Override);
+    let was_shut = s.gate.require_approval.value == RequireApproval::AnyChange
+        && !plan.decisions.iter().chain(&plan.taken_back).any(opens);
     let message = match left.as_slice() {
-        _ if plan.decisions.is_empty() => message.to_owned(),
-        [] => message.to_owned(),
-        [first] => format!("{message}; what was prepared in {first} could not be taken away"),
-        [first, more @ ..] => {
-            let more = more.len();
-            format!(
-                "{message}; what was prepared in {first} and {more} more environments could not be taken away"
-            )
+        [first, more @ ..] if !was_shut => {
+            let more = if more.is_empty() {
+                String::new()
+            } else {
+                format!(" and {} more environments", more.len())
+            };
+            format!("{message}; what may have been prepared in {first}{more} could not be taken away")
         }
+        [] | [_, ..] => message.to_owned(),
     };
     let closed = Closed::of(reason, &message);
     let ledger = plan.ledger(now).with(|e| e.closed = Some(closed));

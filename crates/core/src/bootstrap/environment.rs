@@ -13,8 +13,8 @@ use crate::{
         Settled, SettledAs,
     },
     change::{Baseline, StackInput, change_set_name},
-    drive::{Progress, Running, Wish, Withdrawn, withdrawn},
-    effect::{Access, Effect, Look, Mutation, Pace, Seen, SetRef, Watched, baseline_of, session_name},
+    drive::{Progress, Running, Wish, Withdrawn},
+    effect::{Access, Effect, Look, Pace, Seen, SetRef, Watched, baseline_of, session_name},
     gate::{PlanView, owned_key},
     stack::{StackRow, StackStatus},
     verdict::{Need, Step, ask},
@@ -82,6 +82,8 @@ pub(super) enum Unprepared {
 
 /// The longest pause between two tries: an hour, about.
 const MOST_DOUBLINGS: u32 = 6;
+/// Why the change sets of a plan go.
+const WITHDRAWN: &str = "it is not carried out";
 
 fn doubled(since: Timestamp, tries: u32) -> Timestamp {
     let minutes = 1_i64 << tries.saturating_sub(1).min(MOST_DOUBLINGS);
@@ -300,8 +302,7 @@ impl<'a> Toolkit<'a> {
     /// Takes the change set of a claim away that has not begun.
     pub(super) fn withdrawn(&self, claim: &ClaimedStack, now: Timestamp) -> Step<Withdrawn> {
         let set = SetRef::Arn(claim.change_set_arn.clone());
-        let key = &self.s.installation.key;
-        withdrawn(self.s.facts, key, &self.key, &set, &claim.input, &self.access, now)
+        Wish { input: &claim.input, ..self.wish() }.withdrawn(&set, WITHDRAWN, now)
     }
 
     /// Takes the change set away that was prepared for this plan and never claimed. Nobody has decided to execute it, so a region that
@@ -313,19 +314,19 @@ impl<'a> Toolkit<'a> {
             let set = SetRef::Name(change_set_name(&self.s.uid, &self.input, &baseline_of(row)));
             let there = facts.change_sets.get(&(key.clone(), set.clone())).map(|looked| &looked.seen);
             if let Some(Seen::Present(set, _)) = there {
-                let delete = Mutation::DeleteChangeSet(key.clone(), set.arn.clone(), access.clone());
-                tried.push(Effect::Mutate(delete));
+                tried.push(Effect::Mutate(self.wish().deletion(set, WITHDRAWN)));
             }
             tried.push(Effect::Look(Look::ChangeSet(key.clone(), set.clone(), access.clone())));
-            withdrawn(facts, &self.s.installation.key, key, &set, &self.input, access, now)
+            self.wish().withdrawn(&set, WITHDRAWN, now)
         });
         match done {
             Ok(Withdrawn::IsNotThere | Withdrawn::HasRun) => Ok(Unprepared::Gone),
-            Err(Need::Stuck(..)) => Ok(Unprepared::Left),
-            Err(Need::Wait(Reason::Retrying, ..)) if tried.iter().any(|e| facts.is_unanswered(e)) => {
+            Err(Need::Wait(Reason::Retrying, ..) | Need::Stuck(..))
+                if tried.iter().any(|effect| facts.is_past_hope(effect)) =>
+            {
                 Ok(Unprepared::Left)
             }
-            Err(need @ (Need::Do(_) | Need::Wait(..))) => Err(need),
+            Err(need) => Err(need),
         }
     }
 

@@ -77,6 +77,7 @@ fn opened(s: &Snapshot<'_>) -> Opened {
         parameters: None,
         secrets: false,
         owned: carried_forward(s),
+        owned_as_before: false,
     }
 }
 

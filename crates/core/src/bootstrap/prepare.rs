@@ -13,9 +13,9 @@ use crate::{
     api::{ClaimedStack, OwnedStack, Reason, Settled, SettledAs},
     change::{CAPABILITIES, Hidden, create_token},
     drive::{Prepared as PreparedSet, beyond},
-    effect::{Effect, Mutation, TemplateSource, WantedChangeSet},
+    effect::{Mutation, TemplateSource, WantedChangeSet},
     stack::{Change, ChangeSetKind, StackStatus},
-    verdict::{Need, Step, ask},
+    verdict::{Need, Step},
     words::{ChangeSetName, StackId},
 };
 
@@ -88,9 +88,7 @@ impl Toolkit<'_> {
     fn made_by_us(&self, prepared: PreparedSet, now: Timestamp) -> Step<PreparedSet> {
         match &prepared.set {
             Some(set) if !self.s.facts.made.contains(&set.arn) => {
-                let delete =
-                    Mutation::DeleteChangeSet(self.key.clone(), set.arn.clone(), self.access.clone());
-                Err(ask(self.s.facts, Effect::Mutate(delete), now))
+                Err(self.wish().taken_away(set, "nothing proves that this controller made it", now))
             }
             Some(_) | None => Ok(prepared),
         }

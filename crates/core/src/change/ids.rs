@@ -189,6 +189,12 @@ pub fn c1(stage: &Uid, a1: &ReleaseId, leaves: &BTreeMap<StackKey, Digest>) -> S
     StageChangeId::from_digest(&c.digest())
 }
 
+/// The same change, once more: where the plan of this id has no room to be opened again.
+#[must_use]
+pub fn c1_once_more(c1: &StageChangeId) -> StageChangeId {
+    StageChangeId::from_digest(&Canonical::new("stackgate c1 once more v1").text("c1", c1.as_str()).digest())
+}
+
 /// b1: one change of a Bootstrap. Environments are a part of it where their stacks are changed, and where one that somebody has deleted
 /// is made anew; those where one is made for the first time enter by claims.
 #[must_use]

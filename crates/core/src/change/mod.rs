@@ -16,8 +16,8 @@ pub use compare::compare;
 pub use console::{change_set_at, console_url, events_url};
 pub use given::{Given, GivenValue, Hidden};
 pub use ids::{
-    Baseline, b1, c1, change_set_name, create_token, deferred_leaf, execute_token, leaf, noted, release_id,
-    removed_leaf, taken_over, unchanged_leaf,
+    Baseline, b1, c1, c1_once_more, change_set_name, create_token, deferred_leaf, execute_token, leaf, noted,
+    release_id, removed_leaf, taken_over, unchanged_leaf,
 };
 pub use input::{CAPABILITIES, ParameterValue, StackInput, coming, values_for};
 pub use proof::HmacKey;

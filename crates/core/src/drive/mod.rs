@@ -13,4 +13,4 @@ pub use prepare::{Prepared, Wish, fresh_row, in_progress};
 pub use run::{Progress, Protecting, Running, why_failed};
 pub use shown::beyond;
 pub use template::template_of;
-pub use withdraw::{Withdrawn, withdrawn};
+pub use withdraw::Withdrawn;

@@ -222,8 +222,8 @@ impl<'a> Wish<'a> {
             SetState::Gone => Err(look_later(format!("deleted change set {} is going", found.name))),
             // An empty one has said what it can.
             SetState::Empty | SetState::Obsolete | SetState::Executed => {
-                let delete = Mutation::DeleteChangeSet(key.clone(), found.arn.clone(), access.clone());
-                Err(ask(facts, Effect::Mutate(delete), now))
+                let why = format!("{} says what it can", found.name);
+                Err(self.taken_away(found, &why, now))
             }
             SetState::Failed => Err(stuck(
                 Reason::PlanFailed,

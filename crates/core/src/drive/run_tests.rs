@@ -159,7 +159,7 @@ fn an_empty_change_set_is_not_made_again_whatever_becomes_of_its_deletion(#[case
     let mut facts = Facts::default();
     let look = Effect::Look(Look::ChangeSet(key.clone(), by_name, access.clone()));
     facts.note(&look, Outcome::Learnt(Fact::ChangeSet(Some(empty))), at(0), at(0));
-    let delete = Effect::Mutate(Mutation::DeleteChangeSet(key.clone(), arn, access.clone()));
+    let delete = Effect::Mutate(Mutation::DeleteChangeSet(key.clone(), arn, "x".to_owned(), access.clone()));
     facts.note(&delete, outcome, at(1), at(1));
     facts.note(&look, Outcome::Learnt(Fact::ChangeSet(None)), at(5), at(5));
     let wish =

@@ -23,8 +23,8 @@ pub enum Mutation {
     CreateChangeSet(Box<WantedChangeSet>),
     /// ExecuteChangeSet, of one that a fresh look has confirmed.
     Execute(StackKey, Confirmed<ChangeSetArn>, Access),
-    /// DeleteChangeSet, by ARN.
-    DeleteChangeSet(StackKey, ChangeSetArn, Access),
+    /// DeleteChangeSet, by ARN, and why: whoever asks for the same one later is told.
+    DeleteChangeSet(StackKey, ChangeSetArn, String, Access),
     /// UpdateTerminationProtection, on or off.
     Protect(StackKey, Confirmed<StackId>, bool, Access),
     /// DeleteStack, of one that a fresh look has confirmed: in REVIEW_IN_PROGRESS without change sets, or what is left of a

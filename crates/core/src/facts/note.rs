@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::{Coming, Detection, Facts, Looked, Refused, SeenGate, SourceLook};
+use super::{Coming, Detection, Discarded, Facts, Looked, Refused, SeenGate, SourceLook};
 use crate::{
     change::Hidden,
     effect::{
@@ -194,7 +194,7 @@ impl Facts {
                 self.failures.clear();
                 self.stacks.remove(k);
             }
-            Effect::Mutate(Mutation::DeleteChangeSet(k, arn, _)) => {
+            Effect::Mutate(Mutation::DeleteChangeSet(k, arn, ..)) => {
                 self.made.remove(arn);
                 self.remember_withdrawal(effect);
                 for ((key, r), looked) in &mut self.change_sets {
@@ -254,7 +254,7 @@ impl Facts {
     /// Keeps in mind that we have asked for the deletion of a change set that was there, whether it came about or not: else it would
     /// be made and deleted as often as a reply is lost, and nobody would know whose place the stack was.
     fn remember_withdrawal(&mut self, effect: &Effect) {
-        let Effect::Mutate(Mutation::DeleteChangeSet(stack, arn, _)) = effect else { return };
+        let Effect::Mutate(Mutation::DeleteChangeSet(stack, arn, why, _)) = effect else { return };
         for ((key, _), looked) in &self.change_sets {
             let Seen::Present(row, _) = &looked.seen else { continue };
             if key != stack || row.arn != *arn {
@@ -266,10 +266,10 @@ impl Facts {
                     self.empty.insert(name);
                 }
                 SetState::Failed => {
-                    self.discarded.insert(name, row.reason.clone());
+                    self.discarded.insert(name, Discarded::Failed(row.reason.clone()));
                 }
                 SetState::Ready | SetState::Preparing => {
-                    self.discarded.insert(name, "it was withdrawn".to_owned());
+                    self.discarded.insert(name, Discarded::Withdrawn(why.clone()));
                 }
                 SetState::Executing | SetState::Executed | SetState::Obsolete | SetState::Gone => {}
             }

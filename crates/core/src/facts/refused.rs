@@ -45,19 +45,10 @@ impl Facts {
         self.refusals.get(&effect.attempt()).is_some_and(|refused| refused.times >= TRIES)
     }
 
-    /// Whether it was asked so often in a row without an answer to the point.
-    pub(crate) fn is_unanswered(&self, effect: &Effect) -> bool {
-        self.refusals.get(&effect.attempt()).is_some_and(|refused| match refused.refusal.kind {
-            RefusalKind::Throttled | RefusalKind::Unavailable => refused.times >= TRIES,
-            RefusalKind::Conflict
-            | RefusalKind::AssumeDenied
-            | RefusalKind::Denied
-            | RefusalKind::WrongAccount
-            | RefusalKind::NotFound
-            | RefusalKind::AlreadyExists
-            | RefusalKind::AssetKeyTaken
-            | RefusalKind::Invalid => false,
-        })
+    /// The same, but for what passes once something else is done: a change set that is being made cannot be deleted yet.
+    pub(crate) fn is_past_hope(&self, effect: &Effect) -> bool {
+        let refused = self.refusals.get(&effect.attempt()).filter(|_| self.is_in_vain(effect));
+        refused.is_some_and(|refused| refused.refusal.kind != RefusalKind::Conflict)
     }
 }
 

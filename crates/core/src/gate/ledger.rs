@@ -11,13 +11,29 @@ use crate::{
 
 /// Entries that a ledger may hold (the schema's bound).
 const MAX_ENTRIES: usize = 1024;
-/// Entries that are kept for claims, outcomes and the closing, whatever people and checks write.
-const RESERVED: usize = 64;
+/// Entries that are kept for the closing, and for what else comes once.
+const END: usize = 8;
+/// Entries that are kept for what stops, whatever else people and checks write.
+const STOPS: usize = 64;
+/// Entries that a plan which is opened again has for what people and checks write.
+const ANEW: usize = 128;
+/// The most bytes of a plan that is opened again: etcd takes 1.5 MiB, and what its stacks claim and come to has to go in, too.
+const ANEW_BYTES: usize = 1_100_000;
 
-/// How many more entries of people and checks go into a ledger that holds so many, of a plan with so many stacks.
+/// How many more entries that stop go into a ledger that holds so many, of a plan with so many stacks to come: a claim and an outcome of
+/// each always have room.
+pub(super) fn room_for_stops(held: usize, stacks: usize) -> usize {
+    MAX_ENTRIES.saturating_sub(stacks.saturating_mul(2) + END).saturating_sub(held)
+}
+
+/// How many more entries of people and checks go into it.
 pub(super) fn room(held: usize, stacks: usize) -> usize {
-    let kept = RESERVED.max(stacks.saturating_mul(4));
-    MAX_ENTRIES.saturating_sub(kept).saturating_sub(held)
+    room_for_stops(held, stacks).saturating_sub(STOPS)
+}
+
+/// Whether a plan that has so many entries and bytes may be opened again, by an entry of so many bytes.
+pub(super) fn takes_opening(held: usize, stacks: usize, bytes: usize, opening: usize) -> bool {
+    room(held, stacks) > ANEW && bytes.saturating_add(opening) <= ANEW_BYTES
 }
 
 /// Entries to be appended, numbered.

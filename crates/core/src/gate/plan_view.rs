@@ -5,7 +5,7 @@ use std::{
     sync::Arc,
 };
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::{
     Annotation, Decision, Report,
@@ -15,7 +15,7 @@ use super::{
 use crate::{
     api::{
         Action, ChangePlan, Check, CheckResult, Checked, Claimed, ClaimedStack, Closed, Decided, Identity,
-        IdentityNeeded, LedgerEntry, OwnedStack, PlannedAs, Proposal, ProposalKind, ProposedStack,
+        IdentityNeeded, LedgerEntry, Opened, OwnedStack, PlannedAs, Proposal, ProposalKind, ProposedStack,
         ReleaseRef, RiskClass, Settled, SettledAs, user_name,
     },
     change::{StackInput, risk_classes},
@@ -39,6 +39,17 @@ impl Recorded {
     #[must_use]
     pub fn who(&self) -> String {
         self.decided.who()
+    }
+
+    /// When it is as old as that, by our own clock: that of clients says nothing.
+    pub(super) fn aged(&self, age: SignedDuration) -> Timestamp {
+        self.since.saturating_add(age).unwrap_or(Timestamp::MAX)
+    }
+
+    /// Until when it counts where nothing counts longer than that; whoever decided may only shorten it.
+    pub(super) fn counts_until(&self, at_most: SignedDuration) -> Timestamp {
+        let end = self.aged(at_most);
+        self.decided.until.as_ref().map_or(end, |until| until.0.min(end))
     }
 
     /// Whether it is an approval that was given for another plan, or for another opening of this one: beforehand, or for what is tried
@@ -179,7 +190,9 @@ impl PlanView {
             self.cdk_stage.clone_from(&opened.cdk_stage);
             self.parameters = opened.parameters;
             self.secrets = opened.secrets;
-            self.owned.clone_from(&opened.owned);
+            if !opened.owned_as_before {
+                self.owned.clone_from(&opened.owned);
+            }
             self.claimed = false;
             self.claimed_with = None;
             self.claim_is_proven = true;
@@ -583,16 +596,35 @@ impl PlanView {
         })
     }
 
-    /// How many more decisions and reports the ledger takes. What a stack needs until its end always has room: a claim
-    /// and an outcome, twice for those that are tried again.
+    /// How many more decisions and reports the ledger takes. What a stack needs until its end always has room.
     #[must_use]
     pub fn room(&self) -> usize {
-        let stacks = match self.proposal().kind {
+        ledger::room(self.plan.spec.ledger.len(), self.to_come())
+    }
+
+    /// How many more rejects and revokes it takes, and what has to be written down before them.
+    #[must_use]
+    pub fn room_for_stops(&self) -> usize {
+        ledger::room_for_stops(self.plan.spec.ledger.len(), self.to_come())
+    }
+
+    /// Whether it may be opened again by this entry, and has room for all that comes of it.
+    #[must_use]
+    pub fn takes_opening(&self, opened: &Opened) -> bool {
+        let bytes = |json: Result<Vec<u8>, _>| json.map_or(usize::MAX, |json: Vec<u8>| json.len());
+        let (spec, opening) = (serde_json::to_vec(&self.plan.spec), serde_json::to_vec(opened));
+        let stacks = self.proposal().stacks.len();
+        ledger::takes_opening(self.plan.spec.ledger.len(), stacks, bytes(spec), bytes(opening))
+    }
+
+    /// How many stacks may still be claimed and come to an end.
+    fn to_come(&self) -> usize {
+        match self.proposal().kind {
+            ProposalKind::Stage if self.is_over() => 0,
             ProposalKind::Stage => self.proposal().stacks.len(),
             // It names none. Many are claimed by one entry, so what each needs is one for its end, and as much again for those that come.
-            ProposalKind::Bootstrap => self.owned.len().div_ceil(2),
-        };
-        ledger::room(self.plan.spec.ledger.len(), stacks)
+            ProposalKind::Bootstrap => self.owned.len(),
+        }
     }
 
     /// The plan as it is once these are recorded. No object has that version yet: a look that names it tells nothing.

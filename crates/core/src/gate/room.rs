@@ -5,7 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
-use super::{PlanView, Recorded, tally::BEFOREHAND_TTL};
+use super::{
+    PlanView, Recorded, Report,
+    tally::{BEFOREHAND, BEFOREHAND_TTL},
+};
 use crate::{
     api::{Action, Decided, DecisionSource, Identity},
     words::DecisionId,
@@ -32,7 +35,17 @@ pub enum Full {
         "its author has done so {MAX_OF_A_PERSON} times on this plan, and no more is recorded: somebody else has to decide"
     )]
     Person,
+    /// This person's of releases that have no plan yet are not for a while.
+    #[error("its author has given {MAX_OF_A_PERSON} within {BEFOREHAND}; {LATER}")]
+    Beforehand,
+    /// Nobody's of releases that have no plan yet are.
+    #[error("{MAX_OF_A_KIND} were given within {BEFOREHAND}; {LATER}")]
+    BeforehandOfAll,
 }
+
+/// What comes of an approval beforehand that finds no room.
+const LATER: &str =
+    "it is recorded once a place is free, and counts as long from then on: take it away if that is too late";
 
 /// How approvals and revokes of a plan stand to each other.
 #[derive(Default)]
@@ -46,6 +59,8 @@ struct Standing<'a> {
 /// What is said of a revoke that stands there and takes nothing back.
 const IDLE: &str =
     "it takes nothing back, is not recorded, and takes back what its author approves here later";
+const NO_REPORT: &str =
+    "it is not recorded: the ledger takes no more reports; the plan of another change has room";
 const CLOSED: &str = "it is not recorded, and does not count unless this very plan is opened again: it was closed before; where something waits, \
                       that is another plan";
 
@@ -55,13 +70,13 @@ impl PlanView {
     #[must_use]
     pub fn refuses(&self, new: &[Decided], action: Action, by: &str) -> Option<Full> {
         let Standing { people, idle } = self.standing(new);
-        let free = self.room().saturating_sub(new.len());
         match action {
             Action::Reject => None,
             Action::Revoke => {
                 if people.contains(by) {
                     return None;
                 }
+                let free = self.room_for_stops().saturating_sub(new.len());
                 if idle.len() >= MAX_IDLE || free <= people.len() {
                     return Some(Full::Ledger);
                 }
@@ -70,6 +85,7 @@ impl PlanView {
             }
             Action::Approve | Action::Override | Action::Retry => {
                 let given: Vec<&Decided> = self.with(new).filter(|d| d.action == action).collect();
+                let free = self.room().saturating_sub(new.len());
                 // Its own place, and one for each revoke that may come, its own included.
                 let others = people.iter().filter(|p| **p != by).count();
                 if given.len() >= MAX_OF_A_KIND || free < others + 2 {
@@ -93,6 +109,12 @@ impl PlanView {
         self.room().saturating_sub(new.len()).saturating_sub(self.standing(new).people.len())
     }
 
+    /// How many reports of checks it takes on top of these: nobody approves less for them.
+    #[must_use]
+    pub fn room_for_reports(&self, new: &[Decided]) -> usize {
+        self.spare(new).saturating_sub(MAX_OF_A_KIND)
+    }
+
     /// All that was decided of this plan since it was claimed last, taken back or not, and these new ones.
     fn with<'a>(&'a self, new: &'a [Decided]) -> impl Iterator<Item = &'a Decided> {
         let taken_back = self.taken_back.iter().filter(|r| !self.is_kept_for_another(r));
@@ -101,22 +123,27 @@ impl PlanView {
         recorded.into_iter().map(|r| &r.decided).chain(new).filter(|d| d.identity != Identity::System)
     }
 
-    /// Whether it takes another approval of this person for a release that has no plan yet, besides these new ones. Those that were taken
-    /// back have their place, too, for as long as one counts at most.
+    /// What stands against recording another approval of this person for a release that has no plan yet, besides these new ones. Those that
+    /// were taken back have their place, too, for as long as one counts at most.
     #[must_use]
-    pub fn keeps_another(&self, new: &[Decided], by: &str, now: Timestamp) -> bool {
+    pub fn refuses_beforehand(&self, new: &[Decided], by: &str, now: Timestamp) -> Option<Full> {
         let taken_back = self.taken_back.iter().filter(|r| self.is_kept_for_another(r));
         let kept = self.beforehand.iter().chain(taken_back);
         // Whatever end their author has given them: else their places are free as soon as that author likes.
-        let young = kept.filter(|r| r.since.saturating_add(BEFOREHAND_TTL).is_ok_and(|end| now < end));
-        let recorded = young.map(|r| &r.decided);
-        let kept: Vec<&Decided> = recorded.chain(new).collect();
-        kept.len() < MAX_OF_A_KIND && kept.iter().filter(|d| d.by == by).count() < MAX_OF_A_PERSON
+        let young = kept.filter(|r| now < r.aged(BEFOREHAND_TTL));
+        let kept: Vec<&Decided> = young.map(|r| &r.decided).chain(new).collect();
+        if kept.iter().filter(|d| d.by == by).count() >= MAX_OF_A_PERSON {
+            Some(Full::Beforehand)
+        } else if kept.len() >= MAX_OF_A_KIND {
+            Some(Full::BeforehandOfAll)
+        } else {
+            (self.spare(new) == 0).then_some(Full::Ledger)
+        }
     }
 
     /// The approvals of releases that have no plan yet which would count now, and until when each does at the longest.
     pub fn kept(&self, now: Timestamp) -> impl Iterator<Item = (&Recorded, Timestamp)> {
-        self.beforehand.iter().map(|r| (r, kept_until(r))).filter(move |(_, end)| now < *end)
+        self.beforehand.iter().map(|r| (r, r.counts_until(BEFOREHAND_TTL))).filter(move |(_, end)| now < *end)
     }
 
     fn is_kept_for_another(&self, recorded: &Recorded) -> bool {
@@ -143,7 +170,7 @@ impl PlanView {
         found
     }
 
-    /// Approvals, overrides and revokes that stand there well-formed and will not be recorded, and why.
+    /// Approvals, overrides, revokes and reports that stand there well-formed and will not be recorded, and why.
     #[must_use]
     pub fn unheard<'a>(
         &self,
@@ -181,9 +208,20 @@ impl PlanView {
     }
 }
 
-fn kept_until(recorded: &Recorded) -> Timestamp {
-    let end = recorded.since.saturating_add(BEFOREHAND_TTL).unwrap_or(Timestamp::MAX);
-    recorded.decided.until.as_ref().map_or(end, |until| until.0.min(end))
+impl PlanView {
+    /// Reports that stand on the plan, say something new, and will not be recorded, and why.
+    #[must_use]
+    pub fn unheard_reports<'a>(&self, reports: &[(&'a str, &'a str, Report)]) -> Vec<(&'a str, String)> {
+        if !self.is_complete() || self.room_for_reports(&[]) > 0 {
+            return Vec::new();
+        }
+        let is_new = |report: &Report| {
+            let Report { id: _, name, result, by, reason } = report;
+            self.checks.get(name).is_none_or(|(c, _)| (c.result, &c.by, &c.reason) != (*result, by, reason))
+        };
+        let unheard = reports.iter().filter(|(_, _, report)| is_new(report));
+        unheard.map(|(key, _, _)| (*key, NO_REPORT.to_owned())).collect()
+    }
 }
 
 #[cfg(test)]
@@ -328,18 +366,83 @@ mod tests {
         }));
         let plan = PlanView::new(Arc::new(object)).unwrap();
         let at = |time: &str| time.parse::<Timestamp>().unwrap();
-        assert!(!plan.keeps_another(&[], "p0", at("2026-11-25T00:00:59Z")));
-        assert!(plan.keeps_another(&[], "bob", at("2026-11-24T00:02:00Z")));
-        assert!(plan.keeps_another(&[], "p0", at("2026-11-25T00:01:00Z")));
+        let refused = |by: &str, time: &str| plan.refuses_beforehand(&[], by, at(time));
+        assert_eq!(refused("p0", "2026-11-25T00:00:59Z"), Some(Full::Beforehand));
+        assert_eq!(refused("bob", "2026-11-24T00:02:00Z"), None);
+        assert_eq!(refused("p0", "2026-11-25T00:01:00Z"), None);
     }
 
-    // 250 stacks keep 1,000 of 1,024 entries; the opening takes one.
+    /// The same with so many reports of a check.
+    fn reported(plan: &PlanView, reports: usize) -> PlanView {
+        let mut object = ChangePlan::clone(&plan.plan);
+        let held = object.spec.ledger.len();
+        object.spec.ledger.extend((held..held + reports).map(|seq| {
+            let checked = serde_json::json!({ "name": "smoke", "result": "Passed", "by": "ci", "identity": "Verified" });
+            let entry = serde_json::json!({ "seq": seq, "time": "2026-11-24T00:01:00Z", "checked": checked });
+            serde_json::from_value(entry).unwrap()
+        }));
+        PlanView::new(Arc::new(object)).unwrap()
+    }
+
+    // A claim and an outcome for each of 256 stacks, 8 and 64 for stops are kept; the opening takes one.
+    #[test]
+    fn a_plan_of_as_many_stacks_as_there_can_be_has_room_for_all_who_decide() {
+        assert_eq!(plan(256, &[]).room(), 1024 - 2 * 256 - 8 - 64 - 1);
+    }
+
     #[test]
     fn where_little_is_left_each_approval_leaves_the_place_of_its_revoke() {
-        assert_eq!(plan(250, &[]).room(), 23);
-        let taken = (1..).find(|n| plan(250, &approvals(*n, 1)).is_full(Action::Approve)).unwrap();
-        let full = plan(250, &approvals(taken, 1));
-        assert!(full.room() >= taken, "{} revokes find {} places", taken, full.room());
+        let plan = |people| reported(&plan(250, &approvals(people, 1)), 430);
+        assert_eq!(plan(0).room(), 21);
+        let taken = (1..).find(|n| plan(*n).is_full(Action::Approve)).unwrap();
+        assert!(plan(taken).room() >= taken, "{} revokes find {} places", taken, plan(taken).room());
         assert!(taken >= 10, "{taken}");
+    }
+
+    #[test]
+    fn who_can_be_approved_no_more_can_be_stopped_still() {
+        let full = reported(&plan(250, &approvals(1, 1)), 450);
+        assert_eq!((full.room(), full.room_for_stops()), (0, 64));
+        assert_eq!(full.refuses(&[], Action::Approve, "bob"), Some(Full::Ledger));
+        for (action, by) in [(Action::Reject, "bob"), (Action::Revoke, "p0"), (Action::Revoke, "bob")] {
+            assert_eq!(full.refuses(&[], action, by), None, "{action:?} of {by}");
+        }
+        let at = "2026-11-24T00:02:00Z".parse().unwrap();
+        assert_eq!(full.refuses_beforehand(&[], "bob", at), Some(Full::Ledger));
+    }
+
+    // What is over claims nothing any more.
+    #[test]
+    fn reports_of_a_deployment_take_no_room_of_decisions_and_are_told_where_they_find_none() {
+        let mut object = ChangePlan::clone(&plan(0, &[]).plan);
+        object.spec.ledger[0].opened.as_mut().unwrap().order = 1;
+        let done = PlanView::new(Arc::new(object)).unwrap();
+        assert!(done.is_complete());
+        let room = done.room_for_reports(&[]);
+        assert_eq!(room, 1024 - 8 - 64 - 1 - 64);
+        let full = reported(&done, room);
+        assert_eq!((full.room_for_reports(&[]), full.room()), (0, 64));
+        let value = format!("{};result=failed;by=ci", full.id());
+        let said: BTreeMap<_, _> = [("gate.stackgate.dev/check.smoke".to_owned(), value)].into();
+        let reports = full.marks(Some(&said)).reports;
+        let told = full.unheard_reports(&reports);
+        assert!(matches!(told.as_slice(), [(_, why)] if why.contains("takes no more reports")), "{told:?}");
+        assert_eq!(done.unheard_reports(&reports), Vec::new());
+    }
+
+    #[test]
+    fn a_plan_is_opened_again_as_long_as_what_comes_of_it_has_room() {
+        let opened = |plan: &PlanView| plan.plan.spec.ledger[0].opened.clone().unwrap();
+        let held = |n| reported(&plan(100, &[]), n);
+        let most = 1024 - 2 * 100 - 8 - 64 - 1 - 128;
+        assert!(held(most - 1).takes_opening(&opened(&plan(100, &[]))));
+        assert!(!held(most).takes_opening(&opened(&plan(100, &[]))));
+        // A ledger that says much in few entries: etcd takes 1.5 MiB of an object.
+        let mut object = ChangePlan::clone(&plan(1, &[]).plan);
+        let mut long = opened(&plan(1, &[]));
+        long.cdk_stage = Some("x".repeat(1_100_000));
+        assert!(!plan(1, &[]).takes_opening(&long));
+        object.spec.ledger[0].opened = Some(long);
+        assert!(!PlanView::new(Arc::new(object)).unwrap().takes_opening(&opened(&plan(1, &[]))));
     }
 }

@@ -12,6 +12,8 @@ use crate::{
 
 /// How long the approval of a release counts that was given before its change was known.
 pub(super) const BEFOREHAND_TTL: SignedDuration = SignedDuration::from_hours(24);
+/// The same for people.
+pub(super) const BEFOREHAND: &str = "24 hours";
 
 /// How a plan stands before its gate.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -190,11 +192,8 @@ impl<'a> Count<'a> {
         }
     }
 
-    /// No trust in clocks of clients: time counts from when the controller first saw it, `until` only shortens.
     fn fresh_until(&self, recorded: &Recorded, ttl: SignedDuration) -> Option<Timestamp> {
-        let end = recorded.since.saturating_add(ttl).unwrap_or(Timestamp::MAX);
-        let end = recorded.decided.until.as_ref().map_or(end, |u| u.0.min(end));
-        (self.now < end).then_some(end)
+        Some(recorded.counts_until(ttl)).filter(|end| self.now < *end)
     }
 
     fn overrides(&mut self) -> bool {

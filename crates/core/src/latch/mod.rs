@@ -98,7 +98,8 @@ pub(crate) fn latch(o: &Owner<'_>, plan: &PlanView, now: Timestamp) -> Option<La
             new.push(after_all_it_takes_back(o, revoke, now));
         }
     }
-    let reports = reports(o, plan, &plan_uid, &on_plan, &mut proof);
+    let mut reports = reports(o, plan, &plan_uid, &on_plan, &mut proof);
+    reports.truncate(plan.room_for_reports(&new));
     let spare = plan.spare(&new);
     let recorded = plan.decisions.iter().filter(|d| d.decided.action == Action::Reject).count();
     let Stops { stops, others, room } = stops(o, plan, &on_stage, &on_plan, new, recorded, now);
@@ -110,14 +111,9 @@ pub(crate) fn latch(o: &Owner<'_>, plan: &PlanView, now: Timestamp) -> Option<La
         let later = uncertain.into_iter().take(AT_ONCE.min(plan.room()));
         return proof.missing().map(|v| Latched::Uncertain(v, decisions(plan, later, now)));
     }
-    if room == 0 {
-        return None;
-    }
     let decided = decided.into_iter().take(at_once.min(room));
     let ledger = decisions(plan, decided, now);
-    let left = room.saturating_sub(ledger.len());
-    let ledger = reports.into_iter().take(left).fold(ledger, |l, c| l.with(|e| e.checked = Some(c)));
-    Some(Latched::Certain(ledger))
+    Some(Latched::Certain(reports.into_iter().fold(ledger, |l, c| l.with(|e| e.checked = Some(c)))))
 }
 
 /// What is recorded now, what stops first.
@@ -151,7 +147,7 @@ fn stops(
         new.into_iter().partition(|d| revokes.iter().any(|revoke| revoke.by == d.by));
     let rejects: Vec<_> = rejects.into_iter().take(MAX_REJECTS.saturating_sub(recorded)).collect();
     let is_first = !rejects.is_empty() && plan.rejected().is_none();
-    let room = plan.room().max(revokes.len() + usize::from(is_first));
+    let room = plan.room_for_stops().max(revokes.len() + usize::from(is_first));
     before.extend(own);
     if rejects.len() + before.len() + revokes.len() > room {
         before.clear();
@@ -261,7 +257,7 @@ fn beforehand(o: &Owner<'_>, newest: &PlanView, proof: &mut Proof<'_>, now: Time
         let identity = o.enforcement.identity(&d.by, o.uid.as_str(), key, value);
         let decided = d.recorded(DecisionSource::Stage, identity, newest.id());
         let known = o.plans.iter().any(|p| p.has_recorded(&decided));
-        let is_kept = !known && newest.keeps_another(&new, &decided.by, now);
+        let is_kept = !known && newest.refuses_beforehand(&new, &decided.by, now).is_none();
         if is_kept && proof.holds(identity, DecisionSource::Stage, key, value) {
             new.push(decided);
         }

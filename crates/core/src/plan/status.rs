@@ -52,10 +52,7 @@ pub fn gated(
     if stage.uid().as_deref() != Some(proposal.uid.as_str()) {
         return None;
     }
-    let all = views(cluster.plans_of_stage(namespace, &proposal.name), None, &proposal.uid, reader);
-    // What is over stays as it was.
-    let this = all.into_iter().find(|v| Arc::ptr_eq(&v.plan, plan) && v.closed.is_none());
-    let view = this.or_else(|| reader.read(plan))?;
+    let view = beside(plan, cluster.plans_of_stage(namespace, &proposal.name), reader)?;
     let accounts = Accounts::new(cluster.accounts());
     let gate = in_force(&stage, accounts.named(&stage.spec.accounts));
     let touched = Touched { namespace, accounts: &view.accounts(), operation: proposal.operation };
@@ -63,6 +60,13 @@ pub fn gated(
     let checks = stage.spec.checks.iter().map(|c| c.name.clone()).collect();
     let (suspended, observed) = (stage.spec.suspend, stage.spec.observes());
     Some(Gated { view, gate, held, thaws, suspended, observed, enforcement: cluster.enforcement(), checks })
+}
+
+/// The plan without what was taken back on others of its object. What is over stays as it was.
+fn beside(plan: &Arc<ChangePlan>, all: Vec<Arc<ChangePlan>>, reader: &PlanReader) -> Option<Arc<PlanView>> {
+    let all = views(all, None, &plan.spec.proposal.uid, reader);
+    let this = all.into_iter().find(|v| Arc::ptr_eq(&v.plan, plan) && v.closed.is_none());
+    this.or_else(|| reader.read(plan))
 }
 
 fn gated_bootstrap(
@@ -73,6 +77,7 @@ fn gated_bootstrap(
 ) -> Option<Gated> {
     let proposal = &plan.spec.proposal;
     proposal.changed.as_ref()?;
+    let view = beside(plan, cluster.plans_of_bootstrap(&proposal.name), reader)?;
     let all = cluster.bootstraps();
     let bootstrap = all.iter().find(|b| b.uid().as_deref() == Some(proposal.uid.as_str()))?;
     let accounts = Accounts::new(cluster.accounts());
@@ -82,7 +87,7 @@ fn gated_bootstrap(
     let touched = Touched { namespace, accounts: &ids, operation: proposal.operation };
     let (held, thaws) = held(&cluster.freezes(), &accounts, touched, now);
     Some(Gated {
-        view: reader.read(plan)?,
+        view,
         gate: in_force_for(bootstrap, selected),
         held,
         thaws,
@@ -141,6 +146,7 @@ pub fn status(
             .bad
             .into_iter()
             .chain(unknown(&marks.reports, gated))
+            .chain(view.unheard_reports(&marks.reports))
             .chain(view.unheard(plan.metadata.annotations.as_ref(), DecisionSource::ChangePlan, now))
             .take(8)
             .map(|(key, why)| format!("{key}: {why}").chars().take(512).collect())

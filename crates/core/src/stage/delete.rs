@@ -20,7 +20,7 @@ use crate::{
     account::Accounts,
     api::{FINALIZER, Freeze, Leftover, Operation, OwnedStack, ProposedStack, Reason, Stage},
     change::change_set_name,
-    drive::{Withdrawn, fresh_row, in_progress, why_failed, withdrawn},
+    drive::{Withdrawn, fresh_row, in_progress, why_failed},
     effect::{Confirmed, Effect, LiveGate, Look, Mutation, Record, SetRef, baseline_of},
     freeze::{self, Touched},
     gate::{PlanView, in_force},
@@ -31,6 +31,8 @@ use crate::{
     words::{AccountId, StackKey},
 };
 
+/// Why change sets go.
+const DELETED: &str = "the Stage is being deleted";
 /// How long tidying may take.
 const TIDY_WITHIN: SignedDuration = SignedDuration::from_mins(2);
 /// How long it is tried to delete what cannot be deleted, before that is let go.
@@ -49,7 +51,9 @@ pub(super) fn delete(s: &Snapshot<'_>, now: Timestamp) -> Option<Verdict> {
         .newest()
         .filter(|p| !p.is_over())
         .into_iter()
-        .flat_map(|p| p.proposal().stacks.iter().filter_map(|stack| fenced(s, p, stack, true, now).err()))
+        .flat_map(|p| {
+            p.proposal().stacks.iter().filter_map(|stack| fenced(s, p, stack, DELETED, true, now).err())
+        })
         .chain(unplanned(s, now))
         .collect();
     if !needs.is_empty() && now < deadline {
@@ -101,10 +105,11 @@ fn unplanned(s: &Snapshot<'_>, now: Timestamp) -> Vec<Need> {
 /// Nothing is there of a change set that was prepared, nor of a stack that was nothing but its place.
 fn forgone(s: &Snapshot<'_>, t: &Target, now: Timestamp) -> Step<()> {
     let (key, access) = (&t.key, &t.access);
-    let row = wish(s, t).fresh_row(now)?;
+    let wish = wish(s, t);
+    let row = wish.fresh_row(now)?;
     let name = change_set_name(&s.uid, &t.digest, &baseline_of(row));
     let set = SetRef::Name(name.clone());
-    match withdrawn(s.facts, &s.installation.key, key, &set, &t.digest, access, now)? {
+    match wish.withdrawn(&set, DELETED, now)? {
         Withdrawn::IsNotThere => tidied(s, key, access, None, &name, now),
         Withdrawn::HasRun => Ok(()),
     }

@@ -26,6 +26,7 @@ use crate::{
     change::change_set_name,
     drive::{Prepared, Progress, Running, beyond, in_progress},
     effect::{Confirmed, Effect, LiveGate, Look, Mutation, Pace, baseline_of},
+    facts::Discarded,
     gate::{InForceState, PlanView, in_force, tally},
     hush::UNSHOWN,
     latch::{has_been_rejected, is_forgotten, live_since_recorded},
@@ -305,8 +306,12 @@ fn claim_later(
     let said = |words: &String| if known { s.facts.hush(words.clone()) } else { UNSHOWN.to_owned() };
     // What a stop has deleted is not made again, else it would stop and be deleted for ever.
     let name = change_set_name(&s.uid, &stack.input, &baseline_of(row));
-    if let Some(why) = s.facts.discarded.get(&(key.clone(), name)) {
-        return stop(format!("the change set of stack {key} cannot be used: {}", said(why)));
+    match s.facts.discarded.get(&(key.clone(), name)) {
+        Some(Discarded::Failed(why)) => {
+            return stop(format!("the change set of stack {key} cannot be used: {}", said(why)));
+        }
+        Some(Discarded::Withdrawn(why)) => return stop(why.clone()),
+        None => {}
     }
     let quiet = repeats_unknown_value(s, t, row);
     let prepared = parameters(t, row)

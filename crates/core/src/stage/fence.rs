@@ -6,7 +6,7 @@ use super::{Snapshot, targets::access_to};
 use crate::{
     api::{CloseReason, Closed, PlannedAs, ProposedStack, Reason},
     change::{Baseline, change_set_name},
-    drive::{Withdrawn, fresh_row, in_progress, withdrawn},
+    drive::{Wish, Withdrawn, fresh_row, in_progress},
     effect::{Access, Confirmed, Effect, Look, Mutation, Seen, SetRef},
     gate::PlanView,
     plan::append,
@@ -28,8 +28,8 @@ pub(super) fn close(
     tidy: bool,
     now: Timestamp,
 ) -> Verdict {
-    let needs: Vec<Need> =
-        plan.proposal().stacks.iter().filter_map(|stack| fenced(s, plan, stack, tidy, now).err()).collect();
+    let fenced = |stack| fenced(s, plan, stack, message, tidy, now);
+    let needs: Vec<Need> = plan.proposal().stacks.iter().filter_map(|stack| fenced(stack).err()).collect();
     if !needs.is_empty() {
         return fold(needs, Reason::Withdrawing, &format!("deleting the change sets of plan {}", plan.name));
     }
@@ -71,11 +71,12 @@ pub(super) fn set_of(s: &Snapshot<'_>, plan: &PlanView, stack: &ProposedStack) -
     }
 }
 
-/// Nothing of the plan can be executed on this stack any more.
+/// Nothing of the plan can be executed on this stack any more, and why.
 pub(super) fn fenced(
     s: &Snapshot<'_>,
     plan: &PlanView,
     stack: &ProposedStack,
+    why: &str,
     tidy: bool,
     now: Timestamp,
 ) -> Step<()> {
@@ -88,8 +89,15 @@ pub(super) fn fenced(
     if matches!(stack.plan, PlannedAs::Removed | PlannedAs::Unchanged) {
         return drained(s, plan, &key, &access, now);
     }
-    let set = set_of(s, plan, stack);
-    if withdrawn(s.facts, &s.installation.key, &key, &set, &stack.input, &access, now)? == Withdrawn::HasRun {
+    let wish = Wish {
+        facts: s.facts,
+        proof: &s.installation.key,
+        owner: &s.uid,
+        key: &key,
+        input: &stack.input,
+        access: &access,
+    };
+    if wish.withdrawn(&set_of(s, plan, stack), why, now)? == Withdrawn::HasRun {
         return Ok(());
     }
     if !tidy || baseline(stack) != Baseline::None {

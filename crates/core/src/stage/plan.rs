@@ -27,8 +27,8 @@ use crate::{
     },
     bundle::{StackArtifact, defer},
     change::{
-        Baseline, Given, StageNames, c1, compare, console_url, count_changes, listed_changes, noted, shorten,
-        shown_warnings, taken_over,
+        Baseline, Given, StageNames, c1, c1_once_more, compare, console_url, count_changes, listed_changes,
+        noted, shorten, shown_warnings, taken_over,
     },
     drive::Prepared,
     effect::{Effect, NewPlan, Record, baseline_of},
@@ -38,7 +38,7 @@ use crate::{
     risk::Assessment,
     stack::StackRow,
     verdict::{Need, Verdict, ask, fold},
-    words::{ChangeId, DecisionId, StackKey},
+    words::{ChangeId, DecisionId, StackKey, StageChangeId},
 };
 
 /// Plans the release: everything that has to be done before, and then the record.
@@ -68,8 +68,9 @@ pub(super) fn same_for_this_stage(
         let warnings = || shown_warnings(sorted(t.artifact.warnings.iter()).into_iter());
         stack.is_none_or(|stack| warnings().iter().all(|w| stack.warnings.contains(w)))
     };
-    (newest.proposal().a1.as_ref() == Some(&targets.a1) && targets.list.iter().all(told))
-        .then(|| reopen(s, newest, release, Vec::new(), None, now))
+    let anew = Anew::of(s, newest, release, &BTreeSet::new(), now);
+    (newest.proposal().a1.as_ref() == Some(&targets.a1) && targets.list.iter().all(told) && anew.has_room())
+        .then(|| anew.record(s, Vec::new(), now))
 }
 
 fn plan_targets(s: &Snapshot<'_>, release: &ReleaseRef, targets: &Targets, now: Timestamp) -> Verdict {
@@ -218,11 +219,17 @@ fn record(
     let removed = removals.stacks.iter().map(|(stack, _)| (stack.key(), stack.leaf));
     let leaves: BTreeMap<StackKey, _> =
         planned.iter().map(|x| (x.t.key.clone(), leaf(x))).chain(removed).collect();
-    let id = ChangeId::Stage(c1(&s.uid, &targets.a1, &leaves));
-    if let Some(existing) = s.plans.iter().find(|p| *p.id() == id) {
-        let decisions = retried(s, planned, removals);
-        return reopen(s, existing, release, decisions, Some(removals), now);
+    let mut id = c1(&s.uid, &targets.a1, &leaves);
+    let of = |id: &StageChangeId| s.plans.iter().find(|p| *p.id() == ChangeId::Stage(id.clone()));
+    while let Some(existing) = of(&id) {
+        let anew = Anew::of(s, existing, release, &removals.gone, now);
+        // What was rejected stays so, under this id.
+        if anew.has_room() || existing.rejected().is_some() {
+            return anew.record(s, retried(s, planned, removals), now);
+        }
+        id = c1_once_more(&id);
     }
+    let id = ChangeId::Stage(id);
     let new = open(s, release, targets, planned, removals, id, now);
     let need = match too_much(&new.proposal) {
         Some(what) => {
@@ -412,29 +419,54 @@ fn opened(s: &Snapshot<'_>, release: &ReleaseRef, gone: &BTreeSet<StackKey>, now
         parameters,
         secrets,
         owned: owned.into_values().collect(),
+        owned_as_before: false,
     }
 }
 
-/// Opens a plan again: the same change as before, now for this release.
-fn reopen(
-    s: &Snapshot<'_>,
-    plan: &PlanView,
-    release: &ReleaseRef,
-    decisions: Vec<Decided>,
-    carry: Option<&Removals>,
-    now: Timestamp,
-) -> Verdict {
-    if !plan.opening_is_proven {
-        return not_as_written(s, plan);
+/// A plan that is opened again: the same change as before, now for this release.
+struct Anew<'a> {
+    plan: &'a PlanView,
+    opened: Opened,
+}
+
+impl<'a> Anew<'a> {
+    fn of(
+        s: &Snapshot<'_>,
+        plan: &'a PlanView,
+        release: &ReleaseRef,
+        gone: &BTreeSet<StackKey>,
+        now: Timestamp,
+    ) -> Self {
+        let mut opened = opened(s, release, gone, now);
+        // A release in which nothing differs comes often, and the list is long.
+        if opened.owned == plan.owned {
+            (opened.owned, opened.owned_as_before) = (Vec::new(), true);
+        }
+        Self { plan, opened }
     }
-    let nothing = BTreeSet::new();
-    let entry = opened(s, release, carry.map_or(&nothing, |removals| &removals.gone), now);
-    let ledger = plan.ledger(now).with(|e| e.opened = Some(entry));
-    let ledger = decisions
-        .into_iter()
-        .map(|d| Decided { under: d.under.filter(|id| *id != DecisionId::Change(plan.id().clone())), ..d })
-        .fold(ledger, |l, d| l.with(|e| e.decided = Some(d)));
-    append(s.facts, &s.namespace, plan, ledger, Reason::Planning, "opening the plan for this release", now)
+
+    /// Whether the plan takes it. Else the same change gets a plan of its own.
+    fn has_room(&self) -> bool {
+        self.plan.takes_opening(&self.opened)
+    }
+
+    /// Records it, with these decisions that go over from another plan.
+    fn record(self, s: &Snapshot<'_>, decisions: Vec<Decided>, now: Timestamp) -> Verdict {
+        let Self { plan, opened } = self;
+        if !plan.opening_is_proven {
+            return not_as_written(s, plan);
+        }
+        let ledger = plan.ledger(now).with(|e| e.opened = Some(opened));
+        let ledger = decisions
+            .into_iter()
+            .map(|d| Decided {
+                under: d.under.filter(|id| *id != DecisionId::Change(plan.id().clone())),
+                ..d
+            })
+            .fold(ledger, |l, d| l.with(|e| e.decided = Some(d)));
+        let doing = "opening the plan for this release";
+        append(s.facts, &s.namespace, plan, ledger, Reason::Planning, doing, now)
+    }
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use crate::{
     api::{LedgerEntry, Reason},
     effect::{Effect, Look, Next, Record},
     gate::{Ledger, PlanView},
-    latch::{Latched, latch},
+    latch::{Latched, latch, late_stops},
     plan::append,
     verdict::Verdict,
 };
@@ -56,7 +56,8 @@ fn allowed(s: &Snapshot<'_>, plan: &PlanView, ledger: &Ledger, now: Timestamp) -
         Some(first) if first.name == plan.name => *first = Arc::new(plan.once_recorded(ledger)),
         Some(_) | None => return Then::Nothing,
     }
-    let more = then.newest().is_none_or(|recorded| latch(&then.owner(), recorded, now).is_some());
+    let more = late_stops(&then.owner(), now).is_some()
+        || then.newest().is_none_or(|recorded| latch(&then.owner(), recorded, now).is_some());
     if more {
         return Then::Nothing;
     }

@@ -15,7 +15,7 @@ use crate::{
         PlannedAs, Reason, StageStatus,
     },
     effect::Seen,
-    gate::{Annotation, Decision, InForceState, PlanView, parse_annotation},
+    gate::{Annotation, Decision, Full, InForceState, PlanView, parse_annotation},
     plan::{change_text, risk_text},
     verdict::{Phase, Verdict},
     words::{DecisionId, ReleaseId},
@@ -23,9 +23,6 @@ use crate::{
 
 /// Begins what `status.ignored` says of an approval that was taken back; by what follows.
 pub const TAKEN_BACK: &str = "taken back by ";
-
-/// Why an approval beforehand is not recorded.
-const NO_ROOM: &str = "it is not recorded: of one person 8 approvals beforehand are kept at a time, of all 64, each for 24 hours; somebody else has to approve";
 
 /// What the object shows.
 #[must_use]
@@ -111,7 +108,7 @@ fn ignored(s: &Snapshot<'_>, coming: Option<&ReleaseId>, now: Timestamp) -> Vec<
             }
             match taken_back(s, coming, &d) {
                 Some(by) => Some(format!("{key}: {TAKEN_BACK}{by}; approve again, in another slot")),
-                None => finds_no_room(s, &d, now).then(|| format!("{key}: {NO_ROOM}")),
+                None => finds_no_room(s, &d, now).map(|full| format!("{key}: it is not recorded: {full}")),
             }
         }
         Ok(Annotation::Decision(_) | Annotation::Report(_)) => {
@@ -130,15 +127,16 @@ fn ignored(s: &Snapshot<'_>, coming: Option<&ReleaseId>, now: Timestamp) -> Vec<
         .collect()
 }
 
-/// Whether this approval beforehand is not recorded since its author has given too many.
-fn finds_no_room(s: &Snapshot<'_>, approval: &Decision, now: Timestamp) -> bool {
-    let DecisionId::Release(a1) = &approval.id else { return false };
-    let Some(newest) = s.newest() else { return false };
+/// Why this approval of a release that has no plan yet is not recorded.
+fn finds_no_room(s: &Snapshot<'_>, approval: &Decision, now: Timestamp) -> Option<Full> {
+    let DecisionId::Release(a1) = &approval.id else { return None };
+    let newest = s.newest()?;
     let decided = approval.recorded(DecisionSource::Stage, Identity::Unverified, newest.id());
     let is_heard = |p: &Arc<PlanView>| p.proposal().a1.as_ref() == Some(a1) || p.has_recorded(&decided);
-    !s.plans.iter().any(is_heard)
-        && approval.until.is_none_or(|until| now < until)
-        && !newest.keeps_another(&[], &decided.by, now)
+    if s.plans.iter().any(is_heard) || approval.until.is_some_and(|until| now >= until) {
+        return None;
+    }
+    newest.refuses_beforehand(&[], &decided.by, now)
 }
 
 /// What has taken back this approval of the release that the Stage is about to deploy, or that comes after it.

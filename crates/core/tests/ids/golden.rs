@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 use stackgate_core::{
     bundle::{DifferenceKind, ResourceDifference},
     change::{
-        Baseline, HmacKey, b1, c1, change_set_name, create_token, deferred_leaf, execute_token, leaf,
-        release_id, unchanged_leaf,
+        Baseline, HmacKey, b1, c1, c1_once_more, change_set_name, create_token, deferred_leaf, execute_token,
+        leaf, release_id, unchanged_leaf,
     },
 };
 
@@ -74,7 +74,9 @@ fn leaves() {
 fn c1_of_two_stacks() {
     let release = release_id(&uid(), &BTreeMap::from([(key("Prod-Api"), input().digest())]));
     let leaves = BTreeMap::from([(key("Prod-Api"), digest("one")), (key("Prod-Store"), digest("two"))]);
-    is(&c1(&uid(), &release, &leaves), "c1-2d6cba9f753c9e59bff7a3a4117f08e709c5f774");
+    let id = c1(&uid(), &release, &leaves);
+    is(&id, "c1-2d6cba9f753c9e59bff7a3a4117f08e709c5f774");
+    is(&c1_once_more(&id), "c1-1633bea7d7c9d8c1ad24c67750fc126921799dd8");
 }
 
 #[test]

@@ -295,7 +295,7 @@ impl World {
                 self.happened.push(Happened::Executed(key.clone(), Box::new(set)));
                 Ok(Receipt::Done)
             }
-            Mutation::DeleteChangeSet(key, arn, _) => {
+            Mutation::DeleteChangeSet(key, arn, ..) => {
                 if self.protocol == Protocol::NoFence {
                     return Ok(Receipt::Done);
                 }

@@ -32,6 +32,12 @@ fn shows(run: &mut Run, stack: &StackKey, change: impl FnOnce(Change) -> Change)
     changes.push(change(one));
 }
 
+/// Why what is left of a plan does not run.
+fn why_closed(run: &mut Run, plan: &PlanView) -> String {
+    let there = run.world().cluster.plan(&plan.name).expect("the plan");
+    PlanView::new(there).and_then(|p| p.closed).expect("a plan that is closed").message
+}
+
 fn is_deployed(run: &mut Run, stack: &StackKey) -> bool {
     run.world().cloud.stacks.get(stack).is_some_and(|s| s.deployed.is_some())
 }
@@ -55,11 +61,25 @@ fn what_shows_more_than_was_approved_waits_again_and_what_ran_has_run() {
     assert!(is_deployed(&mut run, &first) && !is_deployed(&mut run, &deferred));
     let again = newest(run.world(), DEV).expect("a plan");
     assert_ne!(again.id(), plan.id());
-    let there = run.world().cluster.plan(&plan.name).expect("the plan");
-    assert!(PlanView::new(there).is_some_and(|p| p.closed.is_some()), "what is left of it cannot run");
+    let why = why_closed(&mut run, &plan);
+    assert!(why.contains("shows more than its template: Add of Smuggled"), "{why}");
     // Who approves what it shows now lets that run, and nothing else.
     sign_with(&mut run, &again, Action::Approve, "", &RiskClass::ALL);
     run.alone(SignedDuration::from_mins(5)).unwrap();
     assert_eq!(state(&mut run), "UpToDate");
     assert!(is_deployed(&mut run, &deferred));
+}
+
+#[test]
+fn what_comes_with_a_warning_waits_again_and_the_plan_says_which() {
+    let (mut run, plan, deferred) = making();
+    let stack = run.world().cloud.stacks.get_mut(&deferred).expect("a stack");
+    let content = &mut stack.sets.last_mut().expect("a change set").content;
+    content.warnings.push("hook Shop::Net::Check (WARN): open to the world".to_owned());
+    run.alone(SignedDuration::from_mins(5)).unwrap();
+    assert_eq!(state(&mut run), "AwaitingApproval");
+    assert!(!is_deployed(&mut run, &deferred));
+    let why = why_closed(&mut run, &plan);
+    assert!(why.contains("comes with a warning: hook Shop::Net::Check (WARN): open to the world"), "{why}");
+    assert_ne!(newest(run.world(), DEV).expect("a plan").id(), plan.id());
 }

@@ -37,6 +37,20 @@ pub fn sign_with(run: &mut Run, plan: &PlanView, action: Action, slot: &str, ack
     assert!(run.world().write(Writer::Person("alice"), &ObjectKey::Plan(plan.name.clone()), &note));
 }
 
+/// Somebody else approves.
+pub fn approve_as(run: &mut Run, plan: &PlanView, by: &'static str) {
+    let id = plan.id().to_string();
+    let note = Note {
+        word: Word::Decides(Action::Approve),
+        slot: by,
+        id: &id,
+        by,
+        acks: &RiskClass::ALL,
+        until: None,
+    };
+    assert!(run.world().write(Writer::Person(by), &ObjectKey::Plan(plan.name.clone()), &note));
+}
+
 pub fn approve(run: &mut Run, plan: &PlanView) {
     sign(run, plan, Action::Approve, "");
 }

@@ -71,6 +71,9 @@ pub struct Opened {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 256))]
     pub owned: Vec<OwnedStack>,
+    /// They are those of the opening before, and not told again.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub owned_as_before: bool,
 }
 
 /// A stack of ours, as we last left it.

@@ -70,6 +70,39 @@ fn who_floods_a_ledger_with_approvals_takes_nobody_the_room_for_a_stop() {
     assert_eq!(rejected.recorded(9), ["Reject carol Verified", "Revoke bob Verified"]);
 }
 
+/// A check has reported until the ledger takes nothing any more that lets something run.
+fn full_of_reports(ledger: &[Value]) -> Case {
+    let report =
+        json!({ "checked": { "name": "smoke", "result": "Passed", "by": "ci", "identity": "Verified" } });
+    let reports = 1024 - 8 - 64 - 1 - ledger.len();
+    let case = Case::new(&[ledger.to_vec(), vec![report; reports]].concat());
+    assert_eq!(case.seen().newest().unwrap().room(), 0);
+    case
+}
+
+// What is not written down by then counts once the release is planned: its annotation goes on standing on the Stage.
+#[rstest]
+#[case::who_approved_this_plan_too(&[said("Approve", "alice"), claim(), succeeded()])]
+#[case::who_did_not(&[said("Approve", "bob"), claim(), succeeded()])]
+fn a_revoke_writes_down_what_it_takes_back_however_full_the_ledger_is(#[case] ledger: &[Value]) {
+    let full = full_of_reports(ledger)
+        .on_stage(APPROVE, &format!("{NEXT_A1};by=alice"))
+        .on_plan("gate.stackgate.dev/revoke", &format!("{C1};by=alice"));
+    let told = ["Approve alice Unverified under a1-2", "Revoke alice Verified"];
+    assert_eq!(full.recorded(2000), told);
+}
+
+#[test]
+fn an_approval_beforehand_that_finds_no_room_is_told() {
+    let full = full_of_reports(&[said("Approve", "bob"), claim(), succeeded()]);
+    let full = full.on_stage(APPROVE, &format!("{NEXT_A1};by=alice"));
+    assert_eq!(full.recorded(2000), [""; 0]);
+    let s = full.seen();
+    let ignored = status(&s, &decide(&s, at(2000)), at(2000)).ignored;
+    let told = "it is not recorded: the ledger takes no more of these";
+    assert!(matches!(ignored.as_slice(), [text] if text.contains(told)), "{ignored:?}");
+}
+
 #[test]
 fn one_person_approves_eight_times_and_is_told_so() {
     let case = Case::new(&flood("mallory", 8))
