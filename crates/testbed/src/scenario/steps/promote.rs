@@ -82,18 +82,29 @@ pub(super) fn pass(story: &Story, stage: StageOf, release: &Release, way: Way) -
 
 /// Who may not decide is refused by the API server, and told why; nobody signs as somebody else.
 fn refused(story: &Story, waiting: &Waiting) -> Result<()> {
+    let in_force = "ApprovalsEnforced";
+    story.world.until((Kind::Stage, SHOP, DEV_STAGE.name), "the policies are in force", SOON, |object| {
+        object.condition(in_force)?.is_true.then_some(())
+    })?;
+    let message = format!("jsonpath={{.status.conditions[?(@.type==\"{in_force}\")].message}}");
+    story.teller.say("who may is up to Kubernetes, not to the controller:");
+    story.show(&["get", "cdkstage", "-n", SHOP, DEV_STAGE.name, "-o", &message])?;
     story.teller.say("dave may annotate plans, and lacks the verb approve on this Stage:");
-    let command = waiting.approve_on_plan();
-    let said = story.world.decide_as(User::Dave, &command).err().context("dave could approve")?.to_string();
-    ensure!(said.contains("dave lacks the verb approve on stages/dev"), "dave was refused otherwise: {said}");
-    story.teller.command(&kubectl_line(&command), &said);
+    is_refused(story, &waiting.approve_on_plan(), "dave lacks the verb approve on stages/dev")?;
     let mut forged = waiting.approve_in_slot("dave");
     forged.iter_mut().filter(|a| a.starts_with("gate.")).for_each(|a| a.push_str(";by=alice"));
-    let said =
-        story.world.decide_as(User::Dave, &forged).err().context("dave could sign as alice")?.to_string();
-    ensure!(said.contains("you can sign as yourself alone"), "dave was refused otherwise: {said}");
-    story.teller.command(&kubectl_line(&forged), &said);
+    is_refused(story, &forged, "you can sign as yourself alone")?;
     story.teller.holds("who may not approve is refused, and nobody signs as somebody else");
+    Ok(())
+}
+
+/// Dave tries this, and what the API server says tells why not.
+fn is_refused(story: &Story, command: &[String], why: &str) -> Result<()> {
+    let tried = story.world.decide_as(User::Dave, command);
+    let said = tried.err().with_context(|| format!("dave could run {command:?}"))?.to_string();
+    ensure!(said.contains(why), "dave was refused otherwise: {said}");
+    let answer = said.find("Error from server").and_then(|at| said.get(at..));
+    story.teller.command(&kubectl_line(command), answer.unwrap_or(&said));
     Ok(())
 }
 
