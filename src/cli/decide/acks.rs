@@ -25,6 +25,8 @@ pub(super) struct Share<'a> {
     missing: Vec<RiskClass>,
     /// What the command line acknowledges, as far as the plan carries it; `None`: it says nothing that fits.
     given: Option<Vec<RiskClass>>,
+    /// What it acknowledges besides: the plan does not carry that.
+    pub(super) absent: Vec<RiskClass>,
     /// What this person may acknowledge.
     may: &'a [RiskClass],
     /// What this person has acknowledged by an approval that counts: another one takes its place.
@@ -35,8 +37,14 @@ impl<'a> Share<'a> {
     /// That of whoever signs as `by`.
     pub(super) fn of(sight: &'a Sight, wish: &Wish, by: &str) -> Self {
         let report = &sight.report;
-        let mut share =
-            Self { report, missing: Vec::new(), given: None, may: &sight.may_ack, own: Vec::new() };
+        let mut share = Self {
+            report,
+            missing: Vec::new(),
+            given: None,
+            absent: Vec::new(),
+            may: &sight.may_ack,
+            own: Vec::new(),
+        };
         match wish.action {
             Action::Approve => {}
             // Acknowledgements of approvals count, no others.
@@ -55,6 +63,7 @@ impl<'a> Share<'a> {
             let fit = fitting(all);
             (all.is_empty() || !fit.is_empty()).then_some(fit)
         });
+        share.absent = wish.acks.iter().flatten().copied().filter(|c| !carried.contains(c)).collect();
         let name = Text::from(user_name(by));
         let counts = report.approvals.as_ref().is_some_and(|a| a.by.contains(&name));
         let is_own = |r: &&Recorded| r.decided.action == Action::Approve && r.decided.by == by;

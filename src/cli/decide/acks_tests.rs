@@ -94,6 +94,14 @@ fn what_a_command_line_has_to_say(
 }
 
 #[test]
+fn what_the_plan_does_not_carry_is_told() {
+    let sight = sight(&[], ALL);
+    let said = [RiskClass::Iam, RiskClass::Network];
+    assert_eq!(Share::of(&sight, &approve(Some(&said)), "sam").absent, [RiskClass::Network]);
+    assert_eq!(Share::of(&sight, &approve(None), "sam").absent, []);
+}
+
+#[test]
 fn other_decisions_acknowledge_nothing() {
     let sight = sight(&[], ALL);
     let share = Share::of(&sight, &Wish::of(Action::Override, None), "sam");

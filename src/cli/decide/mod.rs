@@ -92,6 +92,10 @@ pub async fn decide(
     may::may(desk, wish.action, &sight, &by)?;
     let is_bound = args.id.is_some() || named.is_plan(&sight.view.name) || !wish.opens();
     let share = Share::of(&sight, wish, &by);
+    if !share.absent.is_empty() {
+        let absent = acks::list(&share.absent);
+        desk.say(&format!("{WARN}The plan carries no risk of class {absent}: that is not signed{WARN:#}\n"))?;
+    }
     let is_said_in_full = args.yes && is_bound && share.is_said();
     if !person.is_there() && !is_said_in_full {
         return Err(unattended(desk, &sight, wish, &share));

@@ -95,9 +95,12 @@ fn told(desk: &Desk, now: &Sight, order: &Order<'_>, decided: &Decided) -> Resul
         Action::Retry => {
             let stage = now.view.proposal().name.as_str();
             let status = desk.invoked.ours(now.report.namespace.as_str(), &["status", stage]);
-            format!(
-                "it is planned again; approvals go over to the new plan where nothing else has changed since: {status}"
-            )
+            let approvals = if now.view.rejected().is_some() {
+                "since it was rejected, the new plan waits for new approvals"
+            } else {
+                "approvals go over to the new plan where nothing else has changed since"
+            };
+            format!("it is planned again; {approvals}: {status}")
         }
         Action::Approve | Action::Reject | Action::Revoke | Action::Override => {
             format!("{}: {}", now.report.state.as_str(), now.report.message)

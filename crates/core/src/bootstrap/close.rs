@@ -7,9 +7,9 @@ use super::{
     environment::{Toolkit, Unprepared},
 };
 use crate::{
-    api::{Action, CloseReason, Closed, Reason, RequireApproval, Settled, SettledAs},
+    api::{CloseReason, Closed, Reason, Settled, SettledAs},
     drive::{Progress, Withdrawn},
-    gate::{PlanView, Recorded},
+    gate::PlanView,
     plan::append,
     verdict::{Need, Verdict, fold},
 };
@@ -83,20 +83,12 @@ pub(super) fn close(
     if !can.is_empty() || !cannot.is_empty() {
         return fold(if can.is_empty() { cannot } else { can }, Reason::Withdrawing, &doing);
     }
-    // Before the gate was open nothing was prepared anywhere.
-    let opens = |r: &Recorded| matches!(r.decided.action, Action::Approve | Action::Override);
-    let was_shut = s.gate.require_approval.value == RequireApproval::AnyChange
-        && !plan.decisions.iter().chain(&plan.taken_back).any(opens);
-    let message = match left.as_slice() {
-        [first, more @ ..] if !was_shut => {
-            let more = if more.is_empty() {
-                String::new()
-            } else {
-                format!(" and {} more environments", more.len())
-            };
-            format!("{message}; what may have been prepared in {first}{more} could not be taken away")
-        }
-        [] | [_, ..] => message.to_owned(),
+    let message = if let [first, more @ ..] = left.as_slice() {
+        let more =
+            if more.is_empty() { String::new() } else { format!(" and {} more environments", more.len()) };
+        format!("{message}; what may have been prepared in {first}{more} could not be taken away")
+    } else {
+        message.to_owned()
     };
     let closed = Closed::of(reason, &message);
     let ledger = plan.ledger(now).with(|e| e.closed = Some(closed));

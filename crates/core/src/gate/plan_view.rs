@@ -608,13 +608,18 @@ impl PlanView {
         ledger::room_for_stops(self.plan.spec.ledger.len(), self.to_come())
     }
 
-    /// Whether it may be opened again by this entry, and has room for all that comes of it.
+    /// Whether it may be opened again by this entry and so many decisions, and has room for all that comes of it.
     #[must_use]
-    pub fn takes_opening(&self, opened: &Opened) -> bool {
+    pub fn takes_opening(&self, opened: &Opened, decisions: usize) -> bool {
+        // A claim uses up what was decided.
+        if !self.is_claimed() && self.is_full(Action::Approve) {
+            return false;
+        }
         let bytes = |json: Result<Vec<u8>, _>| json.map_or(usize::MAX, |json: Vec<u8>| json.len());
         let (spec, opening) = (serde_json::to_vec(&self.plan.spec), serde_json::to_vec(opened));
         let stacks = self.proposal().stacks.len();
-        ledger::takes_opening(self.plan.spec.ledger.len(), stacks, bytes(spec), bytes(opening))
+        let held = self.plan.spec.ledger.len() + decisions;
+        ledger::takes_opening(held, stacks, bytes(spec), bytes(opening))
     }
 
     /// How many stacks may still be claimed and come to an end.
@@ -623,7 +628,10 @@ impl PlanView {
             ProposalKind::Stage if self.is_over() => 0,
             ProposalKind::Stage => self.proposal().stacks.len(),
             // It names none. Many are claimed by one entry, so what each needs is one for its end, and as much again for those that come.
-            ProposalKind::Bootstrap => self.owned.len(),
+            ProposalKind::Bootstrap => {
+                let running = self.claims.keys().filter(|key| !self.settled.contains_key(*key)).count();
+                self.owned.len().max(running)
+            }
         }
     }
 

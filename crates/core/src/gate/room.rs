@@ -109,6 +109,12 @@ impl PlanView {
         self.room().saturating_sub(new.len()).saturating_sub(self.standing(new).people.len())
     }
 
+    /// How many people may still take back what they approved.
+    #[must_use]
+    pub fn revokes_to_come(&self) -> usize {
+        self.standing(&[]).people.len()
+    }
+
     /// How many reports of checks it takes on top of these: nobody approves less for them.
     #[must_use]
     pub fn room_for_reports(&self, new: &[Decided]) -> usize {
@@ -435,14 +441,17 @@ mod tests {
         let opened = |plan: &PlanView| plan.plan.spec.ledger[0].opened.clone().unwrap();
         let held = |n| reported(&plan(100, &[]), n);
         let most = 1024 - 2 * 100 - 8 - 64 - 1 - 128;
-        assert!(held(most - 1).takes_opening(&opened(&plan(100, &[]))));
-        assert!(!held(most).takes_opening(&opened(&plan(100, &[]))));
+        assert!(held(most - 1).takes_opening(&opened(&plan(100, &[])), 0));
+        assert!(!held(most).takes_opening(&opened(&plan(100, &[])), 0));
+        assert!(!held(most - 1).takes_opening(&opened(&plan(100, &[])), 1));
+        // What was approved counts on, so nobody more could approve.
+        assert!(!plan(1, &approvals(64, 1)).takes_opening(&opened(&plan(1, &[])), 0));
         // A ledger that says much in few entries: etcd takes 1.5 MiB of an object.
         let mut object = ChangePlan::clone(&plan(1, &[]).plan);
         let mut long = opened(&plan(1, &[]));
         long.cdk_stage = Some("x".repeat(1_100_000));
-        assert!(!plan(1, &[]).takes_opening(&long));
+        assert!(!plan(1, &[]).takes_opening(&long, 0));
         object.spec.ledger[0].opened = Some(long);
-        assert!(!PlanView::new(Arc::new(object)).unwrap().takes_opening(&opened(&plan(1, &[]))));
+        assert!(!PlanView::new(Arc::new(object)).unwrap().takes_opening(&opened(&plan(1, &[])), 0));
     }
 }

@@ -13,7 +13,8 @@ use jiff::Timestamp;
 use super::{Annotation, Decision, PlanView, Recorded, parse_annotation};
 use crate::{
     api::{Action, DecisionSource, Identity},
-    words::{ChangeId, DecisionId, Digest, ReleaseId},
+    change::c1_once_more,
+    words::{ChangeId, DecisionId, Digest, ReleaseId, StageChangeId},
 };
 
 /// What was rejected by the plans of one object.
@@ -141,6 +142,7 @@ fn take_back_rejected(plans: &mut [Arc<PlanView>]) {
     if rejected.changes.is_empty() {
         return;
     }
+    reject_successors(plans);
     // After a reject somebody has signed for whatever was claimed.
     let let_run: BTreeSet<Digest> = plans
         .iter()
@@ -159,6 +161,27 @@ fn take_back_rejected(plans: &mut [Arc<PlanView>]) {
         let as_it_was = Arc::clone(plan);
         let took = |r: &Recorded| rejected.takes_back(&as_it_was, r);
         leave_out(plan, |r| !as_it_was.is_claimed() && took(r), took);
+    }
+}
+
+/// A change that goes on in another plan, since the ledger of the one before had no room, is the same: it is rejected with that.
+fn reject_successors(plans: &mut [Arc<PlanView>]) {
+    let rejects = |p: &Arc<PlanView>| {
+        let ChangeId::Stage(id) = p.id() else { return None };
+        let rejects = p.decisions.iter().filter(|r| r.decided.action == Action::Reject);
+        let rejects: Vec<Recorded> = rejects.cloned().collect();
+        (!rejects.is_empty()).then(|| (id.clone(), rejects))
+    };
+    let rejected: Vec<(StageChangeId, Vec<Recorded>)> = plans.iter().filter_map(rejects).collect();
+    for (mut id, rejects) in rejected {
+        loop {
+            id = c1_once_more(&id);
+            let is_next = |p: &&mut Arc<PlanView>| *p.id() == ChangeId::Stage(id.clone());
+            let Some(next) = plans.iter_mut().find(is_next) else { break };
+            if next.rejected().is_none() {
+                Arc::make_mut(next).decisions.extend(rejects.iter().cloned());
+            }
+        }
     }
 }
 

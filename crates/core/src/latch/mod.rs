@@ -99,6 +99,7 @@ pub(crate) fn latch(o: &Owner<'_>, plan: &PlanView, now: Timestamp) -> Option<La
         }
     }
     let mut reports = reports(o, plan, &plan_uid, &on_plan, &mut proof);
+    reports.sort_by_key(|report| report.result != CheckResult::Failed);
     reports.truncate(plan.room_for_reports(&new));
     let spare = plan.spare(&new);
     let recorded = plan.decisions.iter().filter(|d| d.decided.action == Action::Reject).count();
@@ -113,7 +114,8 @@ pub(crate) fn latch(o: &Owner<'_>, plan: &PlanView, now: Timestamp) -> Option<La
     }
     let decided = decided.into_iter().take(at_once.min(room));
     let ledger = decisions(plan, decided, now);
-    Some(Latched::Certain(reports.into_iter().fold(ledger, |l, c| l.with(|e| e.checked = Some(c)))))
+    let ledger = reports.into_iter().fold(ledger, |l, c| l.with(|e| e.checked = Some(c)));
+    ledger.fits().then_some(Latched::Certain(ledger))
 }
 
 /// What is recorded now, what stops first.
@@ -149,7 +151,8 @@ fn stops(
     let is_first = !rejects.is_empty() && plan.rejected().is_none();
     let room = plan.room_for_stops().max(revokes.len() + usize::from(is_first));
     before.extend(own);
-    if rejects.len() + before.len() + revokes.len() > room {
+    // One person fills no place of what others take back.
+    if rejects.len() + before.len() + revokes.len() > room.saturating_sub(plan.revokes_to_come()) {
         before.clear();
     }
     Stops { stops: rejects.into_iter().chain(before).chain(revokes).collect(), others, room }

@@ -13,6 +13,7 @@ use super::{
     Snapshot,
     adopt::{self, is_taken_over},
     carry::{beforehand, retried},
+    fence::close,
     gate::not_as_written,
     given::{self, given},
     prepare::{assessed, missing_images, parameters, unpublished, wanted, wish, without_set},
@@ -22,8 +23,9 @@ use super::{
 };
 use crate::{
     api::{
-        Compared, Decided, LABEL_STAGE, MOST_GROUPS, Opened, Operation, OwnedStack, PlannedAs, Proposal,
-        ProposalKind, ProposedStack, Reason, ReleaseRef, Risk, RiskClass, risk_groups, whole_seconds,
+        CloseReason, Compared, Decided, LABEL_STAGE, MOST_GROUPS, Opened, Operation, OwnedStack, PlannedAs,
+        Proposal, ProposalKind, ProposedStack, Reason, ReleaseRef, Risk, RiskClass, risk_groups,
+        whole_seconds,
     },
     bundle::{StackArtifact, defer},
     change::{
@@ -68,9 +70,15 @@ pub(super) fn same_for_this_stage(
         let warnings = || shown_warnings(sorted(t.artifact.warnings.iter()).into_iter());
         stack.is_none_or(|stack| warnings().iter().all(|w| stack.warnings.contains(w)))
     };
-    let anew = Anew::of(s, newest, release, &BTreeSet::new(), now);
-    (newest.proposal().a1.as_ref() == Some(&targets.a1) && targets.list.iter().all(told) && anew.has_room())
-        .then(|| anew.record(s, Vec::new(), now))
+    if newest.proposal().a1.as_ref() != Some(&targets.a1) || !targets.list.iter().all(told) {
+        return None;
+    }
+    let opened = opened_again(s, newest, release, &BTreeSet::new(), now);
+    if !newest.takes_opening(&opened, 0) {
+        let why = "there is no room for another release in its ledger: the same change goes on in a plan of its own";
+        return Some(close(s, newest, CloseReason::Superseded, why, false, now));
+    }
+    Some(reopen(s, newest, opened, Vec::new(), now))
 }
 
 fn plan_targets(s: &Snapshot<'_>, release: &ReleaseRef, targets: &Targets, now: Timestamp) -> Verdict {
@@ -219,15 +227,18 @@ fn record(
     let removed = removals.stacks.iter().map(|(stack, _)| (stack.key(), stack.leaf));
     let leaves: BTreeMap<StackKey, _> =
         planned.iter().map(|x| (x.t.key.clone(), leaf(x))).chain(removed).collect();
-    let mut id = c1(&s.uid, &targets.a1, &leaves);
     let of = |id: &StageChangeId| s.plans.iter().find(|p| *p.id() == ChangeId::Stage(id.clone()));
-    while let Some(existing) = of(&id) {
-        let anew = Anew::of(s, existing, release, &removals.gone, now);
-        // What was rejected stays so, under this id.
-        if anew.has_room() || existing.rejected().is_some() {
-            return anew.record(s, retried(s, planned, removals), now);
+    let mut id = c1(&s.uid, &targets.a1, &leaves);
+    let mut last = None;
+    while let Some(plan) = of(&id) {
+        (id, last) = (c1_once_more(&id), Some(plan));
+    }
+    if let Some(plan) = last {
+        let opened = opened_again(s, plan, release, &removals.gone, now);
+        let decisions = retried(s, planned, removals);
+        if plan.takes_opening(&opened, decisions.len()) {
+            return reopen(s, plan, opened, decisions, now);
         }
-        id = c1_once_more(&id);
     }
     let id = ChangeId::Stage(id);
     let new = open(s, release, targets, planned, removals, id, now);
@@ -423,50 +434,39 @@ fn opened(s: &Snapshot<'_>, release: &ReleaseRef, gone: &BTreeSet<StackKey>, now
     }
 }
 
-/// A plan that is opened again: the same change as before, now for this release.
-struct Anew<'a> {
-    plan: &'a PlanView,
-    opened: Opened,
+/// The same for a plan that is there. A release in which nothing differs comes often, and the list of stacks is long.
+fn opened_again(
+    s: &Snapshot<'_>,
+    plan: &PlanView,
+    release: &ReleaseRef,
+    gone: &BTreeSet<StackKey>,
+    now: Timestamp,
+) -> Opened {
+    let opened = opened(s, release, gone, now);
+    if opened.owned == plan.owned {
+        Opened { owned: Vec::new(), owned_as_before: true, ..opened }
+    } else {
+        opened
+    }
 }
 
-impl<'a> Anew<'a> {
-    fn of(
-        s: &Snapshot<'_>,
-        plan: &'a PlanView,
-        release: &ReleaseRef,
-        gone: &BTreeSet<StackKey>,
-        now: Timestamp,
-    ) -> Self {
-        let mut opened = opened(s, release, gone, now);
-        // A release in which nothing differs comes often, and the list is long.
-        if opened.owned == plan.owned {
-            (opened.owned, opened.owned_as_before) = (Vec::new(), true);
-        }
-        Self { plan, opened }
+/// Opens a plan again: the same change as before, now for this release.
+fn reopen(
+    s: &Snapshot<'_>,
+    plan: &PlanView,
+    opened: Opened,
+    decisions: Vec<Decided>,
+    now: Timestamp,
+) -> Verdict {
+    if !plan.opening_is_proven {
+        return not_as_written(s, plan);
     }
-
-    /// Whether the plan takes it. Else the same change gets a plan of its own.
-    fn has_room(&self) -> bool {
-        self.plan.takes_opening(&self.opened)
-    }
-
-    /// Records it, with these decisions that go over from another plan.
-    fn record(self, s: &Snapshot<'_>, decisions: Vec<Decided>, now: Timestamp) -> Verdict {
-        let Self { plan, opened } = self;
-        if !plan.opening_is_proven {
-            return not_as_written(s, plan);
-        }
-        let ledger = plan.ledger(now).with(|e| e.opened = Some(opened));
-        let ledger = decisions
-            .into_iter()
-            .map(|d| Decided {
-                under: d.under.filter(|id| *id != DecisionId::Change(plan.id().clone())),
-                ..d
-            })
-            .fold(ledger, |l, d| l.with(|e| e.decided = Some(d)));
-        let doing = "opening the plan for this release";
-        append(s.facts, &s.namespace, plan, ledger, Reason::Planning, doing, now)
-    }
+    let ledger = plan.ledger(now).with(|e| e.opened = Some(opened));
+    let ledger = decisions
+        .into_iter()
+        .map(|d| Decided { under: d.under.filter(|id| *id != DecisionId::Change(plan.id().clone())), ..d })
+        .fold(ledger, |l, d| l.with(|e| e.decided = Some(d)));
+    append(s.facts, &s.namespace, plan, ledger, Reason::Planning, "opening the plan for this release", now)
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use jiff::SignedDuration;
-use stackgate_core::{bundle::Bundle, gate::PlanView};
+use stackgate_core::{api::Action, bundle::Bundle, gate::PlanView};
 use stackgate_sim::{
     bundle::{FOR_OTHERS, RELEASES},
     people::newest,
@@ -74,4 +74,22 @@ fn what_waits_keeps_its_approvals_through_three_hundred_releases_in_which_it_is_
     run.alone(SignedDuration::from_mins(5)).unwrap();
     assert_eq!(state(&mut run), "UpToDate", "{:?}", status(&mut run));
     assert!(views(&mut run).iter().any(|p| p.id() == update.id() && p.is_complete()));
+}
+
+#[test]
+fn what_was_rejected_stays_so_through_release_after_release_and_the_next_change_is_planned() {
+    let (mut run, _) = deployed();
+    releases(&mut run, 1, |_| {});
+    let update = newest(run.world(), DEV).expect("a plan");
+    sign(&mut run, &update, Action::Reject, "");
+    run.alone(SignedDuration::from_mins(5)).unwrap();
+    let mut turn = 0;
+    releases(&mut run, 500, |run| {
+        turn += 1;
+        assert_eq!(state(run), "Rejected", "after {turn}");
+    });
+    assert_eq!(views(&mut run).len(), 3, "the first, the update, and that once more");
+    run.world().source.push(Arc::clone(&RELEASES[3]));
+    run.alone(SignedDuration::from_mins(10)).unwrap();
+    assert_eq!(state(&mut run), "AwaitingApproval");
 }

@@ -1,6 +1,7 @@
 //! What was approved beforehand, whatever the change turns out to be, does not outlive a reject.
 
 use super::*;
+use crate::{change::c1_once_more, words::StageChangeId};
 
 const REJECT: &str = "gate.stackgate.dev/reject";
 
@@ -217,4 +218,22 @@ fn what_nobody_knows_the_controller_to_have_proposed_does_not_run() {
     let case = Case::new(&ran).with(|c| c.plans[0].spec.proposal.stacks[0].count.add = 0);
     let s = case.seen();
     assert!(gate::not_as_written(&s, s.newest().unwrap()).message.ends_with("make a new release"));
+}
+
+/// The ledger of a plan had no room, and its change goes on in another one, which two people have approved by now.
+#[rstest]
+#[case::there(said("Approve", "x"), Phase::Working(Reason::Executing))]
+#[case::rejected_by_whoever_still_reads_the_first_one(
+    said("Reject", "carol"),
+    Phase::Working(Reason::Withdrawing)
+)]
+fn a_change_that_goes_on_in_another_plan_is_one_change(#[case] on_the_first: Value, #[case] phase: Phase) {
+    let first: StageChangeId = C1.parse().unwrap();
+    let next = c1_once_more(&c1_once_more(&first));
+    let between = plan(&c1_once_more(&first).to_string(), A1, 1, &[closed("Superseded")]);
+    let case = Case::new(&[]).with(|c| {
+        let last = plan(&next.to_string(), A1, 2, &[said("Approve", "alice"), said("Approve", "bob")]);
+        c.plans = vec![last, between, plan(C1, A1, 0, &[on_the_first, closed("Superseded")])];
+    });
+    assert_eq!(case.decided(9).phase, phase, "{}", case.decided(9).message);
 }
