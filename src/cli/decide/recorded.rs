@@ -96,7 +96,7 @@ fn told(desk: &Desk, now: &Sight, order: &Order<'_>, decided: &Decided) -> Resul
             let stage = now.view.proposal().name.as_str();
             let status = desk.invoked.ours(now.report.namespace.as_str(), &["status", stage]);
             let approvals = if now.view.rejected().is_some() {
-                "since it was rejected, the new plan waits for new approvals"
+                "since it was rejected, another change waits for new approvals, and the very same stays rejected"
             } else {
                 "approvals go over to the new plan where nothing else has changed since"
             };

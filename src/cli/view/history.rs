@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde::Serialize;
 use stackgate_core::{
-    api::{Action, Identity, LedgerEntry, Operation},
+    api::{Action, Identity, Operation},
     gate::PlanView,
 };
 
@@ -82,8 +82,8 @@ pub fn history<'a>(
 fn past(view: &PlanView, state: State) -> Past {
     let p = view.proposal();
     // An approval of a release that is not planned yet is only kept here: it shows on the plan of that release.
-    let is_kept = |e: &&LedgerEntry| view.beforehand.iter().any(|r| r.place == e.seq);
-    let entries = view.plan.spec.ledger.iter().zip(0_u32..).filter(|(e, _)| !is_kept(e));
+    let is_kept = |place: u32| view.kept_for_others().any(|r| r.place == place);
+    let entries = view.plan.spec.ledger.iter().zip(0_u32..).filter(|(_, place)| !is_kept(*place));
     let decided = entries.filter_map(|(e, place)| {
         let d = e.decided.as_ref()?;
         Some(Said {
@@ -156,9 +156,9 @@ impl Past {
                 }
             };
             let line = format!("{what}{} ({})", d.by, approvals::how(d.identity));
-            if !list.contains(&line) {
-                list.push(line);
-            }
+            // What somebody said last holds.
+            list.retain(|earlier| *earlier != line);
+            list.push(line);
         }
         list.join(", ")
     }

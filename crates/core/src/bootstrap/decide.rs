@@ -378,9 +378,10 @@ fn next(
             EnvironmentState::Need(n) => needs.push(n),
         }
     }
-    // Each claim needs a place for its end, and the plan one for its closing.
+    // Each claim needs a place for its end, and the plan one for each revoke that may come, a first reject, this claim, its rule, and the
+    // closing.
     let open = plan.claims.keys().filter(|key| !plan.settled.contains_key(*key)).count();
-    let taken = open + ends.len() + 3;
+    let taken = open + ends.len() + plan.revokes_to_come() + 4;
     let fit = (1..=claims.len()).rev().find(|n| plan.ledger(now).leaves(taken + n)).unwrap_or(0);
     if fit < claims.len() {
         claims.truncate(fit);

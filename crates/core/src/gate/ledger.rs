@@ -20,6 +20,11 @@ const ANEW: usize = 128;
 /// The most bytes of a plan that is opened again: etcd takes 1.5 MiB, and what its stacks claim and come to has to go in, too.
 const ANEW_BYTES: usize = 1_100_000;
 
+/// How many more entries of any kind go into a ledger that holds so many.
+pub(super) fn left(held: usize) -> usize {
+    MAX_ENTRIES.saturating_sub(held)
+}
+
 /// How many more entries that stop go into a ledger that holds so many, of a plan with so many stacks to come: a claim and an outcome of
 /// each always have room.
 pub(super) fn room_for_stops(held: usize, stacks: usize) -> usize {

@@ -99,6 +99,8 @@ pub struct PlanView {
     pub decisions: Vec<Recorded>,
     /// Approvals of releases that have no plan yet; kept here so that they are not lost.
     pub beforehand: Vec<Recorded>,
+    /// The reject of a plan whose change this one goes on with.
+    pub rejected_before: Option<Recorded>,
     /// What rejects, and revokes on other plans, have taken back of both. It does not count, and its room is taken.
     pub taken_back: Vec<Recorded>,
     /// What checks have reported since the last claim, the newest of each, and when.
@@ -155,6 +157,7 @@ impl PlanView {
             request: None,
             decisions: Vec::new(),
             beforehand: Vec::new(),
+            rejected_before: None,
             taken_back: Vec::new(),
             checks: BTreeMap::new(),
             revoked: BTreeMap::new(),
@@ -276,10 +279,15 @@ impl PlanView {
         }
     }
 
-    /// Whether somebody rejected it, ever.
+    /// Whether somebody rejected it, ever, or a plan whose change it goes on with.
     #[must_use]
     pub fn rejected(&self) -> Option<&Decided> {
-        self.decisions.iter().map(|r| &r.decided).find(|d| d.action == Action::Reject)
+        self.rejects().next().map(|r| &r.decided)
+    }
+
+    /// All who did.
+    pub(super) fn rejects(&self) -> impl Iterator<Item = &Recorded> {
+        self.decisions.iter().filter(|r| r.decided.action == Action::Reject).chain(&self.rejected_before)
     }
 
     /// The request to try again what has failed, if there is one that counts since the failure.
@@ -606,6 +614,12 @@ impl PlanView {
     #[must_use]
     pub fn room_for_stops(&self) -> usize {
         ledger::room_for_stops(self.plan.spec.ledger.len(), self.to_come())
+    }
+
+    /// How many more entries of any kind it takes.
+    #[must_use]
+    pub fn left(&self) -> usize {
+        ledger::left(self.plan.spec.ledger.len())
     }
 
     /// Whether it may be opened again by this entry and so many decisions, and has room for all that comes of it.

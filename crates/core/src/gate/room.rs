@@ -109,6 +109,13 @@ impl PlanView {
         self.room().saturating_sub(new.len()).saturating_sub(self.standing(new).people.len())
     }
 
+    /// How many approvals and overrides of this person the ledger holds, used up or taken back or not.
+    #[must_use]
+    pub fn opens_of(&self, by: &str) -> usize {
+        let decided = self.plan.spec.ledger.iter().filter_map(|e| e.decided.as_ref());
+        decided.filter(|d| d.by == by && matches!(d.action, Action::Approve | Action::Override)).count()
+    }
+
     /// How many people may still take back what they approved.
     #[must_use]
     pub fn revokes_to_come(&self) -> usize {
@@ -133,10 +140,8 @@ impl PlanView {
     /// were taken back have their place, too, for as long as one counts at most.
     #[must_use]
     pub fn refuses_beforehand(&self, new: &[Decided], by: &str, now: Timestamp) -> Option<Full> {
-        let taken_back = self.taken_back.iter().filter(|r| self.is_kept_for_another(r));
-        let kept = self.beforehand.iter().chain(taken_back);
         // Whatever end their author has given them: else their places are free as soon as that author likes.
-        let young = kept.filter(|r| now < r.aged(BEFOREHAND_TTL));
+        let young = self.kept_for_others().filter(|r| now < r.aged(BEFOREHAND_TTL));
         let kept: Vec<&Decided> = young.map(|r| &r.decided).chain(new).collect();
         if kept.iter().filter(|d| d.by == by).count() >= MAX_OF_A_PERSON {
             Some(Full::Beforehand)
@@ -150,6 +155,11 @@ impl PlanView {
     /// The approvals of releases that have no plan yet which would count now, and until when each does at the longest.
     pub fn kept(&self, now: Timestamp) -> impl Iterator<Item = (&Recorded, Timestamp)> {
         self.beforehand.iter().map(|r| (r, r.counts_until(BEFOREHAND_TTL))).filter(move |(_, end)| now < *end)
+    }
+
+    /// All approvals of releases that have no plan yet which its ledger holds, taken back or not.
+    pub fn kept_for_others(&self) -> impl Iterator<Item = &Recorded> {
+        self.beforehand.iter().chain(self.taken_back.iter().filter(|r| self.is_kept_for_another(r)))
     }
 
     fn is_kept_for_another(&self, recorded: &Recorded) -> bool {

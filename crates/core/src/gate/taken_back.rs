@@ -31,8 +31,7 @@ impl Rejected {
     fn of(plans: &[Arc<PlanView>]) -> Self {
         let mut rejected = Self::default();
         for plan in plans {
-            let rejects = plan.decisions.iter().filter(|r| r.decided.action == Action::Reject);
-            let Some(at) = rejects.map(|r| r.since).max() else { continue };
+            let Some(at) = plan.rejects().map(|r| r.since).max() else { continue };
             rejected.changes.insert(plan.id().clone());
             if let Some(a1) = &plan.proposal().a1 {
                 let (by, last) = rejected.releases.entry(a1.clone()).or_insert_with(|| (Vec::new(), at));
@@ -138,11 +137,11 @@ fn leave_out(plan: &mut Arc<PlanView>, own: impl Fn(&Recorded) -> bool, kept: im
 /// Leaves out of the plans of one object what was approved before it was rejected, whoever rejected it, and marks those that no rule
 /// lets run any more. What was claimed meanwhile runs with what it had.
 fn take_back_rejected(plans: &mut [Arc<PlanView>]) {
+    reject_successors(plans);
     let rejected = Rejected::of(plans);
     if rejected.changes.is_empty() {
         return;
     }
-    reject_successors(plans);
     // After a reject somebody has signed for whatever was claimed.
     let let_run: BTreeSet<Digest> = plans
         .iter()
@@ -166,20 +165,18 @@ fn take_back_rejected(plans: &mut [Arc<PlanView>]) {
 
 /// A change that goes on in another plan, since the ledger of the one before had no room, is the same: it is rejected with that.
 fn reject_successors(plans: &mut [Arc<PlanView>]) {
-    let rejects = |p: &Arc<PlanView>| {
-        let ChangeId::Stage(id) = p.id() else { return None };
-        let rejects = p.decisions.iter().filter(|r| r.decided.action == Action::Reject);
-        let rejects: Vec<Recorded> = rejects.cloned().collect();
-        (!rejects.is_empty()).then(|| (id.clone(), rejects))
+    let reject = |p: &Arc<PlanView>| match p.id() {
+        ChangeId::Stage(id) => Some((id.clone(), p.rejects().max_by_key(|r| r.since)?.clone())),
+        ChangeId::Bootstrap(_) => None,
     };
-    let rejected: Vec<(StageChangeId, Vec<Recorded>)> = plans.iter().filter_map(rejects).collect();
-    for (mut id, rejects) in rejected {
+    let rejected: Vec<(StageChangeId, Recorded)> = plans.iter().filter_map(reject).collect();
+    for (mut id, reject) in rejected {
         loop {
             id = c1_once_more(&id);
             let is_next = |p: &&mut Arc<PlanView>| *p.id() == ChangeId::Stage(id.clone());
             let Some(next) = plans.iter_mut().find(is_next) else { break };
             if next.rejected().is_none() {
-                Arc::make_mut(next).decisions.extend(rejects.iter().cloned());
+                Arc::make_mut(next).rejected_before = Some(reject.clone());
             }
         }
     }

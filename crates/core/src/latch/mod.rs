@@ -23,6 +23,8 @@ use crate::{
 /// Rejects that one plan takes. One is enough to stop it; the admission policies let as many be written at once, and each
 /// of them stay until it is recorded.
 const MAX_REJECTS: usize = 32;
+/// Approvals and overrides of one person beyond which none are written down for a revoke alone: more than can stand there at one time.
+const MAX_WRITTEN_DOWN: usize = 64;
 /// Entries that are written at once.
 const AT_ONCE: usize = 64;
 
@@ -115,12 +117,13 @@ pub(crate) fn latch(o: &Owner<'_>, plan: &PlanView, now: Timestamp) -> Option<La
     let decided = decided.into_iter().take(at_once.min(room));
     let ledger = decisions(plan, decided, now);
     let ledger = reports.into_iter().fold(ledger, |l, c| l.with(|e| e.checked = Some(c)));
-    ledger.fits().then_some(Latched::Certain(ledger))
+    (!ledger.is_empty()).then_some(Latched::Certain(ledger))
 }
 
 /// What is recorded now, what stops first.
 struct Stops {
-    /// Rejects; what people who revoke have approved before, recorded or not; their revokes. All of it, or what finds room.
+    /// The first reject; what people who revoke have approved before, recorded or not; their revokes; further rejects. All of it, or what
+    /// finds room.
     stops: Vec<Decided>,
     /// What others let run.
     others: Vec<Decided>,
@@ -144,18 +147,19 @@ fn stops(
         before.extend(standing(o, plan, on_stage, on_plan, &new, &before));
     }
     let (rejects, new): (Vec<_>, Vec<_>) = new.into_iter().partition(|d| d.action == Action::Reject);
+    let mut rejects = rejects.into_iter().take(MAX_REJECTS.saturating_sub(recorded));
     let (revokes, new): (Vec<_>, Vec<_>) = new.into_iter().partition(|d| d.action == Action::Revoke);
     let (own, others): (Vec<_>, Vec<_>) =
         new.into_iter().partition(|d| revokes.iter().any(|revoke| revoke.by == d.by));
-    let rejects: Vec<_> = rejects.into_iter().take(MAX_REJECTS.saturating_sub(recorded)).collect();
-    let is_first = !rejects.is_empty() && plan.rejected().is_none();
-    let room = plan.room_for_stops().max(revokes.len() + usize::from(is_first));
+    let first = if plan.rejected().is_none() { rejects.next() } else { None };
+    let always = revokes.len() + usize::from(first.is_some());
     before.extend(own);
-    // One person fills no place of what others take back.
-    if rejects.len() + before.len() + revokes.len() > room.saturating_sub(plan.revokes_to_come()) {
-        before.clear();
-    }
-    Stops { stops: rejects.into_iter().chain(before).chain(revokes).collect(), others, room }
+    // Nobody fills the place of what others take back.
+    let free = plan.room_for_stops().saturating_sub(plan.revokes_to_come() + always);
+    before.truncate(if before.len() > free { 0 } else { free });
+    let more: Vec<_> = rejects.take(free.saturating_sub(before.len())).collect();
+    let stops = first.into_iter().chain(before).chain(revokes).chain(more).collect();
+    Stops { stops, others, room: plan.room_for_stops().max(always).min(plan.left()) }
 }
 
 /// Whether this revoke says something new and is recorded: one that takes something back always is, wherever that is kept.
@@ -223,6 +227,8 @@ fn unheard_of(
         Ok(Annotation::Decision(_) | Annotation::Report(_)) | Err(_) => None,
     });
     let mut found: Vec<Decided> = Vec::new();
+    let written =
+        |found: &[Decided], by: &str| plan.opens_of(by) + found.iter().filter(|d| d.by == by).count();
     for (source, given) in named.chain(beforehand) {
         let opens = matches!(given.action, Action::Approve | Action::Override);
         let is_past = given.until.is_some_and(|until| now >= until);
@@ -235,7 +241,8 @@ fn unheard_of(
             None => plan.has_recorded(&given),
             Some(_) => o.plans.iter().any(|p| p.has_recorded(&given)),
         };
-        if !is_recorded && !new.iter().chain(&found).any(|known| known.says_the_same(&given)) {
+        let is_new = !is_recorded && !new.iter().chain(&found).any(|known| known.says_the_same(&given));
+        if is_new && written(&found, &given.by) < MAX_WRITTEN_DOWN {
             found.push(given);
         }
     }

@@ -190,7 +190,10 @@ fn after_closing(
             });
             let what = newest.failed().next().map_or_else(|| closed.message.clone(), failure_text);
             let rejected = newest.rejected().map(|d| {
-                format!("; since it was rejected {}, what is tried again waits for new approvals", d.told())
+                format!(
+                    "; since it was rejected {}, what is tried again waits for new approvals, or stays rejected where it is the very same change",
+                    d.told()
+                )
             });
             let message = format!(
                 "{what}{}; mend the cause, then make a new release, or try this one again: kubectl -n {} annotate plan {} {GATE_PREFIX}retry{}={}",

@@ -1,6 +1,9 @@
 //! After the claim: look once more, execute, watch, record how it came out. In the order of the stacks' dependencies.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use jiff::{SignedDuration, Timestamp};
 use kube::ResourceExt;
@@ -331,7 +334,8 @@ fn claim_later(
         return stop(format!("the change set of stack {key} comes with a warning: {}", said(warning)));
     }
     let risks = assessed(s, t, &prepared, now).map_err(stop_or_need)?.risks;
-    if let Some(risk) = risks.iter().find(|r| !is_announced(plan, r)) {
+    let asks = &s.gate.require_ack.value;
+    if let Some(risk) = risks.iter().find(|r| !is_announced(&plan.proposal().risks, asks, r)) {
         return stop(format!(
             "the change set of stack {key} carries a risk that was not acknowledged: {} of {} ({}): {}",
             risk.class, risk.logical_id, risk.resource_type, risk.cause
@@ -408,15 +412,15 @@ fn removed(
     }
 }
 
-/// Whether the plan told of this danger of this resource. Whoever acknowledged that it may be replaced has acknowledged that it is.
-fn is_announced(plan: &PlanView, risk: &Risk) -> bool {
+/// Whether the plan told of this danger of this resource. That it may be replaced says that it is only where nobody has to acknowledge that.
+fn is_announced(told: &[Risk], asks: &BTreeSet<RiskClass>, risk: &Risk) -> bool {
     let covers = |class: RiskClass| {
-        class == risk.class || (class == RiskClass::MaybeReplace && risk.class == RiskClass::Replace)
+        class == risk.class
+            || (class == RiskClass::MaybeReplace
+                && risk.class == RiskClass::Replace
+                && !asks.contains(&risk.class))
     };
-    plan.proposal()
-        .risks
-        .iter()
-        .any(|told| told.stack == risk.stack && told.logical_id == risk.logical_id && covers(told.class))
+    told.iter().any(|t| t.stack == risk.stack && t.logical_id == risk.logical_id && covers(t.class))
 }
 
 /// After the claim, what would stall a plan stops it: the rest is fenced, and planned anew.
@@ -424,5 +428,42 @@ fn stop_or_need(need: Need) -> Progress {
     match need {
         Need::Stuck(_, why, _) => Progress::Stop(why),
         Need::Do(_) | Need::Wait(..) => Progress::Need(need),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    fn risk(class: RiskClass, stack: &str, id: &str) -> Risk {
+        Risk { logical_id: id.to_owned(), ..Risk::of_stack(class, stack, "x") }
+    }
+
+    #[rstest]
+    #[case::as_it_was_told(risk(RiskClass::MaybeReplace, "Api", "Table"), "replace,maybe-replace", true)]
+    #[case::certain_now_and_certainty_is_to_be_acknowledged(
+        risk(RiskClass::Replace, "Api", "Table"),
+        "replace",
+        false
+    )]
+    #[case::certain_now_and_that_is_to_be_acknowledged_besides(
+        risk(RiskClass::Replace, "Api", "Table"),
+        "replace,maybe-replace",
+        false
+    )]
+    #[case::certain_now_and_nobody_has_to_acknowledge_that(
+        risk(RiskClass::Replace, "Api", "Table"),
+        "delete",
+        true
+    )]
+    #[case::of_another_resource(risk(RiskClass::MaybeReplace, "Api", "Queue"), "", false)]
+    #[case::of_another_stack(risk(RiskClass::MaybeReplace, "Web", "Table"), "", false)]
+    #[case::of_another_class(risk(RiskClass::Iam, "Api", "Table"), "", false)]
+    fn what_a_change_set_shows_was_told_before(#[case] shown: Risk, #[case] asks: &str, #[case] told: bool) {
+        let named = |class: &&RiskClass| asks.split(',').any(|word| word == class.as_str());
+        let asks: BTreeSet<RiskClass> = RiskClass::ALL.iter().filter(named).copied().collect();
+        assert_eq!(is_announced(&[risk(RiskClass::MaybeReplace, "Api", "Table")], &asks, &shown), told);
     }
 }

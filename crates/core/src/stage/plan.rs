@@ -231,7 +231,9 @@ fn record(
     let mut id = c1(&s.uid, &targets.a1, &leaves);
     let mut last = None;
     while let Some(plan) = of(&id) {
-        (id, last) = (c1_once_more(&id), Some(plan));
+        // Anybody can compute the next id, and put a plan there while the policies are away.
+        last = if last.is_none() || plan.opening_is_proven { Some(plan) } else { last };
+        id = c1_once_more(&id);
     }
     if let Some(plan) = last {
         let opened = opened_again(s, plan, release, &removals.gone, now);

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use stackgate_core::{
-    api::{AwsAccount, Bootstrap, ChangePlan, CloudAssembly, Freeze, Stage},
+    api::{AwsAccount, Bootstrap, ChangePlan, CloudAssembly, Freeze, Reason, Stage},
     change::HmacKey,
     cluster::{ClusterView, Installation},
-    gate::{Enforcement, SealedFor, sealed},
+    gate::{Enforcement, InForceState, SealedFor, sealed},
     words::StackKey,
 };
 
@@ -21,6 +21,20 @@ pub fn now() -> Timestamp {
 
 pub fn installation() -> Installation {
     Installation::new("stackgate-system", HmacKey::new([7; 32]))
+}
+
+/// Whether the admission policies are in force while an object stands so.
+pub fn enforced(reason: Reason) -> Enforcement {
+    let (state, message) = match reason {
+        Reason::PoliciesNotInForce => {
+            (InForceState::NotInForce, "policy decisions.stackgate.dev is not there")
+        }
+        _in_force => (
+            InForceState::InForce,
+            "the admission policies are in force: who decides has proven who they are",
+        ),
+    };
+    Enforcement { state, message: message.to_owned(), ..Enforcement::default() }
 }
 
 /// The objects of one case.

@@ -25,7 +25,7 @@ pub(crate) struct RiskGroup {
     #[serde(default, skip_serializing_if = "String::is_empty")]
     #[schemars(length(max = 255))]
     resource_type: String,
-    /// What makes it dangerous, in a few words; never a value.
+    /// What makes it dangerous, in a few words: of values at most actions, principals and ports.
     #[schemars(length(max = 256))]
     cause: String,
     /// What becomes of the old resources, as CloudFormation says it: `Delete`, `Retain`, `Snapshot` …

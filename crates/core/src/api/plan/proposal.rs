@@ -101,7 +101,7 @@ pub struct Risk {
     pub logical_id: String,
     /// Its type, such as `AWS::IAM::Role`.
     pub resource_type: String,
-    /// What makes it dangerous, in a few words; never a value.
+    /// What makes it dangerous, in a few words: of values at most actions, principals and ports.
     pub cause: String,
     /// What becomes of the old resource, as CloudFormation says it: `Delete`, `Retain`, `Snapshot` …
     pub policy: Option<String>,

@@ -115,7 +115,7 @@ fn each_reject_writes_down_what_stands_by_then() {
     let case = Case::new(&[said("Reject", "bob"), closed("Rejected")])
         .on_stage("gate.stackgate.dev/approve.late", &format!("{A1};by=alice"))
         .on_plan("gate.stackgate.dev/reject.again", &format!("{C1};by=carol"));
-    let told = ["Reject carol Verified", "Approve alice Unverified under a1-1"];
+    let told = ["Approve alice Unverified under a1-1", "Reject carol Verified"];
     assert_eq!(recorded(case.latched(at(9))), told);
 }
 
@@ -218,6 +218,30 @@ fn what_nobody_knows_the_controller_to_have_proposed_does_not_run() {
     let case = Case::new(&ran).with(|c| c.plans[0].spec.proposal.stacks[0].count.add = 0);
     let s = case.seen();
     assert!(gate::not_as_written(&s, s.newest().unwrap()).message.ends_with("make a new release"));
+}
+
+#[test]
+fn no_rule_lets_a_release_run_whose_change_was_rejected_in_the_plan_before() {
+    let decided = |next: &[ChangePlan]| {
+        let case = Case::new(&[]).with(|c| {
+            c.gate = json!({ "requireApproval": "Never" });
+            c.plans.push(with_release(plan(OTHER, NEXT_A1, 0, &[said("Reject", "bob"), closed("Rejected")])));
+            c.plans.extend_from_slice(next);
+        });
+        case.decided(9).phase
+    };
+    assert_eq!(decided(&[]), Phase::Working(Reason::Executing), "another release was rejected");
+    let next = c1_once_more(&OTHER.parse().unwrap()).to_string();
+    let goes_on = plan(&next, NEXT_A1, 0, &[closed("Rejected")]);
+    assert_eq!(decided(&[goes_on]), Phase::Waiting(Reason::AwaitingApproval), "as that of this one");
+}
+
+/// A plan that was opened for another release.
+fn with_release(mut plan: ChangePlan) -> ChangePlan {
+    let opened = plan.spec.ledger[0].opened.as_mut().unwrap();
+    opened.release.as_mut().unwrap().digest = Digest::of("another release");
+    seal(&mut plan);
+    plan
 }
 
 /// The ledger of a plan had no room, and its change goes on in another one, which two people have approved by now.

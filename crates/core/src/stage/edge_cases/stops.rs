@@ -92,6 +92,27 @@ fn a_revoke_writes_down_what_it_takes_back_however_full_the_ledger_is(#[case] le
     assert_eq!(full.recorded(2000), told);
 }
 
+// Round after round of approvals that are refused, each with a revoke, would fill what all share.
+#[test]
+fn who_revokes_again_and_again_fills_no_ledger() {
+    let written: Vec<Value> = (0..64)
+        .map(|n| {
+            let mut one = said("Approve", "alice");
+            (one["decided"]["slot"], one["decided"]["identity"]) =
+                (json!(format!("s{n}")), json!("Unverified"));
+            one
+        })
+        .collect();
+    let round = |written: &[Value]| {
+        let case = Case::new(&[written, &[said("Revoke", "alice")]].concat());
+        case.on_plan("gate.stackgate.dev/approve.more", &format!("{C1};by=alice"))
+            .on_plan("gate.stackgate.dev/revoke.more", &format!("{C1};by=alice"))
+            .recorded(99)
+    };
+    assert_eq!(round(&written), ["Revoke alice Verified"]);
+    assert_eq!(round(&written[..8]), ["Approve alice Unverified", "Revoke alice Verified"]);
+}
+
 #[test]
 fn an_approval_beforehand_that_finds_no_room_is_told() {
     let full = full_of_reports(&[said("Approve", "bob"), claim(), succeeded()]);

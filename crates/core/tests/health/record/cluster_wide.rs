@@ -13,7 +13,9 @@ use stackgate_core::{
 };
 
 use super::{Recorded, behind, deleted, new, recorded};
-use crate::world::{Cluster, Entry, bootstrap_plan, installation, kebab, now, object, release, written};
+use crate::world::{
+    Cluster, Entry, bootstrap_plan, enforced, installation, kebab, now, object, release, written,
+};
 
 fn say(phase: Phase) -> Verdict {
     Verdict::rest(phase, format!("what is to be said of {}", kebab(phase.reason().as_str())))
@@ -63,6 +65,7 @@ pub fn bootstraps() -> Vec<Recorded> {
         let cluster = Cluster {
             bootstrap: Some(Arc::new(serde_json::from_value(object.clone()).unwrap())),
             plans: vec![written(bootstrap_plan("acme-b", &[Entry::Opened(1, 'b')]))],
+            enforcement: enforced(phase.reason()),
             ..Cluster::default()
         };
         let (facts, installation) = (Facts::default(), installation());
@@ -89,6 +92,7 @@ pub fn bootstraps() -> Vec<Recorded> {
         Reason::Rejected,
         Reason::Expired,
         Reason::StackBusy,
+        Reason::PoliciesNotInForce,
     ] {
         add("waiting", Phase::Waiting(reason));
     }

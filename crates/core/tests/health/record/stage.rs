@@ -14,10 +14,10 @@ use stackgate_core::{
 };
 
 use super::{Recorded, behind, new, recorded};
-use crate::world::{Cluster, Entry, installation, kebab, now, object, plan, stage_spec, written};
+use crate::world::{Cluster, Entry, enforced, installation, kebab, now, object, plan, stage_spec, written};
 
 pub const WORKING: [Reason; 4] = [Reason::Planning, Reason::Executing, Reason::Withdrawing, Reason::Retrying];
-pub const WAITING: [Reason; 12] = [
+pub const WAITING: [Reason; 13] = [
     Reason::AwaitingUpstream,
     Reason::Soaking,
     Reason::AwaitingCheck,
@@ -30,6 +30,7 @@ pub const WAITING: [Reason; 12] = [
     Reason::AwaitingAssembly,
     Reason::NotBootstrapped,
     Reason::StackBusy,
+    Reason::PoliciesNotInForce,
 ];
 pub const STALLED: [Reason; 25] = [
     Reason::RolledBack,
@@ -141,6 +142,7 @@ fn stage(before: Before, phase: Phase, name: &str) -> Recorded {
         accounts: looked_for.iter().map(|_| Arc::new(account())).collect(),
         stage: Some(Arc::new(serde_json::from_value(object.clone()).unwrap())),
         plans: plans.into_iter().map(written).collect(),
+        enforcement: enforced(phase.reason()),
         ..Cluster::default()
     };
     let mut facts = Facts::default();
