@@ -57,13 +57,17 @@ impl<'a> Share<'a> {
             // The gate is not known: what there is may be demanded.
             None => carried.clone(),
         };
-        let fitting =
-            |list: &[RiskClass]| carried.iter().copied().filter(|c| list.contains(c)).collect::<Vec<_>>();
+        // What may be replaced can be acknowledged for the case that it is.
+        let mut known = carried.clone();
+        known.extend(carried.contains(&RiskClass::MaybeReplace).then_some(RiskClass::Replace));
+        let fitting = |list: &[RiskClass]| {
+            RiskClass::ALL.into_iter().filter(|c| known.contains(c) && list.contains(c)).collect::<Vec<_>>()
+        };
         share.given = wish.acks.as_ref().and_then(|all| {
             let fit = fitting(all);
             (all.is_empty() || !fit.is_empty()).then_some(fit)
         });
-        share.absent = wish.acks.iter().flatten().copied().filter(|c| !carried.contains(c)).collect();
+        share.absent = wish.acks.iter().flatten().copied().filter(|c| !known.contains(c)).collect();
         let name = Text::from(user_name(by));
         let counts = report.approvals.as_ref().is_some_and(|a| a.by.contains(&name));
         let is_own = |r: &&Recorded| r.decided.action == Action::Approve && r.decided.by == by;

@@ -19,6 +19,8 @@ const MAX_OF_A_KIND: usize = 64;
 /// As many of them as one person gives, and as many revokes that take nothing back. Who changes their mind more often than that does not
 /// know it.
 const MAX_OF_A_PERSON: usize = 8;
+/// Approvals and overrides of one person that nothing proves.
+const MAX_WRITTEN_DOWN: usize = 64;
 /// Revokes that take nothing back.
 const MAX_IDLE: usize = 32;
 
@@ -84,6 +86,9 @@ impl PlanView {
                     .then_some(Full::Person)
             }
             Action::Approve | Action::Override | Action::Retry => {
+                if self.holds_enough_of(new, by) {
+                    return Some(Full::Person);
+                }
                 let given: Vec<&Decided> = self.with(new).filter(|d| d.action == action).collect();
                 let free = self.room().saturating_sub(new.len());
                 // Its own place, and one for each revoke that may come, its own included.
@@ -109,11 +114,14 @@ impl PlanView {
         self.room().saturating_sub(new.len()).saturating_sub(self.standing(new).people.len())
     }
 
-    /// How many approvals and overrides of this person the ledger holds, used up or taken back or not.
+    /// Whether so many approvals and overrides of this person were written down unproven, besides these, that no more are: nothing but a
+    /// revoke of their own writes them down one by one. None of theirs is recorded from then on, else it would count after that revoke.
     #[must_use]
-    pub fn opens_of(&self, by: &str) -> usize {
-        let decided = self.plan.spec.ledger.iter().filter_map(|e| e.decided.as_ref());
-        decided.filter(|d| d.by == by && matches!(d.action, Action::Approve | Action::Override)).count()
+    pub fn holds_enough_of(&self, new: &[Decided], by: &str) -> bool {
+        let recorded = self.plan.spec.ledger.iter().filter_map(|e| e.decided.as_ref());
+        let is_opening = |d: &&Decided| d.by == by && matches!(d.action, Action::Approve | Action::Override);
+        let unproven = |d: &&Decided| is_opening(d) && d.identity == Identity::Unverified;
+        recorded.filter(unproven).count() + new.iter().filter(unproven).count() >= MAX_WRITTEN_DOWN
     }
 
     /// How many people may still take back what they approved.
@@ -143,7 +151,9 @@ impl PlanView {
         // Whatever end their author has given them: else their places are free as soon as that author likes.
         let young = self.kept_for_others().filter(|r| now < r.aged(BEFOREHAND_TTL));
         let kept: Vec<&Decided> = young.map(|r| &r.decided).chain(new).collect();
-        if kept.iter().filter(|d| d.by == by).count() >= MAX_OF_A_PERSON {
+        if self.holds_enough_of(new, by) {
+            Some(Full::Person)
+        } else if kept.iter().filter(|d| d.by == by).count() >= MAX_OF_A_PERSON {
             Some(Full::Beforehand)
         } else if kept.len() >= MAX_OF_A_KIND {
             Some(Full::BeforehandOfAll)

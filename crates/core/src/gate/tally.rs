@@ -24,7 +24,9 @@ pub struct Tally {
     pub counted: Vec<String>,
     /// How many are needed.
     pub needed: u32,
-    /// Classes of risk that nobody who counts has acknowledged.
+    /// Classes of risk that somebody who counts has acknowledged.
+    pub acked: BTreeSet<RiskClass>,
+    /// Those that the gate asks for and nobody has.
     pub acks_missing: Vec<RiskClass>,
     /// Whether somebody has overridden freezes and quorum.
     pub overridden: bool,
@@ -81,9 +83,9 @@ pub fn tally(plan: &PlanView, gate: &InForce, now: Timestamp) -> Tally {
     count.out.overridden = count.overrides();
     count.out.needed = if count.out.overridden { 1 } else { gate.approvals.value };
     let people = count.people(&classes);
-    let acked: BTreeSet<RiskClass> = people.values().flat_map(|r| r.decided.acks.iter().copied()).collect();
+    count.out.acked = people.values().flat_map(|r| r.decided.acks.iter().copied()).collect();
     let demanded = classes.iter().filter(|c| gate.require_ack.value.contains(c));
-    count.out.acks_missing = demanded.filter(|c| !acked.contains(c)).copied().collect();
+    count.out.acks_missing = demanded.filter(|c| !count.out.acked.contains(c)).copied().collect();
     count.out.counted = people.into_keys().map(str::to_owned).collect();
     count.out
 }

@@ -23,8 +23,6 @@ use crate::{
 /// Rejects that one plan takes. One is enough to stop it; the admission policies let as many be written at once, and each
 /// of them stay until it is recorded.
 const MAX_REJECTS: usize = 32;
-/// Approvals and overrides of one person beyond which none are written down for a revoke alone: more than can stand there at one time.
-const MAX_WRITTEN_DOWN: usize = 64;
 /// Entries that are written at once.
 const AT_ONCE: usize = 64;
 
@@ -156,7 +154,9 @@ fn stops(
     before.extend(own);
     // Nobody fills the place of what others take back.
     let free = plan.room_for_stops().saturating_sub(plan.revokes_to_come() + always);
-    before.truncate(if before.len() > free { 0 } else { free });
+    if before.len() > free {
+        before.clear();
+    }
     let more: Vec<_> = rejects.take(free.saturating_sub(before.len())).collect();
     let stops = first.into_iter().chain(before).chain(revokes).chain(more).collect();
     Stops { stops, others, room: plan.room_for_stops().max(always).min(plan.left()) }
@@ -227,8 +227,6 @@ fn unheard_of(
         Ok(Annotation::Decision(_) | Annotation::Report(_)) | Err(_) => None,
     });
     let mut found: Vec<Decided> = Vec::new();
-    let written =
-        |found: &[Decided], by: &str| plan.opens_of(by) + found.iter().filter(|d| d.by == by).count();
     for (source, given) in named.chain(beforehand) {
         let opens = matches!(given.action, Action::Approve | Action::Override);
         let is_past = given.until.is_some_and(|until| now >= until);
@@ -242,7 +240,7 @@ fn unheard_of(
             Some(_) => o.plans.iter().any(|p| p.has_recorded(&given)),
         };
         let is_new = !is_recorded && !new.iter().chain(&found).any(|known| known.says_the_same(&given));
-        if is_new && written(&found, &given.by) < MAX_WRITTEN_DOWN {
+        if is_new && !plan.holds_enough_of(&found, &given.by) {
             found.push(given);
         }
     }

@@ -334,8 +334,10 @@ fn claim_later(
         return stop(format!("the change set of stack {key} comes with a warning: {}", said(warning)));
     }
     let risks = assessed(s, t, &prepared, now).map_err(stop_or_need)?.risks;
-    let asks = &s.gate.require_ack.value;
-    if let Some(risk) = risks.iter().find(|r| !is_announced(&plan.proposal().risks, asks, r)) {
+    let tally = tally(plan, &s.gate, plan.counted_at(now));
+    let mut asks = s.gate.require_ack.value.clone();
+    asks.retain(|class| tally.by_rule.is_none() && !tally.acked.contains(class));
+    if let Some(risk) = risks.iter().find(|r| !is_announced(&plan.proposal().risks, &asks, r)) {
         return stop(format!(
             "the change set of stack {key} carries a risk that was not acknowledged: {} of {} ({}): {}",
             risk.class, risk.logical_id, risk.resource_type, risk.cause
@@ -412,7 +414,8 @@ fn removed(
     }
 }
 
-/// Whether the plan told of this danger of this resource. That it may be replaced says that it is only where nobody has to acknowledge that.
+/// Whether the plan told of this danger of this resource. That it may be replaced says that it is, unless somebody is still to acknowledge
+/// that: `asks`, the classes that the gate wants acknowledged and nobody has.
 fn is_announced(told: &[Risk], asks: &BTreeSet<RiskClass>, risk: &Risk) -> bool {
     let covers = |class: RiskClass| {
         class == risk.class
@@ -453,7 +456,7 @@ mod tests {
         "replace,maybe-replace",
         false
     )]
-    #[case::certain_now_and_nobody_has_to_acknowledge_that(
+    #[case::certain_now_and_that_was_acknowledged_or_need_not_be(
         risk(RiskClass::Replace, "Api", "Table"),
         "delete",
         true
