@@ -196,7 +196,7 @@ impl PlanView {
         found
     }
 
-    /// Approvals, overrides, revokes and reports that stand there well-formed and will not be recorded, and why.
+    /// Approvals, overrides and revokes that stand there well-formed and will not be recorded, and why.
     #[must_use]
     pub fn unheard<'a>(
         &self,
