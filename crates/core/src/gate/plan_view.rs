@@ -7,15 +7,11 @@ use std::{
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{
-    Annotation, Decision, Report,
-    ledger::{self, Ledger},
-    parse_annotation,
-};
+use super::{Annotation, Decision, Report, ledger::Ledger, parse_annotation};
 use crate::{
     api::{
         Action, ChangePlan, Check, CheckResult, Checked, Claimed, ClaimedStack, Closed, Decided, Identity,
-        IdentityNeeded, LedgerEntry, Opened, OwnedStack, PlannedAs, Proposal, ProposalKind, ProposedStack,
+        IdentityNeeded, LedgerEntry, OwnedStack, PlannedAs, Proposal, ProposalKind, ProposedStack,
         ReleaseRef, RiskClass, Settled, SettledAs, user_name,
     },
     change::{StackInput, risk_classes},
@@ -602,51 +598,6 @@ impl PlanView {
             let (checked, at) = self.check(&check.name, needed)?;
             (checked.result == CheckResult::Passed).then(|| latest.max(at))
         })
-    }
-
-    /// How many more decisions and reports the ledger takes. What a stack needs until its end always has room.
-    #[must_use]
-    pub fn room(&self) -> usize {
-        ledger::room(self.plan.spec.ledger.len(), self.to_come())
-    }
-
-    /// How many more rejects and revokes it takes, and what has to be written down before them.
-    #[must_use]
-    pub fn room_for_stops(&self) -> usize {
-        ledger::room_for_stops(self.plan.spec.ledger.len(), self.to_come())
-    }
-
-    /// How many more entries of any kind it takes.
-    #[must_use]
-    pub fn left(&self) -> usize {
-        ledger::left(self.plan.spec.ledger.len())
-    }
-
-    /// Whether it may be opened again by this entry and so many decisions, and has room for all that comes of it.
-    #[must_use]
-    pub fn takes_opening(&self, opened: &Opened, decisions: usize) -> bool {
-        // A claim uses up what was decided.
-        if !self.is_claimed() && self.is_full(Action::Approve) {
-            return false;
-        }
-        let bytes = |json: Result<Vec<u8>, _>| json.map_or(usize::MAX, |json: Vec<u8>| json.len());
-        let (spec, opening) = (serde_json::to_vec(&self.plan.spec), serde_json::to_vec(opened));
-        let stacks = self.proposal().stacks.len();
-        let held = self.plan.spec.ledger.len() + decisions;
-        ledger::takes_opening(held, stacks, bytes(spec), bytes(opening))
-    }
-
-    /// How many stacks may still be claimed and come to an end.
-    fn to_come(&self) -> usize {
-        match self.proposal().kind {
-            ProposalKind::Stage if self.is_over() => 0,
-            ProposalKind::Stage => self.proposal().stacks.len(),
-            // It names none. Many are claimed by one entry, so what each needs is one for its end, and as much again for those that come.
-            ProposalKind::Bootstrap => {
-                let running = self.claims.keys().filter(|key| !self.settled.contains_key(*key)).count();
-                self.owned.len().max(running)
-            }
-        }
     }
 
     /// The plan as it is once these are recorded. No object has that version yet: a look that names it tells nothing.

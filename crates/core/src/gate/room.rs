@@ -6,11 +6,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 
 use super::{
-    PlanView, Recorded, Report,
+    PlanView, Recorded, Report, ledger,
     tally::{BEFOREHAND, BEFOREHAND_TTL},
 };
 use crate::{
-    api::{Action, Decided, DecisionSource, Identity},
+    api::{Action, Decided, DecisionSource, Identity, Opened, ProposalKind},
     words::DecisionId,
 };
 
@@ -67,6 +67,51 @@ const CLOSED: &str = "it is not recorded, and does not count unless this very pl
                       that is another plan";
 
 impl PlanView {
+    /// How many more decisions and reports the ledger takes. What a stack needs until its end always has room.
+    #[must_use]
+    pub fn room(&self) -> usize {
+        ledger::room(self.plan.spec.ledger.len(), self.to_come())
+    }
+
+    /// How many more rejects and revokes it takes, and what has to be written down before them.
+    #[must_use]
+    pub fn room_for_stops(&self) -> usize {
+        ledger::room_for_stops(self.plan.spec.ledger.len(), self.to_come())
+    }
+
+    /// How many more entries of any kind it takes.
+    #[must_use]
+    pub fn left(&self) -> usize {
+        ledger::left(self.plan.spec.ledger.len())
+    }
+
+    /// Whether it may be opened again by this entry and so many decisions, and has room for all that comes of it.
+    #[must_use]
+    pub fn takes_opening(&self, opened: &Opened, decisions: usize) -> bool {
+        // A claim uses up what was decided.
+        if !self.is_claimed() && self.is_full(Action::Approve) {
+            return false;
+        }
+        let bytes = |json: Result<Vec<u8>, _>| json.map_or(usize::MAX, |json: Vec<u8>| json.len());
+        let (spec, opening) = (serde_json::to_vec(&self.plan.spec), serde_json::to_vec(opened));
+        let stacks = self.proposal().stacks.len();
+        let held = self.plan.spec.ledger.len() + decisions;
+        ledger::takes_opening(held, stacks, bytes(spec), bytes(opening))
+    }
+
+    /// How many stacks may still be claimed and come to an end.
+    fn to_come(&self) -> usize {
+        match self.proposal().kind {
+            ProposalKind::Stage if self.is_over() => 0,
+            ProposalKind::Stage => self.proposal().stacks.len(),
+            // It names none. Many are claimed by one entry, so what each needs is one for its end, and as much again for those that come.
+            ProposalKind::Bootstrap => {
+                let running = self.claims.keys().filter(|key| !self.settled.contains_key(*key)).count();
+                self.owned.len().max(running)
+            }
+        }
+    }
+
     /// What stands against recording a decision of this kind by this person on top of these new ones; `None`: there is room.
     /// A reject, and a revoke that takes back what this plan holds, always have room.
     #[must_use]
@@ -232,9 +277,7 @@ impl PlanView {
         })
         .collect()
     }
-}
 
-impl PlanView {
     /// Reports that stand on the plan, say something new, and will not be recorded, and why.
     #[must_use]
     pub fn unheard_reports<'a>(&self, reports: &[(&'a str, &'a str, Report)]) -> Vec<(&'a str, String)> {
