@@ -99,8 +99,10 @@ pub(crate) fn latch(o: &Owner<'_>, plan: &PlanView, now: Timestamp) -> Option<La
         }
     }
     let mut reports = reports(o, plan, &plan_uid, &on_plan, &mut proof);
-    reports.sort_by_key(|report| report.result != CheckResult::Failed);
-    reports.truncate(plan.room_for_reports(&new));
+    if !reports.is_empty() {
+        reports.sort_by_key(|report| report.result != CheckResult::Failed);
+        reports.truncate(plan.room_for_reports(&new));
+    }
     let spare = plan.spare(&new);
     let recorded = plan.decisions.iter().filter(|d| d.decided.action == Action::Reject).count();
     let Stops { stops, others, room } = stops(o, plan, &on_stage, &on_plan, new, recorded, now);
