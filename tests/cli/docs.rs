@@ -10,7 +10,7 @@ use std::{
 use anyhow::{Context, Result, ensure};
 use serde_json::json;
 use stackgate_core::{
-    api::{GATE_PREFIX, Identity},
+    api::{Action, GATE_PREFIX, Identity},
     gate::{PlanView, parse_annotation},
 };
 use stackgate_testbed::{User, target_dir};
@@ -84,6 +84,10 @@ pub async fn every_command_in_the_guide_works(w: &Arc<World>) -> Result<()> {
         let pending = json!({ "name": "1", "digest": digest, "plan": plan, "id": id(digit), "a1": a1 });
         w.stage_status(name, json!({ "state": "AwaitingApproval", "pending": pending })).await?;
     }
+    // Somebody else has taken something back there before: that is not what Alice waits for.
+    let staging = plan_name(&w.stages().get("staging").await?, '3');
+    let before = json!({ "action": "Revoke", "by": User::Bob.name(), "identity": "Verified", "source": "ChangePlan", "slot": "bob" });
+    w.append(&staging, json!({ "decided": before })).await?;
     let qa = w.stages().get("qa").await?;
     w.append(&plan_name(&qa, '4'), json!({ "closed": { "reason": "Failed", "message": "rolled back" } }))
         .await?;
@@ -126,6 +130,17 @@ pub async fn every_command_in_the_guide_works(w: &Arc<World>) -> Result<()> {
     closed(&shown("prod")?, "had       2 of 1: alice, bob")?;
     closed(&shown("canary")?, "rejected by alice (verified): not before the sale")?;
     closed(&shown("staging")?, "Rejected")?;
+    let staging = w.plans().get(&staging).await?;
+    let revoked = |by: User| {
+        staging
+            .spec
+            .ledger
+            .iter()
+            .any(|e| e.decided.as_ref().is_some_and(|d| d.action == Action::Revoke && d.by == by.name()))
+    };
+    ensure!(revoked(User::Alice), "{:?}", staging.spec.ledger);
+    let stand = staging.metadata.annotations.unwrap_or_default();
+    ensure!(!stand.keys().any(|key| key.contains("/revoke")), "{stand:?}");
     closed(&shown("qa")?, "retry")?;
     let dev = w.plans().get(&plan_name(&dev, '6')).await?;
     ensure!(dev.metadata.annotations.unwrap_or_default().contains_key("gate.stackgate.dev/check.smoke"));

@@ -2,10 +2,11 @@
 
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use serde::Serialize;
 
 use super::{Decision, Report};
 use crate::{
-    api::{Action, Checked, Decided, DecisionSource, Identity, LedgerEntry},
+    api::{Action, ChangePlanSpec, Checked, Decided, DecisionSource, Identity, LedgerEntry},
     words::{ChangeId, DecisionId},
 };
 
@@ -17,28 +18,67 @@ const END: usize = 8;
 const STOPS: usize = 64;
 /// Entries that a plan which is opened again has for what people and checks write.
 const ANEW: usize = 128;
-/// The most bytes of a plan that is opened again: etcd takes 1.5 MiB, and what its stacks claim and come to has to go in, too.
-const ANEW_BYTES: usize = 1_100_000;
+/// The most bytes of a plan that is opened again, or that takes what people and checks write: etcd takes 1.5 MiB, and what stops, and what
+/// its stacks claim and come to, has to go in, too.
+const FULL_BYTES: usize = 1_100_000;
+/// The most bytes of an entry of people and checks: what an annotation says, and what stands around it.
+const ENTRY_BYTES: usize = 1_400;
+/// The most bytes that a stack claims and comes to.
+const STACK_BYTES: usize = 1_000;
 
 /// How many more entries of any kind go into a ledger that holds so many.
 pub(super) fn left(held: usize) -> usize {
     MAX_ENTRIES.saturating_sub(held)
 }
 
-/// How many more entries that stop go into a ledger that holds so many, of a plan with so many stacks to come: a claim and an outcome of
-/// each always have room.
-pub(super) fn room_for_stops(held: usize, stacks: usize) -> usize {
-    MAX_ENTRIES.saturating_sub(stacks.saturating_mul(2) + END).saturating_sub(held)
+/// The bytes of a ledger and of all that stands beside it, where they may be too many. Few entries are no more than a proposal leaves room
+/// for.
+pub(super) fn bytes(spec: &ChangePlanSpec) -> usize {
+    if spec.ledger.len() <= ANEW { 0 } else { written(spec) }
 }
 
-/// How many more entries of people and checks go into it.
-pub(super) fn room(held: usize, stacks: usize) -> usize {
-    room_for_stops(held, stacks).saturating_sub(STOPS)
+/// The bytes of this as it is written.
+pub(super) fn written(what: &impl Serialize) -> usize {
+    serde_json::to_vec(what).map_or(usize::MAX, |json| json.len())
+}
+
+/// How full a ledger is: its entries, the bytes of its plan where they may be too many, and the stacks that are to come: a claim and an
+/// outcome of each always have room.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Held {
+    pub entries: usize,
+    pub bytes: usize,
+    pub to_come: usize,
+}
+
+impl Held {
+    /// How many more entries that stop go into it.
+    pub(super) fn room_for_stops(self) -> usize {
+        let kept = self.to_come.saturating_mul(2) + END;
+        let by_number = MAX_ENTRIES.saturating_sub(kept).saturating_sub(self.entries);
+        if self.is_long() {
+            // What went in last was written at once, before anybody knew that it is too long.
+            let most = FULL_BYTES + 2 * STOPS * ENTRY_BYTES;
+            by_number.min(most.saturating_sub(self.bytes) / ENTRY_BYTES)
+        } else {
+            by_number
+        }
+    }
+
+    /// How many more entries of people and checks go into it.
+    pub(super) fn room(self) -> usize {
+        if self.is_long() { 0 } else { self.room_for_stops().saturating_sub(STOPS) }
+    }
+
+    fn is_long(self) -> bool {
+        self.bytes > 0 && self.bytes.saturating_add(self.to_come.saturating_mul(STACK_BYTES)) > FULL_BYTES
+    }
 }
 
 /// Whether a plan that has so many entries and bytes may be opened again, by an entry of so many bytes.
 pub(super) fn takes_opening(held: usize, stacks: usize, bytes: usize, opening: usize) -> bool {
-    room(held, stacks) > ANEW && bytes.saturating_add(opening) <= ANEW_BYTES
+    let held = Held { entries: held, bytes: 0, to_come: stacks };
+    held.room() > ANEW && bytes.saturating_add(opening) <= FULL_BYTES
 }
 
 /// Entries to be appended, numbered.

@@ -7,7 +7,11 @@ use std::{
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{Annotation, Decision, Report, ledger::Ledger, parse_annotation};
+use super::{
+    Annotation, Decision, Report,
+    ledger::{self, Ledger},
+    parse_annotation,
+};
 use crate::{
     api::{
         Action, ChangePlan, Check, CheckResult, Checked, Claimed, ClaimedStack, Closed, Decided, Identity,
@@ -75,10 +79,14 @@ pub struct PlanView {
     pub plan: Arc<ChangePlan>,
     /// Its name.
     pub name: String,
+    /// How many bytes its spec has, where they may be too many.
+    pub(super) bytes: usize,
     /// Its place among the plans of its owner: the highest is the newest.
     pub order: u64,
     /// The release that it was last opened for.
     pub release: Option<ReleaseRef>,
+    /// What the releases hold that it was opened for since it was claimed last.
+    pub archives: BTreeSet<Digest>,
     /// The CDK Stage that it was last opened for.
     pub cdk_stage: Option<String>,
     /// The parameter values that it was last opened for.
@@ -142,9 +150,11 @@ impl PlanView {
         first.opened.as_ref()?;
         let mut view = Self {
             name: plan.metadata.name.clone()?,
+            bytes: ledger::bytes(&plan.spec),
             plan: Arc::clone(plan),
             order: 0,
             release: None,
+            archives: BTreeSet::new(),
             cdk_stage: None,
             parameters: None,
             secrets: false,
@@ -181,7 +191,9 @@ impl PlanView {
             if self.claimed {
                 // What was approved has been tried: an approval counts for one execution.
                 self.decisions.retain(|d| d.decided.action == Action::Reject);
+                self.archives.clear();
             }
+            self.archives.extend(opened.release.as_ref().map(|r| r.digest));
             self.opened_time = entry.time.0;
             self.request.clone_from(&opened.request);
             self.order = opened.order;
@@ -609,6 +621,7 @@ impl PlanView {
             view.take(entry, entry.seq);
             plan.spec.ledger.push(entry.clone());
         }
+        view.bytes = ledger::bytes(&plan.spec);
         view.plan = Arc::new(plan);
         view
     }

@@ -6,7 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 
 use super::{
-    PlanView, Recorded, Report, ledger,
+    PlanView, Recorded, Report,
+    ledger::{self, Held},
     tally::{BEFOREHAND, BEFOREHAND_TTL},
 };
 use crate::{
@@ -70,13 +71,13 @@ impl PlanView {
     /// How many more decisions and reports the ledger takes. What a stack needs until its end always has room.
     #[must_use]
     pub fn room(&self) -> usize {
-        ledger::room(self.plan.spec.ledger.len(), self.to_come())
+        self.held().room()
     }
 
     /// How many more rejects and revokes it takes, and what has to be written down before them.
     #[must_use]
     pub fn room_for_stops(&self) -> usize {
-        ledger::room_for_stops(self.plan.spec.ledger.len(), self.to_come())
+        self.held().room_for_stops()
     }
 
     /// How many more entries of any kind it takes.
@@ -92,11 +93,13 @@ impl PlanView {
         if !self.is_claimed() && self.is_full(Action::Approve) {
             return false;
         }
-        let bytes = |json: Result<Vec<u8>, _>| json.map_or(usize::MAX, |json: Vec<u8>| json.len());
-        let (spec, opening) = (serde_json::to_vec(&self.plan.spec), serde_json::to_vec(opened));
         let stacks = self.proposal().stacks.len();
         let held = self.plan.spec.ledger.len() + decisions;
-        ledger::takes_opening(held, stacks, bytes(spec), bytes(opening))
+        ledger::takes_opening(held, stacks, ledger::written(&self.plan.spec), ledger::written(opened))
+    }
+
+    fn held(&self) -> Held {
+        Held { entries: self.plan.spec.ledger.len(), bytes: self.bytes, to_come: self.to_come() }
     }
 
     /// How many stacks may still be claimed and come to an end.

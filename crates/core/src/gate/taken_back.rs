@@ -38,8 +38,8 @@ impl Rejected {
                 by.push(Arc::clone(plan));
                 *last = at.max(*last);
             }
-            if let Some(release) = &plan.release {
-                let last = rejected.archives.entry(release.digest).or_insert(at);
+            for archive in &plan.archives {
+                let last = rejected.archives.entry(*archive).or_insert(at);
                 *last = at.max(*last);
             }
         }

@@ -4,7 +4,7 @@ mod live;
 mod owner;
 mod proof;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
@@ -156,16 +156,36 @@ fn stops(
     before.extend(own);
     // Nobody fills the place of what others take back.
     let free = plan.room_for_stops().saturating_sub(plan.revokes_to_come() + always);
-    if before.len() > free {
-        before.clear();
-    }
+    let before = of_whole_authors(before, free);
     let more: Vec<_> = rejects.take(free.saturating_sub(before.len())).collect();
     let stops = first.into_iter().chain(before).chain(revokes).chain(more).collect();
     Stops { stops, others, room: plan.room_for_stops().max(always).min(plan.left()) }
 }
 
-/// Whether this revoke says something new and is recorded: one that takes something back always is, wherever that is kept.
+/// What finds room of what people have approved: all of a person's or nothing, those first who have written the least. Nobody takes the
+/// place of others by writing much.
+fn of_whole_authors(given: Vec<Decided>, room: usize) -> Vec<Decided> {
+    let mut by_author: BTreeMap<&str, usize> = BTreeMap::new();
+    for decided in &given {
+        *by_author.entry(&decided.by).or_default() += 1;
+    }
+    let mut authors: Vec<(usize, &str)> = by_author.into_iter().map(|(by, many)| (many, by)).collect();
+    authors.sort_unstable();
+    let mut left = room;
+    let fits = |(many, by): (usize, &str)| {
+        left = left.checked_sub(many)?;
+        Some(by.to_owned())
+    };
+    let fitting: BTreeSet<String> = authors.into_iter().map_while(fits).collect();
+    given.into_iter().filter(|d| fitting.contains(&d.by)).collect()
+}
+
+/// Whether this revoke says something new and is recorded: one that takes something back always is, wherever that is kept. One takes back
+/// all that its author has approved: others that come with it are judged by what is left then.
 fn is_heard(o: &Owner<'_>, plan: &PlanView, new: &[Decided], revoke: &Decided) -> bool {
+    if new.iter().any(|d| d.action == Action::Revoke && d.by == revoke.by) {
+        return false;
+    }
     let has_room = || {
         plan.refuses(new, revoke.action, &revoke.by).is_none()
             || o.plans.iter().any(|p| p.carries_of(&revoke.by))

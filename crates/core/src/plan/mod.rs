@@ -59,7 +59,7 @@ pub(crate) fn append(
     now: Timestamp,
 ) -> Verdict {
     if !ledger.fits() {
-        let full = format!("the ledger of plan {} is full", plan.name);
+        let full = format!("the ledger of plan {} is full; another change has a plan of its own", plan.name);
         return Verdict::rest(Phase::Stalled(Reason::LedgerFull), full);
     }
     let effect = Effect::Record(Record::Ledger {

@@ -1,6 +1,7 @@
 //! Approvals that go over to another plan: of a change that is tried again, and of a release that was approved before its
 //! change was known.
 
+use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use super::{Snapshot, fence::baseline, plan::Planned, remove::Removals, targets::Target};
@@ -85,26 +86,43 @@ fn is_where_we_left_it(s: &Snapshot<'_>, t: &Target, baseline: &Baseline) -> boo
     }
 }
 
-/// The approvals of this release that were given before this change was known and that no execution has used up.
+/// People whose approvals beforehand go over to one plan, the newest: what it takes of others has room beside them.
+const MAX_CARRIED: usize = 32;
+
+/// The approvals of this release that were given before this change was known and that no execution has used up: of each person
+/// the newest, which is the one that holds.
 pub(super) fn beforehand(s: &Snapshot<'_>, a1: &ReleaseId) -> Vec<Decided> {
     let named = |r: &&Recorded| matches!(&r.decided.under, Some(DecisionId::Release(id)) if id == a1);
-    let mut found: Vec<Decided> = Vec::new();
-    for plan in &s.plans {
+    let mut found: Vec<(Timestamp, Decided)> = Vec::new();
+    for plan in s.plans.iter().rev() {
         let unspent = plan.decisions.iter().filter(|_| !plan.is_claimed());
         // Who revokes on the plan that keeps it takes it back, too: that of the release is not there yet.
         let stands = |r: &&Recorded| !plan.has_taken_back(&r.decided);
+        // Within one ledger the later place is the later word, also where the clock was set back.
+        let mut latest = Timestamp::MIN;
         for recorded in plan.beforehand.iter().chain(unspent).filter(named).filter(stands) {
+            latest = latest.max(recorded.since);
             let decided = dated(recorded);
-            match found.iter_mut().find(|d| d.says_the_same(&decided)) {
-                Some(known) => known.since = known.since.clone().min(decided.since),
-                None => found.push(decided),
+            match found.iter_mut().find(|(_, d)| d.says_the_same(&decided)) {
+                Some((at, known)) => {
+                    *at = latest.min(*at);
+                    known.since = known.since.clone().min(decided.since);
+                }
+                None => found.push((latest, decided)),
             }
         }
     }
+    found.sort_by_key(|(at, _)| *at);
+    // Before those that are used up are left out: an older word does not come back.
+    let mut last: Vec<Decided> = Vec::new();
+    for (_, decided) in found {
+        last.retain(|d| (&d.by, d.identity) != (&decided.by, decided.identity));
+        last.push(decided);
+    }
     // One that was used up anywhere, by an earlier opening too, is used up; and one that was taken back stays so.
     let of_this = s.plans.iter().filter(|p| p.proposal().a1.as_ref() == Some(a1));
-    found.retain(|d| !of_this.clone().any(|p| p.has_used_up(d) || p.has_taken_back(d)));
-    found
+    last.retain(|d| !of_this.clone().any(|p| p.has_used_up(d) || p.has_taken_back(d)));
+    last.split_off(last.len().saturating_sub(MAX_CARRIED))
 }
 
 fn dated(recorded: &Recorded) -> Decided {

@@ -284,6 +284,55 @@ fn an_approval_beforehand_goes_over_once(#[case] ledger: &[Value], #[case] carri
     assert_eq!(if bob_signed { found.len() } else { of_alice }, carried, "{found:?}");
 }
 
+/// An approval of the first release that the ledger of a plan of another one has kept, at this minute of the day.
+fn kept(slot: &str, minute: i64, acks: Value) -> Value {
+    let mut kept = beforehand("alice");
+    kept["decided"]["slot"] = json!(slot);
+    kept["decided"]["acks"] = acks;
+    kept["decided"]["since"] = json!(at(minute).to_string());
+    kept
+}
+
+#[rstest]
+#[case::in_the_newer_ledger(
+    &[kept("wide", 1, json!(["iam", "delete"]))],
+    &[said("Revoke", "carol"), kept("narrow", 2, json!(["iam"]))]
+)]
+#[case::in_the_older_one_which_was_the_newest_again(
+    &[said("Revoke", "carol"), kept("narrow", 2, json!(["iam"]))],
+    &[kept("wide", 1, json!(["iam", "delete"]))]
+)]
+#[case::in_the_same_one_though_the_clock_was_set_back(
+    &[kept("wide", 1, json!(["iam", "delete"])), kept("narrow", 0, json!(["iam"]))],
+    &[]
+)]
+fn of_what_somebody_has_approved_beforehand_the_last_word_goes_over(
+    #[case] older: &[Value],
+    #[case] newer: &[Value],
+) {
+    let case =
+        Case::new(&[]).with(|c| c.plans = vec![plan(OTHER, NEXT_A1, 1, newer), plan(C3, NEXT_A1, 0, older)]);
+    let found = case.carried(A1);
+    assert_eq!(found.iter().map(|d| d.slot.as_str()).collect::<Vec<_>>(), ["narrow"]);
+    // Where it has been used up, no older word takes its place.
+    let ran = plan(C1, A1, 2, &[json!({ "decided": found[0] }), claimed(), closed("Failed")]);
+    assert!(case.with(|c| c.plans.push(ran)).carried(A1).is_empty());
+}
+
+#[test]
+fn however_much_was_approved_beforehand_the_plan_takes_more() {
+    let many = |people: usize| (0..people).map(|n| beforehand(&format!("p{n}"))).collect::<Vec<_>>();
+    let of_one: Vec<Value> = (0..64).map(|n| kept(&format!("s{n}"), n, json!([]))).collect();
+    let keeps = [of_one, many(200)].concat();
+    let case = Case::new(&[]).with(|c| c.plans = vec![plan(OTHER, NEXT_A1, 1, &keeps)]);
+    let found = case.carried(A1);
+    assert_eq!(found.len(), 32);
+    assert_eq!(found.last().map(|d| (d.by.as_str(), d.slot.as_str())), Some(("p199", "p199")));
+    let goes_over: Vec<Value> = found.iter().map(|d| json!({ "decided": d })).collect();
+    let opened = Case::new(&goes_over);
+    assert!(!opened.seen().newest().unwrap().is_full(Action::Approve));
+}
+
 #[rstest]
 #[case::approve("approve", &[])]
 #[case::retry("retry", &["Retry alice Verified"])]

@@ -108,7 +108,7 @@ fn plan_targets(s: &Snapshot<'_>, release: &ReleaseRef, targets: &Targets, now: 
     if !needs.is_empty() {
         return doing(needs);
     }
-    let deferred_stacks = match deferred_stacks(s, targets, now) {
+    let deferred_stacks = match deferred_stacks(s, targets, &owned, now) {
         Ok(d) => d,
         Err(need) => return doing(vec![need]),
     };
@@ -175,12 +175,22 @@ fn plan_targets(s: &Snapshot<'_>, release: &ReleaseRef, targets: &Targets, now: 
     }
 }
 
-fn deferred_stacks(s: &Snapshot<'_>, targets: &Targets, now: Timestamp) -> Result<BTreeSet<StackKey>, Need> {
+fn deferred_stacks(
+    s: &Snapshot<'_>,
+    targets: &Targets,
+    owned: &BTreeMap<StackKey, OwnedStack>,
+    now: Timestamp,
+) -> Result<BTreeSet<StackKey>, Need> {
     let mut deployed = BTreeMap::new();
     for t in &targets.list {
-        if let Some(row) = wish(s, t).fresh_row(now)?.filter(|r| r.exists()) {
-            deployed.insert(t.key.clone(), row.exports.clone());
+        let wish = wish(s, t);
+        let Some(row) = wish.fresh_row(now)?.filter(|r| r.exists()) else { continue };
+        let mut exports = row.exports.clone();
+        // It is as wanted: what it does not export has a condition that does not hold, and waiting brings nothing.
+        if wish.is_unchanged(Some(row), owned.get(&t.key)) {
+            exports.extend(t.artifact.template.exports.literal.iter().cloned());
         }
+        deployed.insert(t.key.clone(), exports);
     }
     let stacks: Vec<Arc<StackArtifact>> = targets.list.iter().map(|t| Arc::clone(&t.artifact)).collect();
     Ok(defer(&stacks, &deployed))

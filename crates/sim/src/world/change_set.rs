@@ -251,6 +251,7 @@ fn empty_stack(id: StackId, now: Timestamp) -> Stack {
         failure: None,
         protected: false,
         tampered: false,
+        withholds: false,
         drift: None,
         detection: None,
         ours: false,

@@ -90,6 +90,8 @@ pub struct Stack {
     pub protected: bool,
     /// Whether somebody has changed a resource past the stack.
     pub tampered: bool,
+    /// Whether its outputs have a condition that does not hold: it exports nothing, and who imports asks for that elsewhere only.
+    pub withholds: bool,
     /// What came of the last detection of drift, and when.
     pub drift: Option<(DriftStatus, Timestamp)>,
     /// The detection that goes on, and its end.
@@ -124,7 +126,8 @@ impl Stack {
     /// What DescribeStacks says.
     #[must_use]
     pub fn row(&self) -> StackRow {
-        let exports = self.deployed.as_ref().map(|d| d.template.exports.literal.clone()).unwrap_or_default();
+        let deployed = self.deployed.as_ref().filter(|_| !self.withholds);
+        let exports = deployed.map(|d| d.template.exports.literal.clone()).unwrap_or_default();
         StackRow {
             id: self.id.clone(),
             status: self.status,

@@ -83,3 +83,19 @@ fn what_comes_with_a_warning_waits_again_and_the_plan_says_which() {
     assert!(why.contains("comes with a warning: hook Shop::Net::Check (WARN): open to the world"), "{why}");
     assert_ne!(newest(run.world(), DEV).expect("a plan").id(), plan.id());
 }
+
+#[test]
+fn what_imports_from_a_stack_that_is_as_wanted_and_exports_nothing_is_deferred_once() {
+    let (mut run, plan, deferred) = making();
+    let first = plan.proposal().stacks.iter().find(|s| s.plan != PlannedAs::Deferred).expect("a stack").key();
+    run.world().cloud.stacks.get_mut(&first).expect("a stack").withholds = true;
+    shows(&mut run, &deferred, |c| Change { logical_id: "Smuggled".to_owned(), ..c });
+    run.alone(SignedDuration::from_mins(5)).unwrap();
+    let again = newest(run.world(), DEV).expect("a plan");
+    let planned = again.proposal().stacks.iter().find(|s| s.key() == deferred).expect("the stack").plan;
+    assert_eq!(planned, PlannedAs::Prepared);
+    sign_with(&mut run, &again, Action::Approve, "", &RiskClass::ALL);
+    run.alone(SignedDuration::from_mins(5)).unwrap();
+    assert_eq!(state(&mut run), "UpToDate");
+    assert!(is_deployed(&mut run, &deferred));
+}

@@ -113,6 +113,85 @@ fn who_revokes_again_and_again_fills_no_ledger() {
     assert_eq!(round(&written[..8]), ["Approve alice Unverified", "Revoke alice Verified"]);
 }
 
+// One takes back all that there is. The policies let an author have eight on a plan, and each would take a place of what the plan needs until
+// its end.
+#[rstest]
+#[case::of_the_newest(false)]
+#[case::of_one_that_has_made_way(true)]
+fn of_revokes_that_come_together_one_of_each_author_is_recorded(#[case] has_made_way: bool) {
+    let mut keeps = beforehand("alice");
+    keeps["decided"]["under"] = json!(NEXT_A1);
+    let mut case = Case::new(&[keeps, claim(), succeeded()]);
+    for (slot, by) in [("a", "alice"), ("b", "alice"), ("c", "bob"), ("d", "alice")] {
+        case = case.on_plan(&format!("gate.stackgate.dev/revoke.{slot}"), &format!("{C1};by={by}"));
+    }
+    let told = ["Revoke alice Verified", "Revoke bob Verified"];
+    if has_made_way {
+        let case = case.with(|c| c.plans.push(plan(C3, NEXT_A1, 2, &[])));
+        let s = case.seen();
+        let found = late_stops(&s.owner(), at(9)).map(|(_, ledger)| ledger.entries()).unwrap_or_default();
+        let decided: Vec<_> =
+            found.iter().filter_map(|e| e.decided.as_ref()).map(super::case::told).collect();
+        assert_eq!(decided, told);
+    } else {
+        assert_eq!(case.recorded(9), told);
+    }
+}
+
+// What stands there of one person in so many annotations that it finds no room is not recorded: what others take back is.
+#[test]
+fn who_writes_much_before_a_revoke_takes_nobody_the_place_of_what_is_taken_back() {
+    let mut case = full_of_stops()
+        .on_plan("gate.stackgate.dev/approve.b", &format!("{C1};by=bob"))
+        .on_plan("gate.stackgate.dev/revoke.b", &format!("{C1};by=bob"))
+        .on_plan("gate.stackgate.dev/revoke.m", &format!("{C1};by=mallory"));
+    for slot in 0..8 {
+        case = case.on_plan(&format!("gate.stackgate.dev/approve.m{slot}"), &format!("{C1};by=mallory"));
+    }
+    let told = ["Approve bob Unverified", "Revoke bob Verified", "Revoke mallory Verified"];
+    assert_eq!(case.recorded(2000), told);
+}
+
+/// A plan with room for a handful of stops, and for nothing else.
+fn full_of_stops() -> Case {
+    let report =
+        json!({ "checked": { "name": "smoke", "result": "Passed", "by": "ci", "identity": "Verified" } });
+    // Of a plan with one stack: eight for its end, two for the stack, and the opening.
+    let case = Case::new(&vec![report; 1024 - 8 - 2 - 1 - 6]);
+    assert_eq!(case.seen().newest().unwrap().room_for_stops(), 6);
+    case
+}
+
+// etcd takes 1.5 MiB, and a stop that does not go in would hold up all that comes after it.
+#[test]
+fn who_writes_long_reasons_takes_nobody_the_room_for_a_stop() {
+    let report = json!({ "checked": {
+        "name": "smoke", "result": "Passed", "by": "ci", "identity": "Verified", "reason": "x".repeat(1_000)
+    } });
+    let ledger = |reports: usize| {
+        [vec![said("Approve", "bob"), claim(), succeeded()], vec![report.clone(); reports]].concat()
+    };
+    let case = |reports: usize, stack: usize| {
+        Case::new(&ledger(reports)).with(|c| {
+            c.plans[0].spec.proposal.stacks[0].warnings = vec!["x".repeat(stack)];
+            seal(&mut c.plans[0]);
+        })
+    };
+    let room = |case: &Case| {
+        let s = case.seen();
+        let plan = s.newest().unwrap();
+        (plan.room(), plan.room_for_reports(&[]) > 0, plan.room_for_stops())
+    };
+    assert!(room(&case(300, 500_000)).1);
+    let (all, reports, stops) = room(&case(600, 500_000));
+    assert_eq!((all, reports), (0, false));
+    assert!((1..=128).contains(&stops), "{stops}");
+    // Few entries always find room, whatever the proposal holds.
+    assert!(room(&case(100, 1_000_000)).1);
+    let full = case(600, 500_000).on_plan("gate.stackgate.dev/reject", &format!("{C1};by=carol"));
+    assert_eq!(full.recorded(2000), ["Reject carol Verified"]);
+}
+
 #[test]
 fn an_approval_beforehand_that_finds_no_room_is_told() {
     let full = full_of_reports(&[said("Approve", "bob"), claim(), succeeded()]);
