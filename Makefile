@@ -23,7 +23,7 @@ testing:
 
 .PHONY: test
 test: testing ## all tests, against a real API server and an AWS emulator
-	$(CARGO) test --workspace --locked
+	@CARGO="$(CARGO)" tools/test
 
 # It signs for nobody: these tests do it by hand there. Not a part of `make test`, since it builds that Kubernetes first.
 .PHONY: test-oldest
@@ -34,9 +34,9 @@ test-oldest: testing ## what depends on the API server, on the oldest Kubernetes
 
 .PHONY: lint
 lint: ## format, clippy, and what may be among the dependencies
-	@tools/setup deny
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
+	@tools/setup deny
 	$(TOOLS)/deny/bin/cargo-deny --locked check --hide-inclusion-graph bans licenses sources
 
 # Not a part of `make test`, which runs the inputs that were kept.

@@ -3,11 +3,7 @@
 use anyhow::Result;
 use stackgate_testbed::scenario::{Case, Expected, Kind, SHOP, SOON, Waiting, World};
 
-use super::world;
-
-fn annotate(world: &World, kind: &str, name: &str, annotation: &str) -> Result<()> {
-    world.kubectl().run(&["-n", SHOP, "annotate", "--overwrite", kind, name, annotation]).map(drop)
-}
+use super::{annotate, world};
 
 fn ignored(world: &World, waiting: &Waiting, says: &str) -> Result<()> {
     let what = format!("it lists what was ignored, with {says:?}");

@@ -3,6 +3,7 @@
 
 mod adopt;
 mod decisions;
+mod holds;
 mod images;
 mod input;
 mod lost_calls;
@@ -34,6 +35,16 @@ fn bind(world: &World, role: &str) -> Result<()> {
     let (role, user) = (format!("--clusterrole={role}"), format!("--user={}", User::Controller.name()));
     let name = role.trim_start_matches("--clusterrole=");
     world.kubectl().run(&["-n", SHOP, "create", "rolebinding", name, &role, &user]).map(drop)
+}
+
+fn patch(world: &World, object: &[&str], spec: &serde_json::Value) -> Result<()> {
+    let patch = serde_json::json!({ "spec": spec }).to_string();
+    let args = ["-n", SHOP, "patch"].iter().chain(object).copied().chain(["--type=merge", "-p", &patch]);
+    world.kubectl().run(&args.collect::<Vec<_>>()).map(drop)
+}
+
+fn annotate(world: &World, kind: &str, name: &str, annotation: &str) -> Result<()> {
+    world.kubectl().run(&["-n", SHOP, "annotate", "--overwrite", kind, name, annotation]).map(drop)
 }
 
 fn start() -> Result<World> {

@@ -8,13 +8,7 @@ use stackgate_testbed::{
     scenario::{Case, Kind, LONG, SHOP, World},
 };
 
-use super::world;
-
-fn patch(world: &World, object: &[&str], spec: &serde_json::Value) -> Result<()> {
-    let patch = json!({ "spec": spec }).to_string();
-    let args = ["-n", SHOP, "patch"].iter().chain(object).copied().chain(["--type=merge", "-p", &patch]);
-    world.kubectl().run(&args.collect::<Vec<_>>()).map(drop)
-}
+use super::{patch, world};
 
 fn apps(world: &World, case: &Case) -> Result<Vec<String>> {
     let all = world.stacks(&case.account)?.into_iter().filter(|s| s.status != "DELETE_COMPLETE");

@@ -84,7 +84,7 @@ fn an_account_that_does_not_let_us_in_is_told_and_used_once_it_does() -> Result<
 }
 
 /// Adds a resource that never becomes ready: CloudFormation waits a second for it, then rolls back.
-fn never_ready(assembly: &CdkOut) -> Result<CdkOut> {
+pub fn never_ready(assembly: &CdkOut) -> Result<CdkOut> {
     let mut assembly = assembly.clone();
     let path = assembly.template_path("DevStore")?;
     assembly.edit(&path, |template| {

@@ -17,7 +17,7 @@ use crate::{
     change::b1,
     effect::{Effect, NewPlan, Record},
     gate::{Ledger, PlanView, owned_key},
-    plan::{append, next_order},
+    plan::{append, next_order, opened_on},
     verdict::{Verdict, ask, fold},
     words::{ChangeId, Env},
 };
@@ -138,7 +138,7 @@ fn open_again(s: &Snapshot<'_>, plan: &PlanView, now: Timestamp) -> Verdict {
     if !plan.opening_is_proven {
         return not_as_written(s, plan);
     }
-    let ledger = plan.ledger(now).with(|e| e.opened = Some(opened(s)));
+    let ledger = plan.ledger(now).with(|e| e.opened = Some(opened_on(plan, opened(s))));
     let ledger = carried.into_iter().fold(ledger, |l, d| l.with(|e| e.decided = Some(d)));
     let namespace = &s.installation.namespace;
     append(s.facts, namespace, plan, ledger, Reason::Planning, "opening the plan again", now)

@@ -288,8 +288,8 @@ impl PlanView {
             return Vec::new();
         }
         let is_new = |report: &Report| {
-            let Report { id: _, name, result, by, reason } = report;
-            self.checks.get(name).is_none_or(|(c, _)| (c.result, &c.by, &c.reason) != (*result, by, reason))
+            let said = report.recorded(Identity::Unverified);
+            self.checks.get(&report.name).is_none_or(|(c, _)| !c.says_the_same(&said))
         };
         let unheard = reports.iter().filter(|(_, _, report)| is_new(report));
         unheard.map(|(key, _, _)| (*key, NO_REPORT.to_owned())).collect()

@@ -404,7 +404,7 @@ fn reports(
         let checked = report.recorded(o.enforcement.identity(&report.by, uid, key, value));
         // The same words say something new where nothing proved before who had said them.
         let known = plan.checks.get(&report.name).is_some_and(|(c, _)| {
-            Checked { identity: checked.identity, ..c.clone() } == checked
+            c.says_the_same(&checked)
                 && (c.identity != Identity::Unverified || checked.identity == Identity::Unverified)
         });
         // That something has failed counts whoever says so.

@@ -6,7 +6,9 @@ use jiff::Timestamp;
 use kube::ResourceExt;
 
 use crate::{
-    api::{Action, ChangePlan, Decided, DecisionSource, Identity, ProposedStack, Reason, ToolkitChange},
+    api::{
+        Action, ChangePlan, Decided, DecisionSource, Identity, Opened, ProposedStack, Reason, ToolkitChange,
+    },
     effect::{Effect, Record},
     facts::{Facts, version},
     gate::{Ledger, PlanReader, PlanView, RULES, take_back},
@@ -69,6 +71,17 @@ pub(crate) fn append(
         entries: ledger.entries(),
     });
     fold(vec![ask(facts, effect, now)], reason, doing)
+}
+
+/// An opening as this plan takes it: it does not repeat the stacks of the one before. A release in which nothing differs comes often, and the
+/// list of stacks is long.
+#[must_use]
+pub(crate) fn opened_on(plan: &PlanView, opened: Opened) -> Opened {
+    if opened.owned == plan.owned {
+        Opened { owned: Vec::new(), owned_as_before: true, ..opened }
+    } else {
+        opened
+    }
 }
 
 /// A decision of the controller itself.

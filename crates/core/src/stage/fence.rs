@@ -2,11 +2,11 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{Snapshot, targets::access_to};
+use super::{Snapshot, prepare::wish_of, targets::access_to};
 use crate::{
     api::{CloseReason, Closed, PlannedAs, ProposedStack, Reason},
     change::{Baseline, change_set_name},
-    drive::{Wish, Withdrawn, fresh_row, in_progress},
+    drive::{Withdrawn, fresh_row, in_progress},
     effect::{Access, Confirmed, Effect, Look, Mutation, Seen, SetRef},
     gate::PlanView,
     plan::append,
@@ -89,14 +89,7 @@ pub(super) fn fenced(
     if matches!(stack.plan, PlannedAs::Removed | PlannedAs::Unchanged) {
         return drained(s, plan, &key, &access, now);
     }
-    let wish = Wish {
-        facts: s.facts,
-        proof: &s.installation.key,
-        owner: &s.uid,
-        key: &key,
-        input: &stack.input,
-        access: &access,
-    };
+    let wish = wish_of(s, &key, &stack.input, &access);
     if wish.withdrawn(&set_of(s, plan, stack), why, now)? == Withdrawn::HasRun {
         return Ok(());
     }

@@ -36,7 +36,7 @@ use crate::{
     effect::{Effect, NewPlan, Record, baseline_of},
     gate::{Ledger, PlanView, owned_key},
     hush::UNSHOWN,
-    plan::{append, by_rule, next_order},
+    plan::{append, by_rule, next_order, opened_on},
     risk::Assessment,
     stack::StackRow,
     verdict::{Need, Verdict, ask, fold},
@@ -73,7 +73,7 @@ pub(super) fn same_for_this_stage(
     if newest.proposal().a1.as_ref() != Some(&targets.a1) || !targets.list.iter().all(told) {
         return None;
     }
-    let opened = opened_again(s, newest, release, &BTreeSet::new(), now);
+    let opened = opened_on(newest, opened(s, release, &BTreeSet::new(), now));
     if !newest.takes_opening(&opened, 0) {
         let why = "there is no room for another release in its ledger: the same change goes on in a plan of its own";
         return Some(close(s, newest, CloseReason::Superseded, why, false, now));
@@ -246,7 +246,7 @@ fn record(
         id = c1_once_more(&id);
     }
     if let Some(plan) = last {
-        let opened = opened_again(s, plan, release, &removals.gone, now);
+        let opened = opened_on(plan, opened(s, release, &removals.gone, now));
         let decisions = retried(s, planned, removals);
         if plan.takes_opening(&opened, decisions.len()) {
             return reopen(s, plan, opened, decisions, now);
@@ -443,22 +443,6 @@ fn opened(s: &Snapshot<'_>, release: &ReleaseRef, gone: &BTreeSet<StackKey>, now
         secrets,
         owned: owned.into_values().collect(),
         owned_as_before: false,
-    }
-}
-
-/// The same for a plan that is there. A release in which nothing differs comes often, and the list of stacks is long.
-fn opened_again(
-    s: &Snapshot<'_>,
-    plan: &PlanView,
-    release: &ReleaseRef,
-    gone: &BTreeSet<StackKey>,
-    now: Timestamp,
-) -> Opened {
-    let opened = opened(s, release, gone, now);
-    if opened.owned == plan.owned {
-        Opened { owned: Vec::new(), owned_as_before: true, ..opened }
-    } else {
-        opened
     }
 }
 

@@ -10,23 +10,28 @@ use crate::{
     bundle::{DifferenceKind, ImageAsset, Origins, ResourceDifference, Template, difference},
     change::{Baseline, CAPABILITIES, Hidden, create_token, deferred_leaf},
     drive::{Prepared, Wish, template_of},
-    effect::{Effect, ImageRef, ImageUpload, Look, Mutation, Seen, TemplateSource, Upload, WantedChangeSet},
+    effect::{
+        Access, Effect, ImageRef, ImageUpload, Look, Mutation, Seen, TemplateSource, Upload, WantedChangeSet,
+    },
     risk::{Assessed, Assessment, assess, deployed_templates, is_unpinned, nested_templates, side_by_side},
     stack::{Change, ChangeSetKind, SetContent, StackRow},
     verdict::{Need, Step, ask},
-    words::ChangeSetName,
+    words::{ChangeSetName, Digest, StackKey},
 };
 
 /// The stack as something that this stage wants.
 pub(super) fn wish<'a>(s: &'a Snapshot<'_>, t: &'a Target) -> Wish<'a> {
-    Wish {
-        facts: s.facts,
-        proof: &s.installation.key,
-        owner: &s.uid,
-        key: &t.key,
-        input: &t.digest,
-        access: &t.access,
-    }
+    wish_of(s, &t.key, &t.digest, &t.access)
+}
+
+/// The same of one that a plan names.
+pub(super) fn wish_of<'a>(
+    s: &'a Snapshot<'_>,
+    key: &'a StackKey,
+    input: &'a Digest,
+    access: &'a Access,
+) -> Wish<'a> {
+    Wish { facts: s.facts, proof: &s.installation.key, owner: &s.uid, key, input, access }
 }
 
 /// The assets that are not known to lie in the bucket.

@@ -89,6 +89,12 @@ impl Waiting {
         if self.acks.is_empty() { self.id.clone() } else { format!("{};ack={}", self.id, self.acks) }
     }
 
+    /// The command that takes back what its author has approved of the plan.
+    #[must_use]
+    pub fn revoke(&self) -> Vec<String> {
+        annotate(&self.namespace, "plan", &self.plan, &format!("gate.stackgate.dev/revoke={}", self.id))
+    }
+
     /// The command that rejects the plan.
     #[must_use]
     pub fn reject(&self, reason: &str) -> Vec<String> {

@@ -278,6 +278,15 @@ pub struct Checked {
     pub reason: Option<String>,
 }
 
+impl Checked {
+    /// Whether this is the same report; what was known then of who wrote it may differ.
+    #[must_use]
+    pub fn says_the_same(&self, other: &Self) -> bool {
+        let Self { name, result, by, identity: _, reason } = self;
+        *name == other.name && *result == other.result && *by == other.by && *reason == other.reason
+    }
+}
+
 /// Stacks that may run from here on.
 #[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq)]
 #[serde(rename_all = "camelCase")]
