@@ -1,8 +1,10 @@
 //! What holds a release back although it is approved, what lets it go, and what lets it run without anybody.
 
-use anyhow::{Result, ensure};
+use std::{thread, time::Duration};
+
+use anyhow::{Context, Result, ensure};
 use serde_json::json;
-use stackgate_testbed::scenario::{Case, Expected, Kind, LONG, SHOP, Waiting, World};
+use stackgate_testbed::scenario::{Case, Expected, Kind, LONG, Object, SHOP, SOON, Waiting, World};
 
 use super::{annotate, patch, stacks::never_ready, world};
 
@@ -13,6 +15,13 @@ const fn waits(reason: &'static str, says: &'static str) -> Expected {
 /// How often the Stage has had something executed.
 fn executions(world: &World, case: &Case) -> usize {
     case.calls(world).iter().filter(|call| call.call.operation == "ExecuteChangeSet").count()
+}
+
+/// The Stage after a while in which more might have been executed than before.
+fn still(world: &World, case: &Case, before: usize) -> Result<Object> {
+    thread::sleep(Duration::from_secs(3));
+    ensure!(executions(world, case) == before, "something was executed");
+    world.object(Kind::Stage, SHOP, &case.name)?.context("the Stage is gone")
 }
 
 fn decide(world: &World, waiting: &Waiting, what: &str, more: &str) -> Result<()> {
@@ -38,8 +47,11 @@ fn a_stage_that_is_suspended_a_freeze_and_a_revoke_hold_what_is_approved_and_an_
     let before = executions(world, &case);
     patch(world, &["cdkstage", "held"], &json!({ "suspend": true }))?;
     world.decide(&waiting.approve_on_plan())?;
-    case.shows(world, &waits("Suspended", "suspend"))?;
-    ensure!(executions(world, &case) == before, "it was suspended");
+    world.until((Kind::ChangePlan, SHOP, &waiting.plan), "its approval is recorded", SOON, |plan| {
+        plan.ledger("decided").next().map(drop)
+    })?;
+    let waited = still(world, &case, before)?;
+    ensure!(waited.is("Waiting", Some("Suspended")), "{waited}");
     patch(world, &["cdkstage", "held"], &json!({ "suspend": false }))?;
     case.deployed(world, &first)?;
 
@@ -93,11 +105,12 @@ fn a_stage_that_is_pinned_goes_back_by_an_approved_plan_and_takes_no_new_release
     world.decide(&back.approve_on_plan())?;
     case.deployed(world, &first)?;
     // A new release passes it by until the pin is taken away.
+    let before = executions(world, &case);
     case.upload(world, &case.release(3)?)?;
     let third = case.digest(world, Some(&second))?;
-    let before = executions(world, &case);
-    world.deployed(SHOP, &case.name, &first, LONG)?;
-    ensure!(executions(world, &case) == before, "it is pinned");
+    let pinned = still(world, &case, before)?;
+    ensure!(pinned.text("/status/deployed/digest") == first, "{pinned}");
+    ensure!(pinned.text("/status/pending/digest").is_empty(), "it is planned:\n{pinned}");
     patch(world, &["cdkstage", "pinned"], &json!({ "pin": null }))?;
     world.decide(&case.waiting(world, Some(&third))?.approve_on_plan())?;
     case.deployed(world, &third)
@@ -123,14 +136,12 @@ fn what_was_rolled_back_is_tried_again_with_the_approval_that_it_had() -> Result
     };
     case.shows(world, &failed)?;
     let before = executions(world, &case);
-    decide(world, &waiting, "retry", "")?;
-    let tried = |plan: &stackgate_testbed::scenario::Object| plan.ledger("claimed").count();
-    let all = || world.objects(Kind::ChangePlan, Some(SHOP));
     let claims = || -> Result<usize> {
-        let mine = all()?.into_iter().filter(|p| p.name().starts_with("retried-"));
-        Ok(mine.map(|p| tried(&p)).sum())
+        let all = world.objects(Kind::ChangePlan, Some(SHOP))?;
+        Ok(all.iter().filter(|p| p.name().starts_with("retried-")).map(|p| p.ledger("claimed").count()).sum())
     };
     let once = claims()?;
+    decide(world, &waiting, "retry", "")?;
     world.until_some("it is executed again, and by nobody's new approval", LONG, || {
         Ok((executions(world, &case) > before && claims()? > once).then_some(()))
     })?;

@@ -71,14 +71,17 @@ impl Held {
     }
 
     fn is_long(self) -> bool {
-        self.bytes > 0 && self.bytes.saturating_add(self.to_come.saturating_mul(STACK_BYTES)) > FULL_BYTES
+        // Where nothing more is to come, it holds already what room was kept for.
+        let most = if self.to_come == 0 { FULL_BYTES + STOPS * ENTRY_BYTES } else { FULL_BYTES };
+        self.bytes > 0 && self.bytes.saturating_add(self.to_come.saturating_mul(STACK_BYTES)) > most
     }
 }
 
 /// Whether a plan that has so many entries and bytes may be opened again, by an entry of so many bytes.
-pub(super) fn takes_opening(held: usize, stacks: usize, bytes: usize, opening: usize) -> bool {
-    let held = Held { entries: held, bytes: 0, to_come: stacks };
-    held.room() > ANEW && bytes.saturating_add(opening) <= FULL_BYTES
+pub(super) fn takes_opening(entries: usize, stacks: usize, bytes: usize, opening: usize) -> bool {
+    let bytes = bytes.saturating_add(opening);
+    let held = Held { entries, bytes: if entries < ANEW { 0 } else { bytes }, to_come: stacks };
+    held.room() > ANEW && bytes <= FULL_BYTES
 }
 
 /// Entries to be appended, numbered.

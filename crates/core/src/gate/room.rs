@@ -517,6 +517,22 @@ mod tests {
         let mut long = opened(&plan(1, &[]));
         long.cdk_stage = Some("x".repeat(1_100_000));
         assert!(!plan(1, &[]).takes_opening(&long, 0));
+        // Where it would be opened, and then take nobody's approval, since its stacks need what is left.
+        let mut large = ChangePlan::clone(&plan(100, &vec![("Retry", "alice".to_owned()); 128]).plan);
+        large.spec.proposal.stacks[0].warnings = vec!["x".repeat(960_000)];
+        let large = |entries: usize| {
+            let mut large = large.clone();
+            large.spec.ledger.truncate(entries);
+            PlanView::new(Arc::new(large)).unwrap()
+        };
+        for (entries, takes) in [(120, true), (128, false), (129, false)] {
+            let plan = large(entries);
+            let opening = opened(&plan);
+            assert_eq!(plan.takes_opening(&opening, 0), takes, "{entries}");
+            let opened =
+                plan.once_recorded(&plan.ledger(Timestamp::UNIX_EPOCH).with(|e| e.opened = Some(opening)));
+            assert_eq!(opened.room() > 0, takes, "{entries}");
+        }
         object.spec.ledger[0].opened = Some(long);
         assert!(!PlanView::new(Arc::new(object)).unwrap().takes_opening(&opened(&plan(1, &[])), 0));
     }

@@ -61,7 +61,9 @@ impl Rejected {
             None => of_change(plan.id()),
             Some(DecisionId::Change(id)) => of_change(id),
             Some(DecisionId::Release(a1)) => self.releases.get(a1).is_some_and(|(by, last)| {
-                recorded.since <= *last || by.iter().any(|p| p.has_recorded(&recorded.decided))
+                // Another plan has kept it before there was one of this release, whatever the clocks said.
+                let is_kept = plan.proposal().a1.as_ref() != Some(a1);
+                is_kept || recorded.since <= *last || by.iter().any(|p| p.has_recorded(&recorded.decided))
             }),
         }
     }

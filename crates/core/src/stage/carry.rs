@@ -1,12 +1,14 @@
 //! Approvals that go over to another plan: of a change that is tried again, and of a release that was approved before its
 //! change was known.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use super::{Snapshot, fence::baseline, plan::Planned, remove::Removals, targets::Target};
 use crate::{
-    api::{Action, CloseReason, Decided, PlannedAs, ProposedStack, SettledAs},
+    api::{Action, CloseReason, Decided, Identity, PlannedAs, ProposedStack, SettledAs},
     change::Baseline,
     drive::Prepared,
     gate::{PlanView, Recorded},
@@ -98,10 +100,12 @@ pub(super) fn beforehand(s: &Snapshot<'_>, a1: &ReleaseId) -> Vec<Decided> {
         let unspent = plan.decisions.iter().filter(|_| !plan.is_claimed());
         // Who revokes on the plan that keeps it takes it back, too: that of the release is not there yet.
         let stands = |r: &&Recorded| !plan.has_taken_back(&r.decided);
-        // Within one ledger the later place is the later word, also where the clock was set back.
-        let mut latest = Timestamp::MIN;
+        // Within one ledger the later place is somebody's later word, also where the clock was set back.
+        let mut latest: BTreeMap<&str, Timestamp> = BTreeMap::new();
         for recorded in plan.beforehand.iter().chain(unspent).filter(named).filter(stands) {
-            latest = latest.max(recorded.since);
+            let latest = latest.entry(&recorded.decided.by).or_insert(recorded.since);
+            *latest = recorded.since.max(*latest);
+            let latest = *latest;
             let decided = dated(recorded);
             match found.iter_mut().find(|(_, d)| d.says_the_same(&decided)) {
                 Some((at, known)) => {
@@ -122,7 +126,16 @@ pub(super) fn beforehand(s: &Snapshot<'_>, a1: &ReleaseId) -> Vec<Decided> {
     // One that was used up anywhere, by an earlier opening too, is used up; and one that was taken back stays so.
     let of_this = s.plans.iter().filter(|p| p.proposal().a1.as_ref() == Some(a1));
     last.retain(|d| !of_this.clone().any(|p| p.has_used_up(d) || p.has_taken_back(d)));
-    last.split_off(last.len().saturating_sub(MAX_CARRIED))
+    // What nothing proves takes nobody's place.
+    let mut surplus = last.len().saturating_sub(MAX_CARRIED);
+    for counts_less in [Identity::Unverified, Identity::Git] {
+        last.retain(|d| {
+            let goes = surplus > 0 && d.identity == counts_less;
+            surplus -= usize::from(goes);
+            !goes
+        });
+    }
+    last.split_off(surplus)
 }
 
 fn dated(recorded: &Recorded) -> Decided {

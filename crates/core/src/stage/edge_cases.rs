@@ -331,6 +331,15 @@ fn however_much_was_approved_beforehand_the_plan_takes_more() {
     let goes_over: Vec<Value> = found.iter().map(|d| json!({ "decided": d })).collect();
     let opened = Case::new(&goes_over);
     assert!(!opened.seen().newest().unwrap().is_full(Action::Approve));
+    // What nothing proves takes nobody's place.
+    let invented = many(40).into_iter().map(|mut d| {
+        d["decided"]["identity"] = json!("Unverified");
+        d
+    });
+    let keeps: Vec<Value> = std::iter::once(beforehand("alice")).chain(invented).collect();
+    let case = Case::new(&[]).with(|c| c.plans = vec![plan(OTHER, NEXT_A1, 1, &keeps)]);
+    let found = case.carried(A1);
+    assert_eq!((found.len(), found[0].by.as_str()), (32, "alice"));
 }
 
 #[rstest]

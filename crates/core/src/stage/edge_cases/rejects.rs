@@ -45,6 +45,26 @@ fn what_another_ledger_has_kept_of_a_rejected_release_goes_over_no_more() {
 }
 
 #[test]
+fn an_older_word_that_another_ledger_has_kept_does_not_come_back_after_the_reject_of_the_last_one() {
+    // The clock was set back between the two, and the reject came before the time that the first one has.
+    let mut wide = anew("alice");
+    wide["decided"]["slot"] = json!("wide");
+    let filler = || said("Revoke", "carol");
+    let ledger = [filler(), filler(), filler(), filler(), filler(), wide, {
+        let mut narrow = beforehand("alice");
+        narrow["decided"]["since"] = json!(at(1).to_string());
+        narrow
+    }];
+    let keeps = plan(OTHER, NEXT_A1, 0, &ledger);
+    let carried = Case::new(&[]).with(|c| c.plans = vec![keeps.clone()]).carried(A1);
+    assert_eq!(carried.iter().map(|d| d.slot.as_str()).collect::<Vec<_>>(), ["alice"]);
+    let goes_over: Vec<Value> = carried.iter().map(|d| json!({ "decided": d })).collect();
+    let rejected = plan(C1, A1, 1, &[goes_over, vec![said("Reject", "bob"), closed("Rejected")]].concat());
+    let case = Case::new(&[]).with(|c| c.plans = vec![rejected, keeps]);
+    assert!(case.carried(A1).is_empty(), "{:?}", case.carried(A1));
+}
+
+#[test]
 fn the_reject_of_another_release_takes_nothing_back() {
     let other = plan(OTHER, NEXT_A1, 0, &[said("Revoke", "carol"), said("Reject", "bob")]);
     let case = Case::new(&[beforehand("alice")]).with(|c| c.plans.push(other));
