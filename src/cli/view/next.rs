@@ -50,6 +50,10 @@ pub(super) fn next(s: &Seen<'_>, state: State, count: Option<&Tally>) -> Vec<Nex
             ours("start it in spite of that", &["override", plan, "--reason", "…"]),
             ours("never let it run", &["reject", plan, "--reason", "…"]),
         ],
+        // What has made way is tried again by nobody.
+        State::Failed | State::Expired | State::Superseded | State::Withdrawn if s.newer.is_some() => {
+            s.newer.map(|newer| ours("read the newer one", &["plan", newer])).into_iter().collect()
+        }
         State::Failed => vec![ours("try it again", &["retry", plan])],
         State::Expired => {
             let (p, at) = (s.view.proposal(), s.now.to_string());
@@ -65,10 +69,9 @@ pub(super) fn next(s: &Seen<'_>, state: State, count: Option<&Tally>) -> Vec<Nex
             let delete = s.invoked.kubectl_of_others(namespace, &["delete", "plan", plan]);
             vec![Next { what: "have it planned anew, as an administrator", command: delete }]
         }
-        State::Superseded | State::Withdrawn => {
-            s.newer.map(|newer| ours("read the newer one", &["plan", newer])).into_iter().collect()
-        }
-        State::Approved
+        State::Superseded
+        | State::Withdrawn
+        | State::Approved
         | State::Observing
         | State::Suspended
         | State::PoliciesNotInForce

@@ -10,9 +10,15 @@ const TRIED: usize = 8;
 
 /// What a plan does otherwise than that of an upstream stage, apart from accounts, regions and names; at most 32 lines.
 /// None: the same.
+///
+/// `values_differ`: whether the two Stages give other values to parameters. They are shown to nobody, and what they change may be told in no
+/// other way.
 #[must_use]
-pub fn compare(this: &Proposal, upstream: &Proposal) -> Vec<String> {
+pub fn compare(this: &Proposal, upstream: &Proposal, values_differ: bool) -> Vec<String> {
     let mut lines = Vec::new();
+    if values_differ {
+        lines.push(format!("the values that {} and {} give to parameters differ", this.name, upstream.name));
+    }
     if this.operation != upstream.operation {
         lines.push(format!("{:?} here, {:?} in {}", this.operation, upstream.operation, upstream.name));
     }

@@ -107,7 +107,7 @@ pub struct PlanView {
     pub rejected_before: Option<Recorded>,
     /// What rejects, and revokes on other plans, have taken back of both. It does not count, and its room is taken.
     pub taken_back: Vec<Recorded>,
-    /// What checks have reported since the last claim, the newest of each, and when.
+    /// What checks have reported since the last claim, the newest of each, and since when it is so.
     pub checks: BTreeMap<String, (Checked, Timestamp)>,
     /// Who has ever taken something back here: all that they gave until then, and when that was recorded.
     pub revoked: BTreeMap<String, BTreeSet<(Timestamp, Timestamp)>>,
@@ -232,7 +232,15 @@ impl PlanView {
             }
         }
         if let Some(checked) = &entry.checked {
-            self.checks.insert(checked.name.clone(), (checked.clone(), entry.time.0));
+            // It has passed since the first time: who says so again, in other words, does not have it begin anew.
+            let passed = |c: &Checked| c.result == CheckResult::Passed;
+            let since = self.checks.get(&checked.name).filter(|(before, _)| {
+                passed(before)
+                    && passed(checked)
+                    && (before.identity == checked.identity || before.identity == Identity::Verified)
+            });
+            let since = since.map_or(entry.time.0, |(_, since)| *since);
+            self.checks.insert(checked.name.clone(), (checked.clone(), since));
         }
         if let Some(Claimed { stacks, approvals }) = &entry.claimed {
             if !self.claimed {
@@ -584,7 +592,7 @@ impl PlanView {
         self.plan.spec.ledger.iter().filter_map(|e| e.decided.as_ref()).any(|d| d.says_the_same(decision))
     }
 
-    /// The newest report of a check, and when it came. That something has failed counts whoever says so; that it has
+    /// The newest report of a check, and since when it says so. That something has failed counts whoever says so; that it has
     /// passed only from whom the gate believes.
     #[must_use]
     pub fn check(&self, name: &str, needed: IdentityNeeded) -> Option<(&Checked, Timestamp)> {

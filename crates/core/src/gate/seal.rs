@@ -131,11 +131,17 @@ impl PlanView {
         let places = || all().filter(|(_, place)| !forged.contains(place));
         let said = |name: &str| {
             let is = |e: &LedgerEntry| e.checked.as_ref().is_some_and(|c| c.name == name);
-            places().filter(|(e, _)| is(e)).last().map(|(_, place)| place)
+            places().filter(|(e, _)| is(e)).collect::<Vec<_>>()
         };
-        for (name, (checked, _)) in &mut self.checks {
-            if said(name).is_some_and(|place| unproven.contains(&place)) {
+        for (name, (checked, since)) in &mut self.checks {
+            let reports = said(name);
+            let Some((last, place)) = reports.last() else { continue };
+            if unproven.contains(place) {
                 checked.identity = Identity::Unverified;
+            }
+            // What nobody has proven says not since when.
+            if reports.iter().any(|(_, place)| unproven.contains(place)) {
+                *since = last.time.0;
             }
         }
         let opened = places().filter(|(e, _)| e.opened.is_some()).last().map_or(0, |(_, place)| place);

@@ -152,12 +152,27 @@ fn on_offer(s: &Snapshot<'_>, now: Timestamp) -> Step<OnOffer> {
     let mut soaking = None;
     for offer in offers.first().map_or(&[][..], Vec::as_slice) {
         match ripe(&offers, offer.release) {
-            Some(at) if at <= now => return Ok((Some(offer.release.clone()), soaking)),
+            Some(at) if at <= now => {
+                let release = stays_at(s, offer.release).unwrap_or_else(|| offer.release.clone());
+                let soaking = soaking.filter(|(newer, _): &(ReleaseRef, _)| newer.digest != release.digest);
+                return Ok((Some(release), soaking));
+            }
             Some(at) if soaking.is_none() => soaking = Some((offer.release.clone(), at)),
             Some(_) | None => {}
         }
     }
     Ok((None, soaking))
+}
+
+/// The release that this stage has, where the first upstream had the one on offer before that. A check that fails now, or a longer soak,
+/// holds back what comes after; nobody goes back by it, but by a pin, or with an upstream that has gone back.
+fn stays_at(s: &Snapshot<'_>, offered: &ReleaseRef) -> Option<ReleaseRef> {
+    let deployed = s.plans.iter().find(|p| p.is_complete())?.release.as_ref()?;
+    let first = s.upstreams.get(&s.stage.spec.promote_from.first()?.name)?;
+    let place = |r: &ReleaseRef| {
+        first.plans.iter().position(|p| p.release.as_ref().is_some_and(|there| there.digest == r.digest))
+    };
+    (place(deployed)? < place(offered)?).then(|| deployed.clone())
 }
 
 /// The release that comes next and has no plan yet: what is pinned or let go, else what soaks upstream, else what the

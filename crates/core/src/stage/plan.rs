@@ -40,7 +40,7 @@ use crate::{
     risk::Assessment,
     stack::StackRow,
     verdict::{Need, Verdict, ask, fold},
-    words::{ChangeId, DecisionId, StackKey, StageChangeId},
+    words::{ChangeId, DecisionId, Digest, StackKey, StageChangeId},
 };
 
 /// Plans the release: everything that has to be done before, and then the record.
@@ -325,7 +325,8 @@ fn open(
         bootstrap: None,
         changed: None,
     };
-    proposal.compared = compared(s, &proposal, release);
+    let parameters = given(s, now).ok().and_then(|g| given::digest(s, &g));
+    proposal.compared = compared(s, &proposal, release, parameters);
     shorten(&mut proposal.stacks);
     NewPlan {
         namespace: s.namespace.clone(),
@@ -338,7 +339,12 @@ fn open(
 }
 
 /// How a plan compares with what the first upstream stage has executed and verified of the same release.
-fn compared(s: &Snapshot<'_>, proposal: &Proposal, release: &ReleaseRef) -> Option<Compared> {
+pub(super) fn compared(
+    s: &Snapshot<'_>,
+    proposal: &Proposal,
+    release: &ReleaseRef,
+    parameters: Option<Digest>,
+) -> Option<Compared> {
     s.stage.spec.promote_from.iter().find_map(|named| {
         let upstream = s.upstreams.get(&named.name)?;
         let same = |p: &&Arc<PlanView>| p.release.as_ref().is_some_and(|r| r.digest == release.digest);
@@ -348,7 +354,7 @@ fn compared(s: &Snapshot<'_>, proposal: &Proposal, release: &ReleaseRef) -> Opti
                 stage: named.name.clone(),
                 plan: p.name.clone(),
                 time: whole_seconds(time),
-                differences: compare(proposal, p.proposal()),
+                differences: compare(proposal, p.proposal(), p.parameters != parameters),
             })
         })
     })

@@ -256,9 +256,9 @@ fn two_stages_that_do_the_same_are_the_same() {
     for (a, b) in test.stacks.iter().zip(&prod.stacks) {
         assert_eq!(a.sameness, b.sameness, "{} and {}", a.stack_name, b.stack_name);
     }
-    assert_eq!(compare(&prod, &test), Vec::<String>::new());
+    assert_eq!(compare(&prod, &test, false), Vec::<String>::new());
     let again = TEST.plan(&TEST.as_it_is(), &usual(&TEST));
-    assert_eq!(compare(&again, &test), Vec::<String>::new());
+    assert_eq!(compare(&again, &test, false), Vec::<String>::new());
 }
 
 /// Whether Store of the two stages is the same when that of Prod is changed so.
@@ -267,7 +267,7 @@ fn same_with(change: impl FnOnce(&mut Value, &mut Value, &mut String)) -> Vec<St
     let (mut store, mut net, mut code) = (PROD.store(), PROD.net(), "v1".to_owned());
     change(&mut store, &mut net, &mut code);
     let prod = PROD.plan(&PROD.stacks(PROD.files(&store, &net, &code)), &usual(&PROD));
-    compare(&prod, &test)
+    compare(&prod, &test, false)
 }
 
 const OTHERWISE: &str =
@@ -307,7 +307,7 @@ fn both_with(change: impl Fn(&Place, &mut Value)) -> Vec<String> {
         change(&place, &mut store);
         place.plan(&place.stacks(place.files(&store, &place.net(), "v1")), &usual(&place))
     });
-    compare(&prod, &test)
+    compare(&prod, &test, false)
 }
 
 #[test]
@@ -345,7 +345,7 @@ fn one_stack_of_a_stage_is_not_another() {
             assert!(text.contains("Prod-Store:"), "{name}");
             *text = text.replace("Prod-Store:", &format!("{other}:"));
         }
-        compare(&PROD.plan(&PROD.stacks(files), &usual(&PROD)), &test)
+        compare(&PROD.plan(&PROD.stacks(files), &usual(&PROD)), &test, false)
     };
     assert_eq!(from("Prod-Store"), Vec::<String>::new());
     let told = "Prod-Api: template, assets, tags, or which properties change and why, are not those of test";
@@ -395,7 +395,7 @@ fn resources_that_change_otherwise_are_told() {
     changes[0].1 = vec![bucket, gone];
     changes.push(("Audit", vec![change("Log")]));
     let prod = PROD.plan(&PROD.as_it_is(), &changes);
-    let lines: BTreeSet<String> = compare(&prod, &test).into_iter().collect();
+    let lines: BTreeSet<String> = compare(&prod, &test, false).into_iter().collect();
     assert_eq!(
         lines,
         [
@@ -429,7 +429,7 @@ fn stacks_of_one_stage_alone_warnings_and_operations_are_told() {
         }
     }
     assert_eq!(
-        compare(&prod, &test),
+        compare(&prod, &test, false),
         [
             "Rollback here, Deploy in test",
             "Prod-Store: warning only in this plan: hook H (WARN): open",
@@ -439,7 +439,7 @@ fn stacks_of_one_stage_alone_warnings_and_operations_are_told() {
     );
     prod.stacks.iter_mut().for_each(|s| s.sameness = None);
     let old = "shop-audit-prod: cannot be compared, a plan is of a former version".to_owned();
-    assert!(compare(&prod, &test).contains(&old), "{:?}", compare(&prod, &test));
+    assert!(compare(&prod, &test, false).contains(&old), "{:?}", compare(&prod, &test, false));
 }
 
 #[test]
@@ -463,7 +463,7 @@ fn a_list_that_was_cut_is_compared_by_its_numbers() {
     prod.stacks[place].sameness = Some(digest("p"));
     test.stacks[place].sameness = Some(digest("t"));
     assert_eq!(
-        compare(&prod, &test),
+        compare(&prod, &test, false),
         ["Prod-Store: +301 ~0 -0, 0 replaced, 0 perhaps, 0 with other code here, \
           +300 ~0 -0, 0 replaced, 0 perhaps, 0 with other code in test"]
     );
@@ -477,6 +477,6 @@ fn many_differences_are_cut_to_32_lines() {
             .collect::<Vec<_>>();
         place.plan(&place.as_it_is(), &[("Store", list)])
     };
-    let lines = compare(&changes(&PROD, "Add"), &changes(&TEST, "Modify"));
+    let lines = compare(&changes(&PROD, "Add"), &changes(&TEST, "Modify"), false);
     assert_eq!((lines.len(), lines[31].as_str()), (32, "… and 9 more"));
 }

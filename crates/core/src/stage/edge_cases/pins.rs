@@ -199,3 +199,87 @@ fn what_waits_here_is_looked_at_again_when_a_newer_release_has_soaked() {
     assert_eq!(v.phase.reason(), Reason::AwaitingApproval, "{}", v.message);
     assert!(matches!(&v.next, Next::Wait(wake) if wake.at == Some(at(60))), "{:?}", v.next);
 }
+
+/// A plan that staging has carried out, of the release of this name, with reports of its check: minute and result.
+fn in_staging(id: &str, order: u64, release: &str, reports: &[(i64, &str)]) -> ChangePlan {
+    let mut plan = carried_out(id, order);
+    let opened = plan.spec.ledger[0].opened.as_mut().unwrap();
+    opened.release.as_mut().unwrap().digest = Digest::of(release);
+    for (seq, (minute, result)) in (1..).zip(reports) {
+        let report = json!({ "seq": seq, "time": at(*minute).to_string(), "checked": {
+            "name": "smoke", "result": result, "by": "ci", "identity": "Verified", "reason": seq.to_string()
+        } });
+        plan.spec.ledger.push(serde_json::from_value(report).unwrap());
+    }
+    seal(&mut plan);
+    plan
+}
+
+/// The release that a stage which has `has` should have at minute 100, and whether it waits for one to soak.
+fn after(has: &str, staging: &[ChangePlan], soak: &str) -> (Digest, bool) {
+    let case = Case::new(&[]).with(|c| c.plans = vec![in_staging(C1, 1, has, &[])]);
+    let mut s = case.seen();
+    let stage = Arc::make_mut(&mut s.stage);
+    stage.spec.promote_from = serde_json::from_value(json!([{ "name": "staging", "soak": soak }])).unwrap();
+    let plans = views(staging.iter().cloned().map(Arc::new).collect(), None, &s.uid, &s.installation.plans);
+    let checks = serde_json::from_value(json!([{ "name": "smoke" }])).unwrap();
+    s.upstreams =
+        [("staging".to_owned(), Upstream { plans, checks, identity: IdentityNeeded::Verified })].into();
+    let found = candidate(&s, at(100)).unwrap();
+    (found.release.digest, found.soaking.is_some())
+}
+
+// Both have been verified, and the first had soaked when the second came.
+#[rstest]
+#[case::as_it_was(&[(20, "Passed")], "10m", "second")]
+#[case::a_check_that_passes_again_and_says_so_in_other_words(&[(20, "Passed"), (99, "Passed")], "10m", "second")]
+#[case::a_check_that_fails_later(&[(20, "Passed"), (99, "Failed")], "10m", "second")]
+#[case::a_soak_that_lasts_longer_now(&[(95, "Passed")], "10m", "second")]
+fn what_holds_a_release_back_upstream_takes_it_away_from_nobody_who_has_it(
+    #[case] reports: &[(i64, &str)],
+    #[case] soak: &str,
+    #[case] stays: &str,
+) {
+    let first = || in_staging(OTHER, 1, "first", &[(0, "Passed")]);
+    let second = in_staging(C3, 2, "second", reports);
+    assert_eq!(after("second", &[first(), second.clone()], soak), (Digest::of(stays), false));
+    // Who has the first, or none of them, gets what is let through.
+    let goes_on = reports.first().is_some_and(|(minute, _)| *minute == 20)
+        && reports.iter().all(|(_, r)| *r == "Passed");
+    for has in ["first", "another"] {
+        let gets = if goes_on { "second" } else { "first" };
+        assert_eq!(after(has, &[first(), second.clone()], soak).0, Digest::of(gets), "{has}");
+    }
+}
+
+#[test]
+fn who_has_an_upstream_that_has_gone_back_goes_with_it() {
+    let mut back = in_staging(OTHER, 3, "first", &[(0, "Passed")]);
+    back.metadata.name = Some("back".to_owned());
+    seal(&mut back);
+    let second = in_staging(C3, 2, "second", &[(20, "Failed")]);
+    assert_eq!(after("second", &[back, second], "10m").0, Digest::of("first"));
+}
+
+#[test]
+fn values_that_differ_from_those_upstream_are_told_where_a_plan_is_compared() {
+    let case = Case::new(&[]);
+    let mut s = case.seen();
+    Arc::make_mut(&mut s.stage).spec.promote_from =
+        serde_json::from_value(json!([{ "name": "staging" }])).unwrap();
+    let mut there = carried_out(OTHER, 1);
+    there.spec.ledger[0].opened.as_mut().unwrap().parameters = Some(Digest::of("values"));
+    seal(&mut there);
+    let plans = views(vec![Arc::new(there)], None, &s.uid, &s.installation.plans);
+    let staging = Upstream { plans, checks: Vec::new(), identity: IdentityNeeded::Verified };
+    s.upstreams = [("staging".to_owned(), staging)].into();
+    let newest = s.newest().unwrap();
+    let release = newest.release.clone().unwrap();
+    let told = |given: Option<Digest>| {
+        let all = crate::stage::plan::compared(&s, newest.proposal(), &release, given).unwrap().differences;
+        all.iter()
+            .any(|line| line.starts_with("the values that ") && line.ends_with(" give to parameters differ"))
+    };
+    assert!(!told(Some(Digest::of("values"))));
+    assert!(told(Some(Digest::of("others"))) && told(None));
+}
