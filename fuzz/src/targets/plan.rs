@@ -20,11 +20,11 @@ pub fn run(input: &[u8]) {
     let Some(plan) = json("plan").and_then(read) else { return };
     // Stacks of a former version cannot be compared.
     if plan.spec.proposal.stacks.iter().all(|stack| stack.sameness.is_some()) {
-        let lines = compare(&plan.spec.proposal, &plan.spec.proposal);
+        let lines = compare(&plan.spec.proposal, &plan.spec.proposal, false);
         assert!(lines.is_empty(), "a plan is like itself: {lines:?}");
     }
     if let Some(other) = json("upstream").and_then(read) {
-        let lines = compare(&plan.spec.proposal, &other.spec.proposal);
+        let lines = compare(&plan.spec.proposal, &other.spec.proposal, false);
         assert!(lines.len() <= 32);
     }
     let Some(view) = PlanView::new(Arc::new(plan)) else { return };

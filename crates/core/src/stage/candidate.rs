@@ -149,30 +149,36 @@ type OnOffer = (Option<ReleaseRef>, Option<(ReleaseRef, Timestamp)>);
 fn on_offer(s: &Snapshot<'_>, now: Timestamp) -> Step<OnOffer> {
     let own = |u: &PromoteFrom| u.soak.as_ref().map_or(SignedDuration::ZERO, |s| s.get());
     let offers = offers(s, |u| own(u).max(s.gate.soak.value))?;
-    let mut soaking = None;
+    let mut soaking: Option<(&Offer<'_>, Timestamp)> = None;
     for offer in offers.first().map_or(&[][..], Vec::as_slice) {
         match ripe(&offers, offer.release) {
             Some(at) if at <= now => {
-                let release = stays_at(s, offer.release).unwrap_or_else(|| offer.release.clone());
-                let soaking = soaking.filter(|(newer, _): &(ReleaseRef, _)| newer.digest != release.digest);
-                return Ok((Some(release), soaking));
+                let stays = stays_at(s, offer);
+                let after = stays.as_ref().map_or(offer.order, |(_, order)| *order);
+                let soaking = soaking.filter(|(newer, _)| newer.order > after);
+                let release = stays.map_or(offer.release, |(release, _)| release);
+                return Ok((Some(release.clone()), soaking.map(|(o, at)| (o.release.clone(), at))));
             }
-            Some(at) if soaking.is_none() => soaking = Some((offer.release.clone(), at)),
+            Some(at) if soaking.is_none() => soaking = Some((offer, at)),
             Some(_) | None => {}
         }
     }
+    let soaking = soaking.map(|(offer, at)| (offer.release.clone(), at));
     Ok((None, soaking))
 }
 
-/// The release that this stage has, where the first upstream had the one on offer before that. A check that fails now, or a longer soak,
-/// holds back what comes after; nobody goes back by it, but by a pin, or with an upstream that has gone back.
-fn stays_at(s: &Snapshot<'_>, offered: &ReleaseRef) -> Option<ReleaseRef> {
-    let deployed = s.plans.iter().find(|p| p.is_complete())?.release.as_ref()?;
+/// The release that this stage has, and its place upstream, where the first upstream had the one on offer before that. A check that fails
+/// now, or a longer soak, holds back what comes after; nobody goes back by it, but by a pin, or with the first upstream.
+fn stays_at<'a>(s: &'a Snapshot<'_>, offer: &Offer<'_>) -> Option<(&'a ReleaseRef, u64)> {
+    let plan = s.plans.iter().find(|p| p.is_complete())?;
+    let deployed = plan.release.as_ref().filter(|r| r.digest != offer.release.digest)?;
+    if !plan.is_for(deployed, s.stage.spec.cdk_stage.as_deref()) {
+        return None;
+    }
     let first = s.upstreams.get(&s.stage.spec.promote_from.first()?.name)?;
-    let place = |r: &ReleaseRef| {
-        first.plans.iter().position(|p| p.release.as_ref().is_some_and(|there| there.digest == r.digest))
-    };
-    (place(deployed)? < place(offered)?).then(|| deployed.clone())
+    let had = first.plans.iter().flat_map(|p| p.carried_out());
+    let place = had.filter(|(_, release)| *release == deployed.digest).map(|(order, _)| order).max()?;
+    (offer.order < place).then_some((deployed, place))
 }
 
 /// The release that comes next and has no plan yet: what is pinned or let go, else what soaks upstream, else what the
@@ -192,6 +198,8 @@ pub(super) fn coming(s: &Snapshot<'_>, now: Timestamp) -> Option<ReleaseRef> {
 /// A release that a stage has verified.
 struct Offer<'a> {
     release: &'a ReleaseRef,
+    /// The place of its plan among those of that stage.
+    order: u64,
     /// When it has soaked, or will have; `None`: another took its place before.
     ripe: Option<Timestamp>,
 }
@@ -205,7 +213,8 @@ fn offered(upstream: &Upstream, soak: SignedDuration) -> Vec<Offer<'_>> {
             (plan.verified_time(&upstream.checks, upstream.identity), plan.release.as_ref())
         {
             let ripe = at.saturating_add(soak).unwrap_or(at);
-            list.push(Offer { release, ripe: replaced.is_none_or(|end| ripe <= end).then_some(ripe) });
+            let ripe = replaced.is_none_or(|end| ripe <= end).then_some(ripe);
+            list.push(Offer { release, order: plan.order, ripe });
         }
         if plan.is_claimed() {
             replaced = Some(plan.claimed_time);

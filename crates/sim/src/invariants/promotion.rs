@@ -3,9 +3,8 @@
 use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
-use kube::ResourceExt;
 use stackgate_core::{
-    api::{ChangePlan, CheckResult, IdentityNeeded, LedgerEntry, Stage},
+    api::{ChangePlan, CheckResult, IdentityNeeded, LedgerEntry},
     cluster::ClusterView,
     words::Digest,
 };
@@ -83,25 +82,7 @@ impl Promotion {
                 ));
             }
         }
-        self.goes_on(&stage, release)
-    }
-
-    /// A Stage that nobody has pinned goes back with its upstream alone.
-    fn goes_on(&self, stage: &Stage, release: Digest) -> Result<(), Violation> {
-        let name = stage.name_any();
-        let has = self.deployed.get(&name).and_then(|list| list.last()).map(|(_, d)| d.release);
-        let (Some(has), Some(first)) = (has, stage.spec.promote_from.first()) else { return Ok(()) };
-        let last =
-            |release: Digest| self.deployed.get(&first.name)?.iter().rposition(|(_, d)| d.release == release);
-        match (last(has), last(release)) {
-            (Some(there), Some(then)) if then < there => Err(format!(
-                "I2: {name} was claimed for release {}, which {} had before release {} that is deployed",
-                release.short(12),
-                first.name,
-                has.short(12)
-            )),
-            _ => Ok(()),
-        }
+        Ok(())
     }
 
     /// Whether the checks of a Stage have passed on what this plan has deployed last.

@@ -217,7 +217,11 @@ fn in_staging(id: &str, order: u64, release: &str, reports: &[(i64, &str)]) -> C
 
 /// The release that a stage which has `has` should have at minute 100, and whether it waits for one to soak.
 fn after(has: &str, staging: &[ChangePlan], soak: &str) -> (Digest, bool) {
-    let case = Case::new(&[]).with(|c| c.plans = vec![in_staging(C1, 1, has, &[])]);
+    after_own(in_staging(C1, 1, has, &[]), staging, soak)
+}
+
+fn after_own(own: ChangePlan, staging: &[ChangePlan], soak: &str) -> (Digest, bool) {
+    let case = Case::new(&[]).with(|c| c.plans = vec![own]);
     let mut s = case.seen();
     let stage = Arc::make_mut(&mut s.stage);
     stage.spec.promote_from = serde_json::from_value(json!([{ "name": "staging", "soak": soak }])).unwrap();
@@ -259,6 +263,59 @@ fn who_has_an_upstream_that_has_gone_back_goes_with_it() {
     seal(&mut back);
     let second = in_staging(C3, 2, "second", &[(20, "Failed")]);
     assert_eq!(after("second", &[back, second], "10m").0, Digest::of("first"));
+}
+
+/// Opened again for another release, in which nothing differs for staging.
+fn opened_for(mut plan: ChangePlan, order: u64, release: &str) -> ChangePlan {
+    let mut entry = plan.spec.ledger[0].clone();
+    entry.seq = u32::try_from(plan.spec.ledger.len()).unwrap();
+    let opened = entry.opened.as_mut().unwrap();
+    (opened.order, opened.release.as_mut().unwrap().digest) = (order, Digest::of(release));
+    plan.spec.ledger.push(entry);
+    seal(&mut plan);
+    plan
+}
+
+#[test]
+fn who_has_a_release_in_which_nothing_differed_upstream_keeps_it_when_the_next_one_comes() {
+    let first = in_staging(OTHER, 1, "first", &[(0, "Passed")]);
+    let second = in_staging(C3, 2, "second", &[(20, "Passed")]);
+    let third = opened_for(in_staging(C3, 2, "second", &[(20, "Passed"), (99, "Failed")]), 3, "third");
+    assert_eq!(after("second", &[first.clone(), second], "10m").0, Digest::of("second"));
+    assert_eq!(after("second", &[first.clone(), third.clone()], "10m").0, Digest::of("second"));
+    assert_eq!(after("first", &[first, third], "10m").0, Digest::of("first"));
+}
+
+#[test]
+fn nobody_goes_back_with_an_upstream_that_has_not_gone() {
+    // It waits there.
+    let planned = |order: u64, release: &str| {
+        let mut plan = plan(C4, A1, order, &[]);
+        plan.spec.ledger[0].opened.as_mut().unwrap().release.as_mut().unwrap().digest = Digest::of(release);
+        seal(&mut plan);
+        plan
+    };
+    let first = in_staging(OTHER, 1, "first", &[(0, "Passed")]);
+    let second = in_staging(C3, 2, "second", &[(20, "Failed")]);
+    let staging = [first, second.clone(), planned(3, "first")];
+    assert_eq!(after("second", &staging, "10m").0, Digest::of("second"));
+    // And with one that has gone back it goes, whatever is planned there since.
+    let back = opened_for(in_staging(OTHER, 1, "first", &[(0, "Passed")]), 3, "first");
+    assert_eq!(after("second", &[back, second, planned(4, "second")], "10m").0, Digest::of("first"));
+}
+
+#[test]
+fn another_stage_of_the_app_is_no_release_that_this_one_has() {
+    let first = in_staging(OTHER, 1, "first", &[(0, "Passed")]);
+    let second = in_staging(C3, 2, "second", &[(20, "Failed")]);
+    let of = |cdk_stage: Option<&str>| {
+        let mut own = in_staging(C1, 1, "second", &[]);
+        own.spec.ledger[0].opened.as_mut().unwrap().cdk_stage = cdk_stage.map(str::to_owned);
+        seal(&mut own);
+        after_own(own, &[first.clone(), second.clone()], "10m").0
+    };
+    assert_eq!(of(None), Digest::of("second"));
+    assert_eq!(of(Some("Other")), Digest::of("first"));
 }
 
 #[test]
