@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 use stackgate_core::{
     bundle::{DifferenceKind, ResourceDifference},
     change::{
-        Baseline, HmacKey, b1, c1, c1_once_more, change_set_name, create_token, deferred_leaf, execute_token,
-        leaf, release_id, unchanged_leaf,
+        Baseline, Given, GivenValue, Hidden, HmacKey, b1, c1, c1_once_more, change_set_name, create_token,
+        deferred_leaf, execute_token, leaf, noted, release_id, removed_leaf, taken_over, unchanged_leaf,
     },
 };
 
@@ -68,6 +68,37 @@ fn leaves() {
         &deferred_leaf(&key, &input, &baseline(), &difference).hex(),
         "494065a03319f56ad78a2bdd6d467248ba39b51c5f7dc4c1d861abdcc00631dd",
     );
+    is(
+        &removed_leaf(&key, &baseline(), &difference).hex(),
+        "9107b5dc1f2f79aac2b749762a22e57618a14285ec9fad8cd7f895fb44c607ba",
+    );
+}
+
+#[test]
+fn leaves_with_what_else_a_plan_tells() {
+    let leaf = digest("leaf");
+    is(&taken_over(&leaf).hex(), "b770232fb15a8160b2e3679c00c18fea80a5ac15bac75b45f3586cbeb7908e6e");
+    is(&noted(&leaf, [].into_iter()).hex(), &leaf.hex());
+    is(
+        &noted(&leaf, ["a warning", "termination protection is switched off"].into_iter()).hex(),
+        "a3f8853aef9618a4db99ec68a023806bf2d5afdb664e8112b35d9cc4976ea050",
+    );
+}
+
+#[test]
+fn the_values_that_a_stage_gives() {
+    let value = |text: &str, secret: bool| GivenValue { text: Hidden::new(text), secret };
+    let given: Given = [
+        ("Size".to_owned(), value("small", false)),
+        ("Prod-Api:Password".to_owned(), value("hunter2", true)),
+    ]
+    .into_iter()
+    .collect();
+    is(
+        &given.digest(&hmac()).map(|d| d.hex()).unwrap_or_default(),
+        "e29a8d69759c4cd53c02abf9382bd78f1f489e88a3f01aed7fea023aa43cb1a1",
+    );
+    assert_eq!(Given::default().digest(&hmac()), None);
 }
 
 #[test]
