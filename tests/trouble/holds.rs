@@ -1,27 +1,13 @@
 //! What holds a release back although it is approved, what lets it go, and what lets it run without anybody.
 
-use std::{thread, time::Duration};
-
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 use serde_json::json;
-use stackgate_testbed::scenario::{Case, Expected, Kind, LONG, Object, SHOP, SOON, Waiting, World};
+use stackgate_testbed::scenario::{Case, Expected, Kind, LONG, SHOP, SOON, Waiting, World};
 
 use super::{annotate, patch, stacks::never_ready, world};
 
 const fn waits(reason: &'static str, says: &'static str) -> Expected {
     Expected { kind: Kind::Stage, condition: "Waiting", reason, says }
-}
-
-/// How often the Stage has had something executed.
-fn executions(world: &World, case: &Case) -> usize {
-    case.calls(world).iter().filter(|call| call.call.operation == "ExecuteChangeSet").count()
-}
-
-/// The Stage after a while in which more might have been executed than before.
-fn still(world: &World, case: &Case, before: usize) -> Result<Object> {
-    thread::sleep(Duration::from_secs(3));
-    ensure!(executions(world, case) == before, "something was executed");
-    world.object(Kind::Stage, SHOP, &case.name)?.context("the Stage is gone")
 }
 
 fn decide(world: &World, waiting: &Waiting, what: &str, more: &str) -> Result<()> {
@@ -44,13 +30,13 @@ fn a_stage_that_is_suspended_a_freeze_and_a_revoke_hold_what_is_approved_and_an_
     case.shows(world, &waits("Suspended", "suspend"))?;
     patch(world, &["cdkstage", "held"], &json!({ "suspend": false }))?;
     let waiting = case.waiting(world, Some(&first))?;
-    let before = executions(world, &case);
+    let before = case.executions(world);
     patch(world, &["cdkstage", "held"], &json!({ "suspend": true }))?;
     world.decide(&waiting.approve_on_plan())?;
     world.until((Kind::ChangePlan, SHOP, &waiting.plan), "its approval is recorded", SOON, |plan| {
         plan.ledger("decided").next().map(drop)
     })?;
-    let waited = still(world, &case, before)?;
+    let waited = case.still(world, before)?;
     ensure!(waited.is("Waiting", Some("Suspended")), "{waited}");
     patch(world, &["cdkstage", "held"], &json!({ "suspend": false }))?;
     case.deployed(world, &first)?;
@@ -58,7 +44,7 @@ fn a_stage_that_is_suspended_a_freeze_and_a_revoke_hold_what_is_approved_and_an_
     let freeze = json!({ "apiVersion": "stackgate.dev/v1alpha1", "kind": "Freeze", "metadata": { "name": "held" },
         "spec": { "reason": "the sale", "accounts": { "names": ["held"] } } });
     world.kubectl().apply(&freeze.to_string())?;
-    let before = executions(world, &case);
+    let before = case.executions(world);
     case.upload(world, &case.release(2)?)?;
     let second = case.digest(world, Some(&first))?;
     let waiting = case.waiting(world, Some(&second))?;
@@ -70,7 +56,7 @@ fn a_stage_that_is_suspended_a_freeze_and_a_revoke_hold_what_is_approved_and_an_
     world.kubectl().run(&["delete", "freeze", "held"])?;
     case.keeps_waiting(world, &waiting)?;
     world.kubectl().apply(&freeze.to_string())?;
-    ensure!(executions(world, &case) == before, "it was frozen, and then taken back");
+    ensure!(case.executions(world) == before, "it was frozen, and then taken back");
     decide(world, &waiting, "override.now", ";reason=INC-4711")?;
     let acks = if waiting.acks.is_empty() { String::new() } else { format!(";ack={}", waiting.acks) };
     annotate(
@@ -105,10 +91,10 @@ fn a_stage_that_is_pinned_goes_back_by_an_approved_plan_and_takes_no_new_release
     world.decide(&back.approve_on_plan())?;
     case.deployed(world, &first)?;
     // A new release passes it by until the pin is taken away.
-    let before = executions(world, &case);
+    let before = case.executions(world);
     case.upload(world, &case.release(3)?)?;
     let third = case.digest(world, Some(&second))?;
-    let pinned = still(world, &case, before)?;
+    let pinned = case.still(world, before)?;
     ensure!(pinned.text("/status/deployed/digest") == first, "{pinned}");
     ensure!(pinned.text("/status/pending/digest").is_empty(), "it is planned:\n{pinned}");
     patch(world, &["cdkstage", "pinned"], &json!({ "pin": null }))?;
@@ -135,7 +121,7 @@ fn what_was_rolled_back_is_tried_again_with_the_approval_that_it_had() -> Result
         says: "WaitCondition timed out",
     };
     case.shows(world, &failed)?;
-    let before = executions(world, &case);
+    let before = case.executions(world);
     let claims = || -> Result<usize> {
         let all = world.objects(Kind::ChangePlan, Some(SHOP))?;
         Ok(all.iter().filter(|p| p.name().starts_with("retried-")).map(|p| p.ledger("claimed").count()).sum())
@@ -143,7 +129,7 @@ fn what_was_rolled_back_is_tried_again_with_the_approval_that_it_had() -> Result
     let once = claims()?;
     decide(world, &waiting, "retry", "")?;
     world.until_some("it is executed again, and by nobody's new approval", LONG, || {
-        Ok((executions(world, &case) > before && claims()? > once).then_some(()))
+        Ok((case.executions(world) > before && claims()? > once).then_some(()))
     })?;
     case.shows(world, &failed)?;
     case.nothing_twice(world)

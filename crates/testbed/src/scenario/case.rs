@@ -10,8 +10,8 @@ use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 
 use super::{
-    BUCKET, BUILD, CdkOut, DEV, Kind, LONG, QUALIFIER, REGION, SHOP, SOON, Waiting, World, account_of, seed,
-    synth,
+    BUCKET, BUILD, CdkOut, DEV, Kind, LONG, Object, QUALIFIER, REGION, SHOP, SOON, Waiting, World,
+    account_of, seed, synth,
 };
 use crate::{Call, Exchange};
 
@@ -256,16 +256,28 @@ impl Case {
     /// # Errors
     /// When something was executed, or the Stage moved on.
     pub fn keeps_waiting(&self, world: &World, waiting: &Waiting) -> Result<()> {
-        let executions = || {
-            let calls = self.calls(world);
-            calls.iter().filter(|call| call.call.operation == "ExecuteChangeSet").count()
-        };
-        let before = executions();
-        thread::sleep(Duration::from_secs(3)); // a while in which it might
-        ensure!(executions() == before, "{} was executed without approval", waiting.plan);
-        let stage = world.object(Kind::Stage, SHOP, &self.name)?.context("the Stage is gone")?;
+        let stage = self
+            .still(world, self.executions(world))
+            .with_context(|| format!("{} has no approval", waiting.plan))?;
         ensure!(stage.is("Waiting", Some("AwaitingApproval")), "it no longer waits:\n{stage}");
         Ok(())
+    }
+
+    /// How often a change set was executed in its account.
+    #[must_use]
+    pub fn executions(&self, world: &World) -> usize {
+        self.calls(world).iter().filter(|call| call.call.operation == "ExecuteChangeSet").count()
+    }
+
+    /// The Stage after a while in which nothing was executed beyond these.
+    ///
+    /// # Errors
+    /// When something was, or the Stage is gone.
+    pub fn still(&self, world: &World, executions: usize) -> Result<Object> {
+        // That nothing happens is no event to wait for: this is a while in which it might.
+        thread::sleep(Duration::from_secs(3));
+        ensure!(self.executions(world) == executions, "something was executed");
+        world.object(Kind::Stage, SHOP, &self.name)?.context("the Stage is gone")
     }
 }
 
