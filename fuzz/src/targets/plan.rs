@@ -74,6 +74,6 @@ fn decided(view: &PlanView, annotations: Option<&BTreeMap<String, String>>) {
     for (_, _, report) in &marks.reports {
         let checked = report.recorded(Identity::Unverified);
         let after = view.once_recorded(&Ledger::new(now).with(|entry| entry.checked = Some(checked.clone())));
-        assert_eq!(after.checks.get(&report.name).map(|(c, _)| c), Some(&checked));
+        assert_eq!(after.checks.get(&report.name).map(|r| &r.newest), Some(&checked));
     }
 }

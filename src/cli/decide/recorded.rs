@@ -136,8 +136,8 @@ fn told(desk: &Desk, now: &Sight, order: &Order<'_>, decided: &Decided) -> Resul
         return Ok(());
     }
     Err(Fail::new(format!(
-        "it does not count: the gate wants proof of who decides, and nothing proves it; see ApprovalsEnforced of the Stage, and \
-         sign {} again when the policies are in force",
+        "it does not count: the gate wants proof of who decides, and nothing proves it; see ApprovalsEnforced of the Stage or \
+         Bootstrap, and sign {} again when the policies are in force",
         order.wish.action.as_str()
     )))
 }

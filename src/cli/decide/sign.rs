@@ -3,7 +3,10 @@
 use std::collections::BTreeMap;
 
 use kube::ResourceExt as _;
-use stackgate_core::api::{Action, DecisionSource};
+use stackgate_core::{
+    api::{Action, DecisionSource},
+    gate::slot::key,
+};
 
 use super::{Order, acks, explain, may};
 use crate::{
@@ -83,7 +86,7 @@ async fn attempt(desk: &Desk, now: &Sight, order: &Order<'_>) -> Result<Option<S
         None => now.view.plan.metadata.annotations.as_ref(),
     };
     let slot = slot_for(now, order, annotations)?;
-    let key = slot::key(order.wish.action.as_str(), &slot);
+    let key = key(order.wish.action, &slot);
     let gone = own_revokes(desk, now, order)?;
     // On top of exactly the object, by UID and version, that was just compared with what was shown: the id in it is the id that is signed.
     let (source, written, place) = match stage {
@@ -154,8 +157,7 @@ fn slot_for(
 ) -> Result<String, Fail> {
     let action = order.wish.action;
     if let Some(slot) = order.slot {
-        let key = slot::key(action.as_str(), slot);
-        if slot::is_free(&now.view, annotations, action, &key) {
+        if now.view.is_free(annotations, action, slot) {
             return Ok(slot.to_owned());
         }
         return Err(Fail::new(format!(
@@ -168,5 +170,5 @@ fn slot_for(
         wanted = format!("{}-{wanted}", now.view.id().digits().get(..8).unwrap_or_default());
         wanted.truncate(36);
     }
-    Ok(slot::free(&now.view, annotations, action, &wanted))
+    Ok(now.view.free_slot(annotations, action, &wanted))
 }

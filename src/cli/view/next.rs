@@ -6,7 +6,6 @@ use stackgate_core::{
 };
 
 use super::{Seen, State, build::namespace, report::Next, standing::is_orphaned};
-use crate::cli::slot;
 
 /// The commands, most wanted first.
 pub(super) fn next(s: &Seen<'_>, state: State, count: Option<&Tally>) -> Vec<Next> {
@@ -37,8 +36,7 @@ pub(super) fn next(s: &Seen<'_>, state: State, count: Option<&Tally>) -> Vec<Nex
             } else if !missing.is_empty() {
                 approve.extend(["--ack", "none"]);
             }
-            let slot = slot::free(s.view, s.view.plan.metadata.annotations.as_ref(), Action::Approve, "");
-            let annotation = format!("{}={value}", slot::key(Action::Approve.as_str(), &slot));
+            let annotation = format!("{}={value}", s.view.next_key(Action::Approve));
             let kubectl = s.invoked.kubectl(namespace, &["annotate", "plan", plan, annotation.as_str()]);
             vec![
                 ours("approve it", &approve),

@@ -67,6 +67,9 @@ impl Policies {
 
     /// Tries and watches for ever, and tells `told` how the policies stand.
     pub async fn look_after(&self, told: impl Fn(Enforcement)) {
+        // Without the chart nothing signs for people either.
+        let unsigned = self.expected.as_ref().is_none_or(|e| e.signing() == Signing::LeftOut);
+        let told = |found| told(Enforcement { unsigned, ..found });
         let Some(expected) = &self.expected else {
             told(not_in_force(
                 "the controller was started without --policies-digests, so nothing proves who decides: install the chart with policies.enabled",
@@ -157,6 +160,7 @@ impl Policies {
                 state: InForceState::InForce,
                 message: in_force(tainted.len(), is_kept),
                 fingerprint: Some(fingerprint),
+                unsigned: expected.signing() == Signing::LeftOut,
                 tainted: Arc::new(tainted),
             },
             Ok(None) => unknown(

@@ -18,7 +18,7 @@ use super::{
 use crate::{
     api::{
         ANNOTATION_REQUESTED_AT, Action, AwsAccount, BootstrapMode, Claimed, CloseReason, Closed,
-        EnvironmentStatus, GATE_PREFIX, Reason,
+        EnvironmentStatus, Reason,
     },
     effect::{Effect, Mutation},
     gate::{Ledger, PlanView, tally},
@@ -175,11 +175,11 @@ fn over(s: &Snapshot<'_>, plan: &PlanView, closed: &Closed, same: bool) -> Optio
         CloseReason::Failed if same && plan.retried(s.gate.identity.value).is_none() => {
             let reason = plan.failed().next().map_or(Reason::RolledBack, reason_of);
             let what = format!(
-                "{}; mend the cause, then change the spec, or try this again: kubectl -n {namespace} annotate plan {} {GATE_PREFIX}retry{}={}",
+                "{}; mend the cause, then change the spec, or try this again: kubectl -n {namespace} annotate plan {} {}={}",
                 closed.message,
                 plan.name,
-                plan.next_slot(Action::Retry),
-                plan.id()
+                plan.next_key(Action::Retry),
+                s.enforcement.value(plan.id(), "")
             );
             rest(Phase::Stalled(reason), what, "retry, or another spec")
         }

@@ -8,13 +8,10 @@ use kube::ResourceExt;
 use super::{Snapshot, environment::ceiling, snapshot::wanted};
 use crate::{
     account::Accounts,
-    api::{
-        Action, AwsAccount, BootstrapMode, DecisionSource, Freeze, GATE_PREFIX, IdentityNeeded, Operation,
-        Reason,
-    },
+    api::{Action, AwsAccount, BootstrapMode, DecisionSource, Freeze, IdentityNeeded, Operation, Reason},
     effect::LiveGate,
     freeze::{Held, Touched, held, held_afterwards},
-    gate::{InForceState, PlanView, Tally, approval_value, in_force_for, tally},
+    gate::{InForceState, PlanView, Tally, in_force_for, tally},
     latch::{has_been_rejected, is_forgotten, live_since_recorded},
     verdict::{Need, Phase, Step, Verdict},
     words::{AccountId, Env},
@@ -61,12 +58,12 @@ pub(super) fn before_claim(
 
 fn until_it_thaws(s: &Snapshot<'_>, plan: &PlanView, freeze: &Held) -> String {
     format!(
-        "{}; it starts by itself then. In an emergency: kubectl -n {} annotate plan {} {GATE_PREFIX}override{}={}",
+        "{}; it starts by itself then. In an emergency: kubectl -n {} annotate plan {} {}={}",
         freeze.told(),
         s.installation.namespace,
         plan.name,
-        plan.next_slot(Action::Override),
-        plan.id()
+        plan.next_key(Action::Override),
+        s.enforcement.value(plan.id(), "")
     )
 }
 
@@ -112,10 +109,10 @@ fn asked(s: &Snapshot<'_>, plan: &PlanView, tally: &Tally, held: &[Held], now: T
     let revokes = plan.standing_revokes(namespace);
     format!(
         "needs {}; read it: kubectl -n {namespace} describe plan {name}; let it run: kubectl -n {namespace} annotate plan {name} \
-         {GATE_PREFIX}approve{}={}{}{unheeded}{not_counted}{revokes}",
+         {}={}{}{unheeded}{not_counted}{revokes}",
         tally.missing(),
-        plan.next_slot(Action::Approve),
-        approval_value(plan, tally),
+        plan.next_key(Action::Approve),
+        s.enforcement.value(plan.id(), &tally.ack_attribute()),
         held_afterwards(held, tally.overridden),
     )
 }

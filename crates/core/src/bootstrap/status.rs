@@ -37,6 +37,7 @@ pub fn status(
             if done { Reason::Bootstrapped } else { Reason::ChangePending },
             &v.message,
         );
+    let list = s.enforcement.shown(list);
     let list = match v.phase {
         Phase::Done(_) => list,
         Phase::Working(r) => list.with(ConditionType::Reconciling, true, r, &v.message),

@@ -4,9 +4,9 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use super::person::is_in_git;
 use crate::{
-    api::{Identity, IdentityNeeded},
+    api::{ConditionType, Conditions, Identity, IdentityNeeded, Reason},
     change::Canonical,
-    words::Digest,
+    words::{ChangeId, Digest},
 };
 
 /// What is known of the policies.
@@ -18,6 +18,8 @@ pub struct Enforcement {
     pub message: String,
     /// Which objects the policies are, and in which generation, while they are in force.
     pub fingerprint: Option<Digest>,
+    /// Whether nothing signs for people, as before Kubernetes 1.36: who decides has to say who it is.
+    pub unsigned: bool,
     /// Annotations that were there before the policies were known to be in force: nothing proves who wrote them.
     pub tainted: Arc<BTreeSet<Digest>>,
 }
@@ -41,6 +43,32 @@ pub fn annotation_digest(uid: &str, key: &str, value: &str) -> Digest {
 }
 
 impl Enforcement {
+    /// How a Stage or Bootstrap shows it.
+    #[must_use]
+    pub fn shown<'a>(&self, list: Conditions<'a>) -> Conditions<'a> {
+        let enforced = ConditionType::ApprovalsEnforced;
+        match self.state {
+            InForceState::InForce => list.with(enforced, true, Reason::PoliciesInForce, &self.message),
+            // Just started: what was shown before stands until the policies have been tried.
+            InForceState::Unknown if self.message.is_empty() => list.keep(enforced),
+            InForceState::NotInForce | InForceState::Unknown => {
+                list.with(enforced, false, Reason::PoliciesNotInForce, &self.message)
+            }
+        }
+    }
+
+    /// What people write to decide on a change, with these attributes; quoted for a shell where that needs it.
+    #[must_use]
+    pub fn value(&self, id: &ChangeId, attributes: &str) -> String {
+        match (self.unsigned, attributes) {
+            (true, _) => format!(
+                "\"{id}{attributes};by=$(kubectl auth whoami -o jsonpath={{.status.userInfo.username}})\""
+            ),
+            (false, "") => id.to_string(),
+            (false, _) => format!("'{id}{attributes}'"),
+        }
+    }
+
     /// Why nothing proves who decides.
     #[must_use]
     pub fn why(&self) -> &str {

@@ -8,19 +8,19 @@ use std::{
 use jiff::{SignedDuration, Timestamp};
 
 use super::{
-    Annotation, Decision, Report,
+    Annotation, Decision, Report, Reported,
     ledger::{self, Ledger},
-    parse_annotation,
+    owned_key, parse_annotation,
 };
 use crate::{
     api::{
-        Action, ChangePlan, Check, CheckResult, Checked, Claimed, ClaimedStack, Closed, Decided, Identity,
-        IdentityNeeded, LedgerEntry, OwnedStack, PlannedAs, Proposal, ProposalKind, ProposedStack,
-        ReleaseRef, RiskClass, Settled, SettledAs, user_name,
+        Action, ChangePlan, Checked, Claimed, ClaimedStack, Closed, Decided, Identity, IdentityNeeded,
+        LedgerEntry, OwnedStack, PlannedAs, Proposal, ProposalKind, ProposedStack, ReleaseRef, RiskClass,
+        Settled, SettledAs, user_name,
     },
-    change::{StackInput, risk_classes},
+    change::risk_classes,
     effect::PlanVersion,
-    words::{ChangeId, DecisionId, Digest, Env, StackKey},
+    words::{ChangeId, DecisionId, Digest, StackKey},
 };
 
 /// A decision as the ledger holds it.
@@ -107,8 +107,10 @@ pub struct PlanView {
     pub rejected_before: Option<Recorded>,
     /// What rejects, and revokes on other plans, have taken back of both. It does not count, and its room is taken.
     pub taken_back: Vec<Recorded>,
-    /// What checks have reported since the last claim, the newest of each, and since when it is so.
-    pub checks: BTreeMap<String, (Checked, Timestamp)>,
+    /// What checks have reported since the last claim.
+    pub checks: BTreeMap<String, Reported>,
+    /// The last report of each on a deployment before that.
+    pub(super) outdated: BTreeMap<String, Checked>,
     /// Who has ever taken something back here: all that they gave until then, and when that was recorded.
     pub revoked: BTreeMap<String, BTreeSet<(Timestamp, Timestamp)>>,
     /// Whether it was claimed; where all that changes is deferred, the claim names no stack yet.
@@ -166,6 +168,7 @@ impl PlanView {
             rejected_before: None,
             taken_back: Vec::new(),
             checks: BTreeMap::new(),
+            outdated: BTreeMap::new(),
             revoked: BTreeMap::new(),
             claimed: false,
             claimed_place: 0,
@@ -232,19 +235,11 @@ impl PlanView {
             }
         }
         if let Some(checked) = &entry.checked {
-            // It has passed since the first time: who says so again, in other words, does not have it begin anew.
-            let passed = |c: &Checked| c.result == CheckResult::Passed;
-            let since = self.checks.get(&checked.name).filter(|(before, _)| {
-                passed(before)
-                    && passed(checked)
-                    && (before.identity == checked.identity || before.identity == Identity::Verified)
-            });
-            let since = since.map_or(entry.time.0, |(_, since)| *since);
-            self.checks.insert(checked.name.clone(), (checked.clone(), since));
+            self.hear(checked.clone(), entry.time.0, true);
         }
         if let Some(Claimed { stacks, approvals }) = &entry.claimed {
             if !self.claimed {
-                self.checks.clear();
+                self.forget_reports();
                 self.claimed_time = entry.time.0;
                 self.claimed_place = place;
                 self.claimed_with = *approvals;
@@ -339,23 +334,6 @@ impl PlanView {
     pub fn is_for(&self, release: &ReleaseRef, cdk_stage: Option<&str>) -> bool {
         self.release.as_ref().is_some_and(|r| r.digest == release.digest)
             && self.cdk_stage.as_deref() == cdk_stage
-    }
-
-    /// How many decisions of people to do this the ledger holds, used up or not. The same annotation is never recorded twice,
-    /// so another one needs a slot of its own.
-    #[must_use]
-    pub fn ever(&self, action: Action) -> usize {
-        let decided = self.plan.spec.ledger.iter().filter_map(|e| e.decided.as_ref());
-        decided.filter(|d| d.action == action && d.identity != Identity::System).count()
-    }
-
-    /// The slot that a further decision to do this is put into, with its dot; none for the first.
-    #[must_use]
-    pub fn next_slot(&self, action: Action) -> String {
-        match self.ever(action) {
-            0 => String::new(),
-            n => format!(".again-{n}"),
-        }
     }
 
     /// Whether a claim of this plan, or of an earlier opening of it, has used this decision up.
@@ -489,68 +467,6 @@ impl PlanView {
         self.settled.values().filter(move |x| x.outcome != SettledAs::Succeeded && counts(x))
     }
 
-    /// The stacks that are ours now: what was carried forward, the claims since, and how they came out.
-    #[must_use]
-    pub fn owned_now(&self) -> Vec<OwnedStack> {
-        let mut owned: BTreeMap<StackKey, OwnedStack> =
-            self.owned.iter().map(|o| (owned_key(o), o.clone())).collect();
-        // The claim takes them over; one that was withdrawn before anything ran has taken over nothing.
-        let taken_over =
-            |key: &StackKey| self.claimed && (self.closed.is_none() || self.settled.contains_key(key));
-        let adopted = self.proposal().stacks.iter().filter(|s| s.adopted);
-        let (taken, left): (Vec<_>, Vec<_>) = adopted.partition(|s| taken_over(&s.key()));
-        for stack in taken {
-            let Some(stack_id) = stack.baseline_stack_id.clone() else { continue };
-            owned.insert(stack.key(), OwnedStack::of(&stack.key(), stack_id));
-        }
-        for (key, claim) in &self.claims {
-            if left.iter().any(|s| s.key() == *key) {
-                continue;
-            }
-            // Before a plan is closed, what was claimed and has not run can no longer be executed: a stack that we had
-            // is as it was. One that we had not stays claimed: who deletes an executed change set does not take it away.
-            let ran = self.closed.is_none() || self.settled.contains_key(key);
-            if !ran && owned.get(key).is_some_and(|o| o.stack_id == claim.stack_id) {
-                continue;
-            }
-            owned.insert(key.clone(), OwnedStack::of(key, claim.stack_id.clone()));
-        }
-        for (key, settled) in &self.settled {
-            if settled.outcome == SettledAs::Gone {
-                owned.remove(key);
-                continue;
-            }
-            if let Some(o) = owned.get_mut(key) {
-                o.updated_time = Some(settled.updated_time.clone());
-                o.input = match self.claims.get(key) {
-                    _ if settled.outcome != SettledAs::Succeeded => None,
-                    Some(claim) => Some(claim.input),
-                    // Nothing was done to it: it holds this already, as CloudFormation says.
-                    None => self
-                        .proposal()
-                        .bootstrap
-                        .as_ref()
-                        .map_or(o.input, |content| Some(StackInput::of_toolkit(key, content).digest())),
-                };
-            }
-        }
-        let removed = self.proposal().stacks.iter().filter(|s| s.plan == PlannedAs::Removed);
-        for stack in removed.filter(|s| self.has_succeeded(&s.key())) {
-            owned.remove(&stack.key());
-        }
-        let done = |s: &&ProposedStack| s.is_left_alone() || self.settled.contains_key(&s.key());
-        let unchanged = self.proposal().stacks.iter().filter(|s| s.plan == PlannedAs::Unchanged);
-        for stack in unchanged.filter(done) {
-            if let Some(o) = owned.get_mut(&stack.key())
-                && self.closed.is_none()
-            {
-                o.updated_time.clone_from(&stack.baseline_updated_time);
-                o.input = Some(stack.input);
-            }
-        }
-        owned.into_values().collect()
-    }
-
     /// What annotations say of this plan. An approval of its release (a1) is one of it, too.
     #[must_use]
     pub fn marks<'a>(&self, annotations: Option<&'a BTreeMap<String, String>>) -> Marks<'a> {
@@ -612,34 +528,6 @@ impl PlanView {
         self.plan.spec.ledger.iter().filter_map(|e| e.decided.as_ref()).any(|d| d.says_the_same(decision))
     }
 
-    /// The newest report of a check, and since when it says so. That something has failed counts whoever says so; that it has
-    /// passed only from whom the gate believes.
-    #[must_use]
-    pub fn check(&self, name: &str, needed: IdentityNeeded) -> Option<(&Checked, Timestamp)> {
-        let (checked, at) = self.checks.get(name)?;
-        let believed = match (checked.result, checked.identity, needed) {
-            (CheckResult::Failed, _, _) | (_, Identity::Verified, _) | (_, _, IdentityNeeded::Any) => true,
-            (
-                CheckResult::Passed,
-                Identity::Git | Identity::Unverified | Identity::System,
-                IdentityNeeded::Verified,
-            ) => false,
-        };
-        believed.then_some((checked, *at))
-    }
-
-    /// When it was carried out in full and every one of these checks had passed; `None`: that is not so.
-    #[must_use]
-    pub fn verified_time(&self, checks: &[Check], needed: IdentityNeeded) -> Option<Timestamp> {
-        if !self.is_complete() {
-            return None;
-        }
-        checks.iter().try_fold(self.settled_time, |latest, check| {
-            let (checked, at) = self.check(&check.name, needed)?;
-            (checked.result == CheckResult::Passed).then(|| latest.max(at))
-        })
-    }
-
     /// The plan as it is once these are recorded. No object has that version yet: a look that names it tells nothing.
     #[must_use]
     pub fn once_recorded(&self, ledger: &Ledger) -> Self {
@@ -663,10 +551,4 @@ impl PlanView {
 
 fn is_the_same(entry: &LedgerEntry, decision: &Decided) -> bool {
     entry.decided.as_ref().is_some_and(|d| d.says_the_same(decision))
-}
-
-/// Where an owned stack lives.
-#[must_use]
-pub fn owned_key(o: &OwnedStack) -> StackKey {
-    StackKey { env: Env { account: o.account.clone(), region: o.region.clone() }, name: o.stack_name.clone() }
 }

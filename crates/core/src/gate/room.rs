@@ -64,6 +64,7 @@ const IDLE: &str =
     "it takes nothing back, is not recorded, and takes back what its author approves here later";
 const NO_REPORT: &str =
     "it is not recorded: the ledger takes no more reports; the plan of another change has room";
+const OLD_REPORT: &str = "it is of the deployment before this one, and says nothing of this one: report again, in other words (;reason=…)";
 const CLOSED: &str = "it is not recorded, and does not count unless this very plan is opened again: it was closed before; where something waits, \
                       that is another plan";
 
@@ -284,15 +285,16 @@ impl PlanView {
     /// Reports that stand on the plan, say something new, and will not be recorded, and why.
     #[must_use]
     pub fn unheard_reports<'a>(&self, reports: &[(&'a str, &'a str, Report)]) -> Vec<(&'a str, String)> {
-        if !self.is_complete() || self.room_for_reports(&[]) > 0 {
+        if !self.is_complete() {
             return Vec::new();
         }
-        let is_new = |report: &Report| {
+        let is_full = self.room_for_reports(&[]) == 0;
+        let why = |report: &Report| {
             let said = report.recorded(Identity::Unverified);
-            self.checks.get(&report.name).is_none_or(|(c, _)| !c.says_the_same(&said))
+            let is_lost = is_full && !self.has_heard(&said);
+            if self.is_outdated(&said) { Some(OLD_REPORT) } else { is_lost.then_some(NO_REPORT) }
         };
-        let unheard = reports.iter().filter(|(_, _, report)| is_new(report));
-        unheard.map(|(key, _, _)| (*key, NO_REPORT.to_owned())).collect()
+        reports.iter().filter_map(|(key, _, report)| Some((*key, why(report)?.to_owned()))).collect()
     }
 }
 

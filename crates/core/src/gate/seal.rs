@@ -1,7 +1,7 @@
 //! Seals: who may write to a plan can write into its ledger while the admission policies are away, so what a ledger says of who
 //! decided is believed only where the controller itself has written it.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::Arc};
 
 use jiff::SignedDuration;
 use kube::Resource as _;
@@ -127,22 +127,20 @@ impl PlanView {
             }
         };
         self.decisions.iter_mut().chain(&mut self.beforehand).for_each(doubt);
-        let all = || self.plan.spec.ledger.iter().zip(0_u32..);
+        let plan = Arc::clone(&self.plan);
+        let all = || plan.spec.ledger.iter().zip(0_u32..);
         let places = || all().filter(|(_, place)| !forged.contains(place));
-        let said = |name: &str| {
-            let is = |e: &LedgerEntry| e.checked.as_ref().is_some_and(|c| c.name == name);
-            places().filter(|(e, _)| is(e)).collect::<Vec<_>>()
-        };
-        for (name, (checked, since)) in &mut self.checks {
-            let reports = said(name);
-            let Some((last, place)) = reports.last() else { continue };
-            if unproven.contains(place) {
+        // They count since the last claim. When that was which nothing proves to be the controller's, nobody knows.
+        let reports = places().filter(|(_, place)| *place > self.claimed_place);
+        let reports: Vec<_> =
+            reports.filter_map(|(e, place)| Some((e.checked.clone()?, e.time.0, place))).collect();
+        self.checks.clear();
+        for (mut checked, at, place) in reports {
+            let is_proven = !unproven.contains(&place);
+            if !is_proven {
                 checked.identity = Identity::Unverified;
             }
-            // What nobody has proven says not since when.
-            if reports.iter().any(|(_, place)| unproven.contains(place)) {
-                *since = last.time.0;
-            }
+            self.hear(checked, at, is_proven);
         }
         let opened = places().filter(|(e, _)| e.opened.is_some()).last().map_or(0, |(_, place)| place);
         let claim = places().find(|(e, place)| *place > opened && e.claimed.is_some());
@@ -155,8 +153,6 @@ impl PlanView {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use serde_json::{Value, json};
 
     use super::*;
@@ -187,7 +183,7 @@ mod tests {
 
     fn identities(plan: ChangePlan, key: [u8; 32]) -> [Identity; 2] {
         let view = PlanView::new(Arc::new(plan)).unwrap().proven_by(&HmacKey::new(key));
-        [view.decisions[0].decided.identity, view.checks["smoke"].0.identity]
+        [view.decisions[0].decided.identity, view.checks["smoke"].newest.identity]
     }
 
     #[test]

@@ -65,9 +65,14 @@ impl Tally {
     }
 
     /// The classes that are missing, as an annotation names them.
-    #[must_use]
-    pub fn ack_text(&self) -> String {
+    fn ack_text(&self) -> String {
         self.acks_missing.iter().map(|c| c.as_str()).collect::<Vec<_>>().join(",")
+    }
+
+    /// The attribute that acknowledges what is missing, with its semicolon; empty where nothing is.
+    #[must_use]
+    pub fn ack_attribute(&self) -> String {
+        if self.acks_missing.is_empty() { String::new() } else { format!(";ack={}", self.ack_text()) }
     }
 }
 
@@ -105,16 +110,6 @@ fn by_rule(plan: &PlanView, gate: &InForce, classes: &BTreeSet<RiskClass>) -> Op
         }
         RequireApproval::OnRisk | RequireApproval::AnyChange => None,
     }
-}
-
-/// What an approver writes: the id, and the classes of risk that are still to be acknowledged; quoted for a shell where
-/// that needs it.
-#[must_use]
-pub fn approval_value(plan: &PlanView, tally: &Tally) -> String {
-    if tally.acks_missing.is_empty() {
-        return plan.id().to_string();
-    }
-    format!("'{};ack={}'", plan.id(), tally.ack_text())
 }
 
 struct Count<'a> {

@@ -402,11 +402,7 @@ fn reports(
     let mut new = Vec::new();
     for (key, value, report) in marks.reports.iter().filter(|(_, _, r)| wanted(&r.name)) {
         let checked = report.recorded(o.enforcement.identity(&report.by, uid, key, value));
-        // The same words say something new where nothing proved before who had said them.
-        let known = plan.checks.get(&report.name).is_some_and(|(c, _)| {
-            c.says_the_same(&checked)
-                && (c.identity != Identity::Unverified || checked.identity == Identity::Unverified)
-        });
+        let known = plan.has_heard(&checked);
         // That something has failed counts whoever says so.
         let failed = checked.result == CheckResult::Failed;
         if !known && (failed || proof.holds(checked.identity, DecisionSource::ChangePlan, key, value)) {

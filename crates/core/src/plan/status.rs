@@ -10,13 +10,13 @@ use crate::{
     account::Accounts,
     api::{
         Action, BootstrapMode, ChangePlan, ChangePlanStatus, CloseReason, ConditionType, Conditions,
-        DecisionSource, GATE_PREFIX, Identity, ProposalKind, Reason, whole_seconds,
+        DecisionSource, Identity, ProposalKind, Reason, whole_seconds,
     },
     cluster::ClusterView,
     freeze::{Held, Touched, held, held_afterwards},
     gate::{
-        Enforcement, InForce, InForceState, PlanReader, PlanView, Report, Tally, approval_value, in_force,
-        in_force_for, tally,
+        Enforcement, InForce, InForceState, PlanReader, PlanView, Report, Tally, in_force, in_force_for,
+        tally,
     },
 };
 
@@ -243,11 +243,11 @@ fn before_the_gate<'a>(
     }
     let namespace = plan.metadata.namespace.as_deref().unwrap_or_default();
     let command = format!(
-        "needs {}: kubectl -n {namespace} annotate plan {} {GATE_PREFIX}approve{}={}{}{}",
+        "needs {}: kubectl -n {namespace} annotate plan {} {}={}{}{}",
         tally.missing(),
         view.name,
-        view.next_slot(Action::Approve),
-        approval_value(view, tally),
+        view.next_key(Action::Approve),
+        gated.enforcement.value(view.id(), &tally.ack_attribute()),
         held_afterwards(&gated.held, tally.overridden),
         view.standing_revokes(namespace),
     );

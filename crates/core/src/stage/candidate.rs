@@ -1,6 +1,9 @@
 //! Which release the stage should have.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
@@ -8,8 +11,10 @@ use kube::ResourceExt;
 
 use super::{Snapshot, snapshot::Upstream};
 use crate::{
-    api::{Pin, Promotion, Reason, ReleaseRef, Stage, Upstream as PromoteFrom},
+    api::{Pin, Promotion, Reason, ReleaseRef, SettledAs, Stage, Upstream as PromoteFrom},
+    gate::PlanView,
     verdict::{Need, Step},
+    words::Digest,
 };
 
 /// What the stage should have now, and what comes after.
@@ -131,7 +136,19 @@ fn ripe(offers: &[Vec<Offer<'_>>], release: &ReleaseRef) -> Option<Timestamp> {
 fn promoted(s: &Snapshot<'_>, now: Timestamp) -> Step<Candidate> {
     let names = upstream_names(s);
     match on_offer(s, now)? {
-        (Some(release), soaking) => Ok(Candidate { release, soaking }),
+        (Some(Free::Begun(release, ripe)), soaking) => {
+            let (reason, until) = match ripe {
+                Some(at) => (Reason::Soaking, format!("soaks in {names} until {at}")),
+                None => (Reason::AwaitingUpstream, format!("is not verified in {names} any more")),
+            };
+            let message = format!(
+                "release {} is deployed here in part, and {until}: then it goes on, or may be tried again; or make a newer one. Going back \
+                 takes a pin",
+                release.name
+            );
+            Err(Need::Wait(reason, message, ripe.into_iter().chain(soaking.map(|(_, at)| at)).min()))
+        }
+        (Some(Free::Whole(release)), soaking) => Ok(Candidate { release, soaking }),
         (None, Some((release, at))) => Err(Need::Wait(
             Reason::Soaking,
             format!("release {} is verified in {names} and soaks there until {at}", release.name),
@@ -143,42 +160,103 @@ fn promoted(s: &Snapshot<'_>, now: Timestamp) -> Step<Candidate> {
     }
 }
 
-/// The newest release that the upstreams let go, and a newer one that has not soaked there yet, with its time.
-type OnOffer = (Option<ReleaseRef>, Option<(ReleaseRef, Timestamp)>);
+/// A release that nothing upstream stands against.
+enum Free {
+    /// That the upstreams let go, or that this stage has carried out.
+    Whole(ReleaseRef),
+    /// That it has carried out in part, and that the upstreams do not let go any more; or not yet, and when they do.
+    Begun(ReleaseRef, Option<Timestamp>),
+}
+
+/// The release that this stage should have, and a newer one that has not soaked upstream yet, with its time.
+type OnOffer = (Option<Free>, Option<(ReleaseRef, Timestamp)>);
 
 fn on_offer(s: &Snapshot<'_>, now: Timestamp) -> Step<OnOffer> {
     let own = |u: &PromoteFrom| u.soak.as_ref().map_or(SignedDuration::ZERO, |s| s.get());
     let offers = offers(s, |u| own(u).max(s.gate.soak.value))?;
-    let mut soaking: Option<(&Offer<'_>, Timestamp)> = None;
-    for offer in offers.first().map_or(&[][..], Vec::as_slice) {
-        match ripe(&offers, offer.release) {
-            Some(at) if at <= now => {
-                let stays = stays_at(s, offer);
-                let after = stays.as_ref().map_or(offer.order, |(_, order)| *order);
-                let soaking = soaking.filter(|(newer, _)| newer.order > after);
-                let release = stays.map_or(offer.release, |(release, _)| release);
-                return Ok((Some(release.clone()), soaking.map(|(o, at)| (o.release.clone(), at))));
-            }
-            Some(at) if soaking.is_none() => soaking = Some((offer, at)),
-            Some(_) | None => {}
-        }
-    }
-    let soaking = soaking.map(|(offer, at)| (offer.release.clone(), at));
-    Ok((None, soaking))
+    let first = offers.first().map_or(&[][..], Vec::as_slice);
+    let ripe_time = |offer: &Offer<'_>| ripe(&offers, offer.release);
+    let free = first.iter().find(|offer| ripe_time(offer).is_some_and(|at| at <= now));
+    let stays = has(s).filter(|has| free.is_none_or(|offer| is_older(s, offer, has)));
+    let is_news = |offer: &Offer<'_>| match (&stays, free) {
+        (Some(has), _) => offer.release.digest != has.release.digest && !is_older(s, offer, has),
+        (None, Some(free)) => offer.order > free.order,
+        (None, None) => true,
+    };
+    let soaking = first.iter().find_map(|offer| {
+        let at = ripe_time(offer).filter(|at| *at > now && is_news(offer))?;
+        Some((offer.release.clone(), at))
+    });
+    let release = match (&stays, free) {
+        (Some(has), _) if has.in_part => Some(Free::Begun(has.release.clone(), ripe(&offers, has.release))),
+        (Some(has), _) => Some(Free::Whole(has.release.clone())),
+        (None, Some(offer)) => Some(Free::Whole(offer.release.clone())),
+        (None, None) => None,
+    };
+    Ok((release, soaking))
 }
 
-/// The release that this stage has, and its place upstream, where the first upstream had the one on offer before that. A check that fails
-/// now, or a longer soak, holds back what comes after; nobody goes back by it, but by a pin, or with the first upstream.
-fn stays_at<'a>(s: &'a Snapshot<'_>, offer: &Offer<'_>) -> Option<(&'a ReleaseRef, u64)> {
-    let plan = s.plans.iter().find(|p| p.is_complete())?;
-    let deployed = plan.release.as_ref().filter(|r| r.digest != offer.release.digest)?;
-    if !plan.is_for(deployed, s.stage.spec.cdk_stage.as_deref()) {
-        return None;
-    }
-    let first = s.upstreams.get(&s.stage.spec.promote_from.first()?.name)?;
+/// What this stage has: the newest release of which it has carried out anything.
+struct Has<'a> {
+    release: &'a ReleaseRef,
+    /// The place of its plan among those of this stage.
+    order: u64,
+    /// Whether some of it is still to be done.
+    in_part: bool,
+}
+
+fn has<'a>(s: &'a Snapshot<'_>) -> Option<Has<'a>> {
+    let begun = |p: &PlanView| p.settled.values().any(|x| x.outcome == SettledAs::Succeeded);
+    let is_of_this = |p: &PlanView| p.cdk_stage.as_deref() == s.stage.spec.cdk_stage.as_deref();
+    let mut had =
+        s.plans.iter().filter(|p| is_of_this(p) && (p.is_complete() || (p.opening_is_proven && begun(p))));
+    let plan = had.next()?;
+    let release = plan.release.as_ref()?;
+    // What it has had as a whole it may have again, with other values.
+    Some(Has { release, order: plan.order, in_part: !has_had(s, release) })
+}
+
+/// When a release was planned first, as far as that is proven.
+fn first_opened(plans: &[Arc<PlanView>], release: &ReleaseRef) -> Option<Timestamp> {
+    let entries = plans.iter().flat_map(|p| p.written());
+    let of_this = entries.filter(|e| {
+        e.opened.as_ref().and_then(|o| o.release.as_ref()).is_some_and(|r| r.digest == release.digest)
+    });
+    of_this.map(|e| e.time.0).min()
+}
+
+fn first_upstream<'a>(s: &'a Snapshot<'_>) -> Option<&'a Upstream> {
+    s.upstreams.get(&s.stage.spec.promote_from.first()?.name)
+}
+
+/// Where the first upstream has carried out a release last, among its plans.
+fn upstream_place(s: &Snapshot<'_>, release: &ReleaseRef) -> Option<u64> {
+    let first = first_upstream(s)?;
     let had = first.plans.iter().flat_map(|p| p.carried_out());
-    let place = had.filter(|(_, release)| *release == deployed.digest).map(|(order, _)| order).max()?;
-    (offer.order < place).then_some((deployed, place))
+    had.filter(|(_, digest)| *digest == release.digest).map(|(order, _)| order).max()
+}
+
+/// Whether what is on offer comes before what this stage has: a check that fails now, a longer soak or another upstream holds back what
+/// comes after, and nobody goes back by it, but by a pin, or with the first upstream.
+fn is_older(s: &Snapshot<'_>, offer: &Offer<'_>, has: &Has<'_>) -> bool {
+    if offer.release.digest == has.release.digest {
+        return false;
+    }
+    if let Some(place) = upstream_place(s, has.release) {
+        return offer.order < place;
+    }
+    // The first upstream knows nothing of what is here: what this stage had first is older, else what was planned first.
+    let own: Vec<(u64, Digest)> = s.plans.iter().flat_map(|p| p.carried_out()).collect();
+    let first = |release: &ReleaseRef| {
+        own.iter().filter(|(_, d)| *d == release.digest).map(|(order, _)| *order).min()
+    };
+    match first(offer.release) {
+        Some(then) => then < first(has.release).unwrap_or(has.order),
+        None => {
+            let there = first_upstream(s).and_then(|u| first_opened(&u.plans, offer.release));
+            there < first_opened(&s.plans, has.release)
+        }
+    }
 }
 
 /// The release that comes next and has no plan yet: what is pinned or let go, else what soaks upstream, else what the
@@ -191,8 +269,9 @@ pub(super) fn coming(s: &Snapshot<'_>, now: Timestamp) -> Option<ReleaseRef> {
         return pinned(s, pin).ok().filter(|r| !is_planned(r));
     }
     let (free, soaking) = on_offer(s, now).ok()?;
-    let offered = free.or(soaking.map(|(release, _)| release)).filter(|r| !is_planned(r));
-    offered.or_else(|| from_assembly(s).ok().filter(|r| !is_planned(r) && !was_had(r)))
+    let free = free.map(|(Free::Whole(release) | Free::Begun(release, _))| release);
+    let mut offered = free.into_iter().chain(soaking.map(|(release, _)| release)).filter(|r| !is_planned(r));
+    offered.next().or_else(|| from_assembly(s).ok().filter(|r| !is_planned(r) && !was_had(r)))
 }
 
 /// A release that a stage has verified.
@@ -265,7 +344,7 @@ fn pinned(s: &Snapshot<'_>, pin: &Pin) -> Step<ReleaseRef> {
 }
 
 /// The circle that a stage is in, if it is in one.
-fn circle(start: &str, stages: &BTreeMap<String, std::sync::Arc<Stage>>) -> Option<Vec<String>> {
+fn circle(start: &str, stages: &BTreeMap<String, Arc<Stage>>) -> Option<Vec<String>> {
     let mut seen = BTreeSet::new();
     let mut path = vec![start.to_owned()];
     walk(start, start, stages, &mut seen, &mut path).then_some(path)
@@ -274,7 +353,7 @@ fn circle(start: &str, stages: &BTreeMap<String, std::sync::Arc<Stage>>) -> Opti
 fn walk(
     at: &str,
     start: &str,
-    stages: &BTreeMap<String, std::sync::Arc<Stage>>,
+    stages: &BTreeMap<String, Arc<Stage>>,
     seen: &mut BTreeSet<String>,
     path: &mut Vec<String>,
 ) -> bool {

@@ -22,10 +22,7 @@ use super::{
     verify::unverified,
 };
 use crate::{
-    api::{
-        ANNOTATION_REQUESTED_AT, Action, CloseReason, Closed, GATE_PREFIX, PlannedAs, Reason, ReleaseRef,
-        SettledAs,
-    },
+    api::{ANNOTATION_REQUESTED_AT, Action, CloseReason, Closed, PlannedAs, Reason, ReleaseRef, SettledAs},
     effect::{Pace, Seen},
     gate::{PlanView, owned_key},
     latch::{latch, late_stops},
@@ -196,12 +193,12 @@ fn after_closing(
                 )
             });
             let message = format!(
-                "{what}{}; mend the cause, then make a new release, or try this one again: kubectl -n {} annotate plan {} {GATE_PREFIX}retry{}={}",
+                "{what}{}; mend the cause, then make a new release, or try this one again: kubectl -n {} annotate plan {} {}={}",
                 rejected.unwrap_or_default(),
                 s.namespace,
                 newest.name,
-                newest.next_slot(Action::Retry),
-                newest.id()
+                newest.next_key(Action::Retry),
+                s.enforcement.value(newest.id(), "")
             );
             slowly(s, Verdict::rest(Phase::Stalled(reason), message).waiting_for("retry, or a new release"))
         }

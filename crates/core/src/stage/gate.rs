@@ -11,16 +11,13 @@ use super::{
 };
 use crate::{
     account::Accounts,
-    api::{
-        Action, Claimed, ClaimedStack, CloseReason, DecisionSource, GATE_PREFIX, PlannedAs, ProposedStack,
-        Reason,
-    },
+    api::{Action, Claimed, ClaimedStack, CloseReason, DecisionSource, PlannedAs, ProposedStack, Reason},
     change::leaf,
     drive::content,
     effect::{CONFIRM_WITHIN, Effect, Look, Pace, Seen, SetRef},
     facts::Looked,
     freeze::{Held, Touched, held, held_afterwards},
-    gate::{InForceState, PlanView, Tally, approval_value, tally},
+    gate::{InForceState, PlanView, Tally, slot, tally},
     latch::live_since_version,
     plan::{append, by_rule},
     stack::SetState,
@@ -227,12 +224,12 @@ fn frozen(s: &Snapshot<'_>, plan: &PlanView, tally: &Tally, now: Timestamp) -> O
     let list: Vec<String> = held.iter().map(Held::told).collect();
     let watch = plan.proposal().stacks.iter().map(|p| watched(p, Pace::Slow));
     let message = format!(
-        "{}; it starts by itself then. In an emergency: kubectl -n {} annotate plan {} {GATE_PREFIX}override{}={}",
+        "{}; it starts by itself then. In an emergency: kubectl -n {} annotate plan {} {}={}",
         few(list, 2).join("; "),
         s.namespace,
         plan.name,
-        plan.next_slot(Action::Override),
-        plan.id()
+        plan.next_key(Action::Override),
+        s.enforcement.value(plan.id(), "")
     );
     let v = Verdict::rest(Phase::Waiting(Reason::Frozen), message)
         .waiting_for(format!("freeze {}", if held.len() == 1 { first.name.clone() } else { names.join(",") }))
@@ -260,18 +257,21 @@ fn no_room(plan: &PlanView, tally: &Tally) -> Verdict {
 }
 
 fn wait_for_approval(s: &Snapshot<'_>, plan: &PlanView, tally: &Tally, now: Timestamp) -> Verdict {
-    let value = approval_value(plan, tally);
+    let value = s.enforcement.value(plan.id(), &tally.ack_attribute());
     // An approval that is there already, counted or not, stays: another one needs a slot of its own.
-    let slot = plan.next_slot(Action::Approve);
-    let again = slot.replace('.', "-");
-    let command =
-        format!("kubectl -n {} annotate plan {} {GATE_PREFIX}approve{slot}={value}", s.namespace, plan.name);
+    let key = plan.next_key(Action::Approve);
+    let command = format!("kubectl -n {} annotate plan {} {key}={value}", s.namespace, plan.name);
+    // A Stage outlives its plans.
+    let wanted = plan.id().digits().get(..8).unwrap_or_default();
+    let slot = plan.free_slot(s.stage.metadata.annotations.as_ref(), Action::Approve, wanted);
     let on_stage = format!(
-        "kubectl -n {} annotate cdkstage {} {GATE_PREFIX}approve.{}{again}={value}",
+        "  or, with the right to write Stages:  kubectl -n {} annotate cdkstage {} {}={value}",
         s.namespace,
         s.stage.name_any(),
-        plan.id().digits().get(..8).unwrap_or_default()
+        slot::key(Action::Approve, &slot)
     );
+    // Where people sign for themselves the commands are long, and a condition has an end.
+    let on_stage = if s.enforcement.unsigned { String::new() } else { on_stage };
     let watch = plan.proposal().stacks.iter().map(|p| watched(p, Pace::Slow));
     let unheard = plan.unheard(plan.plan.metadata.annotations.as_ref(), DecisionSource::ChangePlan, now);
     let unheard = unheard.into_iter().take(4).map(|(key, why)| format!("{key}: {why}"));
@@ -283,7 +283,7 @@ fn wait_for_approval(s: &Snapshot<'_>, plan: &PlanView, tally: &Tally, now: Time
     let v = Verdict::rest(
         Phase::Waiting(Reason::AwaitingApproval),
         format!(
-            "needs {}; read it: kubectl -n {} describe plan {}; let it run: {command}  or, with the right to write Stages:  {on_stage}{}{}{}{not_counted}",
+            "needs {}; read it: kubectl -n {} describe plan {}; let it run: {command}{on_stage}{}{}{}{not_counted}",
             tally.missing(),
             s.namespace,
             plan.name,

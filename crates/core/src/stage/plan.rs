@@ -295,7 +295,9 @@ fn open(
     let stacks: Vec<ProposedStack> =
         planned.iter().map(|x| proposed(s, x, removals, &names, now)).chain(removed).collect();
     let nothing = stacks.iter().all(|p| p.is_left_alone() && !p.adopted);
-    let mut ledger = Ledger::new(now).with(|e| e.opened = Some(opened(s, release, &removals.gone, now)));
+    let opened = opened(s, release, &removals.gone, now);
+    let parameters = opened.parameters;
+    let mut ledger = Ledger::new(now).with(|e| e.opened = Some(opened));
     if nothing {
         ledger = ledger.with(|e| e.decided = Some(by_rule("nothing differs")));
     } else {
@@ -312,7 +314,7 @@ fn open(
         } else if !removals.stacks.is_empty() {
             Operation::Prune
         } else {
-            s.operation(release.digest, given(s, now).ok().and_then(|g| given::digest(s, &g)))
+            s.operation(release.digest, parameters)
         },
         id,
         release: Some(release.clone()),
@@ -325,7 +327,6 @@ fn open(
         bootstrap: None,
         changed: None,
     };
-    let parameters = given(s, now).ok().and_then(|g| given::digest(s, &g));
     proposal.compared = compared(s, &proposal, release, parameters);
     shorten(&mut proposal.stacks);
     NewPlan {

@@ -15,7 +15,7 @@ use crate::{
         PlannedAs, Reason, StageStatus,
     },
     effect::Seen,
-    gate::{Annotation, Decision, Full, InForceState, PlanView, parse_annotation},
+    gate::{Annotation, Decision, Full, PlanView, parse_annotation},
     plan::{change_text, risk_text},
     verdict::{Phase, Verdict},
     words::{DecisionId, ReleaseId},
@@ -51,15 +51,7 @@ pub fn status(s: &Snapshot<'_>, v: &Verdict, now: Timestamp) -> StageStatus {
         if up_to_date { Reason::Deployed } else { Reason::ChangePending },
         if up_to_date { "nothing newer waits".to_owned() } else { v.message.clone() },
     );
-    let enforced = ConditionType::ApprovalsEnforced;
-    let list = match s.enforcement.state {
-        InForceState::InForce => list.with(enforced, true, Reason::PoliciesInForce, &s.enforcement.message),
-        // Just started: what was shown before stands until the policies have been tried.
-        InForceState::Unknown if s.enforcement.message.is_empty() => list.keep(enforced),
-        InForceState::NotInForce | InForceState::Unknown => {
-            list.with(enforced, false, Reason::PoliciesNotInForce, &s.enforcement.message)
-        }
-    };
+    let list = s.enforcement.shown(list);
     let drifted = ConditionType::Drifted;
     let list = match drift::drifted(s, now) {
         Some(Drifted::Yes(message)) => list.with(drifted, true, Reason::ResourcesDrifted, message),

@@ -259,6 +259,13 @@ pub(super) fn said(action: &str, by: &str) -> Value {
     json!({ "decided": { "action": action, "by": by, "identity": "Verified", "source": "ChangePlan", "slot": by } })
 }
 
+/// Said where people write it who name no slot.
+pub(super) fn said_in_no_slot(action: &str, by: &str) -> Value {
+    let mut entry = said(action, by);
+    entry["decided"]["slot"] = json!("");
+    entry
+}
+
 pub(super) fn beforehand(by: &str) -> Value {
     json!({ "decided": {
         "action": "Approve", "by": by, "identity": "Verified", "source": "Stage", "slot": by, "under": A1
@@ -307,13 +314,13 @@ pub(super) fn freeze(spec: Value) -> Freeze {
 pub(super) fn plan_status(s: &Snapshot<'_>, now: Timestamp) -> ChangePlanStatus {
     let plan = &s.newest().unwrap().plan;
     let plans = s.plans.iter().map(|p| Arc::clone(&p.plan)).collect();
-    let cluster = OneStage(Arc::clone(&s.stage), plans, s.freezes.clone());
+    let cluster = OneStage(Arc::clone(&s.stage), plans, s.freezes.clone(), s.enforcement.clone());
     let gated = gated(&cluster, plan, &s.installation.plans, now);
     crate::plan::status(plan, gated.as_ref(), &s.installation.plans, now).unwrap().0
 }
 
-/// A cluster that holds nothing but a Stage, its plans, and Freezes.
-pub(super) struct OneStage(Arc<Stage>, Vec<Arc<ChangePlan>>, Vec<Arc<Freeze>>);
+/// A cluster that holds nothing but a Stage, its plans, Freezes and the policies.
+pub(super) struct OneStage(Arc<Stage>, Vec<Arc<ChangePlan>>, Vec<Arc<Freeze>>, Enforcement);
 
 impl ClusterView for OneStage {
     fn stage(&self, _: &str, _: &str) -> Option<Arc<Stage>> {
@@ -335,7 +342,7 @@ impl ClusterView for OneStage {
         self.2.clone()
     }
     fn enforcement(&self) -> Enforcement {
-        Enforcement::default()
+        self.3.clone()
     }
     fn plans_of_stage(&self, _: &str, _: &str) -> Vec<Arc<ChangePlan>> {
         self.1.clone()

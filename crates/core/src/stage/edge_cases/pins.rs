@@ -4,8 +4,11 @@ use super::*;
 use crate::{
     api::{IdentityNeeded, Operation, Pin, Promotion},
     gate::Sourced,
-    stage::{candidate::candidate, snapshot::Upstream},
-    verdict::Need,
+    stage::{
+        candidate::{Candidate, candidate},
+        snapshot::Upstream,
+    },
+    verdict::{Need, Step},
 };
 
 #[derive(Clone, Copy)]
@@ -221,7 +224,16 @@ fn after(has: &str, staging: &[ChangePlan], soak: &str) -> (Digest, bool) {
 }
 
 fn after_own(own: ChangePlan, staging: &[ChangePlan], soak: &str) -> (Digest, bool) {
-    let case = Case::new(&[]).with(|c| c.plans = vec![own]);
+    after_all(vec![own], staging, soak)
+}
+
+fn after_all(own: Vec<ChangePlan>, staging: &[ChangePlan], soak: &str) -> (Digest, bool) {
+    let found = behind(own, staging, soak).unwrap();
+    (found.release.digest, found.soaking.is_some())
+}
+
+fn behind(own: Vec<ChangePlan>, staging: &[ChangePlan], soak: &str) -> Step<Candidate> {
+    let case = Case::new(&[]).with(|c| c.plans = own);
     let mut s = case.seen();
     let stage = Arc::make_mut(&mut s.stage);
     stage.spec.promote_from = serde_json::from_value(json!([{ "name": "staging", "soak": soak }])).unwrap();
@@ -229,8 +241,7 @@ fn after_own(own: ChangePlan, staging: &[ChangePlan], soak: &str) -> (Digest, bo
     let checks = serde_json::from_value(json!([{ "name": "smoke" }])).unwrap();
     s.upstreams =
         [("staging".to_owned(), Upstream { plans, checks, identity: IdentityNeeded::Verified })].into();
-    let found = candidate(&s, at(100)).unwrap();
-    (found.release.digest, found.soaking.is_some())
+    candidate(&s, at(100))
 }
 
 // Both have been verified, and the first had soaked when the second came.
@@ -302,6 +313,78 @@ fn nobody_goes_back_with_an_upstream_that_has_not_gone() {
     // And with one that has gone back it goes, whatever is planned there since.
     let back = opened_for(in_staging(OTHER, 1, "first", &[(0, "Passed")]), 3, "first");
     assert_eq!(after("second", &[back, second, planned(4, "second")], "10m").0, Digest::of("first"));
+}
+
+/// A plan that was opened at that minute.
+fn opened_at(mut plan: ChangePlan, minute: i64) -> ChangePlan {
+    plan.spec.ledger[0].time.0 = at(minute);
+    seal(&mut plan);
+    plan
+}
+
+#[test]
+fn a_release_that_the_first_upstream_never_had_is_not_taken_away_by_an_older_one() {
+    let own = |id: &str, order: u64, release: &str, minute: i64| {
+        opened_at(in_staging(id, order, release, &[]), minute)
+    };
+    // It was pinned past staging, and the pin is gone.
+    let hotfix = || vec![own(C1, 1, "second", 20), own(C4, 2, "third", 50)];
+    let goes = |own: Vec<ChangePlan>, release: &str, minute: i64| {
+        let there = opened_at(in_staging(C3, 1, release, &[(minute, "Passed")]), minute);
+        after_all(own, &[there], "1m").0
+    };
+    assert_eq!(goes(hotfix(), "second", 10), Digest::of("third"));
+    assert_eq!(goes(hotfix(), "of old", 10), Digest::of("third"));
+    assert_eq!(goes(hotfix(), "fourth", 60), Digest::of("fourth"));
+    // A new stage comes between, and begins with what was here before.
+    assert_eq!(goes(hotfix(), "second", 90), Digest::of("third"));
+    // Planned again later, with other values, it is no newer for that: neither there,
+    let again = |release: &str| {
+        let there = |id: &str, order: u64, minute: i64| {
+            opened_at(in_staging(id, order, release, &[(minute, "Passed")]), minute)
+        };
+        [there(C3, 1, 10), there(OTHER, 2, 60)]
+    };
+    assert_eq!(after_all(hotfix(), &again("of old"), "1m").0, Digest::of("third"));
+    // nor here.
+    let later = [hotfix(), vec![own(OTHER, 3, "third", 80)]].concat();
+    assert_eq!(goes(later, "fourth", 60), Digest::of("fourth"));
+    // It was pinned back, and the pin is gone: on it goes.
+    let back = vec![own(C1, 1, "first", 20), own(C4, 2, "second", 30), own(OTHER, 3, "first", 50)];
+    assert_eq!(goes(back, "second", 10), Digest::of("second"));
+}
+
+#[test]
+fn who_has_a_release_keeps_it_also_where_nothing_is_let_through_upstream() {
+    let second = in_staging(C3, 2, "second", &[(20, "Failed")]);
+    assert_eq!(after("second", std::slice::from_ref(&second), "10m"), (Digest::of("second"), false));
+    let long = in_staging(C3, 2, "second", &[(95, "Passed")]);
+    assert_eq!(after("second", std::slice::from_ref(&long), "10m"), (Digest::of("second"), false));
+    // What comes after soaks.
+    let third = in_staging(OTHER, 3, "third", &[(95, "Passed")]);
+    assert_eq!(after("second", &[second, third], "10m"), (Digest::of("second"), true));
+}
+
+#[test]
+fn what_is_deployed_in_part_is_not_taken_back_by_a_check_that_fails_upstream() {
+    let first = in_staging(OTHER, 1, "first", &[(0, "Passed")]);
+    let second = in_staging(C3, 2, "second", &[(20, "Failed")]);
+    let tried = |before: &str, ended: &[Value]| {
+        let ledger = [&[said("Approve", "alice"), claim()], ended, &[closed("Failed")]].concat();
+        let mut plan = plan(C4, A1, 2, &ledger);
+        plan.spec.ledger[0].opened.as_mut().unwrap().release.as_mut().unwrap().digest = Digest::of("second");
+        seal(&mut plan);
+        let own = vec![in_staging(C1, 1, before, &[]), plan];
+        behind(own, &[first.clone(), second.clone()], "10m").map(|c| c.release.digest)
+    };
+    let Err(Need::Wait(Reason::AwaitingUpstream, message, None)) = tried("first", &[succeeded()]) else {
+        panic!("it goes on")
+    };
+    assert!(message.contains("deployed here in part, and is not verified in staging any more"), "{message}");
+    // What was rolled back is as it was.
+    assert!(matches!(tried("first", &[]), Ok(digest) if digest == Digest::of("first")));
+    // What it has had as a whole it has.
+    assert!(matches!(tried("second", &[succeeded()]), Ok(digest) if digest == Digest::of("second")));
 }
 
 #[test]
