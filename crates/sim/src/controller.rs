@@ -296,7 +296,8 @@ impl Controller {
         active.decided = world.now;
         let Some(view) = world.cluster.views.get(self.place) else { return };
         let facts = self.memory.entry(active.object.clone()).or_default();
-        let seen = world.protocol.misread(&view.seen).map_or(Cow::Borrowed(&view.seen), Cow::Owned);
+        let seen =
+            world.protocol.misread(&view.seen, &active.object).map_or(Cow::Borrowed(&view.seen), Cow::Owned);
         if let Some(situations) = &mut world.situations {
             let seen = Objects::clone(&seen);
             let (object, facts) = (active.object.clone(), facts.clone());

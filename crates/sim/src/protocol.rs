@@ -5,7 +5,8 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use stackgate_core::{
     api::{
-        Action, AwsAccount, ChangePlan, GATE_PREFIX, Identity, LedgerEntry, RequireApproval, RiskClass, Stage,
+        Action, AwsAccount, ChangePlan, CheckResult, GATE_PREFIX, Identity, LedgerEntry, RequireApproval,
+        RiskClass, Stage,
     },
     facts::{Facts, SeenGate},
     gate::{PlanView, SealedFor, sealed},
@@ -13,7 +14,7 @@ use stackgate_core::{
     words::{DecisionId, StackKey},
 };
 
-use crate::world::{Cloud, Object, Objects, key, said::number_in};
+use crate::world::{Cloud, Object, ObjectKey, Objects, key, said::number_in};
 
 /// What the controllers do.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -68,11 +69,13 @@ pub enum Protocol {
     NeverDespiteMinimum,
     /// What a change set holds is remembered by its name: one that is made again passes for the first one.
     ContentByName,
+    /// Whoever promotes takes what an upstream Stage has had for older as soon as a check fails there.
+    GoesBack,
 }
 
 impl Protocol {
     /// The defects.
-    pub const MUTANTS: [Self; 24] = [
+    pub const MUTANTS: [Self; 25] = [
         Self::NoClaim,
         Self::LookBeforeClaim,
         Self::NoFence,
@@ -97,11 +100,12 @@ impl Protocol {
         Self::SoakIgnored,
         Self::NeverDespiteMinimum,
         Self::ContentByName,
+        Self::GoesBack,
     ];
 
-    /// What a controller makes of its caches before it decides. `None`: what they are.
+    /// What a controller makes of its caches before it decides about an object. `None`: what they are.
     #[must_use]
-    pub fn misread(self, objects: &Objects) -> Option<Objects> {
+    pub fn misread(self, objects: &Objects, about: &ObjectKey) -> Option<Objects> {
         let mut read = match self {
             Self::AsDesigned
             | Self::NoClaim
@@ -127,7 +131,8 @@ impl Protocol {
             | Self::SpentReleaseCounts
             | Self::TaintedCounts
             | Self::SoakIgnored
-            | Self::NeverDespiteMinimum => objects.clone(),
+            | Self::NeverDespiteMinimum
+            | Self::GoesBack => objects.clone(),
         };
         match self {
             Self::ApproveByPrefix => complete_prefixes(&mut read),
@@ -140,6 +145,7 @@ impl Protocol {
         }
         for object in read.0.values_mut() {
             match object {
+                Object::Plan(p) if self == Self::GoesBack => grow_old_elsewhere(p, about),
                 Object::Plan(p) => self.misread_plan(p),
                 Object::Stage(s) => self.misread_stage(s),
                 Object::Account(a) => self.misread_account(Arc::make_mut(a)),
@@ -273,6 +279,18 @@ impl Protocol {
             _ => {}
         }
     }
+}
+
+/// A plan of another Stage on which a check has failed was opened before all others.
+fn grow_old_elsewhere(plan: &mut Arc<ChangePlan>, about: &ObjectKey) {
+    let failed = |view: PlanView| view.checks.values().any(|r| r.newest.result == CheckResult::Failed);
+    let is_here = ObjectKey::Stage(plan.spec.proposal.name.clone()) == *about;
+    if is_here || !PlanView::new(Arc::clone(plan)).is_some_and(failed) {
+        return;
+    }
+    let plan = Arc::make_mut(plan);
+    plan.spec.ledger.iter_mut().filter_map(|e| e.opened.as_mut()).for_each(|opened| opened.order = 0);
+    plan.spec.ledger = sealed(&plan.spec.ledger, SealedFor::plan(plan), &key());
 }
 
 fn plans(objects: &Objects) -> impl Iterator<Item = &ChangePlan> {

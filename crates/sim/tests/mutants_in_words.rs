@@ -7,14 +7,14 @@ use std::sync::Arc;
 
 use jiff::SignedDuration;
 use stackgate_core::{
-    api::{Action, Gate, RiskClass},
+    api::{Action, CheckResult, Gate, MinimumGate, RequireApproval, RiskClass},
     gate::PlanView,
     words::StackKey,
 };
 use stackgate_sim::{
     bundle::RELEASES,
     invariants::Violation,
-    people::newest,
+    people::{newest, report},
     protocol::Protocol,
     run::{Gates, Run, Setting},
     scenario::first_release,
@@ -36,6 +36,41 @@ impl Story {
         let mut story = Self(Run::new(&Setting { gates, protocol, ..first_release(1) }));
         story.release(0)?;
         Ok(story)
+    }
+
+    /// Two Stages that ask nobody, the first with a check, and two releases that both have carried out.
+    fn promoted(protocol: Protocol) -> Result<Self, Violation> {
+        let never = || Gate {
+            require_approval: Some(RequireApproval::Never),
+            require_ack: Some(Vec::new()),
+            ..Gate::default()
+        };
+        let lowest = || MinimumGate {
+            require_approval: Some(RequireApproval::Never),
+            require_ack: Some(Vec::new()),
+            ..MinimumGate::default()
+        };
+        let gates =
+            |check| Gates { stage: Some(never()), account: Some(lowest()), check, ..Gates::default() };
+        let setting = Setting { gates: vec![gates(true), gates(false)], protocol, ..first_release(2) };
+        let mut story = Self(Run::new(&setting));
+        for place in [0, 3] {
+            story.release(place)?;
+            report(story.0.world(), DEV, CheckResult::Passed);
+            story.on(10)?;
+        }
+        Ok(story)
+    }
+
+    /// The place of the release that a Stage has.
+    fn has(&mut self, stage: &str) -> Option<usize> {
+        let Some(Object::Stage(s)) =
+            self.0.world().cluster.objects.0.get(&ObjectKey::Stage(stage.to_owned()))
+        else {
+            return None;
+        };
+        let deployed = s.status.as_ref()?.deployed.as_ref()?.digest;
+        RELEASES.iter().position(|r| r.release() == deployed)
     }
 
     /// A release is made, and planned.
@@ -296,5 +331,21 @@ fn what_came_while_a_policy_did_not_deny_stays_unproven_when_it_denies_again() {
             Ok(story.state())
         },
         "AwaitingApproval",
+    );
+}
+
+#[test]
+fn a_check_that_fails_upstream_takes_a_release_away_from_nobody_who_has_it() {
+    breaks(
+        Protocol::GoesBack,
+        "I9",
+        |protocol| {
+            let mut story = Story::promoted(protocol)?;
+            assert_eq!((story.has(DEV), story.has("test")), (Some(3), Some(3)));
+            report(story.0.world(), DEV, CheckResult::Failed);
+            story.on(10)?;
+            Ok(format!("{:?}", story.has("test")))
+        },
+        "Some(3)",
     );
 }

@@ -198,6 +198,7 @@ impl Judge {
                 let claim = Claim::new(world, &plan, place, &opening, &mut self.used)?;
                 self.claims.insert(name.to_owned(), claim);
                 self.promotion.may_claim(world, &plan, entry.time.0)?;
+                self.promotion.goes_forward(world, &plan)?;
             }
             if let Some(settled) = entry.settled.as_ref().filter(|s| s.outcome == SettledAs::Succeeded) {
                 succeeded_is_true(world, &plan, &settled.key())?;

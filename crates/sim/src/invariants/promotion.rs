@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
+use kube::ResourceExt;
 use stackgate_core::{
-    api::{ChangePlan, CheckResult, IdentityNeeded, LedgerEntry},
+    api::{ChangePlan, CheckResult, IdentityNeeded, LedgerEntry, Stage},
     cluster::ClusterView,
     words::Digest,
 };
@@ -17,6 +18,12 @@ use crate::world::{NAMESPACE, Object, ObjectKey, World, said::Word};
 struct Deployment {
     release: Digest,
     at: Timestamp,
+    /// The Stage, which may have been made again under its name.
+    uid: String,
+    /// How many entries the ledger had by then: who has seen so many knows of it.
+    entries: usize,
+    /// When that really was.
+    noted: Timestamp,
     /// What checks have reported on it: name, result, whether that is proven, and when.
     reports: Vec<(String, CheckResult, bool, Timestamp)>,
 }
@@ -25,11 +32,14 @@ struct Deployment {
 #[derive(Clone, Debug, Default)]
 pub struct Promotion {
     deployed: BTreeMap<String, Vec<(String, Deployment)>>,
+    /// Whether the policies were ever away: of what was written then nobody knows that it is true.
+    doubted: bool,
 }
 
 impl Promotion {
     /// An entry was added to the ledger of a plan.
     pub fn note(&mut self, world: &World, plan: &ChangePlan, entry: &LedgerEntry, is_complete: bool) {
+        self.doubted |= !world.policies.in_force();
         let name = plan.metadata.name.clone().unwrap_or_default();
         let list = self.deployed.entry(plan.spec.proposal.name.clone()).or_default();
         if let Some(checked) = &entry.checked {
@@ -46,7 +56,14 @@ impl Promotion {
                 // A plan that does nothing and comes back shows what is there, and was there all the time: so its checks did.
                 let stayed = list.iter().rfind(|(n, _)| *n == name && entry.opened.is_some());
                 let reports = stayed.map(|(_, d)| d.reports.clone()).unwrap_or_default();
-                let new = Deployment { release: release.digest, at: entry.time.0, reports };
+                let new = Deployment {
+                    release: release.digest,
+                    at: entry.time.0,
+                    uid: plan.spec.proposal.uid.to_string(),
+                    entries: plan.spec.ledger.len(),
+                    noted: world.now,
+                    reports,
+                };
                 list.push((name, new));
             }
         }
@@ -60,6 +77,12 @@ impl Promotion {
         let opened = plan.spec.ledger.iter().rev().find_map(|e| e.opened.as_ref());
         let release = opened.and_then(|o| o.release.as_ref()).map(|r| r.digest);
         let (Some(release), None) = (release, &stage.spec.pin) else { return Ok(()) };
+        // What it has it may have again, with other values, or where somebody has changed a stack.
+        let uid = plan.spec.proposal.uid.to_string();
+        let has = self.deployed.get(name).into_iter().flatten().rfind(|(_, d)| d.uid == uid);
+        if has.is_some_and(|(_, d)| d.release == release) {
+            return Ok(());
+        }
         let minimum = stage.spec.accounts.iter().filter_map(|a| {
             match world.cluster.objects.0.get(&ObjectKey::Account(a.clone()))? {
                 Object::Account(a) => a.spec.minimum_gate.as_ref()?.soak.as_ref().map(|s| s.get()),
@@ -83,6 +106,41 @@ impl Promotion {
             }
         }
         Ok(())
+    }
+
+    /// I9: a Stage goes on to what its first upstream had later, not back; but by a pin, or with that upstream. Judged by what could be
+    /// seen by whoever claims.
+    pub fn goes_forward(&self, world: &World, plan: &ChangePlan) -> Result<(), Violation> {
+        let proposal = &plan.spec.proposal;
+        let (place, decided) = world.acting;
+        let Some(view) = world.cluster.views.get(place) else { return Ok(()) };
+        let Some(stage) = view.seen.stage(NAMESPACE, &proposal.name) else { return Ok(()) };
+        let upstream = stage.spec.promote_from.first().and_then(|u| view.seen.stage(NAMESPACE, &u.name));
+        let Some(upstream) = upstream.filter(|_| stage.spec.pin.is_none() && !self.doubted) else {
+            return Ok(());
+        };
+        let opened = plan.spec.ledger.iter().rev().find_map(|e| e.opened.as_ref());
+        let next = opened.and_then(|o| o.release.as_ref()).map(|r| r.digest);
+        let is_seen = |name: &str, d: &Deployment| {
+            let plan = view.seen.0.get(&ObjectKey::Plan(name.to_owned()));
+            d.noted < decided && matches!(plan, Some(Object::Plan(p)) if p.spec.ledger.len() >= d.entries)
+        };
+        let had = |stage: &Stage| {
+            let (name, uid) = (stage.name_any(), stage.uid().unwrap_or_default());
+            let list = self.deployed.get(&name).into_iter().flatten();
+            let seen = list.filter(|(plan, d)| d.uid == uid && is_seen(plan, d));
+            seen.map(|(_, d)| d.release).collect::<Vec<_>>()
+        };
+        let (own, theirs) = (had(&stage), had(&upstream));
+        let last = |release: Option<Digest>| theirs.iter().rposition(|r| Some(*r) == release);
+        match (last(own.last().copied()), last(next)) {
+            (Some(now), Some(then)) if then < now => Err(format!(
+                "I9: {} goes back by itself to a release that {} had before the one that it has",
+                proposal.name,
+                upstream.name_any()
+            )),
+            _ => Ok(()),
+        }
     }
 
     /// Whether the checks of a Stage have passed on what this plan has deployed last.

@@ -129,6 +129,7 @@ impl World {
             state: InForceState::InForce,
             message: String::new(),
             fingerprint: Some(self.policies.fingerprint()),
+            unsigned: false,
             tainted,
         }
     }
