@@ -1,11 +1,11 @@
 //! The roles that every cluster has: `admin` and `edit` of a namespace let nobody decide, nor give themselves the right to.
 
-use anyhow::Result;
+use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 use stackgate_testbed::User::Admin;
 
 use crate::{
-    attempts::{Attempt, all_end_as_they_should, honest, hopeless},
+    attempts::{Attempt, all_end_as_they_should, denial, honest, hopeless},
     call::{Call, plan, stage},
     objects::{annotate, id},
     world::World,
@@ -28,7 +28,8 @@ pub async fn nobody_decides_by_a_role_that_every_cluster_has(world: &World) -> R
         world.until("the roles are filled", async || make.send(world).await).await?;
     }
     let all = [attempts(FRANK), attempts(GRACE), as_a_program()].concat();
-    all_end_as_they_should(world, &all).await
+    all_end_as_they_should(world, &all).await?;
+    nor_by_a_token_of_a_program(world).await
 }
 
 fn by(user: &'static str, call: impl FnOnce(stackgate_testbed::User) -> Call) -> Call {
@@ -103,13 +104,44 @@ fn attempts(user: &'static str) -> Vec<Attempt> {
 
 /// What docs/who-may.md says of them: `admin` gives what it holds itself, and `edit` speaks for the programs of the namespace.
 fn as_a_program() -> Vec<Attempt> {
-    let token = json!({ "apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {} });
-    let of_a_program = || format!("{CORE}/serviceaccounts/tester/token");
     vec![
         honest(
             "admin lets somebody read",
             by(FRANK, |who| Call::create(who, format!("{RBAC}/rolebindings"), binding("view", "heidi"))),
         ),
-        honest("edit makes a token of a program", by(GRACE, |who| Call::create(who, of_a_program(), token))),
+        honest("edit makes a token of a program", mint()),
     ]
+}
+
+fn mint() -> Call {
+    let token = json!({ "apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {} });
+    by(GRACE, |who| Call::create(who, format!("{CORE}/serviceaccounts/tester/token"), token))
+}
+
+/// Also where that program may do everything, as such often may: with its token `edit` reports as it, and decides as nobody.
+async fn nor_by_a_token_of_a_program(world: &World) -> Result<()> {
+    let program = "--serviceaccount=shop:tester";
+    world.admin().run(&["create", "clusterrolebinding", "tester", "--clusterrole=cluster-admin", program])?;
+    let minted = mint().for_good().send(world).await?;
+    let token = format!("--token={}", minted["status"]["token"].as_str().context("no token")?);
+    let tried = |name: &str, annotation: &str| {
+        let args = [token.as_str(), "-n", "shop", "annotate", "--dry-run=server", "plan", name, annotation];
+        world.admin().output(&args, "")
+    };
+    let own = "system:serviceaccount:shop:tester";
+    let report = format!("gate.stackgate.dev/check.minted={};result=passed;by={own}", id('c', 'd'));
+    world
+        .until("the program reports", async || {
+            let said = tried("prod-done", &report)?;
+            ensure!(said.ok, "{}", said.stderr);
+            Ok(())
+        })
+        .await?;
+    for by in ["alice", GRACE, own] {
+        let approval = format!("gate.stackgate.dev/approve.minted={};by={by}", id('c', '1'));
+        let said = tried("prod-waits", &approval)?;
+        let denied = format!("{}{own} is no person", denial("decisions.stackgate.dev"));
+        ensure!(!said.ok && said.stderr.contains(&denied), "by {by}: {said:?}");
+    }
+    Ok(())
 }

@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use serde_json::{Map, Value, json};
-use stackgate_testbed::User::{self, Alice, Flux, Robot};
+use stackgate_testbed::User::{self, Alice, Dave, Flux, Robot};
 
 use crate::{
     attempts::{Attempt, attack, honest},
@@ -103,7 +103,7 @@ pub fn turned_on() -> Vec<Attempt> {
         ),
         attack(
             "a person changes the spec and approves",
-            Call::merge(Alice, stage("prod"), both),
+            Call::merge(Dave, stage("dev"), both),
             POLICY,
             "one request may not",
         ),

@@ -1,7 +1,7 @@
 //! What a decision looks like: keys, values, the id that it names.
 
 use serde_json::json;
-use stackgate_testbed::User::{Alice, Bob, Robot};
+use stackgate_testbed::User::{Alice, Bob, Dave, Robot};
 
 use crate::{
     attempts::{Attempt, attack, honest, hopeless},
@@ -130,12 +130,13 @@ fn ids() -> Vec<Attempt> {
 
 /// Several things in one request.
 fn many() -> Vec<Attempt> {
-    let value = format!("{};by=alice", id('c', '1'));
+    // Who may do both, one after the other.
+    let value = format!("{};by=dave", id('c', '4'));
     vec![attack(
         "spec and decision in one request",
         Call::merge(
-            Alice,
-            stage("prod"),
+            Dave,
+            stage("dev"),
             json!({ "metadata": { "annotations": { gate("approve"): value } }, "spec": { "suspend": true } }),
         ),
         POLICY,

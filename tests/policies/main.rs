@@ -66,6 +66,7 @@ async fn what_nobody_can_get_around() -> Result<()> {
     stops::a_reject_is_kept_until_it_is_recorded(&world).await?;
     plans::field_managers_are_few(&world).await?;
     plans::a_plan_of_2500_changes_is_taken_whole(&world).await?;
+    stops::of_many_decisions_in_one_request_each_is_noted(&world).await?;
     stops::the_longest_ledger_can_be_paid_for(&world).await?;
     crowds::nobody_takes_the_room_of_another(&world).await?;
     crowds::nor_do_many(&world).await?;

@@ -79,6 +79,16 @@ pub fn opened(seq: usize) -> Value {
     json!({ "seq": seq, "time": "2026-11-24T10:00:00Z", "opened": { "order": 1 } })
 }
 
+/// The entry that records a report.
+pub fn checked(seq: usize, name: &str, result: &str, reason: &str) -> Value {
+    let by = "system:serviceaccount:shop:ci";
+    json!({
+        "seq": seq,
+        "time": "2026-11-24T10:05:00Z",
+        "checked": { "name": name, "result": result, "by": by, "identity": "Verified", "reason": reason },
+    })
+}
+
 /// The entry that records a decision.
 pub fn decided(seq: usize, action: &str, slot: &str, by: &str, reason: Option<&str>) -> Value {
     let mut entry = json!({

@@ -6,7 +6,7 @@ use anyhow::{Result, ensure};
 use serde_json::{Value, json};
 use stackgate_testbed::{
     Chart,
-    User::{Admin, Bob, Carol},
+    User::{Admin, Alice, Bob, Carol},
     repository,
 };
 
@@ -43,7 +43,7 @@ const FREE_TO_MAKE: [&str; 14] = [
 const CLOSED: [&str; 1] = ["pin"];
 
 pub fn attempts() -> Vec<Attempt> {
-    [changes(), weak_ones(), usual_ones()].into_iter().flatten().collect()
+    [changes(), weak_ones(), usual_ones(), by_patch_alone()].into_iter().flatten().collect()
 }
 
 fn spec(spec: &Value) -> Value {
@@ -114,6 +114,65 @@ fn changes() -> Vec<Attempt> {
         }),
     ]);
     attempts
+}
+
+/// Alice may `patch` Stages, to approve on them, and nothing else.
+fn by_patch_alone() -> Vec<Attempt> {
+    let metadata = |field: &str, value: Value| json!({ "metadata": { field: value } });
+    let bogus = json!([{
+        "apiVersion": "v1", "kind": "ConfigMap", "name": "gone", "uid": "0d9c6c1e-0000-4000-8000-00000000dead",
+    }]);
+    let owned = || metadata("ownerReferences", bogus.clone());
+    let kept = || metadata("finalizers", json!(["example.com/never"]));
+    let update = "alice lacks the verb update on stages/prod: patch alone is for decisions, and for stackgate.dev/requestedAt";
+    let delete =
+        "alice lacks the verb delete on stages/prod: owner references and finalizers decide when it goes";
+    let parameters = json!([{ "name": "Size", "value": "large" }]);
+    let changes = [
+        ("an approver gives another value", json!({ "parameters": parameters })),
+        ("an approver suspends", json!({ "suspend": true })),
+        ("an approver has drift detected", json!({ "driftDetection": { "interval": "24h" } })),
+        (
+            "an approver has outputs written",
+            json!({ "outputsTo": { "configMap": "outputs", "outputs": ["Url"] } }),
+        ),
+    ];
+    let free = changes
+        .map(|(name, change)| attack(name, Call::merge(Alice, stage("prod"), spec(&change)), POLICY, update));
+    free.into_iter()
+        .chain([
+            attack(
+                "an owner that never was, for the garbage collector",
+                Call::merge(Alice, stage("prod"), owned()),
+                POLICY,
+                delete,
+            ),
+            attack(
+                "a finalizer that nobody takes away",
+                Call::merge(Alice, stage("prod"), kept()),
+                POLICY,
+                delete,
+            ),
+            attack(
+                "the finalizer by a server-side apply",
+                Call::apply(Alice, stage("prod"), kept()),
+                POLICY,
+                delete,
+            ),
+            honest("who may delete it sets an owner", Call::merge(Bob, stage("prod"), owned())),
+            honest("who may delete it sets a finalizer", Call::merge(Bob, stage("prod"), kept())),
+            attack("a label by which Argo CD takes it for another app's", {
+                Call::merge(Alice, stage("prod"), metadata("labels", json!({ "app.kubernetes.io/instance": "other" })))
+            }, POLICY, update),
+            attack("what kubectl apply and Argo CD compare with", {
+                let last = json!({ "kubectl.kubernetes.io/last-applied-configuration": "{\"spec\":{\"gate\":{}}}" });
+                Call::merge(Alice, stage("prod"), metadata("annotations", last))
+            }, POLICY, update),
+            honest("an approver asks for a new plan", {
+                Call::merge(Alice, stage("prod"), metadata("annotations", json!({ "stackgate.dev/requestedAt": "now" })))
+            }),
+        ])
+        .collect()
 }
 
 /// Stages that are made weak, also in place of one that was deleted.

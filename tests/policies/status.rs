@@ -2,7 +2,7 @@
 
 use anyhow::{Result, ensure};
 use serde_json::{Value, json};
-use stackgate_testbed::User::{self, Admin, Alice, Bob, Controller, Robot};
+use stackgate_testbed::User::{self, Admin, Bob, Controller, Robot};
 
 use crate::{
     attempts::{Attempt, attack, honest},
@@ -69,7 +69,7 @@ pub async fn nothing_is_smuggled(world: &World) -> Result<()> {
         );
     }
     let answer = Call::merge(
-        Alice,
+        Bob,
         stage("prod"),
         json!({ "status": { "state": "Smuggled" }, "metadata": { "annotations": { "example.com/x": "y" } } }),
     );

@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
-use stackgate_testbed::User::{Admin, Alice, Bob, Controller, Erin};
+use stackgate_testbed::User::{Admin, Alice, Bob, Controller, Erin, Robot};
 
 use crate::{
     attempts::{Attempt, attack, denial, honest},
@@ -13,7 +13,7 @@ use crate::{
 };
 
 const POLICY: &str = "keep-stops.stackgate.dev";
-const SAYS: &str = "not recorded yet, so it must stay as it is: gate.stackgate.dev/re";
+const SAYS: &str = "not recorded yet, so it must stay as it is: gate.stackgate.dev/";
 
 fn without(keys: &[&str]) -> Value {
     let annotations: serde_json::Map<String, Value> =
@@ -24,6 +24,7 @@ fn without(keys: &[&str]) -> Value {
 pub fn attempts() -> Vec<Attempt> {
     let rejected = || plan("prod-rejected");
     let recorded = || plan("prod-recorded");
+    let failed = || plan("prod-failed");
     let set = |value: &str| json!({ "metadata": { "annotations": { gate("reject"): value } } });
     let pointer = "/metadata/annotations/gate.stackgate.dev~1reject";
     let lost = |name, call| attack(name, call, POLICY, SAYS);
@@ -74,6 +75,24 @@ pub fn attempts() -> Vec<Attempt> {
         honest(
             "a revoke is removed that was recorded again after that",
             Call::merge(Bob, plan("prod-revoked"), without(&["revoke.erin"])),
+        ),
+        lost("an editor removes a report of failure", Call::merge(Bob, failed(), without(&["check.smoke"]))),
+        lost("an approver removes it", Call::merge(Alice, failed(), without(&["check.smoke"]))),
+        lost(
+            "one that has failed again in the same words",
+            Call::merge(Bob, failed(), without(&["check.again"])),
+        ),
+        lost(
+            "one that was reported of the deployment before",
+            Call::merge(Bob, failed(), without(&["check.before"])),
+        ),
+        honest(
+            "who reports takes it back",
+            Call::merge(Robot, failed(), without(&["check.smoke", "check.again"])),
+        ),
+        honest(
+            "what is recorded, or no report of failure, is removed",
+            Call::merge(Bob, failed(), without(&["check.load", "check.fine", "check.bad"])),
         ),
         honest(
             "what is recorded is overwritten",
@@ -164,5 +183,38 @@ pub async fn the_longest_ledger_can_be_paid_for(world: &World) -> Result<()> {
         .err()
         .context("32 unrecorded revokes were removed")?;
     ensure!(said.to_string().contains(SAYS), "not for the right reason: {said}");
+    Ok(())
+}
+
+/// As many as one author may write, each as long as it may be, of which the API server notes 10 KiB.
+pub async fn of_many_decisions_in_one_request_each_is_noted(world: &World) -> Result<()> {
+    let uid = world.uid(crate::call::stage("prod")).await?;
+    for (name, whole, rejects) in [("prod-noted", id('c', 'f'), 4), ("prod-noted-too", id('c', '7'), 8)] {
+        world.make_plan(objects::plan(name, "Stage", "prod", &uid, &whole)).await?;
+        let keys = |action: &str, n: usize| {
+            (0..n).map(|n| gate(&format!("{action}.{}-{n}", "s".repeat(38)))).collect::<Vec<String>>()
+        };
+        let keys: Vec<String> = [keys("approve", 8), keys("reject", rejects)].concat();
+        // Four bytes each.
+        let value = format!("{whole};reason={};by=alice", "🚦".repeat(200));
+        let annotations: serde_json::Map<String, Value> =
+            keys.iter().map(|key| (key.clone(), value.as_str().into())).collect();
+        let decide = Call::merge(Alice, plan(name), json!({ "metadata": { "annotations": annotations } }));
+        decide.for_good().send(world).await?;
+        world
+            .until("the audit log has all of them", async || {
+                let all = world.cluster.audited()?;
+                let noted = all.iter().flat_map(|call| &call.annotations);
+                // Others have decided on an id like this one, each once.
+                let of_ours = noted
+                    .filter(|(key, text)| key == "decisions.stackgate.dev/decision" && text.contains(&whole));
+                let text = of_ours.map(|(_, text)| text).max_by_key(|text| text.len());
+                let text = text.with_context(|| format!("{whole} is not in the audit log"))?;
+                let lost = keys.iter().find(|key| !text.contains(&format!("{key}={whole}")));
+                ensure!(lost.is_none(), "{lost:?} was left out of {} bytes", text.len());
+                Ok(())
+            })
+            .await?;
+    }
     Ok(())
 }

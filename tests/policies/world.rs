@@ -16,7 +16,7 @@ use stackgate_testbed::{Chart, Cluster, Kubectl, User, fresh_dir};
 use crate::{
     attempts::denial,
     call::{Call, all, plan, stage, system_plan},
-    objects::{self, decided, gate, id, opened},
+    objects::{self, checked, decided, gate, id, opened},
     probes::probes,
 };
 
@@ -229,6 +229,30 @@ impl World {
             decided(3, "Approve", "y", "alice", None),
             decided(4, "Approve", "y", "erin;50%@corp", None),
             decided(5, "Revoke", "erin", "erin;50%@corp", None),
+        ]);
+        self.make_plan(plan).await?;
+
+        let failed = id('c', '0');
+        let mut plan = objects::plan("prod-failed", "Stage", "prod", &prod, &failed);
+        let by = "by=system:serviceaccount:shop:ci";
+        plan["metadata"]["annotations"] = json!({
+            gate("check.smoke"): format!("{failed};result=failed;{by};reason=500"),
+            gate("check.load"): format!("{failed};result=failed;{by};reason=slow"),
+            gate("check.again"): format!("{failed};result=failed;{by};reason=500"),
+            gate("check.before"): format!("{failed};result=failed;{by};reason=500"),
+            gate("check.fine"): format!("{failed};result=passed;{by}"),
+            gate("check.bad"): "no",
+        });
+        plan["spec"]["ledger"] = json!([
+            opened(0),
+            // Of another check, for another reason, or by another, it is not the same.
+            checked(1, "load", "Failed", "slow"),
+            checked(2, "smoke", "Failed", "404"),
+            checked(3, "again", "Failed", "500"),
+            checked(4, "again", "Passed", "200"),
+            checked(5, "before", "Failed", "500"),
+            json!({ "seq": 6, "time": "2026-11-24T10:06:00Z", "claimed": { "stacks": [] } }),
+            checked(7, "load", "Failed", "slow"),
         ]);
         self.make_plan(plan).await?;
 
