@@ -4,10 +4,10 @@
 use std::collections::BTreeSet;
 
 use anyhow::{Context, Result, ensure};
-use serde_json::Value;
+use serde_json::{Value, json};
 use stackgate_testbed::{
-    Audited, User,
-    scenario::{STEPS, Story, Teller},
+    Audited, User, repository,
+    scenario::{Kind, SHOP, SOON, STEPS, Story, Teller, World},
 };
 
 #[test]
@@ -18,20 +18,61 @@ fn releases_travel_from_dev_to_prod_by_approval_and_a_quiet_system_stays_quiet()
     }
     let (most, which) = story.most_calls_for_a_deployment();
     ensure!(most <= 10, "the deployment of a stack took {most} CloudFormation calls that name it: {which}");
+    what_the_story_does_not_come_to(&story.world)?;
     rights_are_those_that_are_used(&story.world.cluster.audited()?, story.world.signs)
 }
 
-/// What the story does not come to, and where it is needed.
-const RARE: [(&str, &str, &str); 4] = [
-    // src/kube/events.rs: an Event that comes again within six minutes.
-    ("patch", "events.k8s.io", "events"),
-    // src/kube/writes/mod.rs: a plan of that name is there already, as after a lost reply.
-    ("get", "stackgate.dev", "changeplans"),
-    // src/pass/shown.rs: the story has no Freeze.
-    ("patch", "stackgate.dev", "freezes/status"),
-    // src/kube/policies/record.rs: the policies have become others.
-    ("update", "", "configmaps"),
-];
+/// So that no right is left out below: each of them is used.
+fn what_the_story_does_not_come_to(world: &World) -> Result<()> {
+    freezes_show(world).context("a Freeze")?;
+    events_are_repeated(world).context("an Event that comes again")?;
+    policies_become_others(world).context("other policies")
+}
+
+/// src/pass/shown.rs: the story has no Freeze. This one holds up nobody in it.
+fn freezes_show(world: &World) -> Result<()> {
+    let kubectl = world.kubectl();
+    let freeze = json!({ "apiVersion": "stackgate.dev/v1alpha1", "kind": "Freeze", "metadata": { "name": "elsewhere" },
+        "spec": { "reason": "the sale", "namespaces": ["elsewhere"] } });
+    kubectl.apply(&freeze.to_string())?;
+    kubectl.run(&["wait", "--for=condition=Active", "freeze/elsewhere", "--timeout=60s"])?;
+    kubectl.run(&["delete", "freeze", "elsewhere"]).map(drop)
+}
+
+/// src/kube/events.rs: the same about the same object within six minutes is a patch of the first Event.
+fn events_are_repeated(world: &World) -> Result<()> {
+    let suspend = |suspended: bool| {
+        let patch = json!({ "spec": { "suspend": suspended } }).to_string();
+        world.kubectl().run(&["-n", SHOP, "patch", "cdkstage", "dev", "--type=merge", "-p", &patch])?;
+        world.until((Kind::Stage, SHOP, "dev"), &format!("suspended: {suspended}"), SOON, |stage| {
+            (stage.is("Waiting", Some("Suspended")) == suspended).then_some(())
+        })
+    };
+    [true, false, true].into_iter().try_for_each(suspend)?;
+    world.until_some("the Event Suspended has come twice", SOON, || {
+        let found =
+            world.kubectl().run(&["get", "--raw", "/apis/events.k8s.io/v1/namespaces/shop/events"])?;
+        let found: Value = serde_json::from_str(&found)?;
+        let mut all = found["items"].as_array().into_iter().flatten();
+        Ok(all.any(|e| e["reason"] == "Suspended" && e["series"].is_object()).then_some(()))
+    })?;
+    suspend(false)
+}
+
+/// src/kube/policies/record.rs: that the policies are others is kept.
+fn policies_become_others(world: &World) -> Result<()> {
+    let shows = |enforced: bool| {
+        let what = format!("ApprovalsEnforced is {enforced}");
+        world.until((Kind::Stage, SHOP, "dev"), &what, SOON, |stage| {
+            (stage.condition("ApprovalsEnforced")?.is_true == enforced).then_some(())
+        })
+    };
+    shows(true)?;
+    world.kubectl().run(&["delete", "validatingadmissionpolicybinding", "room.stackgate.dev"])?;
+    shows(false)?;
+    world.apply_files(&[&repository().join("deploy/policies.yaml")])?;
+    shows(true)
+}
 
 /// The controller was denied nothing, and may do nothing that it does not do.
 fn rights_are_those_that_are_used(audited: &[Audited], signs: bool) -> Result<()> {
@@ -59,11 +100,10 @@ fn rights_are_those_that_are_used(audited: &[Audited], signs: bool) -> Result<()
             for resource in list(rule, "resources") {
                 for verb in list(rule, "verbs") {
                     // deploy/ is rendered for the newest Kubernetes; before 1.36 the chart leaves these out.
-                    if !signs && resource.starts_with("mutatingadmissionpolic") {
-                        continue;
-                    }
-                    let rare = RARE.iter().any(|(v, g, r)| (*v, *g, *r) == (&verb, &group, &resource));
-                    if !rare && !used.contains(&(verb.as_str(), group.as_str(), resource.as_str())) {
+                    let left_out = !signs && resource.starts_with("mutatingadmissionpolic");
+                    let is_used = used.contains(&(verb.as_str(), group.as_str(), resource.as_str()));
+                    ensure!(!left_out || !is_used, "the chart leaves out what is used: {verb} {resource}");
+                    if !left_out && !is_used {
                         unused.insert(format!("{verb} {resource}.{group}"));
                     }
                 }

@@ -1,16 +1,18 @@
-//! Every block of shell in docs/approve.md is run, in order, by whoever it is for, at a terminal where somebody says yes; and so is
-//! every command that a screen of docs/cli.md prints.
+//! Every block of shell in docs/approve.md and docs/drift.md is run, in order, by whoever it is for, at a terminal where somebody says yes;
+//! and so is every command that a screen of docs/cli.md prints, that stands between the blocks of docs/approve.md, or that the README has
+//! people type.
 
 use std::{
     io::Write as _,
     process::{Command, Stdio},
     sync::Arc,
+    time::Duration,
 };
 
 use anyhow::{Context, Result, ensure};
 use serde_json::json;
 use stackgate_core::{
-    api::{Action, GATE_PREFIX, Identity},
+    api::{Action, GATE_PREFIX, Identity, Stage},
     gate::{PlanView, parse_annotation},
 };
 use stackgate_testbed::{User, target_dir};
@@ -21,10 +23,16 @@ use crate::{
     world::{World, id, plan_name},
 };
 
-const PAGE: &str = include_str!("../../docs/approve.md");
+const GUIDE: &str = include_str!("../../docs/approve.md");
+const DRIFT: &str = include_str!("../../docs/drift.md");
+const README: &str = include_str!("../../README.md");
 const SCREENS: &str = include_str!("../../docs/cli.md");
 /// The plan on the screens.
 const SHOWN: &str = "3f9c0a12b4de5f60718293a4b5c6d7e8f9012345";
+/// What somebody has done to prod by hand.
+const DRIFTED: &str = "resources are not as their templates say: Store: Queue MODIFIED";
+/// What `kubectl describe plan` may show: a few KiB are what an approver reads at one look.
+const ONE_LOOK: usize = 8 * 1024;
 
 struct Block<'a> {
     language: &'a str,
@@ -32,9 +40,9 @@ struct Block<'a> {
     text: &'a str,
 }
 
-fn blocks() -> Vec<Block<'static>> {
+fn blocks(page: &str) -> Vec<Block<'_>> {
     let mut list = Vec::new();
-    let mut rest = PAGE;
+    let mut rest = page;
     while let Some((before, after)) = rest.split_once("```") {
         let (language, after) = after.split_once('\n').unwrap();
         let (text, after) = after.split_once("```").unwrap();
@@ -49,6 +57,14 @@ fn blocks() -> Vec<Block<'static>> {
         rest = after;
     }
     list
+}
+
+/// The commands that stand in the text between the blocks. `kubectl stackgate approve` alone is the name of one, and `…` nobody types.
+fn inline(page: &str) -> Vec<&str> {
+    let between = page.split("```").step_by(2);
+    let quoted = between.flat_map(|text| text.split('`').skip(1).step_by(2));
+    let is_typed = |text: &&str| !text.contains('…') && text.split_whitespace().count() > 3;
+    quoted.filter(|text| text.starts_with("kubectl ")).filter(is_typed).collect()
 }
 
 /// Runs a script at a terminal, in which somebody types yes again and again.
@@ -84,6 +100,8 @@ pub async fn every_command_in_the_guide_works(w: &Arc<World>) -> Result<()> {
         let pending = json!({ "name": "1", "digest": digest, "plan": plan, "id": id(digit), "a1": a1 });
         w.stage_status(name, json!({ "state": "AwaitingApproval", "pending": pending })).await?;
     }
+    let drifted = json!({ "type": "Drifted", "status": "True", "reason": "ResourcesDrifted", "message": DRIFTED, "lastTransitionTime": crate::world::now() });
+    w.stage_status("prod", json!({ "conditions": [drifted] })).await?;
     // Somebody else has taken something back there before: that is not what Alice waits for.
     let staging = plan_name(&w.stages().get("staging").await?, '3');
     let before = json!({ "action": "Revoke", "by": User::Bob.name(), "identity": "Verified", "source": "ChangePlan", "slot": "bob" });
@@ -100,7 +118,7 @@ pub async fn every_command_in_the_guide_works(w: &Arc<World>) -> Result<()> {
 
     let recorder = recorder::start(Arc::clone(w), Identity::Verified);
     let mut run = 0;
-    for block in blocks() {
+    for block in [GUIDE, DRIFT].into_iter().flat_map(blocks) {
         match block.language {
             "sh" => {
                 let (ok, said) = at_a_terminal(
@@ -109,6 +127,9 @@ pub async fn every_command_in_the_guide_works(w: &Arc<World>) -> Result<()> {
                 )?;
                 ensure!(ok, "as {:?}:\n{}\n{said}", block.user, block.text);
                 ensure!(!said.contains("signed, but not recorded"), "{}\n{said}", block.text);
+                let has = |command: &str| block.text.contains(command);
+                ensure!(!has(" describe plan ") || said.len() <= ONE_LOOK, "{} bytes:\n{said}", said.len());
+                ensure!(!has("\"Drifted\"") || said.contains(DRIFTED), "{said}");
                 run += 1;
             }
             "yaml" => readable(block.text)?,
@@ -204,7 +225,82 @@ pub async fn every_command_on_the_screens_can_be_typed(w: &Arc<World>) -> Result
         let read: serde_json::Value = serde_json::from_str(&w.shell(User::Alice, &line)?.fine()?)?;
         ensure!(read["apiVersion"] == "cli.stackgate.dev/v1", "{read}");
     }
+    what_stands_elsewhere_works(w, &prod).await
+}
+
+/// What the README has people type, on the plan that it shows; and what stands between the blocks of the guide, which takes that back.
+async fn what_stands_elsewhere_works(w: &Arc<World>, prod: &Stage) -> Result<()> {
+    let sign = blocks(README).into_iter().find(|b| b.text.starts_with("kubectl -n shop annotate plan "));
+    let sign = sign.context("the README approves nothing")?.text.trim_end();
+    let (_, digits) = sign.rsplit_once("=c1-").context("no id")?;
+    let plan = w.plan_of(prod, 3, digits, &[]).await?;
+    ensure_has(sign, &format!(" {plan} "))?;
+    headers_are_as_shown(w, &plan)?;
+
+    let typed = |user: User, line: &str| -> Result<()> {
+        let mut program = w.command(user, target_dir().join("tools/emulator/bin/python"))?;
+        // Nobody is signed in to AWS here, and no machine is asked who that might be.
+        program.env("AWS_EC2_METADATA_DISABLED", "true");
+        let (ok, said) = at_a_terminal(program, line)?;
+        ensure!(ok && !said.contains("signed, but not recorded"), "as {user:?}:\n{line}\n{said}");
+        Ok(())
+    };
+    // As the pages say: before Kubernetes 1.36 people sign what kubectl alone is told.
+    let by = if w.cluster.signs()? { "" } else { "';by=alice'" };
+    let recorder = recorder::start(Arc::clone(w), Identity::Verified);
+    let commands = inline(README);
+    ensure!(commands.len() == 3, "{commands:#?}");
+    for command in commands {
+        // What lies in no namespace is not for everybody to see.
+        let user = if command.ends_with(" -A") { User::Admin } else { User::Alice };
+        typed(user, command)?;
+    }
+    typed(User::Alice, &format!("{sign}{by}"))?;
+
+    let commands = inline(GUIDE);
+    let [values, revoke, annotate, away] = commands.as_slice() else { anyhow::bail!("{commands:#?}") };
+    let named = |line: &str| line.replace("<plan>", &plan).replace("<its id>", &format!("c1-{digits}"));
+    typed(User::Alice, values)?;
+    typed(User::Alice, revoke)?;
+    typed(User::Alice, &format!("{}{by}", named(annotate)))?;
+    is_taken_back(w, &plan).await?;
+    typed(User::Alice, &named(away))?;
+    recorder.abort();
+    let keys: Vec<String> = w.annotations(&plan).await?.into_iter().map(|(key, _)| key).collect();
+    let stands = |key: &str| keys.iter().any(|k| k == key);
+    ensure!(stands("gate.stackgate.dev/approve") && !stands("gate.stackgate.dev/revoke"), "{keys:?}");
     Ok(())
+}
+
+/// The README's lists have the columns that there are.
+fn headers_are_as_shown(w: &World, plan: &str) -> Result<()> {
+    let mut run = 0;
+    for screen in blocks(README).iter().filter(|block| block.language.is_empty()) {
+        let lines: Vec<&str> = screen.text.lines().collect();
+        for pair in lines.windows(2) {
+            let Some(command) = pair[0].strip_prefix("$ ") else { continue };
+            let list = w.shell(User::Alice, command)?.fine()?;
+            let header = list.lines().next().unwrap_or_default();
+            ensure!(header.split_whitespace().eq(pair[1].split_whitespace()), "{command}\n{list}");
+            ensure!(!command.contains(" plan ") || list.contains(plan), "{list}");
+            run += 1;
+        }
+    }
+    ensure!(run == 2, "{run} lists");
+    Ok(())
+}
+
+/// Waits until the revoke that stands in no slot is in the ledger: nothing else tells when it may go.
+async fn is_taken_back(w: &World, plan: &str) -> Result<()> {
+    for _ in 0..300 {
+        let ledger = w.plans().get(plan).await?.spec.ledger;
+        let mut decided = ledger.iter().filter_map(|entry| entry.decided.as_ref());
+        if decided.any(|d| d.action == Action::Revoke && d.slot.is_empty()) {
+            return Ok(());
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await; // a turn of the recorder
+    }
+    anyhow::bail!("a revoke on {plan} is not recorded")
 }
 
 fn ensure_has(text: &str, what: &str) -> Result<()> {

@@ -2,7 +2,7 @@
 
 mod ways;
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use anyhow::{Context, Result, ensure};
 use jiff::{SignedDuration, Timestamp};
@@ -12,7 +12,7 @@ use stackgate_testbed::{
     scenario::{BUCKET, Case, Kind, SHOP, SOON, Waiting, World, WorldOptions, shared},
 };
 
-use self::ways::{SignWay, Way};
+use self::ways::{SIGN, Way, kinds, manifest};
 
 const POLICIES: [&str; 6] = [
     "decisions.stackgate.dev",
@@ -43,7 +43,7 @@ fn whatever_is_done_to_the_policies_shows_and_leaves_nothing_proven() -> Result<
     let first = case.digest(&world, None)?;
     let waiting = case.waiting(&world, Some(&first))?;
 
-    each_change_shows(&world, &case)?;
+    each_change_shows(&world, &case, &waiting)?;
     what_is_signed_meanwhile_is_unproven(&world, &case, &waiting, &first)?;
 
     case.upload(&world, &case.release(2)?)?;
@@ -52,29 +52,109 @@ fn whatever_is_done_to_the_policies_shows_and_leaves_nothing_proven() -> Result<
     put_back_while_the_controller_is_away(&mut world, &case, &waiting, &second)
 }
 
-/// Every policy, in two of the ways each; all ways are tried.
-fn each_change_shows(world: &World, case: &Case) -> Result<()> {
+/// Every object of the chart, away and weakened in every way that it has. Before Kubernetes 1.36 an API server may crash when a policy is
+/// changed while a request is checked (docs/who-may.md): there it is every policy in two of six ways, and all six are tried.
+fn each_change_shows(world: &World, case: &Case, waiting: &Waiting) -> Result<()> {
     shows(world, case, "True", "in force")?;
+    if world.signs {
+        all_are_tried(world)?;
+        what_is_missing_shows_and_proves_nothing(world, case, waiting)?;
+        what_is_weaker_shows(world, case)?;
+        return what_is_added_shows(world, case);
+    }
     for (number, policy) in POLICIES.into_iter().enumerate() {
-        for way in Way::ALL.into_iter().cycle().skip(number).step_by(3).take(2) {
-            way.take(&world.kubectl(), policy)?;
-            shows(world, case, "False", &format!("installs: {}. What", way.told(policy)))
-                .with_context(|| format!("{way:?} of {policy}"))?;
-            let from = Timestamp::now();
-            put_back(world)?;
-            shows(world, case, "True", "in force")
-                .with_context(|| format!("{policy} is put back after {way:?}"))?;
-            nothing_is_tried(world, from).with_context(|| format!("{policy} is put back after {way:?}"))?;
+        for way in Way::FEW.into_iter().cycle().skip(number).step_by(3).take(2) {
+            is_shown(world, case, way, policy)?;
+            is_over(world, case, || put_back(world)).with_context(|| format!("{policy} after {way:?}"))?;
         }
     }
-    // Before Kubernetes 1.36 there is none that signs.
-    for way in SignWay::ALL.into_iter().filter(|_| world.signs) {
-        way.take(&world.kubectl())?;
-        shows(world, case, "False", &format!("installs: {}. What", way.told()))?;
-        put_back(world)?;
-        shows(world, case, "True", "in force").with_context(|| format!("it signs again after {way:?}"))?;
+    Ok(())
+}
+
+/// All that the chart installs where something signs for people.
+fn installed() -> impl Iterator<Item = &'static str> {
+    POLICIES.into_iter().chain([SIGN])
+}
+
+/// The chart installs nothing else.
+fn all_are_tried(world: &World) -> Result<()> {
+    let mut listed = BTreeSet::new();
+    for file in world.policy_files() {
+        let digests = std::fs::read_to_string(repository().join(file).with_extension("sha256"))?;
+        listed.extend(digests.lines().filter_map(|line| Some(line.split_once(' ')?.1.to_owned())));
+    }
+    let tried: BTreeSet<String> =
+        installed().flat_map(|policy| kinds(policy).map(|kind| format!("{kind}/{policy}"))).collect();
+    ensure!(listed == tried, "the chart installs {listed:?}, and these are tried: {tried:?}");
+    Ok(())
+}
+
+/// One object after the other is deleted, and somebody signs meanwhile: each in their own name, and nothing proves it, then and later.
+fn what_is_missing_shows_and_proves_nothing(world: &World, case: &Case, waiting: &Waiting) -> Result<()> {
+    let rounds = installed().flat_map(|policy| Way::GONE.map(|way| (policy, way)));
+    // One person has eight approvals on a plan.
+    let people = [User::Alice, User::Bob, User::Carol].into_iter().cycle();
+    let mut slots = Vec::new();
+    for ((policy, way), who) in rounds.zip(people) {
+        let slot = format!("off-{}", slots.len());
+        is_shown(world, case, way, policy)?;
+        sign(world, who, waiting, &slot, who.name())
+            .and_then(|()| identity(world, waiting, &slot, "Unverified"))
+            .and_then(|()| is_over(world, case, || way.undo(world, policy)))
+            .with_context(|| format!("{way:?} of {policy}"))?;
+        slots.push(slot);
+    }
+    case.keeps_waiting(world, waiting)?;
+    slots.iter().try_for_each(|slot| identity(world, waiting, slot, "Unverified"))
+}
+
+/// One way after the other; only after the last one the policies are waited for.
+fn what_is_weaker_shows(world: &World, case: &Case) -> Result<()> {
+    for policy in installed() {
+        let ways: Vec<Way> = Way::WEAKER.into_iter().filter(|way| way.applies_to(policy)).collect();
+        // Else what shows of one could still be of the one before.
+        let differ = ways.windows(2).all(|pair| pair[0].told(policy) != pair[1].told(policy));
+        ensure!(differ, "two in a row are told alike: {ways:?} of {policy}");
+        let (last, others) = ways.split_last().context("no way")?;
+        for way in others {
+            is_shown(world, case, *way, policy)?;
+            way.undo(world, policy)?;
+        }
+        is_shown(world, case, *last, policy)?;
+        is_over(world, case, || last.undo(world, policy)).with_context(|| format!("{policy} was weaker"))?;
     }
     Ok(())
+}
+
+/// Whatever has such a name counts, and the chart does not install it.
+fn what_is_added_shows(world: &World, case: &Case) -> Result<()> {
+    const ADDED: &str = "x.stackgate.dev";
+    let kubectl = world.kubectl();
+    for like in ["room.stackgate.dev", SIGN] {
+        for kind in kinds(like) {
+            let name = |name: &str| format!("\n  name: {name}\n");
+            let added = manifest(world, kind, like)?.replacen(&name(like), &name(ADDED), 1);
+            kubectl.apply(&added)?;
+            shows(world, case, "False", &format!("installs: {kind}/{ADDED} is none of the chart's. What"))?;
+            kubectl.run(&["delete", &kind.to_lowercase(), ADDED])?;
+        }
+    }
+    shows(world, case, "True", "in force").context("what was added is deleted")
+}
+
+/// Does that to a policy, and waits until it shows, by name.
+fn is_shown(world: &World, case: &Case, way: Way, policy: &str) -> Result<()> {
+    way.take(&world.kubectl(), policy)
+        .and_then(|()| shows(world, case, "False", &format!("installs: {}. What", way.told(policy))))
+        .with_context(|| format!("{way:?} of {policy}"))
+}
+
+/// Puts back what was changed, and waits until that shows.
+fn is_over(world: &World, case: &Case, put_back: impl FnOnce() -> Result<()>) -> Result<()> {
+    let from = Timestamp::now();
+    put_back()?;
+    shows(world, case, "True", "in force")?;
+    nothing_is_tried(world, from)
 }
 
 /// An approval without the policy that checks who signs is recorded as unproven, and stays that.
@@ -147,15 +227,18 @@ fn put_back(world: &World) -> Result<()> {
     Ok(())
 }
 
-/// Waits for the Stage's condition.
+/// Waits for the condition of the Stage, and of the Bootstrap: its changes wait at a gate, too.
 fn shows(world: &World, case: &Case, status: &str, says: &str) -> Result<()> {
     let what = format!("ApprovalsEnforced is {status} and says {says:?}");
-    world.until((Kind::Stage, SHOP, &case.name), &what, SOON, |stage| {
-        let mut all = stage.list("/status/conditions").iter();
-        let found = all.find(|c| c["type"] == "ApprovalsEnforced")?;
-        let message = found["message"].as_str().unwrap_or_default();
-        (found["status"] == status && message.contains(says)).then_some(())
-    })
+    for (kind, namespace) in [(Kind::Stage, SHOP), (Kind::Bootstrap, "")] {
+        world.until((kind, namespace, &case.name), &what, SOON, |object| {
+            let mut all = object.list("/status/conditions").iter();
+            let found = all.find(|c| c["type"] == "ApprovalsEnforced")?;
+            let message = found["message"].as_str().unwrap_or_default();
+            (found["status"] == status && message.contains(says)).then_some(())
+        })?;
+    }
+    Ok(())
 }
 
 /// Somebody approves in the name of somebody.

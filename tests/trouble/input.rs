@@ -106,6 +106,22 @@ const fn stage(reason: &'static str, says: &'static str) -> Expected {
     |c: &mut Case| with_property(c, "tags", &json!({ "aws:owner": "me" })),
     stage("InvalidAssembly", "tag aws:owner is reserved")
 )]
+#[case::tag_of_the_cdk(
+    |c: &mut Case| with_property(c, "tags", &json!({ "aws-cdk:bootstrap-role": "deploy" })),
+    stage("InvalidAssembly", "tags under stackgate.dev/ and aws-cdk: are not for apps")
+)]
+// CloudFormation would go on with whichever role the stack had before.
+#[case::no_execution_role(
+    |c: &mut Case| with_property(c, "cloudFormationExecutionRoleArn", &json!(null)),
+    stage("InvalidAssembly", "has no cloudFormationExecutionRoleArn")
+)]
+#[case::named_like_the_toolkit(
+    |c: &mut Case| {
+        c.aws_account["spec"]["allowedNamespaces"][0]["stackNames"] = json!(["Dev-*", "CDKToolkit-*"]);
+        with_property(c, "stackName", &json!("CDKToolkit-acme"))
+    },
+    stage("AccountNotAllowed", "stack name CDKToolkit-acme is that of a toolkit stack")
+)]
 #[case::older_toolkit(
     |c: &mut Case| with_property(c, "requiresBootstrapStackVersion", &json!(99)),
     stage("NotBootstrapped", "has bootstrap version 33, the stack needs 99")
@@ -150,6 +166,26 @@ fn an_account_that_others_trust_is_deployed_to_where_that_is_granted() -> Result
     case.aws_account["spec"]["allowedNamespaces"][0]["allow"] = json!(["TrustedAccount"]);
     world.kubectl().apply(&case.aws_account.to_string())?;
     case.shows(world, &Expected { condition: "Waiting", ..stage("AwaitingApproval", "needs") })
+}
+
+#[test]
+fn session_tags_and_an_external_id_of_an_assembly_are_left_out() -> Result<()> {
+    let world = world()?;
+    let mut case = Case::new(world, "session-tags")?;
+    // Trust policies may let in who carries such a tag.
+    let tags = json!({ "Tags": [{ "Key": "team", "Value": "admins" }] });
+    with_property(&mut case, "assumeRoleAdditionalOptions", &tags)?;
+    with_property(&mut case, "assumeRoleExternalId", &json!("of-somebody-else"))?;
+    case.start(world)?;
+    let release = case.digest(world, None)?;
+    world.decide(&case.waiting(world, Some(&release))?.approve_on_plan())?;
+    case.deployed(world, &release)?;
+    let calls = case.calls(world);
+    let sessions: Vec<_> = calls.iter().filter(|call| call.call.operation == "AssumeRole").collect();
+    let carries = |name: &String| name.starts_with("Tags") || name == "ExternalId";
+    ensure!(!sessions.is_empty(), "there were no sessions");
+    ensure!(sessions.iter().all(|call| !call.call.params.keys().any(carries)), "{sessions:?}");
+    Ok(())
 }
 
 /// Sets a property of the artifact of Dev-Api.
@@ -215,6 +251,38 @@ fn two_accounts_with_one_id_are_both_refused() -> Result<()> {
     case.shows(world, &stage("DuplicateAccountID", "neither is used"))?;
     world.kubectl().run(&["delete", "awsacct", "duplicate-id-twin"])?;
     case.waiting(world, None).map(drop)
+}
+
+#[rstest]
+#[case::qualifier("toolkitStackName", "CDKToolkit-other")]
+#[case::toolkit("qualifier", "other")]
+fn two_bootstraps_that_would_make_the_same_names_are_both_refused(
+    #[context] test: Context,
+    #[case] differs: &str,
+    #[case] by: &str,
+) -> Result<()> {
+    let world = world()?;
+    let name = format!("one-{}", test.description.unwrap_or("case"));
+    let case = Case::new(world, &name)?;
+    let rival = format!("{name}-rival");
+    let mut other = case.bootstrap.clone();
+    other["metadata"]["name"] = json!(rival);
+    other["spec"][differs] = json!(by);
+    // The account comes last: before it is there neither of them can begin.
+    for object in [&case.bootstrap, &other, &case.aws_account] {
+        world.kubectl().apply(&object.to_string())?;
+    }
+    for (bootstrap, in_its_way) in [(&name, &rival), (&rival, &name)] {
+        let what = format!("Bootstrap {in_its_way} has the same qualifier or toolkit stack name");
+        world.until((Kind::Bootstrap, "", bootstrap.as_str()), &what, SOON, |object| {
+            let found = object.condition("Stalled")?;
+            (found.is_true && found.reason == "InvalidSpec" && found.message.contains(&what)).then_some(())
+        })?;
+    }
+    let made = world.stacks(&case.account)?;
+    ensure!(made.is_empty(), "one of them went ahead: {made:?}");
+    world.kubectl().run(&["delete", "cdkboot", &rival])?;
+    case.bootstrap(world)
 }
 
 #[test]

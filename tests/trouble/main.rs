@@ -2,6 +2,7 @@
 //! and objects of their own.
 
 mod adopt;
+mod attacks;
 mod decisions;
 mod holds;
 mod images;

@@ -124,5 +124,19 @@ fn values_come_from_where_the_stage_says_and_are_shown_to_nobody() -> Result<()>
         let all = kubectl.run(&["-n", SHOP, "get", kind, "-o", "json"])?;
         ensure!(!all.contains(SECRET), "{kind} tell the secret");
     }
-    Ok(())
+    // Nor does what docs/trouble.md has people look at first. A Freeze that covers nothing is there for it to show.
+    let freeze = json!({ "apiVersion": "stackgate.dev/v1alpha1", "kind": "Freeze", "metadata": { "name": case.name },
+        "spec": { "reason": "elsewhere", "namespaces": ["elsewhere"] } });
+    kubectl.apply(&freeze.to_string())?;
+    let page = include_str!("../../docs/trouble.md");
+    let look = page.split('`').find(|text| text.starts_with("kubectl ")).context("no command")?;
+    let kinds = look.split(' ').find(|word| word.contains('|')).context("no kinds")?;
+    for kind in kinds.split('|') {
+        let name = if kind == "plan" { &next.plan } else { &case.name };
+        let typed = look.replace("<namespace>", SHOP).replace(kinds, kind).replace("<name>", name);
+        let words: Vec<&str> = typed.split(' ').skip(1).collect();
+        let told = kubectl.run(&words).with_context(|| typed.clone())?;
+        ensure!(told.contains("Events:") && !told.contains(SECRET), "{typed}: {told}");
+    }
+    kubectl.run(&["delete", "freeze", &case.name]).map(drop)
 }

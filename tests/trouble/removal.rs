@@ -64,3 +64,35 @@ fn a_stack_that_left_the_release_is_deleted_by_an_approved_plan_and_the_rest_wit
         Ok((gone && apps(world, &case)?.is_empty()).then_some(()))
     })
 }
+
+/// The same as taking the stack out, and easier to overlook.
+#[test]
+fn a_template_that_loses_all_its_resources_deletes_nothing_that_nobody_has_approved() -> Result<()> {
+    let world = world()?;
+    let case = Case::new(world, "emptied")?;
+    case.start(world)?;
+    let first = case.digest(world, None)?;
+    world.decide(&case.waiting(world, Some(&first))?.approve_on_plan())?;
+    case.deployed(world, &first)?;
+
+    let mut emptied = case.assembly.clone();
+    let template = emptied.template_path("DevApi")?;
+    emptied.edit(&template, |template| template["Resources"] = json!({}))?;
+    case.upload(world, &emptied)?;
+    let second = case.digest(world, Some(&first))?;
+    case.deployed(world, &second)?;
+    ensure!(apps(world, &case)? == ["Dev-Api", "Dev-Store"], "{:?}", apps(world, &case)?);
+
+    patch(world, &["cdkstage", &case.name], &json!({ "removedStacks": "Delete" }))?;
+    let waiting = case.waiting(world, Some(&second))?;
+    let plan = world.object(Kind::ChangePlan, SHOP, &waiting.plan)?.context("the plan is gone")?;
+    ensure!(plan.text("/spec/proposal/operation") == "Prune", "{plan}");
+    case.keeps_waiting(world, &waiting)?;
+    ensure!(apps(world, &case)? == ["Dev-Api", "Dev-Store"], "{:?}", apps(world, &case)?);
+    world.decide(&waiting.approve_on_plan())?;
+    world.until_some(
+        "the stack is deleted",
+        LONG,
+        || Ok((apps(world, &case)? == ["Dev-Store"]).then_some(())),
+    )
+}

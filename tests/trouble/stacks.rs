@@ -18,7 +18,9 @@ fn a_stack_of_that_name_that_is_not_ours_is_left_alone() -> Result<()> {
     let world = world()?;
     let case = Case::new(world, "not-ours")?;
     let template = json!({ "Resources": { "Topic": { "Type": "AWS::SNS::Topic" } } });
-    let stack = json!({ "StackName": "Dev-Store", "TemplateBody": template.to_string() });
+    // Who may make stacks may give them any tags: none of them makes it ours.
+    let tags = json!([{ "Key": "stackgate.dev/stage", "Value": "shop/not-ours" }]);
+    let stack = json!({ "StackName": "Dev-Store", "TemplateBody": template.to_string(), "Tags": tags });
     world.aws.call(&case.account, "cloudformation", "CreateStack", &stack)?;
     let before = world.template(&case.account, "Dev-Store")?;
     case.start(world)?;

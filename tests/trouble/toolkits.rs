@@ -1,8 +1,13 @@
 //! Toolkit stacks that are there are changed by plan and approval.
 
+use std::{env, iter, process::Command};
+
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
-use stackgate_testbed::scenario::{Case, Kind, LONG, SOON, World};
+use stackgate_testbed::{
+    Kubectl, User,
+    scenario::{Case, Kind, LONG, SOON, World},
+};
 
 use super::world;
 
@@ -51,19 +56,37 @@ fn kubectl(world: &World, words: &[String]) -> Result<()> {
     world.kubectl().run(&words).map(drop)
 }
 
+/// A command of the page, for this Bootstrap.
+fn of_case(line: &str, case: &Case) -> String {
+    line.replace("cdkboot acme", &format!("cdkboot {}", case.name))
+}
+
 /// The words of a command of the page, for this Bootstrap and its plan.
 fn typed(line: &str, case: &Case, (plan, id): &(String, String)) -> Vec<String> {
     let line = line.split(" #").next().unwrap_or_default();
-    let line = line
-        .replace("acme-…", plan)
-        .replace("b1-…", id)
-        .replace("cdkboot acme", &format!("cdkboot {}", case.name));
+    let line = of_case(&line.replace("acme-…", plan).replace("b1-…", id), case);
     let quoted = line.split('\'').enumerate();
     let words = quoted.flat_map(|(n, part)| match n % 2 {
         0 => part.split_whitespace().map(str::to_owned).collect(),
         _ => vec![part.to_owned()],
     });
     words.skip(1).collect()
+}
+
+/// Runs a line in a shell, as the administrator: for what the shell alone makes words of.
+fn shell(world: &World, line: &str) -> Result<()> {
+    let kubectl = Kubectl::program()?;
+    let bin = kubectl.parent().context("no folder")?.to_owned();
+    let path = env::var_os("PATH").unwrap_or_default();
+    let path = env::join_paths(iter::once(bin).chain(env::split_paths(&path)))?;
+    let output = Command::new("bash")
+        .args(["-euo", "pipefail", "-c", line])
+        .env("PATH", path)
+        .env("HOME", &world.dir)
+        .env("KUBECONFIG", world.cluster.kubeconfig(User::Admin))
+        .output()?;
+    ensure!(output.status.success(), "{line}: {}", String::from_utf8_lossy(&output.stderr));
+    Ok(())
 }
 
 #[test]
@@ -93,7 +116,14 @@ fn what_the_page_says_works_when_it_is_typed() -> Result<()> {
     world.decide(&typed(reject, &case, &plan_for(world, &case, "777777777777")?))?;
     shows(world, &case, "Waiting", "Rejected")?;
     ensure!(trusted(world, &case)? == "888888888888");
-    Ok(())
+    // What its table says of a plan that has expired.
+    let again = page.split('`').find(|text| text.starts_with("kubectl annotate ")).context("no command")?;
+    shell(world, &of_case(again, &case))?;
+    let asked = r"-o=jsonpath={.metadata.annotations.stackgate\.dev/requestedAt}";
+    let asked = world.kubectl().run(&["get", "cdkboot", &case.name, asked])?;
+    ensure!(!asked.is_empty() && !asked.contains("date"), "{asked}");
+    // What was rejected stays so.
+    shows(world, &case, "Waiting", "Rejected")
 }
 
 #[test]

@@ -84,6 +84,17 @@ impl Chart {
         run(command)
     }
 
+    /// Runs a line of a page as it is typed in the repository, by the helm that `tools/setup` built. No word of it may hold a space.
+    ///
+    /// # Errors
+    /// When it is no command of helm, or helm refuses: with its own message.
+    pub fn typed(line: &str, kubeconfig: &Path) -> Result<String> {
+        let words = line.strip_prefix("helm ").with_context(|| format!("no command of helm: {line}"))?;
+        let mut command = helm()?;
+        command.args(words.split_whitespace()).current_dir(place::repository()).env("KUBECONFIG", kubeconfig);
+        run(command)
+    }
+
     /// Removes what was installed.
     ///
     /// # Errors
