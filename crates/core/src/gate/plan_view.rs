@@ -444,6 +444,12 @@ impl PlanView {
         all
     }
 
+    /// How often it was opened.
+    #[must_use]
+    pub fn openings(&self) -> usize {
+        self.plan.spec.ledger.iter().filter(|e| e.opened.is_some()).count()
+    }
+
     /// Whether all that it claimed has come to its end as planned, and nothing is to be claimed any more.
     #[must_use]
     pub fn is_carried_out(&self) -> bool {

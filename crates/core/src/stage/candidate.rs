@@ -9,12 +9,13 @@ use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::ResourceExt;
 
-use super::{Snapshot, snapshot::Upstream};
+use super::{
+    Snapshot,
+    promotion::{Free, OnOffer, offers, on_offer, promoted, ripe, upstream_names},
+};
 use crate::{
-    api::{Pin, Promotion, Reason, ReleaseRef, SettledAs, Stage, Upstream as PromoteFrom},
-    gate::PlanView,
+    api::{Pin, Promotion, Reason, ReleaseRef, Stage},
     verdict::{Need, Step},
-    words::Digest,
 };
 
 /// What the stage should have now, and what comes after.
@@ -24,12 +25,14 @@ pub(super) struct Candidate {
     pub release: ReleaseRef,
     /// A newer one that its upstreams have verified and that has not soaked there yet, and when it will have.
     pub soaking: Option<(ReleaseRef, Timestamp)>,
+    /// One that its upstreams let go, and that is older than what is here, as far as the stage can tell.
+    pub passed_over: Option<ReleaseRef>,
 }
 
 /// The assembly's current release for an entry stage; for any other the newest that every upstream stage has verified
 /// and carried for long enough. A pin takes the place of both, as far as the accounts let it.
 pub(super) fn candidate(s: &Snapshot<'_>, now: Timestamp) -> Step<Candidate> {
-    let only = |release| Candidate { release, soaking: None };
+    let only = |release| Candidate { release, soaking: None, passed_over: None };
     let spec = &s.stage.spec;
     let pinned = spec.pin.as_ref().map(|pin| pinned(s, pin)).transpose()?;
     if let Some(floor) = floor(s).filter(|_| spec.promote_from.is_empty()) {
@@ -69,7 +72,7 @@ fn floor<'a>(s: &'a Snapshot<'_>) -> Option<&'a str> {
 }
 
 /// Whether this stage has carried out a release before.
-fn has_had(s: &Snapshot<'_>, release: &ReleaseRef) -> bool {
+pub(super) fn has_had(s: &Snapshot<'_>, release: &ReleaseRef) -> bool {
     let cdk_stage = s.stage.spec.cdk_stage.as_deref();
     s.plans.iter().any(|p| p.is_complete() && p.is_for(release, cdk_stage))
 }
@@ -104,161 +107,6 @@ fn let_through(s: &Snapshot<'_>, release: ReleaseRef, now: Timestamp) -> Step<Re
     }
 }
 
-fn upstream_names(s: &Snapshot<'_>) -> String {
-    let names: Vec<&str> = s.stage.spec.promote_from.iter().map(|u| u.name.as_str()).collect();
-    names.join(" and ")
-}
-
-/// What each upstream has to offer, where a release soaks there for as long as `soak` says.
-fn offers<'a>(
-    s: &'a Snapshot<'_>,
-    soak: impl Fn(&PromoteFrom) -> SignedDuration,
-) -> Step<Vec<Vec<Offer<'a>>>> {
-    let of = |upstream: &PromoteFrom| {
-        s.upstreams.get(&upstream.name).map(|found| offered(found, soak(upstream))).ok_or_else(|| {
-            Need::stuck(
-                Reason::UpstreamNotFound,
-                format!("promoteFrom names Stage {}, which is not in this namespace", upstream.name),
-            )
-        })
-    };
-    s.stage.spec.promote_from.iter().map(of).collect()
-}
-
-/// From when on every upstream lets a release go; `None`: one of them never will.
-fn ripe(offers: &[Vec<Offer<'_>>], release: &ReleaseRef) -> Option<Timestamp> {
-    offers.iter().try_fold(Timestamp::MIN, |latest, list| {
-        let same = list.iter().filter(|o| o.release.digest == release.digest);
-        Some(latest.max(same.filter_map(|o| o.ripe).min()?))
-    })
-}
-
-fn promoted(s: &Snapshot<'_>, now: Timestamp) -> Step<Candidate> {
-    let names = upstream_names(s);
-    match on_offer(s, now)? {
-        (Some(Free::Begun(release, ripe)), soaking) => {
-            let (reason, until) = match ripe {
-                Some(at) => (Reason::Soaking, format!("soaks in {names} until {at}")),
-                None => (Reason::AwaitingUpstream, format!("is not verified in {names} any more")),
-            };
-            let message = format!(
-                "release {} is deployed here in part, and {until}: then it goes on, or may be tried again; or make a newer one. Going back \
-                 takes a pin",
-                release.name
-            );
-            Err(Need::Wait(reason, message, ripe.into_iter().chain(soaking.map(|(_, at)| at)).min()))
-        }
-        (Some(Free::Whole(release)), soaking) => Ok(Candidate { release, soaking }),
-        (None, Some((release, at))) => Err(Need::Wait(
-            Reason::Soaking,
-            format!("release {} is verified in {names} and soaks there until {at}", release.name),
-            Some(at),
-        )),
-        (None, None) => {
-            Err(Need::Wait(Reason::AwaitingUpstream, format!("no release is verified in {names} yet"), None))
-        }
-    }
-}
-
-/// A release that nothing upstream stands against.
-enum Free {
-    /// That the upstreams let go, or that this stage has carried out.
-    Whole(ReleaseRef),
-    /// That it has carried out in part, and that the upstreams do not let go any more; or not yet, and when they do.
-    Begun(ReleaseRef, Option<Timestamp>),
-}
-
-/// The release that this stage should have, and a newer one that has not soaked upstream yet, with its time.
-type OnOffer = (Option<Free>, Option<(ReleaseRef, Timestamp)>);
-
-fn on_offer(s: &Snapshot<'_>, now: Timestamp) -> Step<OnOffer> {
-    let own = |u: &PromoteFrom| u.soak.as_ref().map_or(SignedDuration::ZERO, |s| s.get());
-    let offers = offers(s, |u| own(u).max(s.gate.soak.value))?;
-    let first = offers.first().map_or(&[][..], Vec::as_slice);
-    let ripe_time = |offer: &Offer<'_>| ripe(&offers, offer.release);
-    let free = first.iter().find(|offer| ripe_time(offer).is_some_and(|at| at <= now));
-    let stays = has(s).filter(|has| free.is_none_or(|offer| is_older(s, offer, has)));
-    let is_news = |offer: &Offer<'_>| match (&stays, free) {
-        (Some(has), _) => offer.release.digest != has.release.digest && !is_older(s, offer, has),
-        (None, Some(free)) => offer.order > free.order,
-        (None, None) => true,
-    };
-    let soaking = first.iter().find_map(|offer| {
-        let at = ripe_time(offer).filter(|at| *at > now && is_news(offer))?;
-        Some((offer.release.clone(), at))
-    });
-    let release = match (&stays, free) {
-        (Some(has), _) if has.in_part => Some(Free::Begun(has.release.clone(), ripe(&offers, has.release))),
-        (Some(has), _) => Some(Free::Whole(has.release.clone())),
-        (None, Some(offer)) => Some(Free::Whole(offer.release.clone())),
-        (None, None) => None,
-    };
-    Ok((release, soaking))
-}
-
-/// What this stage has: the newest release of which it has carried out anything.
-struct Has<'a> {
-    release: &'a ReleaseRef,
-    /// The place of its plan among those of this stage.
-    order: u64,
-    /// Whether some of it is still to be done.
-    in_part: bool,
-}
-
-fn has<'a>(s: &'a Snapshot<'_>) -> Option<Has<'a>> {
-    let begun = |p: &PlanView| p.settled.values().any(|x| x.outcome == SettledAs::Succeeded);
-    let is_of_this = |p: &PlanView| p.cdk_stage.as_deref() == s.stage.spec.cdk_stage.as_deref();
-    let mut had =
-        s.plans.iter().filter(|p| is_of_this(p) && (p.is_complete() || (p.opening_is_proven && begun(p))));
-    let plan = had.next()?;
-    let release = plan.release.as_ref()?;
-    // What it has had as a whole it may have again, with other values.
-    Some(Has { release, order: plan.order, in_part: !has_had(s, release) })
-}
-
-/// When a release was planned first, as far as that is proven.
-fn first_opened(plans: &[Arc<PlanView>], release: &ReleaseRef) -> Option<Timestamp> {
-    let entries = plans.iter().flat_map(|p| p.written());
-    let of_this = entries.filter(|e| {
-        e.opened.as_ref().and_then(|o| o.release.as_ref()).is_some_and(|r| r.digest == release.digest)
-    });
-    of_this.map(|e| e.time.0).min()
-}
-
-fn first_upstream<'a>(s: &'a Snapshot<'_>) -> Option<&'a Upstream> {
-    s.upstreams.get(&s.stage.spec.promote_from.first()?.name)
-}
-
-/// Where the first upstream has carried out a release last, among its plans.
-fn upstream_place(s: &Snapshot<'_>, release: &ReleaseRef) -> Option<u64> {
-    let first = first_upstream(s)?;
-    let had = first.plans.iter().flat_map(|p| p.carried_out());
-    had.filter(|(_, digest)| *digest == release.digest).map(|(order, _)| order).max()
-}
-
-/// Whether what is on offer comes before what this stage has: a check that fails now, a longer soak or another upstream holds back what
-/// comes after, and nobody goes back by it, but by a pin, or with the first upstream.
-fn is_older(s: &Snapshot<'_>, offer: &Offer<'_>, has: &Has<'_>) -> bool {
-    if offer.release.digest == has.release.digest {
-        return false;
-    }
-    if let Some(place) = upstream_place(s, has.release) {
-        return offer.order < place;
-    }
-    // The first upstream knows nothing of what is here: what this stage had first is older, else what was planned first.
-    let own: Vec<(u64, Digest)> = s.plans.iter().flat_map(|p| p.carried_out()).collect();
-    let first = |release: &ReleaseRef| {
-        own.iter().filter(|(_, d)| *d == release.digest).map(|(order, _)| *order).min()
-    };
-    match first(offer.release) {
-        Some(then) => then < first(has.release).unwrap_or(has.order),
-        None => {
-            let there = first_upstream(s).and_then(|u| first_opened(&u.plans, offer.release));
-            there < first_opened(&s.plans, has.release)
-        }
-    }
-}
-
 /// The release that comes next and has no plan yet: what is pinned or let go, else what soaks upstream, else what the
 /// assembly has and this stage has not had.
 pub(super) fn coming(s: &Snapshot<'_>, now: Timestamp) -> Option<ReleaseRef> {
@@ -268,38 +116,17 @@ pub(super) fn coming(s: &Snapshot<'_>, now: Timestamp) -> Option<ReleaseRef> {
     if let Some(pin) = &s.stage.spec.pin {
         return pinned(s, pin).ok().filter(|r| !is_planned(r));
     }
-    let (free, soaking) = on_offer(s, now).ok()?;
-    let free = free.map(|(Free::Whole(release) | Free::Begun(release, _))| release);
-    let mut offered = free.into_iter().chain(soaking.map(|(release, _)| release)).filter(|r| !is_planned(r));
-    offered.next().or_else(|| from_assembly(s).ok().filter(|r| !is_planned(r) && !was_had(r)))
-}
-
-/// A release that a stage has verified.
-struct Offer<'a> {
-    release: &'a ReleaseRef,
-    /// The place of its plan among those of that stage.
-    order: u64,
-    /// When it has soaked, or will have; `None`: another took its place before.
-    ripe: Option<Timestamp>,
-}
-
-/// The releases that a stage has deployed in full and verified, newest first.
-fn offered(upstream: &Upstream, soak: SignedDuration) -> Vec<Offer<'_>> {
-    let mut replaced: Option<Timestamp> = None;
-    let mut list = Vec::new();
-    for plan in &upstream.plans {
-        if let (Some(at), Some(release)) =
-            (plan.verified_time(&upstream.checks, upstream.identity), plan.release.as_ref())
-        {
-            let ripe = at.saturating_add(soak).unwrap_or(at);
-            let ripe = replaced.is_none_or(|end| ripe <= end).then_some(ripe);
-            list.push(Offer { release, order: plan.order, ripe });
-        }
-        if plan.is_claimed() {
-            replaced = Some(plan.claimed_time);
-        }
-    }
-    list
+    let offered = if s.stage.spec.promote_from.is_empty() {
+        None
+    } else {
+        let OnOffer { free, soaking, .. } = on_offer(s, now).ok()?;
+        let free = free.map(|(Free::Whole(release) | Free::Begun(release, _))| release);
+        let has = s.plans.iter().find(|p| p.is_complete());
+        let is_here = |r: &ReleaseRef| has.is_some_and(|p| p.is_for(r, cdk_stage));
+        let mut news = free.into_iter().chain(soaking.map(|(release, _)| release));
+        news.find(|r| !is_planned(r) && !is_here(r))
+    };
+    offered.or_else(|| from_assembly(s).ok().filter(|r| !is_planned(r) && !was_had(r)))
 }
 
 fn from_assembly(s: &Snapshot<'_>) -> Step<ReleaseRef> {

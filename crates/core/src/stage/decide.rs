@@ -152,7 +152,14 @@ fn after_completion(
             .waiting_for(format!("release {} to soak until {at}", newer.name))
             .until(*at);
     }
-    slowly(s, Verdict::rest(Phase::Done(Reason::Deployed), format!("release {} is deployed", release.name)))
+    let older = candidate.passed_over.as_ref().map(|older| {
+        format!(
+            "; release {}, which comes from upstream, is older than that, as far as this Stage can tell: it takes a pin",
+            older.name
+        )
+    });
+    let message = format!("release {} is deployed{}", release.name, older.unwrap_or_default());
+    slowly(s, Verdict::rest(Phase::Done(Reason::Deployed), message))
 }
 
 fn after_closing(

@@ -20,6 +20,7 @@ mod order;
 mod outputs;
 mod plan;
 mod prepare;
+mod promotion;
 mod protect;
 mod record;
 mod remove;

@@ -45,16 +45,15 @@ pub(super) fn unverified(s: &Snapshot<'_>, plan: &PlanView, now: Timestamp) -> O
     }
     let example = |name: &str| {
         // What stands there from the deployment before would stay as it is.
-        let says = if plan.was_reported_before(name) {
-            ";result=passed;reason=deployed anew"
-        } else {
-            ";result=passed"
+        let anew = match plan.was_reported_before(name) {
+            true => format!(";reason=deployment {}", plan.openings()),
+            false => String::new(),
         };
         format!(
             "kubectl -n {} annotate --overwrite plan {} {GATE_PREFIX}check.{name}={}",
             s.namespace,
             plan.name,
-            s.enforcement.value(plan.id(), says)
+            s.enforcement.value(plan.id(), &format!(";result=passed{anew}"))
         )
     };
     if !failed.is_empty() {

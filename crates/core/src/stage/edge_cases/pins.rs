@@ -5,7 +5,7 @@ use crate::{
     api::{IdentityNeeded, Operation, Pin, Promotion},
     gate::Sourced,
     stage::{
-        candidate::{Candidate, candidate},
+        candidate::{Candidate, candidate, coming},
         snapshot::Upstream,
     },
     verdict::{Need, Step},
@@ -336,6 +336,9 @@ fn a_release_that_the_first_upstream_never_had_is_not_taken_away_by_an_older_one
     assert_eq!(goes(hotfix(), "second", 10), Digest::of("third"));
     assert_eq!(goes(hotfix(), "of old", 10), Digest::of("third"));
     assert_eq!(goes(hotfix(), "fourth", 60), Digest::of("fourth"));
+    let there = [in_staging(C3, 1, "second", &[(10, "Passed")])];
+    let over = behind(hotfix(), &there, "1m").unwrap().passed_over.map(|r| r.digest);
+    assert_eq!(over, Some(Digest::of("second")), "it is told");
     // A new stage comes between, and begins with what was here before.
     assert_eq!(goes(hotfix(), "second", 90), Digest::of("third"));
     // Planned again later, with other values, it is no newer for that: neither there,
@@ -369,18 +372,30 @@ fn who_has_a_release_keeps_it_also_where_nothing_is_let_through_upstream() {
 fn what_is_deployed_in_part_is_not_taken_back_by_a_check_that_fails_upstream() {
     let first = in_staging(OTHER, 1, "first", &[(0, "Passed")]);
     let second = in_staging(C3, 2, "second", &[(20, "Failed")]);
-    let tried = |before: &str, ended: &[Value]| {
+    let half = |ended: &[Value]| {
         let ledger = [&[said("Approve", "alice"), claim()], ended, &[closed("Failed")]].concat();
         let mut plan = plan(C4, A1, 2, &ledger);
         plan.spec.ledger[0].opened.as_mut().unwrap().release.as_mut().unwrap().digest = Digest::of("second");
         seal(&mut plan);
-        let own = vec![in_staging(C1, 1, before, &[]), plan];
+        plan
+    };
+    let tried = |before: &str, ended: &[Value]| {
+        let own = vec![in_staging(C1, 1, before, &[]), half(ended)];
         behind(own, &[first.clone(), second.clone()], "10m").map(|c| c.release.digest)
     };
     let Err(Need::Wait(Reason::AwaitingUpstream, message, None)) = tried("first", &[succeeded()]) else {
         panic!("it goes on")
     };
     assert!(message.contains("deployed here in part, and is not verified in staging any more"), "{message}");
+    // It had soaked there before; that staging has it again, and its check has not passed, is news.
+    let again = [
+        in_staging(C3, 2, "second", &[(20, "Passed")]),
+        in_staging(OTHER, 3, "first", &[(0, "Passed")]),
+        in_staging(C1, 4, "second", &[(50, "Failed")]),
+    ];
+    let own = vec![in_staging(C1, 1, "first", &[]), half(&[succeeded()])];
+    let found = behind(own, &again, "10m");
+    assert!(matches!(found, Err(Need::Wait(Reason::AwaitingUpstream, _, None))), "{found:?}");
     // What was rolled back is as it was.
     assert!(matches!(tried("first", &[]), Ok(digest) if digest == Digest::of("first")));
     // What it has had as a whole it has.
@@ -422,4 +437,12 @@ fn values_that_differ_from_those_upstream_are_told_where_a_plan_is_compared() {
     };
     assert!(!told(Some(Digest::of("values"))));
     assert!(told(Some(Digest::of("others"))) && told(None));
+}
+
+#[test]
+fn what_a_stage_has_is_not_what_comes() {
+    let first = in_staging(OTHER, 0, "first", &[]);
+    // The newest plan is for what its assembly has, and waits.
+    let entry = Case::new(&[]).with(|c| c.plans.push(first));
+    assert_eq!(coming(&entry.seen(), at(9)), None);
 }
