@@ -18,8 +18,26 @@ fn releases_travel_from_dev_to_prod_by_approval_and_a_quiet_system_stays_quiet()
     }
     let (most, which) = story.most_calls_for_a_deployment();
     ensure!(most <= 10, "the deployment of a stack took {most} CloudFormation calls that name it: {which}");
+    plans_are_read_at_one_look(&story.world)?;
     what_the_story_does_not_come_to(&story.world)?;
     rights_are_those_that_are_used(&story.world.cluster.audited()?, story.world.signs)
+}
+
+/// What `kubectl describe` may show of a plan of this story, in bytes: two stacks, at most eight changes, three rounds of decisions.
+const ONE_LOOK: usize = 12 * 1024;
+
+#[expect(clippy::print_stdout, reason = "a figure of the README")]
+fn plans_are_read_at_one_look(world: &World) -> Result<()> {
+    let all = world.kubectl().run(&["-n", SHOP, "get", "plan", "-o", "name"])?;
+    let mut largest = 0;
+    for name in all.lines() {
+        let shown = world.kubectl().run(&["-n", SHOP, "describe", name])?;
+        ensure!(shown.len() <= ONE_LOOK, "{name} takes {} bytes:\n{shown}", shown.len());
+        largest = largest.max(shown.len());
+    }
+    println!("the largest of {} plans takes {largest} bytes", all.lines().count());
+    ensure!(largest > 0, "there is no plan");
+    Ok(())
 }
 
 /// So that no right is left out below: each of them is used.
