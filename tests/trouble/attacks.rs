@@ -5,6 +5,7 @@ use std::{thread, time::Duration};
 use anyhow::{Result, ensure};
 use rstest::rstest;
 use serde_json::json;
+use stackgate_core::effect::CONFIRM_WITHIN;
 use stackgate_testbed::{
     Call, Fault, Hold, Rule,
     scenario::{Case, Expected, Kind, SHOP, SOON},
@@ -63,8 +64,8 @@ fn what_comes_between_claim_and_execution_stops_it(
             patch(world, &["awsaccount", name], &json!({ "allowedNamespaces": [{ "name": "other" }] }))?;
         }
     }
-    // The gate was looked at beside the change set: that look counts for 5 s, and what counts here is the one after it.
-    thread::sleep(Duration::from_secs(6));
+    // The gate was looked at beside the change set: what counts here is the look after that one has grown too old to count.
+    thread::sleep(CONFIRM_WITHIN.unsigned_abs() + Duration::from_secs(1));
     looked.remove();
     let closed = world.until(plan, "it is closed", SOON, |plan| plan.ledger("closed").next().cloned())?;
     let why = closed["message"].as_str().unwrap_or_default();

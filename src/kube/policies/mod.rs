@@ -160,8 +160,8 @@ impl Policies {
                 state: InForceState::InForce,
                 message: in_force(tainted.len(), is_kept),
                 fingerprint: Some(fingerprint),
-                unsigned: expected.signing() == Signing::LeftOut,
                 tainted: Arc::new(tainted),
+                ..Enforcement::default()
             },
             Ok(None) => unknown(
                 "somebody has found meanwhile that the admission policies do not deny; they are tried anew",
