@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use futures::future::join_all;
+use futures::future::{join, join_all};
 use kube::ResourceExt as _;
 use stackgate_core::{
     account::Accounts,
@@ -36,6 +36,8 @@ pub struct Sight {
     pub newer: Option<String>,
     /// The classes of risk that it carries and that this person may acknowledge.
     pub may_ack: Vec<RiskClass>,
+    /// Whether Kubernetes signs what people decide.
+    pub signs: bool,
     /// How it is shown.
     pub report: PlanReport,
 }
@@ -65,8 +67,8 @@ impl Desk {
             let Some(newest) = plans.first().map(|newest| PlanView::clone(newest)) else {
                 return Err(no_plan(&stage));
             };
-            let may_ack = self.may_ack(&newest).await;
-            return self.sight(newest, Some(stage), plans, may_ack).await;
+            let rights = self.rights(&newest).await;
+            return self.sight(newest, Some(stage), plans, rights).await;
         }
         match named {
             Named::Stage(name) => Err(self.not_there(&format!("Stage {name}"))),
@@ -83,12 +85,12 @@ impl Desk {
         let beside = plans.iter().find(|p| p.name == name && p.plan.metadata.uid == plan.metadata.uid);
         let view = beside.map(|p| PlanView::clone(p)).or_else(|| seen(plan));
         let view = view.ok_or_else(|| Fail::new(format!("plan {name} was not made by Stackgate")))?;
-        let may_ack = match before {
+        let rights = match before {
             // Rights are asked for once: the API server has the last word when it is signed.
-            Some(before) => before.may_ack.clone(),
-            None => self.may_ack(&view).await,
+            Some(before) => (before.may_ack.clone(), before.signs),
+            None => self.rights(&view).await,
         };
-        self.sight(view, stage, plans, may_ack).await
+        self.sight(view, stage, plans, rights).await
     }
 
     /// Looks again at a plan.
@@ -100,10 +102,11 @@ impl Desk {
         self.look_at_plan(name, &format!("plan {name}"), Some(before)).await
     }
 
-    /// The classes of risk of a plan that waits that this person may acknowledge; where the API server does not say, all of them.
-    async fn may_ack(&self, view: &PlanView) -> Vec<RiskClass> {
+    /// The classes of risk of a plan that waits that this person may acknowledge, and whether Kubernetes signs what is decided;
+    /// where the API server does not say, all of them, and yes.
+    async fn rights(&self, view: &PlanView) -> (Vec<RiskClass>, bool) {
         if view.closed.is_some() || view.claimed {
-            return Vec::new();
+            return (Vec::new(), true);
         }
         let p = view.proposal();
         let (plural, namespace) = match p.kind {
@@ -116,7 +119,8 @@ impl Desk {
                 let may = self.session.may(&format!("ack-{class}"), plural, namespace, &p.name).await;
                 may.unwrap_or(true).then_some(class)
             });
-        join_all(asked).await.into_iter().flatten().collect()
+        let (may_ack, signs) = join(join_all(asked), self.session.signs()).await;
+        (may_ack.into_iter().flatten().collect(), signs.unwrap_or(true))
     }
 
     fn not_there(&self, what: &str) -> Fail {
@@ -193,7 +197,7 @@ impl Desk {
         view: PlanView,
         stage: Option<Arc<Stage>>,
         plans: Vec<Arc<PlanView>>,
-        may_ack: Vec<RiskClass>,
+        (may_ack, signs): (Vec<RiskClass>, bool),
     ) -> Result<Sight, Fail> {
         let newer = plans.first().map(|newest| newest.name.clone()).filter(|name| *name != view.name);
         let now = self.now();
@@ -232,10 +236,11 @@ impl Desk {
             plans: &plans,
             newer: newer.as_deref(),
             may_ack: &may_ack,
+            signs,
             now,
             invoked: &self.invoked,
         });
-        Ok(Sight { view, stage, gate, plans, newer, may_ack, report })
+        Ok(Sight { view, stage, gate, plans, newer, may_ack, signs, report })
     }
 }
 

@@ -1,6 +1,6 @@
 //! Every block of shell in docs/approve.md and docs/drift.md is run, in order, by whoever it is for, at a terminal where somebody says yes;
-//! and so is every command that a screen of docs/cli.md prints, that stands between the blocks of docs/approve.md, or that the README has
-//! people type.
+//! and so is every command that a screen of docs/cli.md prints, that stands between its screens or between the blocks of docs/approve.md and
+//! docs/flux.md, or that the README has people type.
 
 use std::{
     io::Write as _,
@@ -10,12 +10,14 @@ use std::{
 };
 
 use anyhow::{Context, Result, ensure};
+use kube::runtime::wait::await_condition;
 use serde_json::json;
 use stackgate_core::{
-    api::{Action, GATE_PREFIX, Identity, Stage},
+    api::{Action, ChangePlan, GATE_PREFIX, Identity, Stage},
     gate::{PlanView, parse_annotation},
 };
 use stackgate_testbed::{User, target_dir};
+use tokio::time::timeout;
 
 use crate::{
     recorder,
@@ -25,6 +27,7 @@ use crate::{
 
 const GUIDE: &str = include_str!("../../docs/approve.md");
 const DRIFT: &str = include_str!("../../docs/drift.md");
+const FLUX: &str = include_str!("../../docs/flux.md");
 const README: &str = include_str!("../../README.md");
 const SCREENS: &str = include_str!("../../docs/cli.md");
 /// The plan on the screens.
@@ -228,7 +231,8 @@ pub async fn every_command_on_the_screens_can_be_typed(w: &Arc<World>) -> Result
     what_stands_elsewhere_works(w, &prod).await
 }
 
-/// What the README has people type, on the plan that it shows; and what stands between the blocks of the guide, which takes that back.
+/// What the README has people type, on the plan that it shows; what stands between the screens, and between the blocks of the guide,
+/// which takes that back; and what the page on Flux has people type, on a plan of its own.
 async fn what_stands_elsewhere_works(w: &Arc<World>, prod: &Stage) -> Result<()> {
     let sign = blocks(README).into_iter().find(|b| b.text.starts_with("kubectl -n shop annotate plan "));
     let sign = sign.context("the README approves nothing")?.text.trim_end();
@@ -257,6 +261,12 @@ async fn what_stands_elsewhere_works(w: &Arc<World>, prod: &Stage) -> Result<()>
     }
     typed(User::Alice, &format!("{sign}{by}"))?;
 
+    let commands = inline(SCREENS);
+    ensure!(commands.len() == 1, "{commands:#?}");
+    for command in commands {
+        typed(User::Alice, command)?;
+    }
+
     let commands = inline(GUIDE);
     let [values, revoke, annotate, away] = commands.as_slice() else { anyhow::bail!("{commands:#?}") };
     let named = |line: &str| line.replace("<plan>", &plan).replace("<its id>", &format!("c1-{digits}"));
@@ -265,7 +275,14 @@ async fn what_stands_elsewhere_works(w: &Arc<World>, prod: &Stage) -> Result<()>
     typed(User::Alice, &format!("{}{by}", named(annotate)))?;
     is_taken_back(w, &plan).await?;
     typed(User::Alice, &named(away))?;
+
+    let newest = w.plan_of(prod, 4, &"a".repeat(40), &[]).await?;
+    let commands = inline(FLUX);
+    let [approve] = commands.as_slice() else { anyhow::bail!("{commands:#?}") };
+    typed(User::Alice, approve)?;
     recorder.abort();
+    let signed = w.annotations(&newest).await?;
+    ensure!(signed.iter().any(|(key, _)| key.contains("/approve")), "{newest} is not approved: {signed:?}");
     let keys: Vec<String> = w.annotations(&plan).await?.into_iter().map(|(key, _)| key).collect();
     let stands = |key: &str| keys.iter().any(|k| k == key);
     ensure!(stands("gate.stackgate.dev/approve") && !stands("gate.stackgate.dev/revoke"), "{keys:?}");
@@ -292,15 +309,14 @@ fn headers_are_as_shown(w: &World, plan: &str) -> Result<()> {
 
 /// Waits until the revoke that stands in no slot is in the ledger: nothing else tells when it may go.
 async fn is_taken_back(w: &World, plan: &str) -> Result<()> {
-    for _ in 0..300 {
-        let ledger = w.plans().get(plan).await?.spec.ledger;
-        let mut decided = ledger.iter().filter_map(|entry| entry.decided.as_ref());
-        if decided.any(|d| d.action == Action::Revoke && d.slot.is_empty()) {
-            return Ok(());
-        }
-        tokio::time::sleep(Duration::from_millis(100)).await; // a turn of the recorder
-    }
-    anyhow::bail!("a revoke on {plan} is not recorded")
+    let recorded = |there: Option<&ChangePlan>| {
+        let ledger = there.into_iter().flat_map(|plan| &plan.spec.ledger);
+        let mut decided = ledger.filter_map(|entry| entry.decided.as_ref());
+        decided.any(|d| d.action == Action::Revoke && d.slot.is_empty())
+    };
+    let wait = timeout(Duration::from_secs(30), await_condition(w.plans(), plan, recorded)).await;
+    wait.with_context(|| format!("a revoke on {plan} is not recorded"))??;
+    Ok(())
 }
 
 fn ensure_has(text: &str, what: &str) -> Result<()> {

@@ -22,6 +22,7 @@ async fn people_work_with_plans() -> Result<()> {
     rustls::crypto::aws_lc_rs::default_provider().install_default().unwrap();
     let w = Arc::new(world::world().await?);
     signing::an_approval_carries_name_and_acks(&w).await?;
+    signing::what_is_printed_for_kubectl_alone_is_taken(&w).await?;
     signing::without_a_terminal_all_is_said_on_the_command_line(&w).await?;
     signing::another_id_is_refused(&w).await?;
     signing::each_risk_is_asked_for(&w).await?;

@@ -1,8 +1,8 @@
 //! Decisions: what is signed, and what is refused.
 
-use anyhow::{Result, ensure};
+use anyhow::{Context as _, Result, ensure};
 use clap::Parser as _;
-use serde_json::json;
+use serde_json::{Value, json};
 use stackgate::cli::{Cli, Command, Fail, Person};
 use stackgate_testbed::User;
 use tokio::{runtime::Handle, task::block_in_place};
@@ -71,6 +71,24 @@ pub async fn an_approval_carries_name_and_acks(w: &World) -> Result<()> {
     ensure!(w.annotations(&plan).await?.iter().any(|(k, _)| k == "gate.stackgate.dev/approve.alice-2"));
     let taken = w.run(User::Alice, &["approve", &plan, "--ack=iam,replace", "--yes", "--slot", "alice"])?;
     taken.refused(&["slot alice is taken"])
+}
+
+/// Also before Kubernetes 1.36, where nothing signs.
+pub async fn what_is_printed_for_kubectl_alone_is_taken(w: &World) -> Result<()> {
+    let stage = w.stage("by-kubectl", json!({})).await?;
+    let plan = w.plan(&stage, 1, '1', &["iam"]).await?;
+    let read: Value = serde_json::from_str(&w.run(User::Alice, &["plan", &plan, "-o", "json"])?.fine()?)?;
+    let next = read["next"].as_array().context("nothing comes next")?;
+    let printed = next.iter().find(|n| n["what"] == "approve it by kubectl alone");
+    let command = printed.and_then(|n| n["command"].as_str()).context("it is not printed")?;
+    w.shell(User::Alice, command)?.fine()?;
+    let signed = w.annotations(&plan).await?;
+    let [(_, value)] = signed.as_slice() else { anyhow::bail!("{command}\n{signed:?}") };
+    ensure!(
+        value.starts_with(&id('1')) && value.contains(";ack=iam") && value.contains(";by=alice"),
+        "{value}"
+    );
+    Ok(())
 }
 
 pub async fn without_a_terminal_all_is_said_on_the_command_line(w: &World) -> Result<()> {

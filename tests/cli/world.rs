@@ -1,12 +1,6 @@
 //! A cluster with our kinds, people with their rights, and objects as the controller would have written them.
 
-use std::{
-    fs,
-    os::unix::fs::symlink,
-    path::{Path, PathBuf},
-    process::{Command, Stdio},
-    time::Duration,
-};
+use std::{ffi::OsStr, fs, os::unix::fs::symlink, process::Command, time::Duration};
 
 use anyhow::{Context, Result, ensure};
 use kube::{
@@ -19,7 +13,7 @@ use stackgate_core::{
     api::{ChangePlan, Stage},
     change::console_url,
 };
-use stackgate_testbed::{Cluster, Kubectl, User, fresh_dir, repository};
+use stackgate_testbed::{Cluster, User, fresh_dir, repository};
 
 /// Where all of it lives.
 pub const SHOP: &str = "shop";
@@ -63,7 +57,6 @@ pub struct World {
     pub cluster: Cluster,
     admin: Client,
     controller: Client,
-    bin: PathBuf,
 }
 
 /// What one run of the program said.
@@ -91,18 +84,14 @@ impl Said {
 }
 
 pub async fn world() -> Result<World> {
-    let dir = fresh_dir("cli")?;
-    let cluster = Cluster::start(&dir)?;
+    let cluster = Cluster::start(&fresh_dir("cli")?)?;
     // As people install it: a program of that name on the PATH.
-    let bin = dir.join("bin");
-    fs::create_dir_all(&bin)?;
-    symlink(env!("CARGO_BIN_EXE_stackgate"), bin.join("kubectl-stackgate"))?;
-    symlink(Kubectl::program()?, bin.join("kubectl"))?;
+    fs::create_dir_all(cluster.bin())?;
+    symlink(env!("CARGO_BIN_EXE_stackgate"), cluster.bin().join("kubectl-stackgate"))?;
     let world = World {
         admin: client(&cluster, User::Admin).await?,
         controller: client(&cluster, User::Controller).await?,
         cluster,
-        bin,
     };
     world.install()?;
     let kubectl = world.cluster.kubectl(User::Admin);
@@ -140,7 +129,7 @@ impl World {
         let before = if self.cluster.signs()? { "Without helm: `" } else { "`deploy/sign.yaml`: `" };
         let (_, rest) = page.split_once(before).context("no line for those without helm")?;
         let (line, _) = rest.split_once('`').context("no end of the line")?;
-        said(self.command(User::Admin, "bash")?.args(["-c", line]).current_dir(repository()))?.fine()?;
+        said(self.cluster.shell(User::Admin, line)?.current_dir(repository()))?.fine()?;
         Ok(())
     }
 
@@ -241,19 +230,8 @@ impl World {
     }
 
     /// A program, as one of the people.
-    pub fn command(&self, user: User, program: impl AsRef<Path>) -> Result<Command> {
-        let path = std::env::var_os("PATH").unwrap_or_default();
-        let path = std::iter::once(self.bin.clone()).chain(std::env::split_paths(&path));
-        let home = self.bin.parent().context("no folder")?;
-        let mut command = Command::new(program.as_ref());
-        command
-            .env_clear()
-            .env("PATH", std::env::join_paths(path)?)
-            .env("HOME", home)
-            .current_dir(home)
-            .env("KUBECONFIG", self.cluster.kubeconfig(user))
-            .stdin(Stdio::null());
-        Ok(command)
+    pub fn command(&self, user: User, program: impl AsRef<OsStr>) -> Result<Command> {
+        self.cluster.command(user, program)
     }
 
     /// Runs the program as it is, without a terminal.
@@ -264,7 +242,7 @@ impl World {
 
     /// Runs lines of a shell.
     pub fn shell(&self, user: User, script: &str) -> Result<Said> {
-        said(self.command(user, "bash")?.args(["-euo", "pipefail", "-c", script]))
+        said(&mut self.cluster.shell(user, script)?)
     }
 }
 

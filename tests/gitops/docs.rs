@@ -1,16 +1,29 @@
-//! What `docs/argocd.md` and `docs/flux.md` tell users to apply.
-
-use std::{fs, os::unix::fs::symlink, process::Command};
+//! What `docs/argocd.md` and `docs/flux.md` tell users to apply and to type. What flux.md says of `kubectl stackgate` is typed by `tests/cli`.
 
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
-use stackgate_testbed::{Cluster, Kubectl, User, fresh_dir, repository};
+use stackgate_testbed::{Cluster, User, fresh_dir, repository};
+
+const ARGO_CD: &str = include_str!("../../docs/argocd.md");
+const FLUX: &str = include_str!("../../docs/flux.md");
+
+/// The blocks of commands on a page.
+fn blocks(page: &str) -> Vec<&str> {
+    page.split("```sh\n").skip(1).filter_map(|rest| rest.split("```").next()).collect()
+}
+
+/// Types a block as the administrator, in the repository, whose files the pages name.
+fn typed(cluster: &Cluster, block: &str) -> Result<()> {
+    let output =
+        cluster.shell(User::Admin, block)?.current_dir(repository()).output().context("starting bash")?;
+    ensure!(output.status.success(), "{block}{}", String::from_utf8_lossy(&output.stderr));
+    Ok(())
+}
 
 /// The files of the repository that this test applies are there under the names that the docs give.
 #[test]
 fn the_docs_name_files_that_are_there() {
-    for page in ["docs/argocd.md", "docs/flux.md"] {
-        let text = std::fs::read_to_string(repository().join(page)).unwrap_or_default();
+    for (page, text) in [("docs/argocd.md", ARGO_CD), ("docs/flux.md", FLUX)] {
         let files: Vec<&str> = text
             .split(|c: char| c.is_whitespace() || "`()[]".contains(c))
             .filter(|word| word.starts_with("deploy/"))
@@ -22,7 +35,7 @@ fn the_docs_name_files_that_are_there() {
     }
 }
 
-/// The commands of docs/argocd.md that install the checks, on a ConfigMap that has keys of others.
+/// Every `sh` block of docs/argocd.md, as it is typed: they install the checks, here on a ConfigMap that has keys of others.
 #[test]
 fn the_health_checks_are_installed_beside_what_is_there() -> Result<()> {
     let cluster = Cluster::start(&fresh_dir("argocd-cm")?)?;
@@ -31,17 +44,10 @@ fn the_health_checks_are_installed_beside_what_is_there() -> Result<()> {
     let theirs = json!({ "apiVersion": "v1", "kind": "ConfigMap", "metadata": { "name": "argocd-cm", "namespace": "argocd" },
         "data": { "url": "https://argocd.example" } });
     kubectl.apply(&theirs.to_string())?;
-    let docs = std::fs::read_to_string(repository().join("docs/argocd.md"))?;
-    let commands: Vec<&str> =
-        docs.lines().filter_map(|line| line.strip_prefix("kubectl -n argocd patch ")).collect();
-    ensure!(commands.len() == 2, "the docs have these commands: {commands:?}");
-    for command in commands {
-        let file = repository().join(command.rsplit(' ').next().unwrap_or_default()).display().to_string();
-        let mut args: Vec<&str> = vec!["-n", "argocd", "patch"];
-        args.extend(command.split(' '));
-        args.pop();
-        args.push(&file);
-        kubectl.run(&args)?;
+    let blocks = blocks(ARGO_CD);
+    ensure!(blocks.len() == 2, "{blocks:?}");
+    for block in blocks {
+        typed(&cluster, block)?;
         let map: Value = serde_json::from_str(&kubectl.run(&[
             "-n",
             "argocd",
@@ -64,8 +70,7 @@ fn the_health_checks_are_installed_beside_what_is_there() -> Result<()> {
 /// Every `sh` block of docs/flux.md, as it is typed.
 #[test]
 fn what_flux_md_says_is_typed_and_approves() -> Result<()> {
-    let dir = fresh_dir("flux-md")?;
-    let cluster = Cluster::start(&dir)?;
+    let cluster = Cluster::start(&fresh_dir("flux-md")?)?;
     let kubectl = cluster.kubectl(User::Admin);
     kubectl.run(&["apply", "--server-side", "-f", &repository().join("crds").display().to_string()])?;
     kubectl.wait_for_kinds()?;
@@ -91,21 +96,9 @@ fn what_flux_md_says_is_typed_and_approves() -> Result<()> {
         &status.to_string(),
     ])?;
 
-    let text = fs::read_to_string(repository().join("docs/flux.md"))?;
-    let blocks: Vec<&str> =
-        text.split("```sh\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();
-    ensure!(blocks.len() == 1, "{blocks:?}");
-    let bin = dir.join("bin");
-    fs::create_dir_all(&bin)?;
-    symlink(Kubectl::program()?, bin.join("kubectl"))?;
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let path = std::env::join_paths(std::iter::once(bin).chain(std::env::split_paths(&path)))?;
-    let output = Command::new("bash")
-        .args(["-euo", "pipefail", "-c", &blocks.concat()])
-        .env("PATH", path)
-        .env("KUBECONFIG", cluster.kubeconfig(User::Admin))
-        .output()?;
-    ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let blocks = blocks(FLUX);
+    let [block] = blocks.as_slice() else { anyhow::bail!("{blocks:?}") };
+    typed(&cluster, block)?;
     let found: Value =
         serde_json::from_str(&kubectl.run(&["-n", "shop", "get", "plan", "prod-3f9c", "-o", "json"])?)?;
     ensure!(found["metadata"]["annotations"]["gate.stackgate.dev/approve"] == id, "{found:#}");

@@ -3,6 +3,7 @@
 
 mod adopt;
 mod attacks;
+mod behind;
 mod decisions;
 mod holds;
 mod images;

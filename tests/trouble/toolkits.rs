@@ -1,11 +1,9 @@
 //! Toolkit stacks that are there are changed by plan and approval.
 
-use std::{env, iter, process::Command};
-
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 use stackgate_testbed::{
-    Kubectl, User,
+    User,
     scenario::{Case, Kind, LONG, SOON, World},
 };
 
@@ -75,16 +73,7 @@ fn typed(line: &str, case: &Case, (plan, id): &(String, String)) -> Vec<String> 
 
 /// Runs a line in a shell, as the administrator: for what the shell alone makes words of.
 fn shell(world: &World, line: &str) -> Result<()> {
-    let kubectl = Kubectl::program()?;
-    let bin = kubectl.parent().context("no folder")?.to_owned();
-    let path = env::var_os("PATH").unwrap_or_default();
-    let path = env::join_paths(iter::once(bin).chain(env::split_paths(&path)))?;
-    let output = Command::new("bash")
-        .args(["-euo", "pipefail", "-c", line])
-        .env("PATH", path)
-        .env("HOME", &world.dir)
-        .env("KUBECONFIG", world.cluster.kubeconfig(User::Admin))
-        .output()?;
+    let output = world.cluster.shell(User::Admin, line)?.output().context("starting bash")?;
     ensure!(output.status.success(), "{line}: {}", String::from_utf8_lossy(&output.stderr));
     Ok(())
 }

@@ -36,7 +36,16 @@ fn sight(approvals: &[(&str, &[&str])], may: &[RiskClass]) -> Sight {
     );
     let view = plan(&proposal(), &ledger, json!({}));
     let report = shown(&view, &stage(json!({}), json!({})), &[], None);
-    Sight { view, stage: None, gate: None, plans: Vec::new(), newer: None, may_ack: may.to_vec(), report }
+    Sight {
+        view,
+        stage: None,
+        gate: None,
+        plans: Vec::new(),
+        newer: None,
+        may_ack: may.to_vec(),
+        signs: true,
+        report,
+    }
 }
 
 fn approve(acks: Option<&[RiskClass]>) -> Wish {

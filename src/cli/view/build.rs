@@ -41,6 +41,8 @@ pub struct Seen<'a> {
     pub newer: Option<&'a str>,
     /// The classes of risk that whoever looks may acknowledge.
     pub may_ack: &'a [RiskClass],
+    /// Whether Kubernetes signs what people decide; where not, they say who they are.
+    pub signs: bool,
     /// The time.
     pub now: Timestamp,
     /// How commands are to be printed.

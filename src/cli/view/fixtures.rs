@@ -192,6 +192,18 @@ pub fn seen(
     newer: Option<&str>,
     may_ack: &[RiskClass],
 ) -> PlanReport {
+    seen_where(true, view, stage, held, newer, may_ack)
+}
+
+/// The same where Kubernetes does or does not sign.
+pub fn seen_where(
+    signs: bool,
+    view: &PlanView,
+    stage: Option<&Stage>,
+    held: Option<&[Held]>,
+    newer: Option<&str>,
+    may_ack: &[RiskClass],
+) -> PlanReport {
     let gate = stage.map(gate);
     report(&Seen {
         view,
@@ -201,6 +213,7 @@ pub fn seen(
         held,
         newer,
         may_ack,
+        signs,
         now: now(),
         invoked: &invoked(),
     })

@@ -37,7 +37,14 @@ pub(super) fn next(s: &Seen<'_>, state: State, count: Option<&Tally>) -> Vec<Nex
                 approve.extend(["--ack", "none"]);
             }
             let annotation = format!("{}={value}", s.view.next_key(Action::Approve));
-            let kubectl = s.invoked.kubectl(namespace, &["annotate", "plan", plan, annotation.as_str()]);
+            let kubectl = if s.signs {
+                s.invoked.kubectl(namespace, &["annotate", "plan", plan, annotation.as_str()])
+            } else {
+                let whoami = ["auth", "whoami", "-o", "jsonpath={.status.userInfo.username}"];
+                let by = s.invoked.kubectl(namespace, &whoami);
+                let kubectl = s.invoked.kubectl(namespace, &["annotate", "plan", plan]);
+                format!("{kubectl} \"{annotation};by=$({by})\"")
+            };
             vec![
                 ours("approve it", &approve),
                 Next { what: "approve it by kubectl alone", command: kubectl },

@@ -244,7 +244,7 @@ impl StageList {
 
 impl StageShown {
     fn has_more_to_say(&self) -> bool {
-        !self.next.is_empty()
-            || (self.state.as_str() != ConditionType::UpToDate.as_str() && !self.message.is_empty())
+        let waits = self.state.as_str() != ConditionType::UpToDate.as_str() || !self.waiting_for.is_empty();
+        !self.next.is_empty() || (waits && !self.message.is_empty())
     }
 }

@@ -153,6 +153,17 @@ fn what_has_ended_is_counted_as_it_was() {
     assert!(screen.contains("none needed: requireApproval: Never"), "{screen}");
 }
 
+/// Before Kubernetes 1.36, and by the same flags as all else.
+#[test]
+fn where_nothing_signs_what_is_printed_says_who_types_it() {
+    let (view, stage) =
+        (plan(&proposal(), &[opened_as_seventh()], json!({})), stage(json!({ "gate": {} }), json!({})));
+    let report = seen_where(false, &view, Some(&stage), Some(&[]), None, &[RiskClass::Iam]);
+    let by_kubectl = report.next.iter().find(|n| n.what == "approve it by kubectl alone").unwrap();
+    let by = "by=$(kubectl -n shop auth whoami -o 'jsonpath={.status.userInfo.username}')";
+    assert!(by_kubectl.command.ends_with(&format!("/approve=c1-{DIGITS};ack=iam;{by}\"")), "{by_kubectl:?}");
+}
+
 /// What is printed for somebody who may acknowledge these.
 fn printed_for(ledger: &[Value], may_ack: &[RiskClass]) -> Vec<String> {
     let (view, stage) = (plan(&proposal(), ledger, json!({})), stage(json!({ "gate": {} }), json!({})));

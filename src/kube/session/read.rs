@@ -71,6 +71,16 @@ impl Session {
         Ok(review.status.is_some_and(|s| s.allowed))
     }
 
+    /// Whether this Kubernetes has mutating policies, one of which signs for people: from 1.36 on.
+    ///
+    /// # Errors
+    /// When the API server does not say.
+    pub async fn signs(&self) -> Result<bool, CallError> {
+        let kinds = self.client.list_api_group_resources("admissionregistration.k8s.io/v1");
+        let kinds = answered(kinds).await?.resources;
+        Ok(kinds.iter().any(|kind| kind.name == "mutatingadmissionpolicies"))
+    }
+
     /// One Stage.
     ///
     /// # Errors

@@ -94,10 +94,14 @@ impl PlanView {
     /// When it was carried out in full and every one of these checks had passed; `None`: that is not so.
     #[must_use]
     pub fn verified_time(&self, checks: &[Check], needed: IdentityNeeded) -> Option<Timestamp> {
-        if !self.is_complete() {
-            return None;
-        }
-        checks.iter().try_fold(self.settled_time, |latest, check| {
+        let done = self.is_complete().then_some(self.settled_time)?;
+        self.all_passed(checks, needed).map(|at| at.max(done))
+    }
+
+    /// Since when all of these checks have passed; of none, ever since. `None`: one of them has not.
+    #[must_use]
+    pub fn all_passed(&self, checks: &[Check], needed: IdentityNeeded) -> Option<Timestamp> {
+        checks.iter().try_fold(Timestamp::MIN, |latest, check| {
             let (checked, at) = self.check(&check.name, needed)?;
             (checked.result == CheckResult::Passed).then(|| latest.max(at))
         })

@@ -424,32 +424,6 @@ impl PlanView {
         all.filter(|(_, place)| !self.unproven.contains(place)).map(|(entry, _)| entry)
     }
 
-    /// The releases that it was opened for and carried out, each with its place among the plans of its owner, as far as that is proven.
-    #[must_use]
-    pub fn carried_out(&self) -> Vec<(u64, Digest)> {
-        // What changes nothing is done as soon as it is opened.
-        let does_nothing = self.proposal().stacks.iter().all(|s| s.is_left_alone() && !s.adopted);
-        let mut all = Vec::new();
-        let mut last: Option<(u64, Digest)> = None;
-        let mut is_done = false;
-        for entry in self.written() {
-            if let Some(opened) = &entry.opened {
-                all.extend(last.take().filter(|_| is_done));
-                last = opened.release.as_ref().map(|r| (opened.order, r.digest));
-                is_done = does_nothing;
-            }
-            is_done = (is_done || entry.claimed.is_some()) && entry.closed.is_none();
-        }
-        all.extend(last.filter(|_| self.is_complete()));
-        all
-    }
-
-    /// How often it was opened.
-    #[must_use]
-    pub fn openings(&self) -> usize {
-        self.plan.spec.ledger.iter().filter(|e| e.opened.is_some()).count()
-    }
-
     /// Whether all that it claimed has come to its end as planned, and nothing is to be claimed any more.
     #[must_use]
     pub fn is_carried_out(&self) -> bool {

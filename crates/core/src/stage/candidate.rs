@@ -11,7 +11,7 @@ use kube::ResourceExt;
 
 use super::{
     Snapshot,
-    promotion::{Free, OnOffer, offers, on_offer, promoted, ripe, upstream_names},
+    promotion::{OnOffer, Wanted, offers, on_offer, promoted, ripe, upstream_names},
 };
 use crate::{
     api::{Pin, Promotion, Reason, ReleaseRef, Stage},
@@ -74,7 +74,8 @@ fn floor<'a>(s: &'a Snapshot<'_>) -> Option<&'a str> {
 /// Whether this stage has carried out a release before.
 pub(super) fn has_had(s: &Snapshot<'_>, release: &ReleaseRef) -> bool {
     let cdk_stage = s.stage.spec.cdk_stage.as_deref();
-    s.plans.iter().any(|p| p.is_complete() && p.is_for(release, cdk_stage))
+    let mut openings = s.plans.iter().flat_map(|p| p.openings());
+    openings.any(|o| o.carried_out && o.release.digest == release.digest && o.cdk_stage == cdk_stage)
 }
 
 /// A pin is a field of the Stage, so who may set it gets no further than the Stage's own settings go: what an account demands
@@ -112,21 +113,20 @@ fn let_through(s: &Snapshot<'_>, release: ReleaseRef, now: Timestamp) -> Step<Re
 pub(super) fn coming(s: &Snapshot<'_>, now: Timestamp) -> Option<ReleaseRef> {
     let cdk_stage = s.stage.spec.cdk_stage.as_deref();
     let is_planned = |r: &ReleaseRef| s.newest().is_some_and(|p| p.is_for(r, cdk_stage));
-    let was_had = |r: &ReleaseRef| s.plans.iter().any(|p| p.is_complete() && p.is_for(r, cdk_stage));
+    let has = s.plans.iter().find(|p| p.is_complete());
+    let is_here = |r: &ReleaseRef| has.is_some_and(|p| p.is_for(r, cdk_stage));
     if let Some(pin) = &s.stage.spec.pin {
-        return pinned(s, pin).ok().filter(|r| !is_planned(r));
+        return pinned(s, pin).ok().filter(|r| !is_planned(r) && !is_here(r));
     }
     let offered = if s.stage.spec.promote_from.is_empty() {
         None
     } else {
-        let OnOffer { free, soaking, .. } = on_offer(s, now).ok()?;
-        let free = free.map(|(Free::Whole(release) | Free::Begun(release, _))| release);
-        let has = s.plans.iter().find(|p| p.is_complete());
-        let is_here = |r: &ReleaseRef| has.is_some_and(|p| p.is_for(r, cdk_stage));
-        let mut news = free.into_iter().chain(soaking.map(|(release, _)| release));
+        let OnOffer { wanted, soaking, .. } = on_offer(s, now).ok()?;
+        let wanted = wanted.map(|(Wanted::Whole(release) | Wanted::Begun(release, _))| release);
+        let mut news = wanted.into_iter().chain(soaking.map(|(release, _)| release));
         news.find(|r| !is_planned(r) && !is_here(r))
     };
-    offered.or_else(|| from_assembly(s).ok().filter(|r| !is_planned(r) && !was_had(r)))
+    offered.or_else(|| from_assembly(s).ok().filter(|r| !is_planned(r) && !has_had(s, r)))
 }
 
 fn from_assembly(s: &Snapshot<'_>) -> Step<ReleaseRef> {
@@ -149,10 +149,14 @@ fn from_assembly(s: &Snapshot<'_>) -> Step<ReleaseRef> {
 /// The release that `spec.pin` names: one that this stage or an upstream has had, or that the assembly has now.
 fn pinned(s: &Snapshot<'_>, pin: &Pin) -> Step<ReleaseRef> {
     let upstream = s.upstreams.values().flat_map(|u| &u.plans);
-    let known = s.plans.iter().chain(upstream).filter_map(|p| p.release.clone()).chain(from_assembly(s).ok());
     let digits = pin.digest.strip_prefix("sha256:").unwrap_or(&pin.digest);
-    let found: BTreeMap<_, ReleaseRef> =
-        known.filter(|r| r.digest.hex().starts_with(digits)).map(|r| (r.digest, r)).collect();
+    let is_meant = |r: &ReleaseRef| r.digest.hex().starts_with(digits);
+    let opened = s.plans.iter().chain(upstream).flat_map(|p| {
+        // The last opening counts here also where nothing proves it: which release it is, its digest says.
+        p.release.iter().chain(p.openings().into_iter().map(|o| o.release))
+    });
+    let known = opened.cloned().chain(from_assembly(s).ok()).filter(is_meant);
+    let found: BTreeMap<_, ReleaseRef> = known.map(|r| (r.digest, r)).collect();
     let several = found.len() > 1;
     match found.into_values().next() {
         Some(release) if !several => Ok(release),

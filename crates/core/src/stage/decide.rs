@@ -10,7 +10,7 @@ use super::{
     delete::{add_finalizer, delete},
     drift,
     execute::execute,
-    failure::failure_text,
+    failure::{failure_text, reason_of},
     fence::close,
     gate::{gate, moved, or_unpin},
     given::{self, given},
@@ -22,12 +22,11 @@ use super::{
     verify::unverified,
 };
 use crate::{
-    api::{ANNOTATION_REQUESTED_AT, Action, CloseReason, Closed, PlannedAs, Reason, ReleaseRef, SettledAs},
+    api::{ANNOTATION_REQUESTED_AT, Action, CloseReason, Closed, PlannedAs, Reason, ReleaseRef},
     effect::{Pace, Seen},
     gate::{PlanView, owned_key},
     latch::{latch, late_stops},
     plan::stray,
-    stack::StackStatus,
     verdict::{Need, Phase, Verdict, fold},
 };
 
@@ -78,12 +77,11 @@ pub(super) fn towards_the_candidate(s: &Snapshot<'_>, now: Timestamp) -> Verdict
     }
     let candidate = match candidate(s, now) {
         Ok(c) => c,
-        Err(Need::Wait(
-            reason @ (Reason::AwaitingUpstream | Reason::AwaitingAssembly | Reason::Soaking),
-            message,
-            at,
-        )) => {
-            let v = Verdict::rest(Phase::Waiting(reason), &message).waiting_for(message);
+        Err(Need::Wait(reason @ (Reason::AwaitingUpstream | Reason::Soaking), message, at)) => {
+            return held_upstream(s, reason, message, at, now);
+        }
+        Err(Need::Wait(Reason::AwaitingAssembly, message, at)) => {
+            let v = Verdict::rest(Phase::Waiting(Reason::AwaitingAssembly), &message).waiting_for(message);
             return slowly(s, at.map_or(v.clone(), |at| v.until(at)));
         }
         Err(need) => return fold(vec![need], Reason::Planning, "looking for a release"),
@@ -94,6 +92,27 @@ pub(super) fn towards_the_candidate(s: &Snapshot<'_>, now: Timestamp) -> Verdict
         Some((_, at)) => v.until(*at),
         None => v,
     }
+}
+
+/// Nothing is let go upstream, or not what is deployed here in part. A plan that waits here for a release that is let go no more would take
+/// approvals and keep still: it makes way, and keeps what was decided for when it is opened again.
+fn held_upstream(
+    s: &Snapshot<'_>,
+    reason: Reason,
+    message: String,
+    at: Option<Timestamp>,
+    now: Timestamp,
+) -> Verdict {
+    if let Some(open) = s.newest().filter(|p| !p.is_over()) {
+        return close(s, open, CloseReason::Superseded, &message, false, now);
+    }
+    let failed = s.newest().filter(|p| p.closed.as_ref().is_some_and(|c| c.reason == CloseReason::Failed));
+    let v = match failed.and_then(|p| p.failed().next()) {
+        // What is awaited mends nothing here.
+        Some(x) => Verdict::rest(Phase::Stalled(reason_of(x)), format!("{}; {message}", failure_text(x))),
+        None => Verdict::rest(Phase::Waiting(reason), &message),
+    };
+    slowly(s, at.map_or(v.clone(), |at| v.until(at))).waiting_for(message)
 }
 
 fn towards(s: &Snapshot<'_>, candidate: &Candidate, now: Timestamp) -> Verdict {
@@ -152,14 +171,16 @@ fn after_completion(
             .waiting_for(format!("release {} to soak until {at}", newer.name))
             .until(*at);
     }
-    let older = candidate.passed_over.as_ref().map(|older| {
-        format!(
-            "; release {}, which comes from upstream, is older than that, as far as this Stage can tell: it takes a pin",
-            older.name
-        )
-    });
-    let message = format!("release {} is deployed{}", release.name, older.unwrap_or_default());
+    let here = format!("release {} is deployed", release.name);
+    let Some(older) = &candidate.passed_over else {
+        return slowly(s, Verdict::rest(Phase::Done(Reason::Deployed), here));
+    };
+    let message = format!(
+        "{here}; release {}, which comes from upstream, is older than that, as far as this Stage can tell: it takes a pin",
+        older.name
+    );
     slowly(s, Verdict::rest(Phase::Done(Reason::Deployed), message))
+        .waiting_for(format!("a newer release, or a pin of release {}", older.name))
 }
 
 fn after_closing(
@@ -187,11 +208,7 @@ fn after_closing(
         CloseReason::Failed
             if same && newest.retried(s.gate.identity.value).is_none() && moved_since(s, newest).is_none() =>
         {
-            let reason = newest.failed().next().map_or(Reason::RolledBack, |x| match x.outcome {
-                SettledAs::RolledBack => Reason::RolledBack,
-                SettledAs::Failed if x.status == StackStatus::DeleteFailed.as_str() => Reason::StackStuck,
-                SettledAs::Succeeded | SettledAs::Failed | SettledAs::Gone => Reason::RollbackFailed,
-            });
+            let reason = newest.failed().next().map_or(Reason::RolledBack, reason_of);
             let what = newest.failed().next().map_or_else(|| closed.message.clone(), failure_text);
             let rejected = newest.rejected().map(|d| {
                 format!(

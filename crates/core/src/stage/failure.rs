@@ -8,7 +8,7 @@ use super::{
     targets::{Target, targets},
 };
 use crate::{
-    api::{ProposedStack, Settled, SettledAs},
+    api::{ProposedStack, Reason, Settled, SettledAs},
     change::events_url,
     gate::PlanView,
     hush::UNSHOWN,
@@ -18,6 +18,15 @@ use crate::{
 
 /// The most characters of CloudFormation's own words.
 const REASON: usize = 500;
+
+/// The reason of a stage of which a stack has failed.
+pub(super) fn reason_of(x: &Settled) -> Reason {
+    match x.outcome {
+        SettledAs::RolledBack => Reason::RolledBack,
+        SettledAs::Failed if x.status == StackStatus::DeleteFailed.as_str() => Reason::StackStuck,
+        SettledAs::Succeeded | SettledAs::Failed | SettledAs::Gone => Reason::RollbackFailed,
+    }
+}
 
 /// The sentence that a failed stack is told in.
 pub(super) fn failure_text(x: &Settled) -> String {

@@ -42,6 +42,7 @@ pub fn status(s: &Snapshot<'_>, v: &Verdict, now: Timestamp) -> StageStatus {
         (Some(_), Phase::Done(_) | Phase::Waiting(_)) if amiss.is_some() => {
             (false, Reason::ChangePending, amiss.unwrap_or_default())
         }
+        (Some(_), Phase::Done(_)) => (true, Reason::Deployed, v.message.clone()),
         (Some(d), _) => (true, Reason::Deployed, format!("release {} is deployed", d.name)),
         (None, _) => (false, Reason::NotDeployed, "nothing has been deployed yet".to_owned()),
     };

@@ -46,7 +46,7 @@ pub(super) fn unverified(s: &Snapshot<'_>, plan: &PlanView, now: Timestamp) -> O
     let example = |name: &str| {
         // What stands there from the deployment before would stay as it is.
         let anew = match plan.was_reported_before(name) {
-            true => format!(";reason=deployment {}", plan.openings()),
+            true => format!(";reason=deployment {}", plan.times_opened()),
             false => String::new(),
         };
         format!(
@@ -59,9 +59,10 @@ pub(super) fn unverified(s: &Snapshot<'_>, plan: &PlanView, now: Timestamp) -> O
     if !failed.is_empty() {
         let (names, why): (Vec<&str>, Vec<String>) = failed.into_iter().unzip();
         let message = format!(
-            "the stacks are deployed, but {}; stages downstream do not get the release. A later report of {} counts instead, or a new release",
+            "the stacks are deployed, but {}; stages downstream do not get the release. A later report of {} counts instead, or a new release: {}",
             why.join("; "),
-            names.join(", ")
+            names.join(", "),
+            example(names.first().copied().unwrap_or_default())
         );
         return Some(
             Verdict::rest(Phase::Stalled(Reason::CheckFailed), message)

@@ -6,6 +6,7 @@ mod audit;
 mod controllers;
 mod etcd;
 mod kubectl;
+mod shell;
 mod user;
 
 use std::path::{Path, PathBuf};

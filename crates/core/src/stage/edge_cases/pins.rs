@@ -297,6 +297,110 @@ fn who_has_a_release_in_which_nothing_differed_upstream_keeps_it_when_the_next_o
     assert_eq!(after("first", &[first, third], "10m").0, Digest::of("first"));
 }
 
+/// Opened again for another release at that minute.
+fn opened_for_at(plan: ChangePlan, order: u64, release: &str, minute: i64) -> ChangePlan {
+    let mut plan = opened_for(plan, order, release);
+    plan.spec.ledger.last_mut().unwrap().time.0 = at(minute);
+    seal(&mut plan);
+    plan
+}
+
+#[test]
+fn a_release_in_which_nothing_differed_upstream_soaks_on_when_the_next_one_comes() {
+    let first = in_staging(OTHER, 1, "first", &[(0, "Passed")]);
+    let second = opened_at(in_staging(C3, 2, "second", &[(20, "Passed")]), 20);
+    // For staging the third is what the second was, and it came two minutes ago.
+    let staging = [first, opened_for_at(second, 3, "third", 98)];
+    assert_eq!(after("first", &staging, "10m"), (Digest::of("second"), true));
+    assert_eq!(after("second", &staging, "10m"), (Digest::of("second"), true));
+    assert_eq!(after("first", &staging, "1m").0, Digest::of("third"));
+    // And it can be pinned, there as here.
+    let case = Case::new(&[]).with(|c| c.plans = vec![opened_for(in_staging(C1, 1, "old", &[]), 2, "new")]);
+    let mut s = case.seen();
+    for (of, floor) in [("old", 60), ("new", 60), ("old", 0)] {
+        Arc::make_mut(&mut s.stage).spec.pin = Some(Pin { digest: Digest::of(of).to_string(), reason: None });
+        s.gate.soak =
+            Sourced { value: SignedDuration::from_mins(floor), source: "AwsAccount prod".to_owned() };
+        assert_eq!(candidate(&s, at(9)).unwrap().release.digest, Digest::of(of), "{of}");
+    }
+}
+
+/// Claimed at that minute, and carried out a minute later.
+fn deployed_at(id: &str, order: u64, release: &str, minute: i64, reports: &[(i64, &str)]) -> ChangePlan {
+    let mut done = plan(id, A1, order, &[said("Approve", "alice"), claim(), succeeded()]);
+    done.spec.ledger[0].opened.as_mut().unwrap().release.as_mut().unwrap().digest = Digest::of(release);
+    for (entry, offset) in done.spec.ledger.iter_mut().zip([-2, -1, 0, 1]) {
+        entry.time.0 = at(minute + offset);
+    }
+    for (seq, (minute, result)) in (4..).zip(reports) {
+        let report = json!({ "seq": seq, "time": at(*minute).to_string(), "checked": {
+            "name": "smoke", "result": result, "by": "ci", "identity": "Verified", "reason": seq.to_string()
+        } });
+        done.spec.ledger.push(serde_json::from_value(report).unwrap());
+    }
+    seal(&mut done);
+    done
+}
+
+#[test]
+fn what_was_replaced_upstream_before_it_had_soaked_is_let_through_no_more() {
+    let first = deployed_at(OTHER, 1, "first", 10, &[(12, "Passed")]);
+    let second = deployed_at(C3, 2, "second", 60, &[(95, "Passed")]);
+    let staging = [first, second];
+    // The first was verified at 12, and made way at 60.
+    assert_eq!(after("another", &staging, "10m"), (Digest::of("first"), true));
+    let found = behind(vec![in_staging(C1, 1, "another", &[])], &staging, "50m").unwrap();
+    assert_eq!((found.release.digest, found.soaking.is_some()), (Digest::of("another"), true));
+}
+
+#[test]
+fn what_an_upstream_has_gone_back_from_goes_to_nobody() {
+    let first = || deployed_at(OTHER, 1, "first", 10, &[(12, "Passed")]);
+    let second = deployed_at(C3, 2, "second", 20, &[(22, "Passed")]);
+    assert_eq!(after("another", &[first(), second.clone()], "5m").0, Digest::of("second"));
+    for (reports, gets) in
+        [(&[(52, "Failed")][..], "another"), (&[], "another"), (&[(52, "Passed")], "first")]
+    {
+        let staging = [first(), second.clone(), deployed_at(C4, 3, "first", 50, reports)];
+        assert_eq!(after("another", &staging, "5m").0, Digest::of(gets));
+        // It has it again, and then it goes on.
+        let again = [staging.to_vec(), vec![deployed_at(C1, 4, "second", 60, &[(62, "Passed")])]].concat();
+        assert_eq!(after("another", &again, "5m").0, Digest::of("second"));
+    }
+    // Who has it keeps it until what staging has now is verified there.
+    let unverified = [first(), second.clone(), deployed_at(C4, 3, "first", 50, &[(52, "Failed")])];
+    assert_eq!(after("second", &unverified, "5m").0, Digest::of("second"));
+}
+
+#[test]
+fn a_release_goes_on_once_every_upstream_lets_it_go() {
+    let first = in_staging(OTHER, 1, "first", &[(0, "Passed")]);
+    let second = in_staging(C3, 2, "second", &[(20, "Passed")]);
+    let gets = |canary: &[ChangePlan]| {
+        let case = Case::new(&[]).with(|c| c.plans = vec![in_staging(C1, 1, "another", &[])]);
+        let mut s = case.seen();
+        let from = json!([{ "name": "staging", "soak": "10m" }, { "name": "canary", "soak": "10m" }]);
+        Arc::make_mut(&mut s.stage).spec.promote_from = serde_json::from_value(from).unwrap();
+        let checks: Vec<crate::api::Check> = serde_json::from_value(json!([{ "name": "smoke" }])).unwrap();
+        let upstream = |plans: &[ChangePlan]| Upstream {
+            plans: views(plans.iter().cloned().map(Arc::new).collect(), None, &s.uid, &s.installation.plans),
+            checks: checks.clone(),
+            identity: IdentityNeeded::Verified,
+        };
+        let found = [("staging", upstream(&[first.clone(), second.clone()])), ("canary", upstream(canary))];
+        s.upstreams = found.map(|(name, upstream)| (name.to_owned(), upstream)).into();
+        candidate(&s, at(100)).unwrap().release.digest
+    };
+    let there = |order: u64, release: &str, passed: i64| {
+        let id = if order == 1 { OTHER } else { C3 };
+        in_staging(id, order, release, &[(passed, "Passed")])
+    };
+    assert_eq!(gets(&[there(1, "first", 0), there(2, "second", 20)]), Digest::of("second"));
+    assert_eq!(gets(&[there(1, "first", 0), there(2, "second", 95)]), Digest::of("first"), "it soaks there");
+    assert_eq!(gets(&[there(1, "first", 0)]), Digest::of("first"), "it has not come there");
+    assert_eq!(gets(&[]), Digest::of("another"), "nothing has");
+}
+
 #[test]
 fn nobody_goes_back_with_an_upstream_that_has_not_gone() {
     // It waits there.
@@ -339,6 +443,10 @@ fn a_release_that_the_first_upstream_never_had_is_not_taken_away_by_an_older_one
     let there = [in_staging(C3, 1, "second", &[(10, "Passed")])];
     let over = behind(hotfix(), &there, "1m").unwrap().passed_over.map(|r| r.digest);
     assert_eq!(over, Some(Digest::of("second")), "it is told");
+    // Nothing is passed over where staging knows what is here.
+    let known = [there[0].clone(), in_staging(OTHER, 2, "third", &[(50, "Failed")])];
+    let over = behind(hotfix(), &known, "1m").unwrap();
+    assert_eq!((over.release.digest, over.passed_over.map(|r| r.digest)), (Digest::of("third"), None));
     // A new stage comes between, and begins with what was here before.
     assert_eq!(goes(hotfix(), "second", 90), Digest::of("third"));
     // Planned again later, with other values, it is no newer for that: neither there,
@@ -386,7 +494,7 @@ fn what_is_deployed_in_part_is_not_taken_back_by_a_check_that_fails_upstream() {
     let Err(Need::Wait(Reason::AwaitingUpstream, message, None)) = tried("first", &[succeeded()]) else {
         panic!("it goes on")
     };
-    assert!(message.contains("deployed here in part, and is not verified in staging any more"), "{message}");
+    assert!(message.contains("deployed here in part, and staging does not let it go"), "{message}");
     // It had soaked there before; that staging has it again, and its check has not passed, is news.
     let again = [
         in_staging(C3, 2, "second", &[(20, "Passed")]),
@@ -400,6 +508,91 @@ fn what_is_deployed_in_part_is_not_taken_back_by_a_check_that_fails_upstream() {
     assert!(matches!(tried("first", &[]), Ok(digest) if digest == Digest::of("first")));
     // What it has had as a whole it has.
     assert!(matches!(tried("second", &[succeeded()]), Ok(digest) if digest == Digest::of("second")));
+}
+
+/// A Stage behind staging, with these plans, at minute 100.
+fn behind_staging(own: Vec<ChangePlan>, staging: &[ChangePlan], seen: impl FnOnce(&Snapshot<'_>)) {
+    let case = Case::new(&[]).with(|c| c.plans = own);
+    let mut s = case.seen();
+    let from = json!([{ "name": "staging", "soak": "10m" }]);
+    Arc::make_mut(&mut s.stage).spec.promote_from = serde_json::from_value(from).unwrap();
+    let plans = views(staging.iter().cloned().map(Arc::new).collect(), None, &s.uid, &s.installation.plans);
+    let checks = serde_json::from_value(json!([{ "name": "smoke" }])).unwrap();
+    let staging = Upstream { plans, checks, identity: IdentityNeeded::Verified };
+    s.upstreams = [("staging".to_owned(), staging)].into();
+    seen(&s);
+}
+
+/// A change of a release that came half way.
+fn half_done(order: u64, release: &str) -> ChangePlan {
+    let mut failed = succeeded();
+    failed["settled"]["stackName"] = json!("Api");
+    failed["settled"]["outcome"] = json!("RolledBack");
+    failed["settled"]["message"] = json!("Orders: quota exceeded");
+    let mut plan =
+        plan(C4, A1, order, &[said("Approve", "alice"), claim(), succeeded(), failed, closed("Failed")]);
+    plan.spec.ledger[0].opened.as_mut().unwrap().release.as_mut().unwrap().digest = Digest::of(release);
+    seal(&mut plan);
+    plan
+}
+
+#[test]
+fn why_it_is_deployed_in_part_is_told_as_long_as_nothing_goes_on() {
+    let staging =
+        [in_staging(OTHER, 1, "first", &[(0, "Passed")]), in_staging(C3, 2, "second", &[(20, "Failed")])];
+    let own = vec![in_staging(C1, 1, "first", &[]), half_done(2, "second")];
+    behind_staging(own, &staging, |s| {
+        let v = decide(s, at(100));
+        assert_eq!(v.phase, Phase::Stalled(Reason::RolledBack), "{}", v.message);
+        for part in ["Orders: quota exceeded", "staging does not let it go", "going back takes a pin"] {
+            assert!(v.message.contains(part), "{part}: {}", v.message);
+        }
+        assert!(v.waiting_for.as_ref().is_some_and(|w| w.contains("staging does not let it go")), "{v:?}");
+    });
+}
+
+#[test]
+fn a_plan_for_what_is_let_go_no_more_makes_way() {
+    let third = || {
+        let mut plan = plan(OTHER, A1, 3, &[said("Approve", "alice")]);
+        plan.spec.ledger[0].opened.as_mut().unwrap().release.as_mut().unwrap().digest = Digest::of("third");
+        seal(&mut plan);
+        plan
+    };
+    let staging = |result: &str| {
+        [in_staging(C3, 2, "second", &[(20, "Failed")]), in_staging(C1, 3, "third", &[(50, result)])]
+    };
+    let of_part = || vec![in_staging(C1, 1, "first", &[]), half_done(2, "second"), third()];
+    for own in [of_part(), vec![third()]] {
+        behind_staging(own.clone(), &staging("Failed"), |s| {
+            let v = decide(s, at(100));
+            assert_eq!(v.phase.reason(), Reason::Withdrawing, "{v:?}");
+        });
+        // It goes on as it was where nothing has changed.
+        behind_staging(own, &staging("Passed"), |s| {
+            assert_ne!(decide(s, at(100)).phase.reason(), Reason::Withdrawing);
+        });
+    }
+}
+
+#[test]
+fn what_is_passed_over_is_shown() {
+    let hotfix = vec![deployed_at(C4, 1, "hotfix", 52, &[])];
+    let staging = [opened_at(in_staging(C3, 1, "of old", &[(10, "Passed")]), 10)];
+    let shown = |staging: &[ChangePlan]| {
+        let mut told = None;
+        behind_staging(hotfix.clone(), staging, |s| {
+            let v = decide(s, at(100));
+            assert_eq!(v.phase, Phase::Done(Reason::Deployed), "{v:?}");
+            let status = status(s, &v, at(100));
+            let ready = status.conditions.into_iter().find(|c| c.type_ == "Ready").unwrap();
+            told =
+                Some((ready.status, ready.message.contains("it takes a pin"), status.waiting_for.is_some()));
+        });
+        told.unwrap()
+    };
+    assert_eq!(shown(&staging), ("True".to_owned(), true, true));
+    assert_eq!(shown(&[]), ("True".to_owned(), false, false));
 }
 
 #[test]
@@ -445,4 +638,9 @@ fn what_a_stage_has_is_not_what_comes() {
     // The newest plan is for what its assembly has, and waits.
     let entry = Case::new(&[]).with(|c| c.plans.push(first));
     assert_eq!(coming(&entry.seen(), at(9)), None);
+    // What is pinned is what there is, and another plan waits.
+    let mut s = entry.seen();
+    Arc::make_mut(&mut s.stage).spec.pin =
+        Some(Pin { digest: Digest::of("first").to_string(), reason: None });
+    assert_eq!(coming(&s, at(9)), None);
 }
