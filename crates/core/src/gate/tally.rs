@@ -193,18 +193,20 @@ impl<'a> Count<'a> {
         Some(recorded.counts_until(ttl)).filter(|end| self.now < *end)
     }
 
+    /// Whether somebody lets it run in spite of what holds it. Of each person the newest word holds, also when it is over.
     fn overrides(&mut self) -> bool {
         let plan = self.plan;
-        let mut until =
-            plan.decisions.iter().filter(|r| r.decided.action == Action::Override).filter_map(|r| {
-                let person = matches!(
-                    (r.decided.identity, self.gate.identity.value),
-                    (Identity::Verified, _) | (Identity::Unverified, IdentityNeeded::Any)
-                );
-                let counts = person && !is_revoked(plan, r);
-                counts.then(|| self.fresh_until(r, self.gate.approval_ttl.value)).flatten()
-            });
-        self.out.changes = until.next();
+        let mut newest: BTreeMap<&str, Option<Timestamp>> = BTreeMap::new();
+        for given in plan.decisions.iter().filter(|r| r.decided.action == Action::Override) {
+            let is_person = matches!(
+                (given.decided.identity, self.gate.identity.value),
+                (Identity::Verified, _) | (Identity::Unverified, IdentityNeeded::Any)
+            );
+            if is_person && !is_revoked(plan, given) {
+                newest.insert(&given.decided.by, self.fresh_until(given, self.gate.approval_ttl.value));
+            }
+        }
+        self.out.changes = newest.into_values().flatten().max();
         self.out.changes.is_some()
     }
 }

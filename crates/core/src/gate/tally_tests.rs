@@ -185,6 +185,16 @@ fn an_override_waives_the_quorum_and_no_acknowledgement() {
     assert!(tally(&plan(&[], &[approve("alice"), over.clone()]), &gate, at(9)).passes());
     let unproven = said("Override", "carol", "Unverified", &[]);
     assert!(!tally(&plan(&[], &[approve("alice"), unproven]), &gate, at(9)).overridden);
+    let mut shorter = over.clone();
+    shorter["until"] = at(4).to_string().into();
+    let overridden = |said: &[serde_json::Value], hour: i64| {
+        tally(&plan(&[], &[&[approve("alice")], said].concat()), &gate, at(hour)).overridden
+    };
+    assert!(overridden(&[over.clone(), shorter.clone()], 3));
+    assert!(!overridden(&[over.clone(), shorter.clone()], 4), "an older word comes back");
+    assert!(overridden(&[shorter.clone(), over.clone()], 9));
+    let dave = said("Override", "dave", "Verified", &[]);
+    assert!(overridden(&[dave, shorter], 9), "that is somebody else");
     let revoked = said("Revoke", "carol", "Verified", &[]);
     assert!(!tally(&plan(&[], &[approve("alice"), over, revoked]), &gate, at(9)).overridden);
 }

@@ -63,7 +63,7 @@ pub(crate) fn latch(o: &Owner<'_>, plan: &PlanView, now: Timestamp) -> Option<La
             if source == DecisionSource::Stage && decision.action != Action::Approve {
                 continue;
             }
-            if !says_something_now(o, plan, decision, now) {
+            if !says_something_now(o, plan, source, decision, now) {
                 continue;
             }
             let identity = o.enforcement.identity(&decision.by, uid, key, value);
@@ -362,7 +362,13 @@ fn carries_stops(plan: &PlanView) -> bool {
 }
 
 /// Whether a decision means anything in the state that the plan is in.
-fn says_something_now(o: &Owner<'_>, plan: &PlanView, decision: &Decision, now: Timestamp) -> bool {
+fn says_something_now(
+    o: &Owner<'_>,
+    plan: &PlanView,
+    source: DecisionSource,
+    decision: &Decision,
+    now: Timestamp,
+) -> bool {
     let failed = plan.closed.as_ref().is_some_and(|c| c.reason == CloseReason::Failed);
     // A change of toolkit stacks may go out for weeks.
     let goes_out = plan.is_going_out();
@@ -374,9 +380,17 @@ fn says_something_now(o: &Owner<'_>, plan: &PlanView, decision: &Decision, now: 
         Action::Retry => failed && is_told_apart(o),
         Action::Approve | Action::Override => {
             let counts = open || (goes_out && decision.action == Action::Override);
-            counts && is_told_apart(o) && decision.until.is_none_or(|until| now < until)
+            let is_past = decision.until.is_some_and(|until| now >= until);
+            counts && is_told_apart(o) && (!is_past || takes_the_place(plan, source, decision))
         }
     }
+}
+
+/// Whether it stands where its author has written another one, which is recorded: that holds no longer than this one does.
+fn takes_the_place(plan: &PlanView, source: DecisionSource, decision: &Decision) -> bool {
+    let Decision { action, by, slot, .. } = decision;
+    let mut recorded = plan.decisions.iter().map(|r| &r.decided);
+    recorded.any(|d| d.source == source && d.action == *action && d.by == *by && d.slot == *slot)
 }
 
 /// Whether it is known yet if the policies are in force. Before that, what would be recorded as unproven stays so for good.

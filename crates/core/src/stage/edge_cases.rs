@@ -139,6 +139,22 @@ fn a_date_until_then(#[case] until: &str, #[case] minute: i64, #[case] reason: R
     assert_eq!(case.decided(minute).phase, Phase::Waiting(reason));
 }
 
+/// Overwritten while nobody looked, and over by then: what it took the place of does not come back.
+#[rstest]
+#[case::in_its_place(APPROVE, "alice", &["Approve alice Verified"])]
+#[case::in_another_slot("gate.stackgate.dev/approve.again", "alice", &[])]
+#[case::of_somebody_else(APPROVE, "bob", &[])]
+fn what_has_taken_the_place_of_an_approval_is_recorded(
+    #[case] key: &str,
+    #[case] by: &str,
+    #[case] told: &[&str],
+) {
+    let over = format!("{C1};by={by};until=2026-11-24T00:05:00Z");
+    let approved = || Case::new(&[said("Approve", "alice")]);
+    assert_eq!(approved().on_plan(key, &over).recorded(9), told);
+    assert_eq!(approved().on_stage(key, &over).recorded(9), [""; 0], "that is another place");
+}
+
 #[rstest]
 #[case(InForceState::NotInForce)]
 #[case(InForceState::Unknown)]
