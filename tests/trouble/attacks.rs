@@ -87,10 +87,8 @@ fn what_comes_between_claim_and_execution_stops_it(
             world.decide(&case.waiting(world, Some(&second))?.approve_on_plan())?;
             return case.deployed(world, &second);
         }
-        Late::Freeze => {
-            none_left()?;
-            world.kubectl().run(&["delete", "freeze", name])?;
-        }
+        // What is held is planned again at once: a change set that is there is the new plan's.
+        Late::Freeze => drop(world.kubectl().run(&["delete", "freeze", name])?),
         Late::LostGrant => {
             case.shows(world, &stage("Stalled", "AccountNotAllowed", says))?;
             none_left()?;
