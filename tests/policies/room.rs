@@ -18,6 +18,10 @@ pub fn attempts() -> Vec<Attempt> {
         let all: Map<String, Value> = (0..count).map(|n| (format!("example.com/{n}"), "y".into())).collect();
         json!({ "metadata": { "annotations": all } })
     };
+    let labels = |count: usize| {
+        let all: Map<String, Value> = (0..count).map(|n| (format!("example.com/{n}"), "y".into())).collect();
+        json!({ "metadata": { "labels": all } })
+    };
     let mut made = objects::stage("new");
     made["metadata"]["annotations"] = json!({ "example.com/x": "y".repeat(200_000) });
     vec![
@@ -27,6 +31,13 @@ pub fn attempts() -> Vec<Attempt> {
         attack("by an administrator", Call::merge(Admin, stage("prod"), big(60_000)), POLICY, SAYS),
         attack("as many as possible", Call::merge(Bob, stage("prod"), many(10_000)), POLICY, SAYS),
         attack("from the beginning", Call::create(Bob, all("stages"), made), POLICY, SAYS),
+        honest("some labels", Call::merge(Bob, stage("prod"), labels(60))),
+        attack(
+            "labels, until there is no room for the status",
+            Call::merge(Bob, stage("prod"), labels(10_000)),
+            POLICY,
+            "a stage may have 64 labels",
+        ),
         honest("whoever clears what was there before", {
             Call::merge(
                 Bob,

@@ -72,6 +72,22 @@ pub fn attempts() -> Vec<Attempt> {
             "a revoke is removed that its author has approved after",
             Call::merge(Bob, plan("prod-revoked"), without(&["revoke.alice"])),
         ),
+        lost(
+            "one that somebody else has recorded in that slot before",
+            Call::merge(Bob, plan("prod-revoked"), without(&["revoke"])),
+        ),
+        lost(
+            "a revoke in the words of one before, and an approval that is not recorded",
+            Call::merge(Bob, plan("prod-again"), without(&["revoke.alice"])),
+        ),
+        honest(
+            "that approval is removed with it",
+            Call::merge(Bob, plan("prod-again"), without(&["approve.alice-2"])),
+        ),
+        honest(
+            "a revoke in the words of one before, and approvals that are recorded, or of somebody else",
+            Call::merge(Bob, plan("prod-again"), without(&["revoke.erin"])),
+        ),
         honest(
             "a revoke is removed that was recorded again after that",
             Call::merge(Bob, plan("prod-revoked"), without(&["revoke.erin"])),

@@ -221,14 +221,34 @@ impl World {
         plan["metadata"]["annotations"] = json!({
             gate("revoke.alice"): format!("{revoked};by=alice"),
             gate("revoke.erin"): format!("{revoked};by=erin%3B50%25@corp"),
+            gate("revoke"): format!("{revoked};by=alice"),
         });
         plan["spec"]["ledger"] = json!([
             opened(0),
             decided(1, "Revoke", "alice", "alice", None),
             decided(2, "Revoke", "erin", "erin;50%@corp", None),
-            decided(3, "Approve", "y", "alice", None),
-            decided(4, "Approve", "y", "erin;50%@corp", None),
-            decided(5, "Revoke", "erin", "erin;50%@corp", None),
+            decided(3, "Revoke", "", "bob", None),
+            decided(4, "Revoke", "", "alice", None),
+            decided(5, "Approve", "y", "alice", None),
+            decided(6, "Approve", "y", "erin;50%@corp", None),
+            decided(7, "Revoke", "erin", "erin;50%@corp", None),
+        ]);
+        self.make_plan(plan).await?;
+
+        let again = id('c', '8');
+        let mut plan = objects::plan("prod-again", "Stage", "prod", &prod, &again);
+        plan["metadata"]["annotations"] = json!({
+            gate("approve.alice-2"): format!("{again};by=alice"),
+            gate("revoke.alice"): format!("{again};by=alice"),
+            gate("approve.erin"): format!("{again};by=erin%3B50%25@corp;reason=fine"),
+            gate("revoke.erin"): format!("{again};by=erin%3B50%25@corp"),
+        });
+        plan["spec"]["ledger"] = json!([
+            opened(0),
+            decided(1, "Approve", "alice", "alice", None),
+            decided(2, "Revoke", "alice", "alice", None),
+            decided(3, "Approve", "erin", "erin;50%@corp", Some("fine")),
+            decided(4, "Revoke", "erin", "erin;50%@corp", None),
         ]);
         self.make_plan(plan).await?;
 
