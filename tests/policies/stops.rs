@@ -170,7 +170,7 @@ pub async fn the_longest_ledger_can_be_paid_for(world: &World) -> Result<()> {
     ledger.extend((0..32).map(|n| decided(992 + n, "Reject", &format!("a{n}"), by(n), Some(&reason))));
     full["spec"]["ledger"] = ledger.into();
     world.make_plan(full).await?;
-    let all_sign = async |action: &str, slot: &str, reason: &str| -> Result<()> {
+    let all_sign = async |name: &str, whole: &str, action: &str, slot: &str, reason: &str| -> Result<()> {
         for (place, by) in people.into_iter().enumerate() {
             let key = |n: usize| gate(&format!("{action}.{slot}{}", place * 8 + n));
             let all: serde_json::Map<String, Value> =
@@ -183,7 +183,7 @@ pub async fn the_longest_ledger_can_be_paid_for(world: &World) -> Result<()> {
         }
         Ok(())
     };
-    all_sign("reject", "a", &reason).await?;
+    all_sign(name, &whole, "reject", "a", &reason).await?;
     let keys = |action: &str, slot: &str| -> Value {
         let keys: Vec<String> = (0..32).map(|n| format!("{action}.{slot}{n}")).collect();
         without(&keys.iter().map(String::as_str).collect::<Vec<_>>())
@@ -192,13 +192,36 @@ pub async fn the_longest_ledger_can_be_paid_for(world: &World) -> Result<()> {
         .send(world)
         .await
         .context("32 recorded rejects cannot be removed")?;
-    all_sign("revoke", "b", &"é".repeat(200)).await.context("no room for 32 revokes")?;
+    all_sign(name, &whole, "revoke", "b", &"é".repeat(200)).await.context("no room for 32 revokes")?;
     let said = Call::merge(Bob, plan(name), keys("revoke", "b"))
         .send(world)
         .await
         .err()
         .context("32 unrecorded revokes were removed")?;
     ensure!(said.to_string().contains(SAYS), "not for the right reason: {said}");
+
+    // Likewise where all are revokes, and as many approvals stand there that are recorded.
+    let (name, whole) = ("prod-revokes", id('c', '9'));
+    let mut full = objects::plan(name, "Stage", "prod", &uid, &whole);
+    let decisions = [("Approve", "a"), ("Revoke", "b")].into_iter();
+    let decisions = decisions.flat_map(|(action, slot)| (0..32).map(move |n| (action, slot, n)));
+    let (idle, recorded): (Vec<_>, Vec<_>) = (
+        (1..928)
+            .map(|seq| decided(seq, "Revoke", &format!("{}-{seq}", "s".repeat(36)), by(0), Some(&reason)))
+            .collect(),
+        (928..)
+            .zip(decisions)
+            .map(|(seq, (action, slot, n))| decided(seq, action, &format!("{slot}{n}"), by(n), Some(&reason)))
+            .collect(),
+    );
+    full["spec"]["ledger"] = [vec![opened(0)], idle, recorded].concat().into();
+    world.make_plan(full).await?;
+    all_sign(name, &whole, "approve", "a", &reason).await?;
+    all_sign(name, &whole, "revoke", "b", &reason).await?;
+    Call::merge(Bob, plan(name), keys("revoke", "b"))
+        .send(world)
+        .await
+        .context("32 recorded revokes cannot be removed")?;
     Ok(())
 }
 
