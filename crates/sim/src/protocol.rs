@@ -354,14 +354,14 @@ fn forget_rejections(plan: &mut Arc<ChangePlan>) {
     plan.metadata.annotations.iter_mut().for_each(|list| list.retain(|key, _| !key.starts_with(&rejects)));
 }
 
-/// What runs still rests on them; once that is over, they are forgotten.
+/// Once a plan is over, it takes the approvals of its release for others than those that stand on the Stage.
 fn forget_spent(plan: &mut Arc<ChangePlan>) {
-    let Some(claim) = plan.spec.ledger.iter().rposition(|e| e.claimed.is_some()) else { return };
     let view = PlanView::new(Arc::clone(plan));
     if view.is_none_or(|v| v.closed.is_none() && !v.is_complete()) {
         return;
     }
-    for entry in Arc::make_mut(plan).spec.ledger.iter_mut().take(claim) {
-        entry.decided.take_if(|d| matches!(d.under, Some(DecisionId::Release(_))));
+    let decisions = Arc::make_mut(plan).spec.ledger.iter_mut().filter_map(|e| e.decided.as_mut());
+    for decided in decisions.filter(|d| matches!(d.under, Some(DecisionId::Release(_)))) {
+        decided.slot = "spent".to_owned();
     }
 }

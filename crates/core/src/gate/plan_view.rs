@@ -137,6 +137,8 @@ pub struct PlanView {
     pub release_rejected: bool,
     /// Why it will not run, if it was closed.
     pub closed: Option<Closed>,
+    /// The place of the entry that closed it.
+    closed_place: Option<u32>,
 }
 
 impl PlanView {
@@ -182,6 +184,7 @@ impl PlanView {
             settled: BTreeMap::new(),
             settled_time: first.time.0,
             closed: None,
+            closed_place: None,
         };
         for (entry, place) in plan.spec.ledger.iter().zip(0_u32..).filter(|(_, at)| !places.contains(at)) {
             view.take(entry, place);
@@ -193,7 +196,13 @@ impl PlanView {
         if let Some(opened) = &entry.opened {
             if self.claimed {
                 // What was approved has been tried: an approval counts for one execution.
-                self.decisions.retain(|d| d.decided.action == Action::Reject);
+                let closed = self.closed_place;
+                self.decisions.retain(|d| match d.decided.action {
+                    Action::Reject => true,
+                    Action::Approve | Action::Revoke => closed.is_some_and(|closed| d.place > closed),
+                    // It was for the emergency of that time.
+                    Action::Override | Action::Retry => false,
+                });
                 self.archives.clear();
             }
             self.archives.extend(opened.release.as_ref().map(|r| r.digest));
@@ -214,6 +223,7 @@ impl PlanView {
             self.settled.clear();
             self.settled_time = entry.time.0;
             self.closed = None;
+            self.closed_place = None;
         }
         if let Some(decided) = &entry.decided {
             let at = entry.time.0;
@@ -257,6 +267,7 @@ impl PlanView {
         }
         if let Some(closed) = &entry.closed {
             self.closed = Some(closed.clone());
+            self.closed_place = Some(place);
         }
     }
 
@@ -351,6 +362,21 @@ impl PlanView {
             && self.claimed
             && self.closed.is_none()
             && recorded.place > self.claimed_place
+    }
+
+    /// Whether no execution has made use of a decision of this plan: there was none, or it came after that had failed.
+    #[must_use]
+    pub fn is_unspent(&self, recorded: &Recorded) -> bool {
+        !self.claimed || self.closed_place.is_some_and(|closed| recorded.place > closed)
+    }
+
+    /// Whether the ledger held it before the plan was closed last; it may be open.
+    #[must_use]
+    pub fn was_recorded_in_time(&self, decision: &Decided) -> bool {
+        let until_closed = self.plan.spec.ledger.iter().zip(0_u32..);
+        until_closed
+            .take_while(|(_, place)| self.closed_place.is_none_or(|closed| *place < closed))
+            .any(|(entry, _)| is_the_same(entry, decision))
     }
 
     /// Whether its author has taken this decision back on this plan.

@@ -65,8 +65,8 @@ const IDLE: &str =
 const NO_REPORT: &str =
     "it is not recorded: the ledger takes no more reports; the plan of another change has room";
 const OLD_REPORT: &str = "it is of the deployment before this one, and says nothing of this one: report again, in other words (;reason=…)";
-const CLOSED: &str = "it is not recorded, and does not count unless this very plan is opened again: it was closed before; where something waits, \
-                      that is another plan";
+const CLOSED: &str = "it does not count unless this very plan is opened again, and grows old until then: it was closed before; where something \
+                      waits, that is another plan";
 
 impl PlanView {
     /// How many more decisions and reports the ledger takes. What a stack needs until its end always has room.
@@ -277,7 +277,9 @@ impl PlanView {
                     if opens { full.to_string() } else { format!("{IDLE}: {full}") }
                 }
             };
-            (!self.has_recorded(&decided)).then_some((key, why))
+            let is_heard =
+                if over { self.was_recorded_in_time(&decided) } else { self.has_recorded(&decided) };
+            (!is_heard).then_some((key, why))
         })
         .collect()
     }

@@ -125,7 +125,7 @@ impl<'a> Count<'a> {
         let mut newest: BTreeMap<&str, (&Recorded, Timestamp)> = BTreeMap::new();
         let plan = self.plan;
         let approvals = plan.decisions.iter().filter(|r| r.decided.action == Action::Approve);
-        for recorded in approvals.filter(|r| !is_revoked(plan, r)) {
+        for recorded in approvals.filter(|r| !is_revoked(plan, r) && !plan.is_too_late(r)) {
             match self.identity_counts(recorded) {
                 Err(why) => self.out.not_counted.push(format!("{}: {why}", recorded.who())),
                 Ok(()) => match self.counts_until(recorded, classes) {
@@ -202,7 +202,7 @@ impl<'a> Count<'a> {
                 (given.decided.identity, self.gate.identity.value),
                 (Identity::Verified, _) | (Identity::Unverified, IdentityNeeded::Any)
             );
-            if is_person && !is_revoked(plan, given) {
+            if is_person && !is_revoked(plan, given) && !plan.is_too_late(given) {
                 newest.insert(&given.decided.by, self.fresh_until(given, self.gate.approval_ttl.value));
             }
         }

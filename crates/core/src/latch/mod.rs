@@ -15,6 +15,7 @@ use crate::{
         Action, CheckResult, Checked, CloseReason, Decided, DecisionSource, GATE_PREFIX, Identity,
         IdentityNeeded,
     },
+    effect::Next,
     gate::{Annotation, Decision, InForceState, Ledger, Marks, PlanView, parse_annotation},
     verdict::Verdict,
     words::DecisionId,
@@ -316,6 +317,59 @@ fn is_taken_back(plan: &PlanView, new: &[Decided], revoke: &Decided) -> bool {
     })
 }
 
+/// Approvals of a plan that is over and not the newest. It may be opened again: they are as old as they are then.
+pub(crate) fn late_approvals<'a>(o: &Owner<'a>, now: Timestamp) -> Option<(&'a PlanView, Latched)> {
+    let made_way = o.plans.iter().skip(1).filter(|plan| plan.is_over() && plan.rejected().is_none());
+    made_way.into_iter().find_map(|plan| {
+        let uid = plan.plan.uid().unwrap_or_default();
+        let on_plan = plan.marks(plan.plan.metadata.annotations.as_ref());
+        let on_stage = plan.marks(o.annotations);
+        let sources = [
+            (DecisionSource::ChangePlan, uid.as_str(), &on_plan),
+            (DecisionSource::Stage, o.uid.as_str(), &on_stage),
+        ];
+        let mut proof = Proof::new(o, plan, now);
+        let (mut certain, mut uncertain): (Vec<Decided>, Vec<Decided>) = (Vec::new(), Vec::new());
+        for (source, uid, marks) in sources {
+            for (key, value, decision) in &marks.decisions {
+                let opens = decision.action == Action::Approve
+                    || (decision.action == Action::Override && source == DecisionSource::ChangePlan);
+                if !opens || !says_something_now(o, plan, source, decision, now) {
+                    continue;
+                }
+                let identity = o.enforcement.identity(&decision.by, uid, key, value);
+                let decided = decision.recorded(source, identity, plan.id());
+                let is_recorded = match decided.under {
+                    None => plan.has_recorded(&decided),
+                    Some(_) => o.plans.iter().any(|p| p.has_recorded(&decided)),
+                };
+                let is_known =
+                    is_recorded || certain.iter().chain(&uncertain).any(|d| d.says_the_same(&decided));
+                if is_known || plan.refuses(&certain, decided.action, &decided.by).is_some() {
+                    continue;
+                }
+                if proof.holds(identity, source, key, value) {
+                    certain.push(decided);
+                } else {
+                    uncertain.push(decided);
+                }
+            }
+        }
+        let latched = match (certain.is_empty(), uncertain.is_empty()) {
+            (false, _) => Latched::Certain(decisions(plan, certain.into_iter(), now)),
+            (true, false) => {
+                let Some(look @ Verdict { next: Next::Do(_), .. }) = proof.missing() else {
+                    // Nobody waits for that.
+                    return None;
+                };
+                Latched::Uncertain(look, decisions(plan, uncertain.into_iter(), now))
+            }
+            (true, true) => return None,
+        };
+        Some((&**plan, latched))
+    })
+}
+
 /// Stops on a plan that has made way: what was approved of its release or its change may stand in another one.
 pub(crate) fn late_stops<'a>(o: &Owner<'a>, now: Timestamp) -> Option<(&'a PlanView, Ledger)> {
     let made_way = o.plans.iter().skip(1).filter(|plan| carries_stops(plan));
@@ -379,7 +433,10 @@ fn says_something_now(
         Action::Reject | Action::Revoke => true,
         Action::Retry => failed && is_told_apart(o),
         Action::Approve | Action::Override => {
-            let counts = open || (goes_out && decision.action == Action::Override);
+            // What is written on a plan that is over may count when it is opened again: as old as it is then, not as new.
+            let counts = open
+                || (goes_out && decision.action == Action::Override)
+                || (plan.is_over() && plan.rejected().is_none());
             let is_past = decision.until.is_some_and(|until| now >= until);
             counts && is_told_apart(o) && (!is_past || takes_the_place(plan, source, decision))
         }

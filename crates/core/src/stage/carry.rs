@@ -97,7 +97,7 @@ pub(super) fn beforehand(s: &Snapshot<'_>, a1: &ReleaseId) -> Vec<Decided> {
     let named = |r: &&Recorded| matches!(&r.decided.under, Some(DecisionId::Release(id)) if id == a1);
     let mut found: Vec<(Timestamp, Decided)> = Vec::new();
     for plan in s.plans.iter().rev() {
-        let unspent = plan.decisions.iter().filter(|_| !plan.is_claimed());
+        let unspent = plan.decisions.iter().filter(|r| plan.is_unspent(r));
         // Who revokes on the plan that keeps it takes it back, too: that of the release is not there yet.
         let stands = |r: &&Recorded| !plan.has_taken_back(&r.decided);
         // Within one ledger the later place is somebody's later word, also where the clock was set back.

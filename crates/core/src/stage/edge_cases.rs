@@ -29,6 +29,7 @@ mod case;
 mod checks;
 mod forged;
 mod images;
+mod late;
 mod messages;
 mod parameters;
 mod pins;
@@ -359,7 +360,7 @@ fn however_much_was_approved_beforehand_the_plan_takes_more() {
 }
 
 #[rstest]
-#[case::approve("approve", &[])]
+#[case::approve("approve", &["Approve alice Verified"])]
 #[case::retry("retry", &["Retry alice Verified"])]
 #[case::revoke("revoke", &["Revoke alice Verified"])]
 #[case::reject("reject", &["Reject alice Verified"])]
