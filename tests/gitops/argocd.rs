@@ -1,18 +1,21 @@
-//! Argo CD: it applies with the code of `kubectl apply`, as field manager `argocd-controller`, here every second.
+//! Argo CD: it applies with the code of `kubectl apply`, as field manager `argocd-controller`, here every second, and as an editor under the
+//! policies.
 
 use anyhow::{Context, Result, ensure};
 use stackgate_testbed::{
-    Kubectl,
+    Kubectl, User,
     scenario::{Case, Expected, Kind, SHOP, World},
 };
 
 use crate::{
     fields::{annotation, nobody_fights, quiet_rounds, records},
-    git::{Git, Writer, all_lines_say, world},
+    git::{Git, SETGATE, Writer, a_weaker_gate_is_refused, all_lines_say, edited_by, in_force, may_approve},
     words::{APPROVE_GIT, approval_of, slot_of},
 };
 
 const WRITER: &str = "argocd-controller";
+/// With impersonation, it applies as a service account of the namespace.
+const ACCOUNT: User = User::Robot;
 /// Of people who apply files by themselves.
 const PERSON: &str = "kubectl-client-side-apply";
 
@@ -63,9 +66,10 @@ fn out_of_sync(kubectl: &Kubectl, git: &Git, server_side: bool) -> Result<bool> 
 
 #[test]
 fn argocd_applies_every_second_on_the_client_side() -> Result<()> {
-    let (world, case) = world("argocd-csa")?;
+    let (world, case) = edited_by(ACCOUNT, "argocd-csa")?;
+    may_approve(&world, ACCOUNT)?;
     let git = Git::of(&case);
-    let kubectl = world.kubectl();
+    let kubectl = world.cluster.kubectl(ACCOUNT);
     let writer = Writer::start({
         let (kubectl, git) = (kubectl.clone(), git.clone());
         move || client_side(&kubectl, &git, WRITER)
@@ -73,14 +77,16 @@ fn argocd_applies_every_second_on_the_client_side() -> Result<()> {
     let first = annotated(&world, &case, &git, &writer, false)?;
     let second = applied_by_a_person(&world, &case, &git, &writer, &first)?;
     rejected(&world, &case, &git, &writer, &second)?;
+    a_weaker_gate_is_refused(&world, &case, &git, &writer)?;
     quiet(&world, &case, &git, &writer, false)
 }
 
 #[test]
 fn argocd_applies_every_second_on_the_server_side() -> Result<()> {
-    let (world, case) = world("argocd-ssa")?;
+    let (world, case) = edited_by(ACCOUNT, "argocd-ssa")?;
+    may_approve(&world, ACCOUNT)?;
     let git = Git::of(&case);
-    let kubectl = world.kubectl();
+    let kubectl = world.cluster.kubectl(ACCOUNT);
     let writer = Writer::start({
         let (kubectl, git) = (kubectl.clone(), git.clone());
         move || server_side(&kubectl, &git)
@@ -88,6 +94,7 @@ fn argocd_applies_every_second_on_the_server_side() -> Result<()> {
     let first = annotated(&world, &case, &git, &writer, true)?;
     let second = applied_by_a_person(&world, &case, &git, &writer, &first)?;
     rejected(&world, &case, &git, &writer, &second)?;
+    a_weaker_gate_is_refused(&world, &case, &git, &writer)?;
     quiet(&world, &case, &git, &writer, true)
 }
 
@@ -95,9 +102,10 @@ fn argocd_applies_every_second_on_the_server_side() -> Result<()> {
 fn annotated(world: &World, case: &Case, git: &Git, writer: &Writer, server_side: bool) -> Result<String> {
     let release = case.digest(world, None)?;
     let waiting = case.waiting(world, Some(&release))?;
-    world.decide(&waiting.approve_on_stage())?;
+    in_force(world, case)?;
+    world.decide_as(User::Carol, &waiting.approve_on_stage())?;
     ensure!(
-        !out_of_sync(&world.kubectl(), git, server_side)?,
+        !out_of_sync(&world.cluster.kubectl(ACCOUNT), git, server_side)?,
         "an annotation makes the Application OutOfSync"
     );
     case.deployed(world, &release)?;
@@ -125,11 +133,12 @@ fn applied_by_a_person(
     writer.rounds(world, 2)?;
     case.keeps_waiting(world, &waiting)?; // the approval before is still there, and stale
     let mut stage = git.stage();
-    stage["metadata"]["annotations"]["gate.stackgate.dev/approve.alice"] = approval_of(&waiting).into();
-    world.kubectl().apply(&stage.to_string())?;
+    let approval = format!("{};by={}", approval_of(&waiting), User::Carol.name());
+    stage["metadata"]["annotations"]["gate.stackgate.dev/approve.carol"] = approval.into();
+    world.cluster.kubectl(User::Carol).apply(&stage.to_string())?;
     case.deployed(world, &release)?;
     writer.rounds(world, 2)?;
-    let left = annotation(world, case, "gate.stackgate.dev/approve.alice")?;
+    let left = annotation(world, case, "gate.stackgate.dev/approve.carol")?;
     ensure!(left.is_none(), "Argo CD leaves what kubectl apply wrote: the docs are wrong");
     records(world, &waiting.plan, "Approve", "Stage")?;
     Ok(release)
@@ -140,11 +149,11 @@ fn rejected(world: &World, case: &Case, git: &Git, writer: &Writer, before: &str
     case.upload(world, &case.release(3)?)?;
     let release = case.digest(world, Some(before))?;
     let waiting = case.waiting(world, Some(&release))?;
-    world.decide(&waiting.reject("not this one"))?;
+    world.decide_as(User::Alice, &waiting.reject("not this one"))?;
     let rejected =
         Expected { kind: Kind::Stage, condition: "Waiting", reason: "Rejected", says: "make a new release" };
     case.shows(world, &rejected)?;
-    git.annotate(APPROVE_GIT, Some(&approval_of(&waiting)));
+    git.annotate(APPROVE_GIT, Some(&format!("{};by=git:alice", approval_of(&waiting))));
     writer.rounds(world, 2)?;
     ensure!(annotation(world, case, APPROVE_GIT)?.is_some(), "git's annotation did not arrive");
     case.shows(world, &rejected)?;
@@ -162,6 +171,8 @@ fn quiet(world: &World, case: &Case, git: &Git, writer: &Writer, server_side: bo
     nobody_fights(world, case, WRITER)?;
     let said = quiet_rounds(world, case, writer)?;
     all_lines_say(&said, if server_side { "serverside-applied" } else { "unchanged" })?;
-    ensure!(!out_of_sync(&world.kubectl(), git, server_side)?, "what nobody touches is OutOfSync");
-    Ok(())
+    let kubectl = world.cluster.kubectl(ACCOUNT);
+    ensure!(!out_of_sync(&kubectl, git, server_side)?, "what nobody touches is OutOfSync");
+    // Not what people wrote, nor that it is wiped.
+    writer.refused_only(&[SETGATE])
 }

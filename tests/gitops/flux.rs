@@ -1,4 +1,4 @@
-//! Flux: the libraries of kustomize-controller (tools/health/cmd/flux), every second.
+//! Flux: the libraries of kustomize-controller (tools/health/cmd/flux), every second, as an editor under the policies.
 
 use std::{
     path::PathBuf,
@@ -14,7 +14,10 @@ use stackgate_testbed::{
 
 use crate::{
     fields::{annotation, nobody_fights, quiet_rounds, records},
-    git::{Git, Writer, all_lines_say, world},
+    git::{
+        APPROVES, Git, SETGATE, SIGNS, Writer, a_weaker_gate_is_refused, all_lines_say, edited_by, in_force,
+        may_approve,
+    },
     words::{APPROVE_GIT, approval_of, slot_of},
 };
 
@@ -69,9 +72,9 @@ fn checks() -> String {
 
 #[test]
 fn flux_applies_every_second_and_nothing_is_lost_nothing_stale_counts_nobody_fights() -> Result<()> {
-    let (mut world, case) = world("flux")?;
+    let (mut world, case) = edited_by(User::Flux, "flux")?;
     let git = Git::of(&case);
-    let flux = Flux::new(&world, &git, User::Admin)?;
+    let flux = Flux::new(&world, &git, User::Flux)?;
 
     first_install(&world, &case, &flux)?;
     let writer = Writer::start({
@@ -83,10 +86,12 @@ fn flux_applies_every_second_and_nothing_is_lost_nothing_stale_counts_nobody_fig
     let second = rejected_on_the_plan(&world, &case, &writer, &first)?;
     let third = lost_while_the_controller_is_away(&mut world, &case, &writer, &second)?;
     approved_in_git(&world, &case, &git, &writer, &third)?;
+    a_weaker_gate_is_refused(&world, &case, &git, &writer)?;
 
     nobody_fights(&world, &case, WRITER)?;
     all_lines_say(&quiet_rounds(&world, &case, &writer)?, "unchanged")?;
-    Ok(())
+    // Not what people wrote, nor that it is wiped.
+    writer.refused_only(&[SETGATE, SIGNS, APPROVES])
 }
 
 /// `wait: true` ends while a person is awaited, with the checks; without them it would not.
@@ -102,7 +107,8 @@ fn first_install(world: &World, case: &Case, flux: &Flux) -> Result<()> {
 fn approved_on_the_stage(world: &World, case: &Case, writer: &Writer) -> Result<String> {
     let release = case.digest(world, None)?;
     let waiting = case.waiting(world, Some(&release))?;
-    world.decide(&waiting.approve_on_stage())?;
+    in_force(world, case)?;
+    world.decide_as(User::Carol, &waiting.approve_on_stage())?;
     case.deployed(world, &release)?;
     writer.rounds(world, 2)?;
     let left = annotation(world, case, &slot_of(&waiting))?;
@@ -116,7 +122,7 @@ fn rejected_on_the_plan(world: &World, case: &Case, writer: &Writer, before: &st
     case.upload(world, &case.release(2)?)?;
     let release = case.digest(world, Some(before))?;
     let waiting = case.waiting(world, Some(&release))?;
-    world.decide(&waiting.reject("not this one"))?;
+    world.decide_as(User::Alice, &waiting.reject("not this one"))?;
     let rejected =
         Expected { kind: Kind::Stage, condition: "Waiting", reason: "Rejected", says: "make a new release" };
     case.shows(world, &rejected)?;
@@ -128,7 +134,7 @@ fn rejected_on_the_plan(world: &World, case: &Case, writer: &Writer, before: &st
         annotations["gate.stackgate.dev/reject"].is_string(),
         "the reject is gone from the plan: {annotations}"
     );
-    world.decide(&waiting.approve_on_stage())?;
+    world.decide_as(User::Carol, &waiting.approve_on_stage())?;
     writer.rounds(world, 2)?;
     case.shows(world, &rejected)?;
     Ok(release)
@@ -145,7 +151,7 @@ fn lost_while_the_controller_is_away(
     let release = case.digest(world, Some(before))?;
     let waiting = case.waiting(world, Some(&release))?;
     world.controller()?.kill();
-    world.decide(&waiting.approve_on_stage())?;
+    world.decide_as(User::Carol, &waiting.approve_on_stage())?;
     writer.rounds(world, 2)?;
     ensure!(annotation(world, case, &slot_of(&waiting))?.is_none(), "Flux leaves what kubectl wrote");
     // With a manager of another name it stays: here an old id, which approves nothing.
@@ -154,7 +160,7 @@ fn lost_while_the_controller_is_away(
     let deployed = deployed.context("the plan is gone")?;
     let old = format!("gate.stackgate.dev/approve.old={}", deployed.text("/spec/proposal/id"));
     let command = ["-n", SHOP, "annotate", "--field-manager=stackgate", "cdkstage", &case.name, &old];
-    world.decide(&command.map(str::to_owned))?;
+    world.decide_as(User::Carol, &command.map(str::to_owned))?;
     writer.rounds(world, 2)?;
     ensure!(
         annotation(world, case, "gate.stackgate.dev/approve.old")?.is_some(),
@@ -165,7 +171,7 @@ fn lost_while_the_controller_is_away(
 
     // On the plan it waits for the controller.
     world.controller()?.kill();
-    world.decide(&waiting.approve_on_plan())?;
+    world.decide_as(User::Alice, &waiting.approve_on_plan())?;
     writer.rounds(world, 2)?;
     world.controller()?.restart()?;
     case.deployed(world, &release)?;
@@ -173,7 +179,7 @@ fn lost_while_the_controller_is_away(
     Ok(release)
 }
 
-/// An approval of a release that is committed, and stays in git: it counts for that release alone.
+/// An approval of a release that is committed, and stays in git: it counts for that release alone, signed, and once who applies it may.
 fn approved_in_git(world: &World, case: &Case, git: &Git, writer: &Writer, before: &str) -> Result<()> {
     case.upload(world, &case.release(1)?)?;
     let release = case.digest(world, Some(before))?;
@@ -183,7 +189,14 @@ fn approved_in_git(world: &World, case: &Case, git: &Git, writer: &Writer, befor
         .map(|stage| stage.text("/status/pending/a1").to_owned())
         .filter(|id| id.starts_with("a1-"))
         .context("the Stage shows no a1")?;
-    git.annotate(APPROVE_GIT, Some(&approval_of(&waiting).replace(&waiting.id, &a1)));
+    let approval = approval_of(&waiting).replace(&waiting.id, &a1);
+    git.annotate(APPROVE_GIT, Some(&approval));
+    writer.refused(world, 2, SIGNS)?;
+    ensure!(annotation(world, case, APPROVE_GIT)?.is_none(), "what nobody has signed is there");
+    git.annotate(APPROVE_GIT, Some(&format!("{approval};by=git:alice")));
+    writer.refused(world, 2, APPROVES)?;
+    // Nothing is committed for it: the next reconciliation passes.
+    may_approve(world, User::Flux)?;
     case.deployed(world, &release)?;
     records(world, &waiting.plan, "Approve", "Stage")?;
 
@@ -199,6 +212,6 @@ fn approved_in_git(world: &World, case: &Case, git: &Git, writer: &Writer, befor
     git.annotate(APPROVE_GIT, None);
     writer.rounds(world, 2)?;
     ensure!(annotation(world, case, APPROVE_GIT)?.is_none(), "it was taken out of git");
-    world.decide(&waiting.approve_on_plan())?;
+    world.decide_as(User::Alice, &waiting.approve_on_plan())?;
     case.deployed(world, &next)
 }

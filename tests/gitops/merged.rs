@@ -2,48 +2,24 @@
 //! verified identities, and Flux with a service account of its own.
 
 use anyhow::{Context, Result, ensure};
-use serde_json::Value;
 use stackgate_testbed::{
-    Chart, Controller, User,
-    scenario::{BUCKET, Case, Expected, Kind, SHOP, World, WorldOptions, shared},
+    User,
+    scenario::{Case, Expected, Kind, SHOP},
 };
 
 use crate::{
     flux::Flux,
-    git::{Git, Writer},
+    git::{Git, Writer, world},
     words::{APPROVE_GIT, approval_of},
 };
 
-/// Who may sign for git, and that git may decide.
-const VALUES: [&str; 2] = [
-    r#"policies.gitopsUsers=["system:serviceaccount:flux-system:kustomize-controller"]"#,
-    r#"policies.gitDecisions="Allow""#,
-];
-
-/// A world with the chart as it is installed for that, and its controller.
-fn world() -> Result<World> {
-    let binary = Some(env!("CARGO_BIN_EXE_stackgate").into());
-    let mut world = World::start(WorldOptions { binary, policies: true, ..WorldOptions::default() })?;
-    let kubernetes = if world.signs { "1.37.0" } else { "1.30.0" };
-    let chart = VALUES.into_iter().fold(Chart::new(kubernetes), Chart::set);
-    world.kubectl().apply(&chart.render()?)?;
-    let deployment = chart.only("templates/deployment.yaml").render()?;
-    let objects: Vec<Value> = serde_saphyr::from_multiple(&deployment)?;
-    let env = objects.iter().filter_map(|o| o.pointer("/spec/template/spec/containers/0/env")?.as_array());
-    let digests = env.flatten().find(|e| e["name"] == "STACKGATE_POLICIES_DIGESTS");
-    let digests = digests.and_then(|e| e["value"].as_str()).context("the chart hands no digests over")?;
-    world.controller = Some(Controller::start(world.launch()?.env("STACKGATE_POLICIES_DIGESTS", digests))?);
-    shared(&world, &[BUCKET])?;
+#[test]
+fn what_is_merged_opens_the_gate_for_that_release_alone() -> Result<()> {
+    let world = world(User::Flux)?;
     // As most install Flux.
     let user = format!("--user={}", User::Flux.name());
     let binding = ["create", "clusterrolebinding", "flux", "--clusterrole=cluster-admin", &user];
     world.kubectl().run(&binding)?;
-    Ok(world)
-}
-
-#[test]
-fn what_is_merged_opens_the_gate_for_that_release_alone() -> Result<()> {
-    let world = world()?;
     let mut case = Case::new(&world, "merged")?;
     case.stage["spec"]["gate"]["identity"] = "Verified".into();
     world.upload(&case.key, &case.assembly)?;
