@@ -82,7 +82,33 @@ pub fn attempts() -> Vec<Attempt> {
         ),
         honest(
             "that approval is removed with it",
-            Call::merge(Bob, plan("prod-again"), without(&["approve.alice-2"])),
+            Call::merge(Bob, plan("prod-again"), without(&["approve.alice-2", "revoke.alice"])),
+        ),
+        lost(
+            "that approval stands with more classes than are recorded",
+            Call::merge(Erin, plan("prod-again"), without(&["revoke.bob"])),
+        ),
+        lost(
+            "that approval stands for longer than is recorded",
+            Call::merge(Bob, plan("prod-again"), without(&["revoke.carol"])),
+        ),
+        attack(
+            "a revoke in the words of one that is recorded, which nothing could tell from that",
+            Call::merge(
+                Alice,
+                plan("prod-again"),
+                json!({ "metadata": { "annotations": { gate("revoke.said"): format!("{};by=alice", id('c', '8')) } } }),
+            ),
+            "decisions.stackgate.dev",
+            "you have revoked in these words before",
+        ),
+        honest(
+            "in other words",
+            Call::merge(
+                Alice,
+                plan("prod-again"),
+                json!({ "metadata": { "annotations": { gate("revoke.said"): format!("{};by=alice;reason=again", id('c', '8')) } } }),
+            ),
         ),
         honest(
             "a revoke in the words of one before, and approvals that are recorded, or of somebody else",
@@ -139,12 +165,14 @@ pub async fn a_reject_is_kept_until_it_is_recorded(world: &World) -> Result<()> 
         Ok(all.iter().any(|call| call.annotations.iter().any(|(k, v)| k == key && v.contains(text))))
     };
     let decision = format!("gate.stackgate.dev/reject.a={whole};by=alice;reason=not now");
+    let taken = format!("reject.a={whole};by=alice;reason=not now");
     world
         .until("the audit log has it", async || {
             ensure!(
                 noted("decisions.stackgate.dev/decision", &decision)?,
                 "{decision} is not in the audit log"
             );
+            ensure!(noted("keep-stops.stackgate.dev/taken", &taken)?, "{taken} was taken away unnoticed");
             ensure!(noted(
                 "validation.policy.admission.k8s.io/validation_failure",
                 "keep-stops.stackgate.dev"
@@ -214,10 +242,13 @@ pub async fn the_longest_ledger_can_be_paid_for(world: &World) -> Result<()> {
             .map(|(seq, (action, slot, n))| decided(seq, action, &format!("{slot}{n}"), by(n), Some(&reason)))
             .collect(),
     );
-    full["spec"]["ledger"] = [vec![opened(0)], idle, recorded].concat().into();
-    world.make_plan(full).await?;
+    full["spec"]["ledger"] = [vec![opened(0)], idle].concat().into();
+    world.make_plan(full.clone()).await?;
     all_sign(name, &whole, "approve", "a", &reason).await?;
-    all_sign(name, &whole, "revoke", "b", &reason).await?;
+    all_sign(name, &whole, "revoke", "b", &reason).await.context("no room beside 927 revokes")?;
+    let ledger = [full["spec"]["ledger"].as_array().cloned().unwrap_or_default(), recorded].concat();
+    let record = json!({ "spec": { "ledger": ledger } });
+    Call::merge(Controller, plan(name), record).for_good().send(world).await?;
     Call::merge(Bob, plan(name), keys("revoke", "b"))
         .send(world)
         .await

@@ -241,14 +241,33 @@ impl World {
             gate("approve.alice-2"): format!("{again};by=alice"),
             gate("revoke.alice"): format!("{again};by=alice"),
             gate("approve.erin"): format!("{again};by=erin%3B50%25@corp;reason=fine"),
+            gate("approve.erin-2"): format!("{again};ack=iam,replace;until=2026-11-25T11:00:00+01:00;by=erin%3B50%25@corp"),
             gate("revoke.erin"): format!("{again};by=erin%3B50%25@corp"),
+            gate("approve.bob"): format!("{again};by=bob;ack=iam,network"),
+            gate("revoke.bob"): format!("{again};by=bob"),
+            gate("approve.carol"): format!("{again};by=carol;until=2026-11-25T11:00:00Z"),
+            gate("revoke.carol"): format!("{again};by=carol"),
         });
+        let mut acknowledged = decided(4, "Approve", "erin-2", "erin;50%@corp", None);
+        acknowledged["decided"]["acks"] = json!(["replace", "iam"]);
+        acknowledged["decided"]["until"] = "2026-11-25T10:00:00Z".into();
+        let mut less = decided(7, "Approve", "bob", "bob", None);
+        less["decided"]["acks"] = json!(["iam"]);
+        let mut sooner = decided(9, "Approve", "carol", "carol", None);
+        sooner["decided"]["until"] = "2026-11-25T10:00:00Z".into();
         plan["spec"]["ledger"] = json!([
             opened(0),
             decided(1, "Approve", "alice", "alice", None),
             decided(2, "Revoke", "alice", "alice", None),
             decided(3, "Approve", "erin", "erin;50%@corp", Some("fine")),
-            decided(4, "Revoke", "erin", "erin;50%@corp", None),
+            acknowledged,
+            decided(5, "Revoke", "erin", "erin;50%@corp", None),
+            decided(6, "Approve", "other", "bob", None),
+            less,
+            decided(8, "Revoke", "bob", "bob", None),
+            sooner,
+            decided(10, "Revoke", "carol", "carol", None),
+            decided(11, "Revoke", "said", "alice", None),
         ]);
         self.make_plan(plan).await?;
 
