@@ -31,10 +31,7 @@ pub async fn what_is_recorded_is_told(w: &Arc<World>) -> Result<()> {
     on_stage.refused(&["your revoke stands on the plan", "gate.stackgate.dev/revoke.alice-"])?;
     let out = w.run(User::Alice, &approve)?.fine()?;
     ensure!(out.contains("needs approval 1/2"), "{out}");
-    ensure!(
-        out.contains("taken away, so that it does not take this back: gate.stackgate.dev/revoke.alice"),
-        "{out}"
-    );
+    ensure!(out.contains("taken away, so that this counts: gate.stackgate.dev/revoke.alice"), "{out}");
     let out = w.run(User::Admin, &["approve", "recorded", "--id", &id('1'), "--yes"])?.fine()?;
     ensure!(out.contains("recorded, verified: Approved"), "{out}");
     // The plan that has failed stays so: what follows is in another one.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use kube::ResourceExt as _;
 use stackgate_core::{
-    api::{Action, DecisionSource},
+    api::{Action, DecisionSource, Identity},
     gate::slot::key,
 };
 
@@ -110,12 +110,13 @@ async fn attempt(desk: &Desk, now: &Sight, order: &Order<'_>) -> Result<Option<S
     }
     desk.say(&format!("signed on {place}: {key}={value}\n"))?;
     for key in gone {
-        desk.say(&format!("taken away, so that it does not take this back: {key}\n"))?;
+        desk.say(&format!("taken away, so that this counts: {key}\n"))?;
     }
     Ok(Some(Signed { source, slot, key, seen: now.view.plan.spec.ledger.len() }))
 }
 
-/// The own revokes that stand on the plan: they would take back what is approved now.
+/// The own revokes that stand on the plan: they would take back what is approved now. With them goes what the same person has approved and
+/// nobody has recorded: as long as that stands, the policies keep the revokes.
 fn own_revokes<'a>(desk: &Desk, now: &'a Sight, order: &Order<'_>) -> Result<Vec<&'a str>, Fail> {
     match order.wish.action {
         Action::Approve | Action::Override => {}
@@ -131,8 +132,19 @@ fn own_revokes<'a>(desk: &Desk, now: &'a Sight, order: &Order<'_>) -> Result<Vec
                 &["annotate", "plan", now.view.name.as_str(), &format!("{key}-")]
             )
         ))),
-        Some(_) | None => Ok(own),
+        Some(_) => Ok(own.into_iter().chain(unrecorded(now, order)).collect()),
+        None => Ok(own),
     }
+}
+
+fn unrecorded<'a>(now: &'a Sight, order: &Order<'_>) -> impl Iterator<Item = &'a str> {
+    let marks = now.view.marks(now.view.plan.metadata.annotations.as_ref()).decisions.into_iter();
+    let own = marks.filter(move |(_, _, d)| {
+        let recorded = d.recorded(DecisionSource::ChangePlan, Identity::Unverified, now.view.id());
+        let opens = matches!(d.action, Action::Approve | Action::Override);
+        opens && d.by == order.by && !now.view.has_recorded(&recorded)
+    });
+    own.map(|(key, _, _)| key)
 }
 
 /// The value of the annotation.

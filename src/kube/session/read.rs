@@ -11,7 +11,7 @@ use k8s_openapi::{
 };
 use kube::{
     Api, Resource, ResourceExt,
-    api::{ListParams, PostParams},
+    api::{ApiResource, DynamicObject, GroupVersionKind, ListParams, PostParams},
 };
 use serde::de::DeserializeOwned;
 use stackgate_core::api::{AwsAccount, Bootstrap, ChangePlan, Freeze, GROUP, LABEL_STAGE, Stage};
@@ -71,14 +71,24 @@ impl Session {
         Ok(review.status.is_some_and(|s| s.allowed))
     }
 
-    /// Whether this Kubernetes has mutating policies, one of which signs for people: from 1.36 on.
+    /// Whether a policy of this cluster signs for people. Who may not read policies is told whether Kubernetes has that kind (1.36 on): it
+    /// may have been left out.
     ///
     /// # Errors
     /// When the API server does not say.
     pub async fn signs(&self) -> Result<bool, CallError> {
-        let kinds = self.client.list_api_group_resources("admissionregistration.k8s.io/v1");
-        let kinds = answered(kinds).await?.resources;
-        Ok(kinds.iter().any(|kind| kind.name == "mutatingadmissionpolicies"))
+        let kind =
+            GroupVersionKind::gvk("admissionregistration.k8s.io", "v1", "MutatingAdmissionPolicyBinding");
+        let api: Api<DynamicObject> = Api::all_with(self.client.clone(), &ApiResource::from_gvk(&kind));
+        match answered(api.get_opt("sign.stackgate.dev")).await {
+            Ok(found) => Ok(found.is_some()),
+            Err(CallError::Denied(_)) => {
+                let kinds = self.client.list_api_group_resources("admissionregistration.k8s.io/v1");
+                let kinds = answered(kinds).await?.resources;
+                Ok(kinds.iter().any(|kind| kind.name == "mutatingadmissionpolicies"))
+            }
+            Err(error) => Err(error),
+        }
     }
 
     /// One Stage.
