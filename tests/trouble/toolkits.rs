@@ -111,7 +111,8 @@ fn what_the_page_says_works_when_it_is_typed() -> Result<()> {
     let asked = r"-o=jsonpath={.metadata.annotations.stackgate\.dev/requestedAt}";
     let asked = world.kubectl().run(&["get", "cdkboot", &case.name, asked])?;
     ensure!(!asked.is_empty() && !asked.contains("date"), "{asked}");
-    Ok(())
+    // What was rejected stays so.
+    shows(world, &case, "Waiting", "Rejected")
 }
 
 #[test]
