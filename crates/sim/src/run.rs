@@ -58,6 +58,8 @@ pub struct Setting {
     pub chapters: Vec<Chapter>,
     /// Faults at effects, counted from 0.
     pub strikes: Vec<(u64, Fault)>,
+    /// Whether Argo CD and Flux may approve, as `git:`.
+    pub git: bool,
     /// Whether durations and order vary.
     pub vary: bool,
     /// Whether a trace is wanted.
@@ -163,6 +165,7 @@ impl Run {
         };
         world.reads_lag = setting.weather.stale > 0;
         world.trace = setting.trace.then(Vec::new);
+        world.policies.git = setting.git;
         if setting.deployed {
             let view = world.cluster.views.pop().unwrap_or_default();
             world.cluster.views = vec![view; setting.controllers];

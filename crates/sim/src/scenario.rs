@@ -46,6 +46,7 @@ pub fn with_one_fault(budget: u32, strike: Option<(u64, Fault)>) -> Setting {
         gates: vec![Gates { check: true, ..Gates::default() }, Gates::default(), two],
         chapters: whole(),
         strikes: strike.into_iter().collect(),
+        git: false,
         vary: false,
         trace: false,
     }
@@ -79,6 +80,7 @@ pub fn from_seed(seed: u64, protocol: Protocol) -> Setting {
         seed: random.bits(),
         // Last, so that what came before stays as it was.
         removes: random.chance(100),
+        git: random.chance(300),
     }
 }
 

@@ -17,7 +17,7 @@ use stackgate_core::{
 use super::Violation;
 use crate::world::{
     NAMESPACE, Object, ObjectKey, Objects, World,
-    said::{Word, Writer},
+    said::{GIT, Word},
 };
 
 /// How long the approval of a release counts.
@@ -33,6 +33,7 @@ struct Voice {
     until: Option<Timestamp>,
     /// Really by whom it says, as the API server has made sure.
     proven: bool,
+    /// Signed in git, for nobody in particular.
     git: bool,
     /// Given for a release, before its change was known.
     beforehand: bool,
@@ -50,6 +51,8 @@ pub struct Claim {
     voices: Vec<Voice>,
     classes: BTreeSet<RiskClass>,
     deferred: bool,
+    /// Whether it deletes a stack.
+    removes: bool,
     accounts: BTreeSet<AccountId>,
     operation: Operation,
     /// The change sets that were claimed.
@@ -268,7 +271,7 @@ impl Claim {
                 recorded: said.recorded.unwrap_or(Timestamp::MIN),
                 until: said.until,
                 proven: said.proven,
-                git: said.writer == Writer::GitOps,
+                git: said.by.starts_with(GIT),
                 beforehand,
             });
         }
@@ -283,6 +286,7 @@ impl Claim {
             voices,
             classes: classes(plan),
             deferred: stacks.iter().any(|s| s.plan.is_without_set()),
+            removes: stacks.iter().any(|s| s.plan == PlannedAs::Removed),
             accounts: stacks.iter().map(|s| s.account.clone()).collect(),
             operation: proposal.operation,
             sets: claimed.into_iter().flat_map(|c| &c.stacks).map(|s| s.change_set_arn.clone()).collect(),
@@ -384,6 +388,7 @@ impl Claim {
 
     fn passes_by_rule(&self, demand: &Demand) -> bool {
         match demand.approval {
+            _ if self.removes => false,
             RequireApproval::Never => true,
             RequireApproval::OnRisk => {
                 !self.deferred
@@ -395,30 +400,35 @@ impl Claim {
     }
 
     fn count(&self, demand: &Demand, overridden: bool) -> Result<(), String> {
-        let mut people: BTreeMap<&str, BTreeSet<RiskClass>> = BTreeMap::new();
+        let mut people: BTreeMap<&str, &BTreeSet<RiskClass>> = BTreeMap::new();
+        let needed = if overridden { 1 } else { demand.approvals };
         for voice in &self.voices {
             match voice.action {
                 Action::Revoke => {
                     people.remove(voice.by.as_str());
                 }
                 Action::Approve => {
-                    let needed = if overridden { 1 } else { demand.approvals };
-                    let known = voice.proven || !demand.verified || (voice.git && needed == 1);
+                    let known = voice.proven || !demand.verified;
+                    if !known || (voice.git && demand.verified && needed > 1) {
+                        continue;
+                    }
                     let ttl = if voice.beforehand { demand.ttl.min(BEFOREHAND) } else { demand.ttl };
-                    let covers = !voice.beforehand || self.classes.is_subset(&voice.acks);
-                    if known && covers && self.is_fresh(voice, ttl) {
-                        people.entry(&voice.by).or_default().extend(voice.acks.iter().copied());
+                    let covers = !voice.beforehand || (!self.removes && self.classes.is_subset(&voice.acks));
+                    // What somebody has said last holds, and nothing of what they said before.
+                    if covers && self.is_fresh(voice, ttl) {
+                        people.insert(&voice.by, &voice.acks);
+                    } else {
+                        people.remove(voice.by.as_str());
                     }
                 }
                 Action::Reject | Action::Retry | Action::Override => {}
             }
         }
-        let needed = if overridden { 1 } else { demand.approvals };
         if people.len() < needed {
             return Err(format!("{} of {needed} people had approved", people.len()));
         }
-        let acked: BTreeSet<RiskClass> = people.into_values().flatten().collect();
-        let missing = self.classes.iter().find(|c| demand.acks.contains(c) && !acked.contains(c));
+        let is_acked = |class: &RiskClass| people.values().any(|acks| acks.contains(class));
+        let missing = self.classes.iter().find(|c| demand.acks.contains(c) && !is_acked(c));
         missing.map_or(Ok(()), |c| Err(format!("nobody had acknowledged {c}")))
     }
 
@@ -434,12 +444,14 @@ impl Claim {
                 Action::Revoke => {
                     by.remove(voice.by.as_str());
                 }
-                Action::Override => {
-                    if (voice.proven || !demand.verified) && self.is_fresh(voice, demand.ttl) {
+                Action::Override if voice.proven || !demand.verified => {
+                    if self.is_fresh(voice, demand.ttl) {
                         by.insert(&voice.by);
+                    } else {
+                        by.remove(voice.by.as_str());
                     }
                 }
-                Action::Approve | Action::Reject | Action::Retry => {}
+                Action::Override | Action::Approve | Action::Reject | Action::Retry => {}
             }
         }
         !by.is_empty()

@@ -10,13 +10,13 @@ use std::{
 
 use stackgate_core::{
     api::{
-        Action, BootstrapProposal, ChangePlan, ClaimedStack, CloseReason, LedgerEntry, Leftover, PlannedAs,
-        ProposedStack, SettledAs, Stage,
+        Action, BootstrapProposal, ChangePlan, ClaimedStack, CloseReason, Decided, LedgerEntry, Leftover,
+        PlannedAs, ProposedStack, SettledAs, Stage,
     },
     change::{Baseline, leaf},
     cluster::ClusterView,
     stack::StackStatus,
-    words::{ChangeSetArn, StackKey},
+    words::{ChangeSetArn, DecisionId, StackKey},
 };
 
 use gate::{Claim, Opening};
@@ -127,7 +127,8 @@ impl Judge {
         if release.and_then(|r| bundle::template_of(r.digest, key)) != Some(set.to.digest) {
             return Err(format!("I2: {} of {key} deploys another release than plan {plan}", set.arn));
         }
-        let shown = self.shown.get(plan).and_then(|v| v.get(key)).copied().unwrap_or(0);
+        let shown = self.shown.get(plan).or_else(|| self.opened.get(plan));
+        let shown = shown.and_then(|v| v.get(key)).copied().unwrap_or(0);
         // Where reads may be behind, a plan can rest on a state that is over: nothing that AWS tells sets the two apart.
         // No stack is the same as no stack, whatever was there in between.
         let makes = world.cloud.stacks.get(key).is_none_or(|s| s.deployed.is_none());
@@ -181,7 +182,9 @@ impl Judge {
             if entry.opened.is_some() && self.spent.remove(name) {
                 self.shown.remove(name);
             }
-            if entry.decided.as_ref().is_some_and(|d| d.action == Action::Approve)
+            // Who approves a release has been shown nothing of it.
+            let of_this = |d: &Decided| !matches!(d.under, Some(DecisionId::Release(_)));
+            if entry.decided.as_ref().is_some_and(|d| d.action == Action::Approve && of_this(d))
                 && let Some(opened) = self.opened.get(name)
             {
                 self.shown.entry(name.to_owned()).or_insert_with(|| opened.clone());

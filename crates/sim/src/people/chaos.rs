@@ -11,7 +11,7 @@ use crate::{
     bundle::{A1S, RELEASES},
     world::{
         Object, ObjectKey, World,
-        said::{Note, Word, Writer},
+        said::{GIT, Note, Word, Writer},
     },
 };
 
@@ -37,7 +37,7 @@ impl Chaos {
     pub fn act(&mut self, world: &mut World, stages: usize) {
         let who = pick(world, &PEOPLE);
         let stage = STAGES.get(world.luck.random.place(stages)).copied().unwrap_or(STAGES[0]);
-        match world.luck.random.below(24) {
+        match world.luck.random.below(25) {
             0..=6 => self.look(world, who, stage),
             7..=12 => self.sign(world, who, stage, Action::Approve, false),
             13 => self.sign(world, who, stage, Action::Approve, true),
@@ -50,6 +50,7 @@ impl Chaos {
             20 => wipe(world),
             21 => self.forge(world, who, stage),
             22 => scribble(world),
+            23 if world.policies.git => self.merge(world, stage),
             _ => {
                 let failed = world.luck.random.chance(250);
                 report(world, stage, if failed { CheckResult::Failed } else { CheckResult::Passed });
@@ -100,6 +101,18 @@ impl Chaos {
             if on_stage { ObjectKey::Stage(stage.to_owned()) } else { ObjectKey::Plan(seen.plan.clone()) };
         let action = if world.luck.random.chance(200) { Action::Override } else { Action::Approve };
         self.put(world, Writer::Intruder, &on, action, who, Some(&seen.id), &seen.classes, None);
+    }
+
+    /// A commit approves a release or a change, and Argo CD or Flux brings it.
+    fn merge(&self, world: &mut World, stage: &'static str) {
+        let plans = world.cluster.plans().filter(|p| p.spec.proposal.name == stage);
+        let newest = plans.max_by_key(|p| order(p)).and_then(|p| Seen::of(p));
+        let release = RELEASES.get(world.luck.random.place(3)).map(|b| b.release());
+        let a1 = release.and_then(|r| A1S.get(&(stage, r)).cloned());
+        let id = if world.luck.random.chance(500) { a1 } else { newest.map(|seen| seen.id) };
+        let on = ObjectKey::Stage(stage.to_owned());
+        let name = format!("{GIT}release");
+        self.put(world, Writer::GitOps, &on, Action::Approve, &name, id.as_ref(), &RiskClass::ALL, None);
     }
 
     #[expect(clippy::too_many_arguments, reason = "what an annotation is made of")]

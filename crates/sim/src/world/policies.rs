@@ -32,6 +32,8 @@ pub struct Policies {
     denying: Denying,
     /// Whether they can be read past the watches.
     pub readable: bool,
+    /// Whether they let Argo CD and Flux approve on Stages (`gitDecisions`).
+    pub git: bool,
     /// Counts their changes, and how often they were found not to deny.
     count: u64,
     /// What was annotated before these were known to be in force, as the first controller that looked has recorded it.
@@ -44,6 +46,7 @@ impl Default for Policies {
             in_place: true,
             denying: Denying::Yes,
             readable: true,
+            git: false,
             count: 0,
             tainted: Some(Arc::default()),
         }

@@ -12,6 +12,9 @@ use stackgate_core::{
 use super::{Object, ObjectKey, World};
 use crate::protocol::Protocol;
 
+/// What the name begins with that an approval in git is signed with.
+pub const GIT: &str = "git:";
+
 /// Who really writes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Writer {
@@ -133,7 +136,7 @@ impl World {
             id: note.id.to_owned(),
             acks: note.acks.iter().copied().collect(),
             until: note.until.and_then(|t| Timestamp::from_second(t.as_second()).ok()),
-            proven: self.policies.in_force() && note.by == writer.name(),
+            proven: self.policies.in_force() && self.is_theirs(writer, note.by),
             recorded: None,
             lost: false,
         });
@@ -144,11 +147,16 @@ impl World {
     /// Somebody writes again what stood there once.
     pub fn write_again(&mut self, writer: Writer, number: usize) {
         let Some(said) = self.said.get(number).cloned() else { return };
+        // The policies take no revoke that is recorded a second time, in the same words.
+        let is_revoke = said.word == Word::Decides(Action::Revoke);
+        if self.policies.in_force() && is_revoke && said.recorded.is_some() {
+            return;
+        }
         if !self.admits(writer, &said.on, &said.key, Some(&said.value)) {
             return;
         }
         self.tell(|| format!("  [{}] writes again {}={}", writer.name(), said.key, said.value));
-        let proven = self.policies.in_force() && said.by == writer.name();
+        let proven = self.policies.in_force() && self.is_theirs(writer, &said.by);
         if let Some(said) = self.said.get_mut(number) {
             said.proven |= proven;
             said.lost = false;
@@ -170,6 +178,11 @@ impl World {
             object.annotate(key, None);
         }
         self.cluster.put(object);
+    }
+
+    /// Whether the policies let this writer sign with that name.
+    fn is_theirs(&self, writer: Writer, by: &str) -> bool {
+        by == writer.name() || (writer == Writer::GitOps && self.policies.git && by.starts_with(GIT))
     }
 
     /// Something that is no decision, or a whole one under a key that has none.
@@ -208,9 +221,12 @@ impl World {
             _ => None,
         };
         match (parse_annotation(key, value), writer) {
-            (Some(Ok(Annotation::Decision(d))), Writer::Person(name)) => {
+            (Some(Ok(Annotation::Decision(d))), Writer::Person(_)) => {
                 let fits = id_of_plan.map_or(d.action == Action::Approve, |id| d.id.to_string() == id);
-                d.by == name && fits
+                self.is_theirs(writer, &d.by) && fits
+            }
+            (Some(Ok(Annotation::Decision(d))), Writer::GitOps) => {
+                d.action == Action::Approve && id_of_plan.is_none() && self.is_theirs(writer, &d.by)
             }
             (Some(Ok(Annotation::Report(r))), Writer::Checks) => r.by == writer.name(),
             _ => false,
