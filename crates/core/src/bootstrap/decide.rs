@@ -22,7 +22,7 @@ use crate::{
     },
     effect::{Effect, Mutation},
     gate::{Ledger, PlanView, tally},
-    latch::{Latched, latch, late_approvals, late_stops},
+    latch::{Latched, latch, late_stops},
     plan::{append, by_rule, stray},
     verdict::{Need, Phase, Verdict, fold},
     words::{AccountId, Env},
@@ -146,11 +146,10 @@ fn recorded(s: &Snapshot<'_>, plan: &PlanView, now: Timestamp) -> Option<Verdict
     if let Some((plan, ledger)) = late_stops(&owner, now) {
         return Some(written(plan, ledger));
     }
-    let (plan, latched) =
-        latch(&owner, plan, now).map(|l| (plan, l)).or_else(|| late_approvals(&owner, now))?;
-    match latched {
-        Latched::Certain(ledger) => Some(written(plan, ledger)),
-        Latched::Uncertain(first, _) => Some(first),
+    match latch(&owner, plan, now) {
+        Some(Latched::Certain(ledger)) => Some(written(plan, ledger)),
+        Some(Latched::Uncertain(first, _)) => Some(first),
+        None => None,
     }
 }
 

@@ -11,8 +11,8 @@ use super::{
 };
 use crate::{
     api::{
-        Action, BootstrapProposal, CloseReason, Decided, LABEL_BOOTSTRAP, Opened, Operation, OwnedStack,
-        Proposal, ProposalKind, Reason, SettledAs,
+        BootstrapProposal, CloseReason, Decided, LABEL_BOOTSTRAP, Opened, Operation, OwnedStack, Proposal,
+        ProposalKind, Reason, SettledAs,
     },
     change::b1,
     effect::{Effect, NewPlan, Record},
@@ -78,6 +78,7 @@ fn opened(s: &Snapshot<'_>) -> Opened {
         secrets: false,
         owned: carried_forward(s),
         owned_as_before: false,
+        stood: Vec::new(),
     }
 }
 
@@ -125,20 +126,14 @@ fn open_again(s: &Snapshot<'_>, plan: &PlanView, now: Timestamp) -> Verdict {
     let is_gone = plan.settled.values().any(|x| x.outcome == SettledAs::Gone);
     let is_retried =
         failed && !is_gone && plan.rejected().is_none() && plan.retried(s.gate.identity.value).is_some();
-    let carried: Vec<Decided> = plan
-        .decisions
-        .iter()
-        .filter(|_| is_retried)
-        .filter(|r| match r.decided.action {
-            Action::Approve | Action::Revoke => true,
-            Action::Override | Action::Reject | Action::Retry => false,
-        })
-        .map(|r| Decided { since: Some(Time(r.since)), ..r.decided.clone() })
-        .collect();
+    let approved = plan.decisions.iter().filter(|_| is_retried);
+    let carried: Vec<Decided> =
+        plan.lacks(approved.map(|r| Decided { since: Some(Time(r.since)), ..r.decided.clone() })).collect();
     if !plan.opening_is_proven {
         return not_as_written(s, plan);
     }
-    let ledger = plan.ledger(now).with(|e| e.opened = Some(opened_on(plan, opened(s))));
+    let ledger =
+        plan.ledger(now).with(|e| e.opened = Some(opened_on(plan, opened(s), s.owner().annotations)));
     let ledger = carried.into_iter().fold(ledger, |l, d| l.with(|e| e.decided = Some(d)));
     let namespace = &s.installation.namespace;
     append(s.facts, namespace, plan, ledger, Reason::Planning, "opening the plan again", now)

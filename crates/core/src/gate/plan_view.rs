@@ -8,15 +8,15 @@ use std::{
 use jiff::{SignedDuration, Timestamp};
 
 use super::{
-    Annotation, Decision, Report, Reported,
+    Annotation, Decision, Report, Reported, annotation_digest,
     ledger::{self, Ledger},
     owned_key, parse_annotation,
 };
 use crate::{
     api::{
-        Action, ChangePlan, Checked, Claimed, ClaimedStack, Closed, Decided, Identity, IdentityNeeded,
-        LedgerEntry, OwnedStack, PlannedAs, Proposal, ProposalKind, ProposedStack, ReleaseRef, RiskClass,
-        Settled, SettledAs, user_name,
+        Action, ChangePlan, Checked, Claimed, ClaimedStack, Closed, Decided, DecisionSource, Identity,
+        IdentityNeeded, LedgerEntry, OwnedStack, PlannedAs, Proposal, ProposalKind, ProposedStack,
+        ReleaseRef, RiskClass, Settled, SettledAs, user_name,
     },
     change::risk_classes,
     effect::PlanVersion,
@@ -133,8 +133,12 @@ pub struct PlanView {
     pub settled: BTreeMap<StackKey, Settled>,
     /// When the last of them did, or the plan was opened.
     pub settled_time: Timestamp,
+    /// The place of the entry that says so; of the claim where none does.
+    settled_place: u32,
     /// Whether its release was rejected as another change, and nobody has let it run since: no rule does.
     pub release_rejected: bool,
+    /// Annotations that came while it was closed, before it was opened last.
+    stood: BTreeSet<Digest>,
     /// Why it will not run, if it was closed.
     pub closed: Option<Closed>,
     /// The place of the entry that closed it.
@@ -183,6 +187,8 @@ impl PlanView {
             unproven: BTreeSet::new(),
             settled: BTreeMap::new(),
             settled_time: first.time.0,
+            settled_place: 0,
+            stood: BTreeSet::new(),
             closed: None,
             closed_place: None,
         };
@@ -196,10 +202,10 @@ impl PlanView {
         if let Some(opened) = &entry.opened {
             if self.claimed {
                 // What was approved has been tried: an approval counts for one execution.
-                let closed = self.closed_place;
+                let end = self.end_of_run();
                 self.decisions.retain(|d| match d.decided.action {
                     Action::Reject => true,
-                    Action::Approve | Action::Revoke => closed.is_some_and(|closed| d.place > closed),
+                    Action::Approve | Action::Revoke => end.is_some_and(|end| d.place > end),
                     // It was for the emergency of that time.
                     Action::Override | Action::Retry => false,
                 });
@@ -222,6 +228,7 @@ impl PlanView {
             self.claims.clear();
             self.settled.clear();
             self.settled_time = entry.time.0;
+            self.stood = opened.stood.iter().copied().collect();
             self.closed = None;
             self.closed_place = None;
         }
@@ -252,6 +259,7 @@ impl PlanView {
                 self.forget_reports();
                 self.claimed_time = entry.time.0;
                 self.claimed_place = place;
+                self.settled_place = place;
                 self.claimed_with = *approvals;
             }
             self.claimed = true;
@@ -264,6 +272,7 @@ impl PlanView {
         if let Some(settled) = &entry.settled {
             self.settled.insert(settled.key(), settled.clone());
             self.settled_time = entry.time.0;
+            self.settled_place = place;
         }
         if let Some(closed) = &entry.closed {
             self.closed = Some(closed.clone());
@@ -360,23 +369,70 @@ impl PlanView {
     pub fn is_too_late(&self, recorded: &Recorded) -> bool {
         self.proposal().kind == ProposalKind::Stage
             && self.claimed
-            && self.closed.is_none()
             && recorded.place > self.claimed_place
+            && self.closed_place.is_none_or(|closed| recorded.place < closed)
     }
 
-    /// Whether no execution has made use of a decision of this plan: there was none, or it came after that had failed.
+    /// Whether no execution has made use of a decision of this plan: there was none, or it came after that.
     #[must_use]
     pub fn is_unspent(&self, recorded: &Recorded) -> bool {
-        !self.claimed || self.closed_place.is_some_and(|closed| recorded.place > closed)
+        !self.claimed || self.end_of_run().is_some_and(|end| recorded.place > end)
     }
 
-    /// Whether the ledger held it before the plan was closed last; it may be open.
+    /// The place of the entry that ended the execution, if it has come to its end.
+    fn end_of_run(&self) -> Option<u32> {
+        self.closed_place.or_else(|| self.says_all_is_done().then_some(self.settled_place))
+    }
+
+    /// Whether it has been opened again while approvals of it stood there that do not count.
     #[must_use]
-    pub fn was_recorded_in_time(&self, decision: &Decided) -> bool {
-        let until_closed = self.plan.spec.ledger.iter().zip(0_u32..);
-        until_closed
-            .take_while(|(_, place)| self.closed_place.is_none_or(|closed| *place < closed))
-            .any(|(entry, _)| is_the_same(entry, decision))
+    pub(super) fn has_ignored_some(&self) -> bool {
+        !self.stood.is_empty()
+    }
+
+    /// Which of these are to be recorded anew where this plan itself is opened once more: approvals of people of whom it keeps none that is
+    /// as new, and that nobody has taken back on it.
+    pub fn lacks<'a>(
+        &'a self,
+        carried: impl Iterator<Item = Decided> + 'a,
+    ) -> impl Iterator<Item = Decided> + 'a {
+        let keeps = |d: &Decided| self.decisions.iter().any(|r| self.is_unspent(r) && is_newer(r, d));
+        carried.filter(move |d| d.action == Action::Approve && !keeps(d) && !self.has_taken_back(d))
+    }
+
+    /// Approvals and overrides of this change that stand on it and its owner, and that no ledger holds, by digest. Where it is not over they
+    /// are yet to be recorded, but for those that came before.
+    #[must_use]
+    pub fn standing_while_closed(&self, on_owner: Option<&BTreeMap<String, String>>) -> Vec<Digest> {
+        let is_over = self.is_over();
+        let on_plan = self.plan.metadata.annotations.as_ref();
+        let sources = [(DecisionSource::ChangePlan, on_plan), (DecisionSource::Stage, on_owner)];
+        let stands = |(source, annotations)| {
+            let marks = self.marks(annotations).decisions.into_iter();
+            let new = marks.filter(move |(key, value, d)| {
+                let comes_back = is_over && matches!(d.id, DecisionId::Change(_));
+                matches!(d.action, Action::Approve | Action::Override)
+                    && (comes_back || self.came_while_closed(source, key, value))
+                    && !self.has_recorded(&d.recorded(source, Identity::Unverified, self.id()))
+            });
+            new.map(move |(key, value, _)| self.mark_digest(source, key, value))
+        };
+        sources.into_iter().flat_map(stands).collect()
+    }
+
+    /// Whether an annotation came while it was closed, before it was opened last.
+    #[must_use]
+    pub fn came_while_closed(&self, source: DecisionSource, key: &str, value: &str) -> bool {
+        !self.stood.is_empty() && self.stood.contains(&self.mark_digest(source, key, value))
+    }
+
+    fn mark_digest(&self, source: DecisionSource, key: &str, value: &str) -> Digest {
+        let own = self.plan.metadata.uid.as_deref().unwrap_or_default();
+        let uid = match source {
+            DecisionSource::ChangePlan | DecisionSource::Rule => own,
+            DecisionSource::Stage => self.proposal().uid.as_str(),
+        };
+        annotation_digest(uid, key, value)
     }
 
     /// Whether its author has taken this decision back on this plan.
@@ -553,6 +609,12 @@ impl PlanView {
     pub fn ledger(&self, now: Timestamp) -> Ledger {
         Ledger::after(self.plan.spec.ledger.len(), now)
     }
+}
+
+/// Whether this approval holds in the place of another one of the same person.
+fn is_newer(kept: &Recorded, other: &Decided) -> bool {
+    let since = other.since.as_ref().map_or(Timestamp::MIN, |t| t.0);
+    kept.decided.action == Action::Approve && kept.decided.by == other.by && kept.since >= since
 }
 
 fn is_the_same(entry: &LedgerEntry, decision: &Decided) -> bool {

@@ -59,14 +59,19 @@ struct Standing<'a> {
     idle: Vec<&'a str>,
 }
 
+/// The most annotations that an opening says not to count (`Opened.stood`).
+const MOST_STOOD: usize = 256;
+
 /// What is said of a revoke that stands there and takes nothing back.
 const IDLE: &str =
     "it takes nothing back, is not recorded, and takes back what its author approves here later";
 const NO_REPORT: &str =
     "it is not recorded: the ledger takes no more reports; the plan of another change has room";
 const OLD_REPORT: &str = "it is of the deployment before this one, and says nothing of this one: report again, in other words (;reason=…)";
-const CLOSED: &str = "it does not count unless this very plan is opened again, and grows old until then: it was closed before; where something \
-                      waits, that is another plan";
+const CLOSED: &str = "it does not count, also where this very plan is opened again: that was closed before; where something waits, it is another \
+                      plan";
+const CAME_WHILE_CLOSED: &str =
+    "it does not count: it came while this plan was closed; sign again, in another slot";
 
 impl PlanView {
     /// How many more decisions and reports the ledger takes. What a stack needs until its end always has room.
@@ -89,13 +94,14 @@ impl PlanView {
 
     /// Whether it may be opened again by this entry and so many decisions, and has room for all that comes of it.
     #[must_use]
-    pub fn takes_opening(&self, opened: &Opened, decisions: usize) -> bool {
-        // A claim uses up what was decided.
-        if !self.is_claimed() && self.is_full(Action::Approve) {
+    pub fn takes_opening(&self, opened: &Opened, decisions: &[Decided]) -> bool {
+        let then = self.ledger(self.opened_time).with(|e| e.opened = Some(opened.clone()));
+        let then = decisions.iter().fold(then, |l, d| l.with(|e| e.decided = Some(d.clone())));
+        if opened.stood.len() > MOST_STOOD || self.once_recorded(&then).is_full(Action::Approve) {
             return false;
         }
         let stacks = self.proposal().stacks.len();
-        let held = self.plan.spec.ledger.len() + decisions;
+        let held = self.plan.spec.ledger.len() + decisions.len();
         ledger::takes_opening(held, stacks, ledger::written(&self.plan.spec), ledger::written(opened))
     }
 
@@ -264,11 +270,12 @@ impl PlanView {
             Action::Revoke => is_on_plan,
             Action::Reject | Action::Retry => false,
         });
-        told.filter_map(|(key, _, d)| {
+        told.filter_map(|(key, value, d)| {
             let decided = d.recorded(source, Identity::Unverified, self.id());
             let opens = d.action != Action::Revoke;
             let why = match d.until {
                 _ if over && opens => CLOSED.to_owned(),
+                _ if opens && self.came_while_closed(source, key, value) => CAME_WHILE_CLOSED.to_owned(),
                 Some(until) if until <= now && opens => {
                     format!("it is not recorded, and does not count: until={until} is in the past")
                 }
@@ -277,9 +284,7 @@ impl PlanView {
                     if opens { full.to_string() } else { format!("{IDLE}: {full}") }
                 }
             };
-            let is_heard =
-                if over { self.was_recorded_in_time(&decided) } else { self.has_recorded(&decided) };
-            (!is_heard).then_some((key, why))
+            (!self.has_recorded(&decided)).then_some((key, why))
         })
         .collect()
     }
@@ -305,7 +310,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::api::ChangePlan;
+    use crate::{api::ChangePlan, plan::by_rule};
 
     /// A plan with this many stacks and these decisions, action and author.
     fn plan(stacks: usize, decisions: &[(&str, String)]) -> PlanView {
@@ -511,16 +516,16 @@ mod tests {
         let opened = |plan: &PlanView| plan.plan.spec.ledger[0].opened.clone().unwrap();
         let held = |n| reported(&plan(100, &[]), n);
         let most = 1024 - 2 * 100 - 8 - 64 - 1 - 128;
-        assert!(held(most - 1).takes_opening(&opened(&plan(100, &[])), 0));
-        assert!(!held(most).takes_opening(&opened(&plan(100, &[])), 0));
-        assert!(!held(most - 1).takes_opening(&opened(&plan(100, &[])), 1));
+        assert!(held(most - 1).takes_opening(&opened(&plan(100, &[])), &[]));
+        assert!(!held(most).takes_opening(&opened(&plan(100, &[])), &[]));
+        assert!(!held(most - 1).takes_opening(&opened(&plan(100, &[])), &[by_rule("x")]));
         // What was approved counts on, so nobody more could approve.
-        assert!(!plan(1, &approvals(64, 1)).takes_opening(&opened(&plan(1, &[])), 0));
+        assert!(!plan(1, &approvals(64, 1)).takes_opening(&opened(&plan(1, &[])), &[]));
         // A ledger that says much in few entries: etcd takes 1.5 MiB of an object.
         let mut object = ChangePlan::clone(&plan(1, &[]).plan);
         let mut long = opened(&plan(1, &[]));
         long.cdk_stage = Some("x".repeat(1_100_000));
-        assert!(!plan(1, &[]).takes_opening(&long, 0));
+        assert!(!plan(1, &[]).takes_opening(&long, &[]));
         // Where it would be opened, and then take nobody's approval, since its stacks need what is left.
         let mut large = ChangePlan::clone(&plan(100, &vec![("Retry", "alice".to_owned()); 128]).plan);
         large.spec.proposal.stacks[0].warnings = vec!["x".repeat(960_000)];
@@ -532,12 +537,12 @@ mod tests {
         for (entries, takes) in [(120, true), (128, false), (129, false)] {
             let plan = large(entries);
             let opening = opened(&plan);
-            assert_eq!(plan.takes_opening(&opening, 0), takes, "{entries}");
+            assert_eq!(plan.takes_opening(&opening, &[]), takes, "{entries}");
             let opened =
                 plan.once_recorded(&plan.ledger(Timestamp::UNIX_EPOCH).with(|e| e.opened = Some(opening)));
             assert_eq!(opened.room() > 0, takes, "{entries}");
         }
         object.spec.ledger[0].opened = Some(long);
-        assert!(!PlanView::new(Arc::new(object)).unwrap().takes_opening(&opened(&plan(1, &[])), 0));
+        assert!(!PlanView::new(Arc::new(object)).unwrap().takes_opening(&opened(&plan(1, &[])), &[]));
     }
 }

@@ -25,9 +25,15 @@ impl PlanView {
             && !known.any(|d| d.action == action && d.slot == slot)
     }
 
-    /// The first free slot: `wanted`, `wanted-2`, `wanted-3` … For an empty one: none, `again-2` …
+    /// The first free slot: `wanted`, `wanted-2`, `wanted-3` … For an empty one: none, `again-2` … Where annotations came while the plan was
+    /// closed, none that they may have used, also if they are gone: the number of the opening comes first.
     #[must_use]
     pub fn free_slot(&self, annotations: Annotations<'_>, action: Action, wanted: &str) -> String {
+        let of_opening = self.has_ignored_some().then(|| {
+            let stem: String = if wanted.is_empty() { "again" } else { wanted }.chars().take(24).collect();
+            format!("{stem}-{}", self.order)
+        });
+        let wanted = of_opening.as_deref().unwrap_or(wanted);
         let stem = if wanted.is_empty() { "again" } else { wanted };
         // An object holds far fewer annotations than that.
         let numbered = (2..2_000).map(|n| format!("{stem}-{n}"));

@@ -188,7 +188,7 @@ impl PlanView {
     /// Whether it keeps or carries an approval of this person that a revoke on any plan would take back.
     #[must_use]
     pub fn carries_of(&self, by: &str) -> bool {
-        let unspent = self.decisions.iter().filter(|_| !self.is_claimed());
+        let unspent = self.decisions.iter().filter(|r| self.is_unspent(r));
         self.beforehand.iter().chain(unspent).any(|r| r.is_carried() && r.decided.by == by)
     }
 

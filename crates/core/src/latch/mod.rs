@@ -15,7 +15,6 @@ use crate::{
         Action, CheckResult, Checked, CloseReason, Decided, DecisionSource, GATE_PREFIX, Identity,
         IdentityNeeded,
     },
-    effect::Next,
     gate::{Annotation, Decision, InForceState, Ledger, Marks, PlanView, parse_annotation},
     verdict::Verdict,
     words::DecisionId,
@@ -64,7 +63,9 @@ pub(crate) fn latch(o: &Owner<'_>, plan: &PlanView, now: Timestamp) -> Option<La
             if source == DecisionSource::Stage && decision.action != Action::Approve {
                 continue;
             }
-            if !says_something_now(o, plan, source, decision, now) {
+            if !says_something_now(o, plan, source, decision, now)
+                || (opens(decision) && is_undated(o, source, key, value))
+            {
                 continue;
             }
             let identity = o.enforcement.identity(&decision.by, uid, key, value);
@@ -251,9 +252,8 @@ fn unheard_of(
     });
     let mut found: Vec<Decided> = Vec::new();
     for (source, given) in named.chain(beforehand) {
-        let opens = matches!(given.action, Action::Approve | Action::Override);
         let is_past = given.until.is_some_and(|until| now >= until);
-        if !opens || is_past || !revoking.contains(given.by.as_str()) {
+        if !opens(&given) || is_past || !revoking.contains(given.by.as_str()) {
             continue;
         }
         let given = given.recorded(source, Identity::Unverified, plan.id());
@@ -274,15 +274,20 @@ fn decisions(plan: &PlanView, decided: impl Iterator<Item = Decided>, now: Times
     decided.fold(plan.ledger(now), |l, d| l.with(|e| e.decided = Some(d)))
 }
 
-/// Approvals of releases (a1) whose plan does not exist yet. They are kept in the newest ledger that there is, with the time
+/// Approvals of releases (a1) that have no plan which waits for them. They are kept in the newest ledger that there is, with the time
 /// that they were first seen, and go into their plan when it is opened.
 fn beforehand(o: &Owner<'_>, newest: &PlanView, proof: &mut Proof<'_>, now: Timestamp) -> Vec<Decided> {
     let mut new = Vec::new();
     for (key, value) in o.annotations.into_iter().flatten().filter(|_| is_told_apart(o)) {
         let Some(Ok(Annotation::Decision(d))) = parse_annotation(key, value) else { continue };
         let DecisionId::Release(a1) = &d.id else { continue };
-        let planned = o.plans.iter().any(|p| p.proposal().a1.as_ref() == Some(a1));
-        if planned || d.action != Action::Approve || d.until.is_some_and(|until| now >= until) {
+        // One that is over may come back, or another one of it: this is as old as it is then.
+        let planned = o
+            .plans
+            .iter()
+            .any(|p| p.proposal().a1.as_ref() == Some(a1) && (p.name == newest.name || !p.is_over()));
+        let is_late = is_undated(o, DecisionSource::Stage, key, value);
+        if planned || is_late || d.action != Action::Approve || d.until.is_some_and(|until| now >= until) {
             continue;
         }
         let identity = o.enforcement.identity(&d.by, o.uid.as_str(), key, value);
@@ -314,59 +319,6 @@ fn is_taken_back(plan: &PlanView, new: &[Decided], revoke: &Decided) -> bool {
         Action::Revoke => known || d.says_the_same(revoke),
         Action::Approve | Action::Override => known && d.by != revoke.by,
         Action::Reject | Action::Retry => known,
-    })
-}
-
-/// Approvals of a plan that is over and not the newest. It may be opened again: they are as old as they are then.
-pub(crate) fn late_approvals<'a>(o: &Owner<'a>, now: Timestamp) -> Option<(&'a PlanView, Latched)> {
-    let made_way = o.plans.iter().skip(1).filter(|plan| plan.is_over() && plan.rejected().is_none());
-    made_way.into_iter().find_map(|plan| {
-        let uid = plan.plan.uid().unwrap_or_default();
-        let on_plan = plan.marks(plan.plan.metadata.annotations.as_ref());
-        let on_stage = plan.marks(o.annotations);
-        let sources = [
-            (DecisionSource::ChangePlan, uid.as_str(), &on_plan),
-            (DecisionSource::Stage, o.uid.as_str(), &on_stage),
-        ];
-        let mut proof = Proof::new(o, plan, now);
-        let (mut certain, mut uncertain): (Vec<Decided>, Vec<Decided>) = (Vec::new(), Vec::new());
-        for (source, uid, marks) in sources {
-            for (key, value, decision) in &marks.decisions {
-                let opens = decision.action == Action::Approve
-                    || (decision.action == Action::Override && source == DecisionSource::ChangePlan);
-                if !opens || !says_something_now(o, plan, source, decision, now) {
-                    continue;
-                }
-                let identity = o.enforcement.identity(&decision.by, uid, key, value);
-                let decided = decision.recorded(source, identity, plan.id());
-                let is_recorded = match decided.under {
-                    None => plan.has_recorded(&decided),
-                    Some(_) => o.plans.iter().any(|p| p.has_recorded(&decided)),
-                };
-                let is_known =
-                    is_recorded || certain.iter().chain(&uncertain).any(|d| d.says_the_same(&decided));
-                if is_known || plan.refuses(&certain, decided.action, &decided.by).is_some() {
-                    continue;
-                }
-                if proof.holds(identity, source, key, value) {
-                    certain.push(decided);
-                } else {
-                    uncertain.push(decided);
-                }
-            }
-        }
-        let latched = match (certain.is_empty(), uncertain.is_empty()) {
-            (false, _) => Latched::Certain(decisions(plan, certain.into_iter(), now)),
-            (true, false) => {
-                let Some(look @ Verdict { next: Next::Do(_), .. }) = proof.missing() else {
-                    // Nobody waits for that.
-                    return None;
-                };
-                Latched::Uncertain(look, decisions(plan, uncertain.into_iter(), now))
-            }
-            (true, true) => return None,
-        };
-        Some((&**plan, latched))
     })
 }
 
@@ -415,6 +367,16 @@ fn carries_stops(plan: &PlanView) -> bool {
     said.any(|word| word.starts_with("reject") || word.starts_with("revoke"))
 }
 
+/// Whether the opening of a plan says that nobody knows how old it is. What is of a release says nothing of its other plans, either.
+fn is_undated(o: &Owner<'_>, source: DecisionSource, key: &str, value: &str) -> bool {
+    o.plans.iter().any(|p| p.came_while_closed(source, key, value))
+}
+
+/// Whether it lets a plan run.
+fn opens(decision: &Decision) -> bool {
+    matches!(decision.action, Action::Approve | Action::Override)
+}
+
 /// Whether a decision means anything in the state that the plan is in.
 fn says_something_now(
     o: &Owner<'_>,
@@ -433,10 +395,10 @@ fn says_something_now(
         Action::Reject | Action::Revoke => true,
         Action::Retry => failed && is_told_apart(o),
         Action::Approve | Action::Override => {
-            // What is written on a plan that is over may count when it is opened again: as old as it is then, not as new.
+            // Of a release it is kept for its next plan.
             let counts = open
                 || (goes_out && decision.action == Action::Override)
-                || (plan.is_over() && plan.rejected().is_none());
+                || (matches!(decision.id, DecisionId::Release(_)) && plan.rejected().is_none());
             let is_past = decision.until.is_some_and(|until| now >= until);
             counts && is_told_apart(o) && (!is_past || takes_the_place(plan, source, decision))
         }

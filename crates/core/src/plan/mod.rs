@@ -74,9 +74,15 @@ pub(crate) fn append(
 }
 
 /// An opening as this plan takes it: it does not repeat the stacks of the one before. A release in which nothing differs comes often, and the
-/// list of stacks is long.
+/// list of stacks is long. `on_owner`: the annotations of its Stage.
 #[must_use]
-pub(crate) fn opened_on(plan: &PlanView, opened: Opened) -> Opened {
+pub(crate) fn opened_on(
+    plan: &PlanView,
+    opened: Opened,
+    on_owner: Option<&BTreeMap<String, String>>,
+) -> Opened {
+    let stood = plan.standing_while_closed(on_owner).into_iter().chain(opened.stood).collect();
+    let opened = Opened { stood, ..opened };
     if opened.owned == plan.owned {
         Opened { owned: Vec::new(), owned_as_before: true, ..opened }
     } else {

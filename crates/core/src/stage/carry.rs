@@ -15,9 +15,22 @@ use crate::{
     words::{DecisionId, ReleaseId},
 };
 
+/// What was approved before and counts for what is planned now.
+pub(super) fn carried(
+    s: &Snapshot<'_>,
+    planned: &[Planned<'_>],
+    removals: &Removals,
+    a1: &ReleaseId,
+) -> impl Iterator<Item = Decided> {
+    let again = retried(s, planned, removals);
+    let mut found = beforehand(s, a1);
+    found.retain(|d| !again.iter().any(|known| known.says_the_same(d)));
+    again.into_iter().chain(found)
+}
+
 /// The approvals of the change that failed and is tried again, if what is planned now is equal but for the baseline that
 /// our own roll back moved.
-pub(super) fn retried(s: &Snapshot<'_>, planned: &[Planned<'_>], removals: &Removals) -> Vec<Decided> {
+fn retried(s: &Snapshot<'_>, planned: &[Planned<'_>], removals: &Removals) -> Vec<Decided> {
     let failed = |p: &&PlanView| p.closed.as_ref().is_some_and(|c| c.reason == CloseReason::Failed);
     let Some(plan) = s.newest().filter(failed) else { return Vec::new() };
     let stacks = &plan.proposal().stacks;
@@ -38,7 +51,9 @@ pub(super) fn retried(s: &Snapshot<'_>, planned: &[Planned<'_>], removals: &Remo
     }
     let old = DecisionId::Change(plan.id().clone());
     let decisions = plan.decisions.iter().filter(|r| match r.decided.action {
-        Action::Approve | Action::Revoke => true,
+        // What came during the run is no word on what failed.
+        Action::Approve => !plan.is_too_late(r),
+        Action::Revoke => true,
         // It was for the emergency of that time: a Freeze that came since holds what is tried again.
         Action::Override | Action::Reject | Action::Retry => false,
     });
@@ -58,6 +73,8 @@ fn is_equal(s: &Snapshot<'_>, plan: &PlanView, old: &ProposedStack, t: &Target, 
         Some(SettledAs::Succeeded) => return p.plan == PlannedAs::Unchanged,
         // Somebody has deleted it meanwhile, and may have meant it.
         Some(SettledAs::Gone) => return false,
+        // Of what was made something is left, unless somebody has deleted that.
+        Some(SettledAs::RolledBack) if p.baseline == Baseline::None => return false,
         Some(SettledAs::RolledBack | SettledAs::Failed) | None => {}
     }
     match p.plan {

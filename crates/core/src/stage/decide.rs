@@ -25,7 +25,7 @@ use crate::{
     api::{ANNOTATION_REQUESTED_AT, Action, CloseReason, Closed, PlannedAs, Reason, ReleaseRef},
     effect::{Pace, Seen},
     gate::{PlanView, owned_key},
-    latch::{latch, late_approvals, late_stops},
+    latch::{latch, late_stops},
     plan::stray,
     verdict::{Need, Phase, Verdict, fold},
 };
@@ -52,9 +52,6 @@ fn under_way(s: &Snapshot<'_>, now: Timestamp) -> Option<Verdict> {
     }
     if plan.is_claimed() && !plan.is_over() {
         return Some(execute(s, plan, now));
-    }
-    if let Some((plan, latched)) = late_approvals(&s.owner(), now) {
-        return Some(record(s, plan, latched, now));
     }
     if let Some(stray) = stray(&s.plans) {
         let why = format!("plan {} was opened beside it", plan.name);

@@ -12,7 +12,7 @@ use kube::ResourceExt;
 use super::{
     Snapshot,
     adopt::{self, is_taken_over},
-    carry::{beforehand, retried},
+    carry::carried,
     fence::close,
     gate::not_as_written,
     given::{self, given},
@@ -23,9 +23,9 @@ use super::{
 };
 use crate::{
     api::{
-        CloseReason, Compared, Decided, LABEL_STAGE, MOST_GROUPS, Opened, Operation, OwnedStack, PlannedAs,
-        Proposal, ProposalKind, ProposedStack, Reason, ReleaseRef, Risk, RiskClass, risk_groups,
-        whole_seconds,
+        CloseReason, Compared, Decided, DecisionSource, Identity, LABEL_STAGE, MOST_GROUPS, Opened,
+        Operation, OwnedStack, PlannedAs, Proposal, ProposalKind, ProposedStack, Reason, ReleaseRef, Risk,
+        RiskClass, risk_groups, whole_seconds,
     },
     bundle::{StackArtifact, defer},
     change::{
@@ -34,13 +34,13 @@ use crate::{
     },
     drive::Prepared,
     effect::{Effect, NewPlan, Record, baseline_of},
-    gate::{Ledger, PlanView, owned_key},
+    gate::{Annotation, Decision, Ledger, PlanView, annotation_digest, owned_key, parse_annotation},
     hush::UNSHOWN,
     plan::{append, by_rule, next_order, opened_on},
     risk::Assessment,
     stack::StackRow,
     verdict::{Need, Verdict, ask, fold},
-    words::{ChangeId, DecisionId, Digest, StackKey, StageChangeId},
+    words::{ChangeId, DecisionId, Digest, ReleaseId, StackKey, StageChangeId},
 };
 
 /// Plans the release: everything that has to be done before, and then the record.
@@ -73,8 +73,9 @@ pub(super) fn same_for_this_stage(
     if newest.proposal().a1.as_ref() != Some(&targets.a1) || !targets.list.iter().all(told) {
         return None;
     }
-    let opened = opened_on(newest, opened(s, release, &BTreeSet::new(), now));
-    if !newest.takes_opening(&opened, 0) {
+    let opened =
+        opened_on(newest, opened(s, release, &BTreeSet::new(), now), s.stage.metadata.annotations.as_ref());
+    if !newest.takes_opening(&opened, &[]) {
         let why = "there is no room for another release in its ledger: the same change goes on in a plan of its own";
         return Some(close(s, newest, CloseReason::Superseded, why, false, now));
     }
@@ -246,9 +247,13 @@ fn record(
         id = c1_once_more(&id);
     }
     if let Some(plan) = last {
-        let opened = opened_on(plan, opened(s, release, &removals.gone, now));
-        let decisions = retried(s, planned, removals);
-        if plan.takes_opening(&opened, decisions.len()) {
+        let opened = Opened { stood: stood(s, None, &targets.a1), ..opened(s, release, &removals.gone, now) };
+        let opened = opened_on(plan, opened, s.stage.metadata.annotations.as_ref());
+        let own = DecisionId::Change(plan.id().clone());
+        let carried = carried(s, planned, removals, &targets.a1).filter(|_| !plan.changes_nothing());
+        let carried = carried.map(|d| Decided { under: d.under.filter(|id| *id != own), ..d });
+        let decisions: Vec<_> = plan.lacks(carried).collect();
+        if plan.takes_opening(&opened, &decisions) {
             return reopen(s, plan, opened, decisions, now);
         }
     }
@@ -262,6 +267,32 @@ fn record(
         None => ask(s.facts, Effect::Record(Record::OpenPlan(Box::new(new))), now),
     };
     fold(vec![need], Reason::Planning, "writing the plan")
+}
+
+/// The most annotations that an opening says not to count (`Opened.stood`).
+const MOST_STOOD: usize = 256;
+
+/// Approvals on the Stage that nobody knows the age of, by digest. Of the change where it has no plan: that was deleted, with all that its
+/// ledger said. Of the release where its last plan was rejected: that records none any more.
+fn stood(s: &Snapshot<'_>, change: Option<&ChangeId>, a1: &ReleaseId) -> Vec<Digest> {
+    let rejected = s.newest().filter(|p| p.rejected().is_some());
+    let is_undated = |d: &Decision| match (&d.id, rejected) {
+        (DecisionId::Change(id), _) => change == Some(id),
+        (DecisionId::Release(id), Some(last)) => {
+            let recorded = d.recorded(DecisionSource::Stage, Identity::Unverified, last.id());
+            id == a1 && !s.plans.iter().any(|p| p.has_recorded(&recorded))
+        }
+        (DecisionId::Release(_), None) => false,
+    };
+    let said = s.stage.metadata.annotations.iter().flatten();
+    said.filter_map(|(key, value)| match parse_annotation(key, value) {
+        Some(Ok(Annotation::Decision(d))) if is_undated(&d) => {
+            Some(annotation_digest(s.uid.as_str(), key, value))
+        }
+        Some(Ok(Annotation::Decision(_) | Annotation::Report(_)) | Err(_)) | None => None,
+    })
+    .take(MOST_STOOD)
+    .collect()
 }
 
 /// The largest proposal, in bytes: etcd takes 1.5 MiB, and the ledger needs room.
@@ -295,14 +326,15 @@ fn open(
     let stacks: Vec<ProposedStack> =
         planned.iter().map(|x| proposed(s, x, removals, &names, now)).chain(removed).collect();
     let nothing = stacks.iter().all(|p| p.is_left_alone() && !p.adopted);
-    let opened = opened(s, release, &removals.gone, now);
+    let opened =
+        Opened { stood: stood(s, Some(&id), &targets.a1), ..opened(s, release, &removals.gone, now) };
     let parameters = opened.parameters;
     let mut ledger = Ledger::new(now).with(|e| e.opened = Some(opened));
     if nothing {
         ledger = ledger.with(|e| e.decided = Some(by_rule("nothing differs")));
     } else {
-        let carried = retried(s, planned, removals).into_iter().chain(beforehand(s, &targets.a1));
-        ledger = carried.fold(ledger, |l, d| l.with(|e| e.decided = Some(d)));
+        ledger =
+            carried(s, planned, removals, &targets.a1).fold(ledger, |l, d| l.with(|e| e.decided = Some(d)));
     }
     let name = format!("{stage}-{}", id.digits());
     let mut proposal = Proposal {
@@ -450,6 +482,7 @@ fn opened(s: &Snapshot<'_>, release: &ReleaseRef, gone: &BTreeSet<StackKey>, now
         secrets,
         owned: owned.into_values().collect(),
         owned_as_before: false,
+        stood: Vec::new(),
     }
 }
 
@@ -465,10 +498,7 @@ fn reopen(
         return not_as_written(s, plan);
     }
     let ledger = plan.ledger(now).with(|e| e.opened = Some(opened));
-    let ledger = decisions
-        .into_iter()
-        .map(|d| Decided { under: d.under.filter(|id| *id != DecisionId::Change(plan.id().clone())), ..d })
-        .fold(ledger, |l, d| l.with(|e| e.decided = Some(d)));
+    let ledger = decisions.into_iter().fold(ledger, |l, d| l.with(|e| e.decided = Some(d)));
     append(s.facts, &s.namespace, plan, ledger, Reason::Planning, "opening the plan for this release", now)
 }
 

@@ -13,6 +13,7 @@ mod deferred;
 mod deleted;
 mod drift;
 mod images;
+mod late;
 mod nothing_new;
 mod observing;
 mod rejects;

@@ -155,7 +155,7 @@ fn an_approval_that_a_retry_has_carried_over_is_taken_back_on_the_plan_that_fail
     }
 }
 
-/// She approves the release on the Stage while its plan runs: no ledger takes that, and it is as old as what she takes back.
+/// She approves the release on the Stage while its plan runs: that counts for nothing, and is as old as what she takes back.
 #[test]
 fn an_approval_that_no_ledger_holds_yet_is_taken_back_with_the_others() {
     for revokes in [false, true] {
@@ -203,6 +203,33 @@ fn an_approval_that_a_retry_has_carried_over_to_the_same_plan_is_taken_back_on_a
             minutes(&mut run, 2);
         }
         sign(&mut run, &prune, Action::Retry, "");
+        minutes(&mut run, 5);
+        assert_eq!(newest(run.world(), DEV).expect("a plan").id(), prune.id());
+        assert_eq!(state(&mut run), if revokes { "AwaitingApproval" } else { "UpToDate" });
+    }
+}
+
+#[test]
+fn an_approval_that_a_retry_would_carry_over_to_the_same_plan_is_taken_back_on_it() {
+    for revokes in [false, true] {
+        let (mut run, _) = deployed();
+        run.world().source.push(Arc::clone(&LEANER));
+        change_stage(&mut run, |stage| stage.spec.removed_stacks = Some(Leftover::Delete));
+        minutes(&mut run, 10);
+        let prune = newest(run.world(), DEV).expect("a plan");
+        run.world().cloud.keeps = true;
+        sign_with(&mut run, &prune, Action::Approve, "", &RiskClass::ALL);
+        minutes(&mut run, 5);
+        assert_eq!(state(&mut run), "StackStuck");
+        run.world().cloud.keeps = false;
+        if revokes {
+            sign(&mut run, &prune, Action::Revoke, "");
+            minutes(&mut run, 2);
+        }
+        let id = prune.id().to_string();
+        let note =
+            Note { word: Word::Decides(Action::Retry), slot: "", id: &id, by: "bob", acks: &[], until: None };
+        assert!(run.world().write(Writer::Person("bob"), &ObjectKey::Plan(prune.name.clone()), &note));
         minutes(&mut run, 5);
         assert_eq!(newest(run.world(), DEV).expect("a plan").id(), prune.id());
         assert_eq!(state(&mut run), if revokes { "AwaitingApproval" } else { "UpToDate" });

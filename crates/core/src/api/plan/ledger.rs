@@ -74,6 +74,11 @@ pub struct Opened {
     /// They are those of the opening before, and not told again.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub owned_as_before: bool,
+    /// Annotations that approved or overrode it while it was closed, by digest (UID of their object, key and value): they do not count.
+    /// Nobody knows how old they are.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 256))]
+    pub stood: Vec<Digest>,
 }
 
 /// A stack of ours, as we last left it.

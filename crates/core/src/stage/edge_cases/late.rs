@@ -1,87 +1,128 @@
-//! What is approved while a plan is over: it is recorded then, and is no younger when the plan is opened again.
+//! What is approved while a plan is closed, and comes back with it. Nobody knows how old that is.
 
 use super::*;
-use crate::latch::{Latched, late_approvals};
 
-/// The plan that made way, under a newest one, and what stands on it.
-fn made_way(ledger: &[Value], action: &str, live: bool) -> Case {
-    let mut old = plan(OTHER, A1, 0, ledger);
-    let key = format!("gate.stackgate.dev/{action}");
-    old.metadata.annotations = Some([(key, format!("{OTHER};by=bob"))].into());
-    Case::new(&[]).with(|c| {
-        c.plans = vec![plan(C1, NEXT_A1, 1, &[]), old];
-        if !live {
-            c.enforcement = Enforcement::default();
-        }
-    })
+/// A plan that is over, with one annotation on it, and one on its Stage.
+fn standing(ledger: &[Value], on_plan: &str, on_stage: &str) -> usize {
+    let key = |action: &str| format!("gate.stackgate.dev/{action}");
+    let case = Case::new(ledger).on_plan(&key(on_plan), &format!("{C1};by=bob"));
+    let case = case.on_stage(&key("approve"), &format!("{on_stage};by=bob"));
+    let s = case.seen();
+    s.newest().unwrap().standing_while_closed(s.stage.metadata.annotations.as_ref()).len()
 }
 
 #[rstest]
-#[case::an_approval("approve", &[closed("Superseded")], true)]
-#[case::an_override("override", &[closed("Expired")], true)]
-#[case::of_what_has_run("approve", &[claim(), succeeded()], true)]
-#[case::of_what_is_rejected("approve", &[said("Reject", "carol"), closed("Rejected")], false)]
-#[case::that_is_recorded("approve", &[said_in_no_slot("Approve", "bob"), closed("Superseded")], false)]
-#[case::a_retry("retry", &[closed("Failed")], false)]
-fn on_a_plan_that_has_made_way(#[case] action: &str, #[case] ledger: &[Value], #[case] is_recorded: bool) {
-    let case = made_way(ledger, action, true);
+#[case::on_both("approve", C1, &[closed("Superseded")], 2)]
+#[case::an_override("override", OTHER, &[closed("Expired")], 1)]
+#[case::what_stops_or_retries("retry", OTHER, &[closed("Failed")], 0)]
+#[case::what_is_recorded("approve", OTHER, &[said_in_no_slot("Approve", "bob"), closed("Superseded")], 0)]
+#[case::that_runs("approve", C1, &[claim()], 0)]
+#[case::that_has_run("approve", C1, &[claim(), succeeded()], 2)]
+#[case::that_is_open("approve", C1, &[], 0)]
+// Of a release it is recorded when it comes, whatever has become of its plan.
+#[case::of_the_release("revoke", A1, &[closed("Superseded")], 0)]
+fn when_a_plan_is_opened_again(
+    #[case] on_plan: &str,
+    #[case] on_stage: &str,
+    #[case] ledger: &[Value],
+    #[case] found: usize,
+) {
+    assert_eq!(standing(ledger, on_plan, on_stage), found);
+}
+
+/// A plan that was closed and is open again, where this came meanwhile.
+fn back(value: &str) -> Case {
+    let digest = annotation_digest("plan-1", APPROVE, value).to_string();
+    let mut again = reopened(2);
+    again["opened"]["stood"] = json!([digest]);
+    Case::new(&[closed("Superseded"), again]).on_plan(APPROVE, value)
+}
+
+#[test]
+fn it_does_not_count_and_its_author_is_told_so() {
+    let value = format!("{C1};by=alice");
+    let case = back(&value).looked();
+    assert!(case.recorded(9).is_empty(), "{:?}", case.recorded(9));
+    let told = plan_status(&case.seen(), at(9)).ignored;
+    assert!(matches!(told.as_slice(), [line] if line.contains("sign again, in another slot")), "{told:?}");
+    // Likewise where it is opened for the next release in which nothing differs, before anybody has signed.
     let s = case.seen();
-    let found = late_approvals(&s.owner(), at(9));
-    // Nothing proves yet who that was: the API server is asked first.
-    assert_eq!(found.as_ref().map(|(plan, _)| plan.order), is_recorded.then_some(0));
-    if let Some((_, Latched::Certain(_))) = found {
-        panic!("nobody has looked")
-    }
-    // While nobody knows whether the policies are in force, nothing waits for it.
-    let case = made_way(ledger, action, false);
-    assert!(late_approvals(&case.seen().owner(), at(9)).is_none());
+    assert_eq!(s.newest().unwrap().standing_while_closed(None).len(), 1);
+    // As they are told to do.
+    let again = back(&value).on_plan("gate.stackgate.dev/approve.alice-2", &value).looked();
+    assert_eq!(again.recorded(9), ["Approve alice Verified"]);
+    // A revoke reaches it as any other.
+    let revoked = back(&value).on_plan("gate.stackgate.dev/revoke", &value).looked();
+    assert_eq!(revoked.recorded(9), ["Approve alice Unverified", "Revoke alice Verified"]);
 }
 
-/// Whether the plan may run at that minute, where nothing is approved but by this ledger and it was opened last in minute 100.
-fn runs(ledger: &[Value], gate: Value, minute: i64) -> bool {
-    let mut plan = plan(C1, A1, 1, &[ledger, &[reopened(2)]].concat());
-    plan.spec.ledger.last_mut().unwrap().time.0 = at(100);
-    seal(&mut plan);
-    let case = Case::new(&[]).with(|c| {
-        c.gate = gate;
-        c.plans = vec![plan];
-    });
-    case.decided(minute).phase == Phase::Working(Reason::Executing)
+/// Who has approved the release and goes over to what is planned of it next.
+fn goes_over(ledger: &[Value]) -> Vec<String> {
+    Case::new(ledger).carried(A1).into_iter().map(|d| d.by).collect()
 }
 
 #[test]
-fn it_is_as_old_as_it_is_when_the_plan_is_opened_again() {
-    // It was seen in minute 2.
-    let late = [closed("Superseded"), said("Approve", "alice")];
-    let hours = |h: u32| json!({ "approvalTTL": format!("{h}h") });
-    assert!(runs(&late, hours(2), 121));
-    assert!(!runs(&late, hours(2), 122), "it grew old");
-    assert!(!runs(&late, hours(1), 101), "it was old before");
+fn of_a_release_what_came_after_the_failure_goes_over_and_what_came_before_or_meanwhile_is_used_up() {
+    let (alice, bob, carol) = (beforehand("alice"), beforehand("bob"), beforehand("carol"));
+    let failed = [alice, claimed(), bob, closed("Failed"), carol];
+    assert_eq!(goes_over(&failed), ["carol"]);
+    let taken_back = [failed.as_slice(), &[said("Revoke", "carol")]].concat();
+    assert!(goes_over(&taken_back).is_empty());
+    // Likewise once it has come through: somebody may change a stack, and wants the release again.
+    assert_eq!(
+        goes_over(&[beforehand("alice"), claim(), beforehand("bob"), succeeded(), beforehand("carol")]),
+        ["carol"]
+    );
+}
+
+#[rstest]
+#[case::superseded(&[closed("Superseded")])]
+#[case::failed(&[claimed(), closed("Failed")])]
+#[case::running(&[claim()])]
+#[case::done(&[claim(), succeeded()])]
+fn of_a_release_it_is_recorded_when_it_comes(#[case] ledger: &[Value]) {
+    let case = Case::new(ledger).on_stage(APPROVE, &format!("{A1};by=alice")).looked();
+    assert_eq!(case.recorded(9), ["Approve alice Verified under a1-1"]);
+    // Likewise where another plan is the newest.
+    let other = case.with(|c| c.plans = vec![plan(OTHER, NEXT_A1, 2, &[]), plan(C1, A1, 1, ledger)]).looked();
+    let waits_for_it = !PlanView::new(Arc::new(other.plans[1].clone())).unwrap().is_over();
+    assert_eq!(other.recorded(9).is_empty(), waits_for_it, "{:?}", other.recorded(9));
 }
 
 #[test]
-fn it_counts_for_the_next_execution_where_the_last_one_has_failed_and_for_none_where_it_came_through() {
-    let always = || json!({});
-    let failed = [said("Approve", "alice"), claimed(), closed("Failed")];
-    let after = |end: &[Value], more: &[Value]| runs(&[end, more].concat(), always(), 101);
-    assert!(!after(&failed, &[]), "one approval counts for one execution");
-    assert!(after(&failed, &[said("Approve", "bob")]));
-    assert!(!after(&failed, &[said("Approve", "bob"), said("Revoke", "bob")]));
-    let done = [said("Approve", "alice"), claim(), succeeded()];
-    assert!(!after(&done, &[said("Approve", "bob")]), "nobody asked for that");
-    assert!(!after(&[closed("Superseded")], &[said("Approve", "bob"), said("Revoke", "bob")]));
-}
-
-#[test]
-fn who_approves_what_is_closed_is_told_so_until_it_is_open_again() {
-    let told = |ledger: &[Value]| {
-        let case = Case::new(ledger).on_plan(APPROVE, &format!("{C1};by=alice"));
-        plan_status(&case.seen(), at(9)).ignored
+fn what_the_plan_keeps_itself_is_not_given_to_it_again() {
+    let view = |ledger: &[Value]| PlanView::new(Arc::new(plan(C1, A1, 1, ledger))).unwrap();
+    let lacks = |ledger: &[Value]| {
+        let view = view(ledger);
+        let all = view.decisions.iter().map(|r| r.decided.clone());
+        view.lacks(all).map(|d| format!("{:?} {}", d.action, d.by)).collect::<Vec<_>>()
     };
-    let late = [closed("Superseded"), said("Approve", "alice")];
-    assert!(told(&late).iter().any(|line| line.contains("it was closed before")), "{:?}", told(&late));
-    let again = [late.as_slice(), &[reopened(2)]].concat();
-    assert!(told(&again).is_empty(), "{:?}", told(&again));
-    let before = [said("Approve", "alice"), closed("Superseded")];
-    assert!(told(&before).is_empty(), "{:?}", told(&before));
+    assert!(lacks(&[said("Approve", "alice"), closed("Superseded")]).is_empty());
+    let failed =
+        [said("Approve", "alice"), said("Approve", "carol"), claimed(), closed("Failed"), beforehand("bob")];
+    assert_eq!(lacks(&failed), ["Approve alice", "Approve carol"]);
+    // One that is written down anew would come after the newer word of the same person.
+    let anew = [said("Approve", "alice"), claimed(), closed("Failed"), beforehand("alice")];
+    assert!(lacks(&anew).is_empty());
+    // Likewise after its revoke.
+    let taken_back = [failed.as_slice(), &[said("Revoke", "alice"), said("Retry", "bob")]].concat();
+    assert_eq!(lacks(&taken_back), ["Approve carol"]);
+}
+
+/// Whether the only plan, rejected and closed, is told of as it was claimed.
+#[test]
+fn what_came_during_a_run_is_no_part_of_it_once_that_has_failed() {
+    let two = json!({ "approvals": 2 });
+    let run = [said("Approve", "alice"), claimed(), beforehand("carol"), closed("Failed")];
+    let case = Case::new(&run).with(|c| c.gate = two);
+    assert_eq!(plan_status(&case.seen(), at(9)).approvals.as_deref(), Some("1/2"));
+}
+
+#[test]
+fn a_command_names_no_slot_that_may_have_been_used_while_the_plan_was_closed() {
+    let value = format!("{C1};by=alice");
+    let wiped = back(&value).with(|c| c.plans[0].metadata.annotations = None);
+    let view = PlanView::new(Arc::new(wiped.plans[0].clone())).unwrap();
+    assert_eq!(view.next_key(Action::Approve), "gate.stackgate.dev/approve.again-2");
+    assert_eq!(view.free_slot(None, Action::Approve, "alice"), "alice-2");
 }
