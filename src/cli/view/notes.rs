@@ -75,7 +75,9 @@ pub(super) fn notes(s: &Seen<'_>, state: State, gate: Option<&InForce>) -> Vec<T
             let counts = source == DecisionSource::ChangePlan || decision.action == Action::Approve;
             let is_heard = !unheard.iter().any(|(unheard, _)| unheard == key)
                 && !taken_back.iter().any(|(back, _)| back == key);
-            if counts && is_heard && !s.view.has_recorded(&decided) {
+            let is_recorded = s.view.has_recorded(&decided)
+                || (decided.under.is_some() && s.plans.iter().any(|p| p.has_recorded(&decided)));
+            if counts && is_heard && !is_recorded {
                 notes.push(format!("{key} stands on {place} and is not recorded yet"));
             }
         }
@@ -92,7 +94,7 @@ fn beforehand(s: &Seen<'_>, wants_proof: bool) -> Vec<String> {
     let kept = s.plans.iter().flat_map(|p| p.kept(s.now));
     let unplanned = kept.filter_map(|(kept, until)| {
         let DecisionId::Release(a1) = kept.decided.under.as_ref()? else { return None };
-        let is_planned = s.plans.iter().any(|p| p.proposal().a1.as_ref() == Some(a1));
+        let is_planned = s.plans.iter().any(|p| p.proposal().a1.as_ref() == Some(a1) && !p.is_over());
         let counts = if wants_proof && kept.decided.identity == Identity::Unverified {
             "nothing proves who it was, so that does not count".to_owned()
         } else {

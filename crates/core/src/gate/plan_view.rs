@@ -363,6 +363,27 @@ impl PlanView {
         after.any(|e| e.claimed.is_some())
     }
 
+    /// Whether it was claimed after that moment with this approval of its release, or with a newer word of the same person. What a retry carries
+    /// over is written down after the claim that it has been used for.
+    pub(super) fn has_run_with(&self, approval: &Recorded, since: Timestamp) -> bool {
+        let Recorded { decided: given, since: at, .. } = approval;
+        let mut is_there = false;
+        self.plan.spec.ledger.iter().any(|entry| {
+            is_there |= entry.decided.as_ref().is_some_and(|d| {
+                (d.action, &d.by, d.identity, &d.under)
+                    == (given.action, &given.by, given.identity, &given.under)
+                    && d.since.as_ref().map_or(entry.time.0, |t| t.0) >= *at
+            });
+            is_there && entry.claimed.is_some() && entry.time.0 > since
+        })
+    }
+
+    /// When the ledger took it.
+    pub(super) fn recorded_at(&self, recorded: &Recorded) -> Timestamp {
+        let place = usize::try_from(recorded.place).ok();
+        place.and_then(|at| self.plan.spec.ledger.get(at)).map_or(Timestamp::MAX, |entry| entry.time.0)
+    }
+
     /// Whether a decision came too late for what runs, or has run: that rests on what it was claimed with. A change of toolkit stacks goes
     /// out stack by stack, and asks again before each.
     #[must_use]
@@ -400,24 +421,30 @@ impl PlanView {
         carried.filter(move |d| d.action == Action::Approve && !keeps(d) && !self.has_taken_back(d))
     }
 
-    /// Approvals and overrides of this change that stand on it and its owner, and that no ledger holds, by digest. Where it is not over they
-    /// are yet to be recorded, but for those that came before.
+    /// Approvals and overrides of this change that stand on it and its owner, and that no ledger holds, by digest: none where it is not over,
+    /// since those are yet to be recorded.
     #[must_use]
     pub fn standing_while_closed(&self, on_owner: Option<&BTreeMap<String, String>>) -> Vec<Digest> {
-        let is_over = self.is_over();
+        if !self.is_over() {
+            return Vec::new();
+        }
         let on_plan = self.plan.metadata.annotations.as_ref();
         let sources = [(DecisionSource::ChangePlan, on_plan), (DecisionSource::Stage, on_owner)];
         let stands = |(source, annotations)| {
             let marks = self.marks(annotations).decisions.into_iter();
-            let new = marks.filter(move |(key, value, d)| {
-                let comes_back = is_over && matches!(d.id, DecisionId::Change(_));
+            let new = marks.filter(move |(_, _, d)| {
                 matches!(d.action, Action::Approve | Action::Override)
-                    && (comes_back || self.came_while_closed(source, key, value))
+                    && matches!(d.id, DecisionId::Change(_))
                     && !self.has_recorded(&d.recorded(source, Identity::Unverified, self.id()))
             });
             new.map(move |(key, value, _)| self.mark_digest(source, key, value))
         };
         sources.into_iter().flat_map(stands).collect()
+    }
+
+    /// What came while it was closed, before it was opened last, by digest.
+    pub fn stood(&self) -> impl Iterator<Item = Digest> {
+        self.stood.iter().copied()
     }
 
     /// Whether an annotation came while it was closed, before it was opened last.

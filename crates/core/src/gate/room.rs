@@ -70,6 +70,7 @@ const NO_REPORT: &str =
 const OLD_REPORT: &str = "it is of the deployment before this one, and says nothing of this one: report again, in other words (;reason=…)";
 const CLOSED: &str = "it does not count, also where this very plan is opened again: that was closed before; where something waits, it is another \
                       plan";
+const REJECTED: &str = "it is not recorded: this plan is rejected; where the release is planned anew, sign again then, in another slot";
 const CAME_WHILE_CLOSED: &str =
     "it does not count: it came while this plan was closed; sign again, in another slot";
 
@@ -265,7 +266,8 @@ impl PlanView {
         let is_too_late = !over && (self.is_over() || self.is_claimed());
         let marks = self.marks(annotations);
         let told = marks.decisions.into_iter().filter(|(_, _, d)| match d.action {
-            Action::Approve => !is_too_late,
+            // Of a release it is kept for the next plan.
+            Action::Approve => !is_too_late || matches!(d.id, DecisionId::Release(_)),
             Action::Override => !is_too_late && is_on_plan,
             Action::Revoke => is_on_plan,
             Action::Reject | Action::Retry => false,
@@ -278,6 +280,11 @@ impl PlanView {
                 _ if opens && self.came_while_closed(source, key, value) => CAME_WHILE_CLOSED.to_owned(),
                 Some(until) if until <= now && opens => {
                     format!("it is not recorded, and does not count: until={until} is in the past")
+                }
+                Some(_) | None
+                    if opens && matches!(d.id, DecisionId::Release(_)) && self.rejected().is_some() =>
+                {
+                    REJECTED.to_owned()
                 }
                 Some(_) | None => {
                     let full = self.refuses(&[], d.action, &d.by)?;

@@ -61,8 +61,9 @@ impl Rejected {
             None => of_change(plan.id()),
             Some(DecisionId::Change(id)) => of_change(id),
             Some(DecisionId::Release(a1)) => self.releases.get(a1).is_some_and(|(by, last)| {
-                // Another plan has kept it before there was one of this release, whatever the clocks said.
-                let is_kept = plan.proposal().a1.as_ref() != Some(a1);
+                // Another plan has kept it before there was the one that was rejected, whatever the clocks said.
+                let is_of_another = plan.proposal().a1.as_ref() != Some(a1);
+                let is_kept = is_of_another && by.iter().any(|p| p.order > plan.order);
                 is_kept || recorded.since <= *last || by.iter().any(|p| p.has_recorded(&recorded.decided))
             }),
         }
@@ -97,10 +98,35 @@ fn take_back_revoked(plans: &mut [Arc<PlanView>]) {
     }
 }
 
-/// Leaves out of the plans of one object what rejects and revokes on any of them have taken back.
+/// Leaves out of plans that wait what was approved of their release, once another plan of that release has run with it: one approval counts
+/// for one execution, wherever a copy of it was kept.
+fn take_back_used_up(plans: &mut [Arc<PlanView>]) {
+    let is_of_release = |r: &Recorded| matches!(r.decided.under, Some(DecisionId::Release(_)));
+    for place in 0..plans.len() {
+        let Some(plan) = plans.get(place) else { continue };
+        if plan.is_claimed() || !plan.decisions.iter().any(is_of_release) {
+            continue;
+        }
+        let others: Vec<Arc<PlanView>> = plans
+            .iter()
+            .filter(|p| p.name != plan.name && p.proposal().a1 == plan.proposal().a1)
+            .cloned()
+            .collect();
+        let as_it_was = Arc::clone(plan);
+        let is_used_up = |r: &Recorded| {
+            is_of_release(r) && others.iter().any(|p| p.has_run_with(r, as_it_was.recorded_at(r)))
+        };
+        if let Some(plan) = plans.get_mut(place) {
+            leave_out(plan, is_used_up, |_| false);
+        }
+    }
+}
+
+/// Leaves out of the plans of one object what rejects and revokes on any of them have taken back, and what executions have used up.
 pub fn take_back(plans: &mut [Arc<PlanView>]) {
     take_back_rejected(plans);
     take_back_revoked(plans);
+    take_back_used_up(plans);
 }
 
 /// Whether a revoke of this person on one of the plans of an object would take back what any of them keeps for another one or carries over,

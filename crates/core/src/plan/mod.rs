@@ -1,6 +1,9 @@
 //! `ChangePlan`: what the record says, for people. Derived from the object alone.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use jiff::Timestamp;
 use kube::ResourceExt;
@@ -13,7 +16,7 @@ use crate::{
     facts::{Facts, version},
     gate::{Ledger, PlanReader, PlanView, RULES, take_back},
     verdict::{Phase, Verdict, ask, fold},
-    words::Uid,
+    words::{Digest, Uid},
 };
 
 mod beside;
@@ -81,8 +84,10 @@ pub(crate) fn opened_on(
     opened: Opened,
     on_owner: Option<&BTreeMap<String, String>>,
 ) -> Opened {
-    let stood = plan.standing_while_closed(on_owner).into_iter().chain(opened.stood).collect();
-    let opened = Opened { stood, ..opened };
+    // What it ignored before it goes on ignoring, also what was taken away meanwhile and may be put back.
+    let new = plan.standing_while_closed(on_owner).into_iter().chain(opened.stood);
+    let stood: BTreeSet<Digest> = plan.stood().chain(new).collect();
+    let opened = Opened { stood: stood.into_iter().collect(), ..opened };
     if opened.owned == plan.owned {
         Opened { owned: Vec::new(), owned_as_before: true, ..opened }
     } else {

@@ -125,7 +125,10 @@ fn finds_no_room(s: &Snapshot<'_>, approval: &Decision, now: Timestamp) -> Optio
     let DecisionId::Release(a1) = &approval.id else { return None };
     let newest = s.newest()?;
     let decided = approval.recorded(DecisionSource::Stage, Identity::Unverified, newest.id());
-    let is_heard = |p: &Arc<PlanView>| p.proposal().a1.as_ref() == Some(a1) || p.has_recorded(&decided);
+    let is_heard = |p: &Arc<PlanView>| {
+        let waits_for_it = p.proposal().a1.as_ref() == Some(a1) && (p.name == newest.name || !p.is_over());
+        waits_for_it || p.has_recorded(&decided)
+    };
     if s.plans.iter().any(is_heard) || approval.until.is_some_and(|until| now >= until) {
         return None;
     }
@@ -149,7 +152,8 @@ fn taken_back(s: &Snapshot<'_>, coming: Option<&ReleaseId>, approval: &Decision)
     }
     let counts = |p: &Arc<PlanView>| {
         let mut kept = p.decisions.iter().chain(&p.beforehand);
-        p.has_used_up(&decided) || kept.any(|r| r.decided.says_the_same(&decided))
+        p.has_used_up(&decided)
+            || kept.any(|r| r.decided.says_the_same(&decided) && !p.has_taken_back(&r.decided))
     };
     let is_revoked = s.plans.iter().any(|p| p.revoked.contains_key(&decided.by));
     if !is_revoked || s.plans.iter().any(counts) {

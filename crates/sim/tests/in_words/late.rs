@@ -17,7 +17,11 @@ use stackgate_sim::{
     },
 };
 
-use super::story::*;
+use super::{
+    adoption::{adopt, deployed_by_others},
+    rollout::freeze,
+    story::*,
+};
 
 fn minutes(run: &mut Run, n: i64) {
     run.alone(SignedDuration::from_mins(n)).unwrap();
@@ -152,5 +156,47 @@ fn a_release_that_is_approved_while_its_last_plan_is_rejected_waits_when_it_is_p
     assert_eq!(state(&mut run), "AwaitingApproval");
     approve_release(&mut run, &other, "anew");
     minutes(&mut run, 10);
+    assert_eq!(state(&mut run), "UpToDate");
+}
+
+/// It waited, made way, ran as another plan with what was approved of the release, and comes back once somebody has deleted all.
+#[test]
+fn an_approval_of_a_release_counts_for_one_execution_also_where_an_earlier_plan_keeps_a_copy() {
+    let (mut run, first) = waiting();
+    let frozen = freeze(&mut run);
+    approve_release(&mut run, &first, "once");
+    minutes(&mut run, 2);
+    let other = release(&mut run, 3);
+    run.world().cluster.delete(&frozen);
+    sign_with(&mut run, &other, Action::Approve, "", &RiskClass::ALL);
+    minutes(&mut run, 5);
+    assert_eq!(state(&mut run), "UpToDate");
+    let back = release(&mut run, 0);
+    assert_ne!(back.id(), first.id());
+    minutes(&mut run, 5);
+    assert_eq!(state(&mut run), "UpToDate", "she has approved the release");
+    let all = run.world().cloud.stacks.keys().cloned();
+    let mut all: Vec<_> = all.filter(|k| k.name.to_string().starts_with("Dev-")).collect();
+    // What imports goes first.
+    for _ in 0..all.len() {
+        all.iter().for_each(|key| run.world().delete_by_hand(key));
+        minutes(&mut run, 1);
+        all.retain(|key| run.world().cloud.stacks.contains_key(key));
+    }
+    minutes(&mut run, 30);
+    assert_eq!(newest(run.world(), DEV).expect("a plan").id(), first.id());
+    assert_eq!(state(&mut run), "AwaitingApproval");
+}
+
+#[test]
+fn what_takes_over_and_was_approved_while_it_was_closed_does_so_when_it_comes_back() {
+    let mut run = deployed_by_others();
+    adopt(&mut run);
+    let first = newest(run.world(), DEV).expect("a plan");
+    let other = release(&mut run, 3);
+    assert_ne!(other.id(), first.id());
+    approve_release(&mut run, &first, "adopt");
+    minutes(&mut run, 2);
+    assert_eq!(release(&mut run, 0).id(), first.id());
     assert_eq!(state(&mut run), "UpToDate");
 }

@@ -45,9 +45,16 @@ fn it_does_not_count_and_its_author_is_told_so() {
     assert!(case.recorded(9).is_empty(), "{:?}", case.recorded(9));
     let told = plan_status(&case.seen(), at(9)).ignored;
     assert!(matches!(told.as_slice(), [line] if line.contains("sign again, in another slot")), "{told:?}");
-    // Likewise where it is opened for the next release in which nothing differs, before anybody has signed.
-    let s = case.seen();
-    assert_eq!(s.newest().unwrap().standing_while_closed(None).len(), 1);
+    // Likewise where it is opened once more, also if that was taken away and is put back.
+    let opened = crate::plan::opened_on(
+        case.seen().newest().unwrap(),
+        crate::api::Opened {
+            owned: Vec::new(),
+            ..serde_json::from_value(reopened(3)["opened"].clone()).unwrap()
+        },
+        None,
+    );
+    assert_eq!(opened.stood.len(), 1);
     // As they are told to do.
     let again = back(&value).on_plan("gate.stackgate.dev/approve.alice-2", &value).looked();
     assert_eq!(again.recorded(9), ["Approve alice Verified"]);
@@ -125,4 +132,52 @@ fn a_command_names_no_slot_that_may_have_been_used_while_the_plan_was_closed() {
     let view = PlanView::new(Arc::new(wiped.plans[0].clone())).unwrap();
     assert_eq!(view.next_key(Action::Approve), "gate.stackgate.dev/approve.again-2");
     assert_eq!(view.free_slot(None, Action::Approve, "alice"), "alice-2");
+}
+
+#[test]
+fn what_another_plan_of_the_release_has_run_with_is_used_up_in_every_copy() {
+    let again = || {
+        let mut entry = beforehand("alice");
+        entry["decided"]["since"] = json!(at(1).to_string());
+        entry
+    };
+    let kept = [beforehand("alice"), closed("Superseded"), reopened(3)];
+    let ran = |ledger: &[Value]| plan(C3, A1, 2, ledger);
+    let phase = |other: ChangePlan| {
+        let case = Case::new(&[]).with(|c| c.plans = vec![plan(C1, A1, 1, &kept), other]);
+        case.decided(9).phase
+    };
+    let waits = Phase::Waiting(Reason::AwaitingApproval);
+    assert_eq!(phase(ran(&[again(), claim(), succeeded()])), waits);
+    // A newer word of hers, and nobody else's.
+    assert_eq!(phase(ran(&[beforehand("alice"), claim(), succeeded()])), waits);
+    assert_ne!(phase(ran(&[beforehand("bob"), claim(), succeeded()])), waits);
+    assert_ne!(phase(ran(&[again(), closed("Superseded")])), waits);
+}
+
+/// Who has approved of the release, and goes over to what is planned of it next: the reject is older than what the plan of another keeps.
+#[test]
+fn what_is_signed_after_a_reject_counts_where_another_plan_keeps_it() {
+    let rejected = || plan(OTHER, A1, 0, &[said("Reject", "bob"), closed("Rejected")]);
+    let newest = |ledger: &[Value], order: u64| plan(C3, NEXT_A1, order, ledger);
+    let carried = |newest: ChangePlan, rejected: ChangePlan| {
+        Case::new(&[]).with(|c| c.plans = vec![newest, rejected]).carried(A1).len()
+    };
+    let late = [said("Retry", "carol"), said("Retry", "dave"), beforehand("alice")];
+    assert_eq!(carried(newest(&late, 2), rejected()), 1);
+    // At the same time, or before, whatever the clock said.
+    assert_eq!(carried(newest(&[beforehand("alice")], 2), rejected()), 0);
+    let mut younger = rejected();
+    younger.spec.ledger[0].opened.as_mut().unwrap().order = 3;
+    seal(&mut younger);
+    assert_eq!(carried(newest(&late, 2), younger), 0);
+}
+
+#[test]
+fn who_approves_a_release_whose_plan_is_rejected_is_told_so() {
+    let case = Case::new(&[said("Reject", "bob"), closed("Rejected")]);
+    let case = case.on_stage(APPROVE, &format!("{A1};by=alice")).looked();
+    assert!(case.recorded(9).is_empty());
+    let told = status(&case.seen(), &case.decided(9), at(9)).ignored;
+    assert!(told.iter().any(|line| line.contains("this plan is rejected")), "{told:?}");
 }
