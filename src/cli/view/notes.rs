@@ -1,10 +1,10 @@
 //! What else whoever decides should know.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::Arc};
 
 use stackgate_core::{
     api::{Action, Decided, DecisionSource, Identity, IdentityNeeded, Operation, ReleaseRef, user_name},
-    gate::InForce,
+    gate::{InForce, PlanView},
     stage::TAKEN_BACK,
     words::DecisionId,
 };
@@ -94,7 +94,9 @@ fn beforehand(s: &Seen<'_>, wants_proof: bool) -> Vec<String> {
     let kept = s.plans.iter().flat_map(|p| p.kept(s.now));
     let unplanned = kept.filter_map(|(kept, until)| {
         let DecisionId::Release(a1) = kept.decided.under.as_ref()? else { return None };
-        let is_planned = s.plans.iter().any(|p| p.proposal().a1.as_ref() == Some(a1) && !p.is_over());
+        let mut of_it = s.plans.iter().filter(|p| p.proposal().a1.as_ref() == Some(a1));
+        let is_over = |p: &Arc<PlanView>| p.has_used_up(&kept.decided) || p.has_taken_back(&kept.decided);
+        let is_planned = of_it.any(|p| !p.is_over() || is_over(p));
         let counts = if wants_proof && kept.decided.identity == Identity::Unverified {
             "nothing proves who it was, so that does not count".to_owned()
         } else {

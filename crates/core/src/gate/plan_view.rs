@@ -407,7 +407,7 @@ impl PlanView {
 
     /// Whether it has been opened again while approvals of it stood there that do not count.
     #[must_use]
-    pub(super) fn has_ignored_some(&self) -> bool {
+    pub(crate) fn has_ignored_some(&self) -> bool {
         !self.stood.is_empty()
     }
 
@@ -445,6 +445,12 @@ impl PlanView {
     /// What came while it was closed, before it was opened last, by digest.
     pub fn stood(&self) -> impl Iterator<Item = Digest> {
         self.stood.iter().copied()
+    }
+
+    /// Whether the annotation of this digest is among them.
+    #[must_use]
+    pub fn ignores(&self, annotation: &Digest) -> bool {
+        self.stood.contains(annotation)
     }
 
     /// Whether an annotation came while it was closed, before it was opened last.

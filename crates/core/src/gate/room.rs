@@ -277,8 +277,10 @@ impl PlanView {
             let opens = d.action != Action::Revoke;
             let why = match d.until {
                 _ if over && opens => CLOSED.to_owned(),
-                _ if opens && self.came_while_closed(source, key, value) => CAME_WHILE_CLOSED.to_owned(),
-                Some(until) if until <= now && opens => {
+                _ if opens && !is_too_late && self.came_while_closed(source, key, value) => {
+                    CAME_WHILE_CLOSED.to_owned()
+                }
+                Some(until) if until <= now && opens && !is_too_late => {
                     format!("it is not recorded, and does not count: until={until} is in the past")
                 }
                 Some(_) | None

@@ -113,9 +113,13 @@ fn take_back_used_up(plans: &mut [Arc<PlanView>]) {
             .cloned()
             .collect();
         let as_it_was = Arc::clone(plan);
-        let is_used_up = |r: &Recorded| {
-            is_of_release(r) && others.iter().any(|p| p.has_run_with(r, as_it_was.recorded_at(r)))
+        // What it took first is used up by any claim; a copy by those that came after it was made.
+        let since = |r: &Recorded| match r.decided.since {
+            None => Timestamp::MIN,
+            Some(_) => as_it_was.recorded_at(r),
         };
+        let is_used_up =
+            |r: &Recorded| is_of_release(r) && others.iter().any(|p| p.has_run_with(r, since(r)));
         if let Some(plan) = plans.get_mut(place) {
             leave_out(plan, is_used_up, |_| false);
         }

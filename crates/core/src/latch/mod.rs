@@ -15,7 +15,9 @@ use crate::{
         Action, CheckResult, Checked, CloseReason, Decided, DecisionSource, GATE_PREFIX, Identity,
         IdentityNeeded,
     },
-    gate::{Annotation, Decision, InForceState, Ledger, Marks, PlanView, parse_annotation},
+    gate::{
+        Annotation, Decision, InForceState, Ledger, Marks, PlanView, annotation_digest, parse_annotation,
+    },
     verdict::Verdict,
     words::DecisionId,
 };
@@ -64,7 +66,7 @@ pub(crate) fn latch(o: &Owner<'_>, plan: &PlanView, now: Timestamp) -> Option<La
                 continue;
             }
             if !says_something_now(o, plan, source, decision, now)
-                || (opens(decision) && is_undated(o, source, key, value))
+                || (opens(decision) && is_undated(o, uid, key, value))
             {
                 continue;
             }
@@ -286,7 +288,7 @@ fn beforehand(o: &Owner<'_>, newest: &PlanView, proof: &mut Proof<'_>, now: Time
             .plans
             .iter()
             .any(|p| p.proposal().a1.as_ref() == Some(a1) && (p.name == newest.name || !p.is_over()));
-        let is_late = is_undated(o, DecisionSource::Stage, key, value);
+        let is_late = is_undated(o, o.uid.as_str(), key, value);
         if planned || is_late || d.action != Action::Approve || d.until.is_some_and(|until| now >= until) {
             continue;
         }
@@ -368,8 +370,12 @@ fn carries_stops(plan: &PlanView) -> bool {
 }
 
 /// Whether the opening of a plan says that nobody knows how old it is. What is of a release says nothing of its other plans, either.
-fn is_undated(o: &Owner<'_>, source: DecisionSource, key: &str, value: &str) -> bool {
-    o.plans.iter().any(|p| p.came_while_closed(source, key, value))
+fn is_undated(o: &Owner<'_>, uid: &str, key: &str, value: &str) -> bool {
+    if !o.plans.iter().any(|p| p.has_ignored_some()) {
+        return false;
+    }
+    let digest = annotation_digest(uid, key, value);
+    o.plans.iter().any(|p| p.ignores(&digest))
 }
 
 /// Whether it lets a plan run.

@@ -10,7 +10,8 @@ use kube::ResourceExt;
 
 use crate::{
     api::{
-        Action, ChangePlan, Decided, DecisionSource, Identity, Opened, ProposedStack, Reason, ToolkitChange,
+        Action, ChangePlan, Decided, DecisionSource, Identity, Opened, ProposalKind, ProposedStack, Reason,
+        ToolkitChange,
     },
     effect::{Effect, Record},
     facts::{Facts, version},
@@ -84,9 +85,10 @@ pub(crate) fn opened_on(
     opened: Opened,
     on_owner: Option<&BTreeMap<String, String>>,
 ) -> Opened {
-    // What it ignored before it goes on ignoring, also what was taken away meanwhile and may be put back.
+    // What the plan of a Stage ignored before it goes on ignoring, also what was taken away meanwhile: GitOps may put it back.
     let new = plan.standing_while_closed(on_owner).into_iter().chain(opened.stood);
-    let stood: BTreeSet<Digest> = plan.stood().chain(new).collect();
+    let before = plan.stood().filter(|_| plan.proposal().kind == ProposalKind::Stage);
+    let stood: BTreeSet<Digest> = before.chain(new).collect();
     let opened = Opened { stood: stood.into_iter().collect(), ..opened };
     if opened.owned == plan.owned {
         Opened { owned: Vec::new(), owned_as_before: true, ..opened }

@@ -40,7 +40,7 @@ use crate::{
     risk::Assessment,
     stack::StackRow,
     verdict::{Need, Verdict, ask, fold},
-    words::{ChangeId, DecisionId, Digest, StackKey, StageChangeId},
+    words::{ChangeId, DecisionId, Digest, ReleaseId, StackKey, StageChangeId},
 };
 
 /// Plans the release: everything that has to be done before, and then the record.
@@ -73,7 +73,7 @@ pub(super) fn same_for_this_stage(
     if newest.proposal().a1.as_ref() != Some(&targets.a1) || !targets.list.iter().all(told) {
         return None;
     }
-    let opened = Opened { stood: stood(s, None), ..opened(s, release, &BTreeSet::new(), now) };
+    let opened = Opened { stood: stood(s, None, &targets.a1), ..opened(s, release, &BTreeSet::new(), now) };
     let opened = opened_on(newest, opened, s.stage.metadata.annotations.as_ref());
     if !newest.takes_opening(&opened, &[]) {
         let why = "there is no room for another release in its ledger: the same change goes on in a plan of its own";
@@ -247,7 +247,7 @@ fn record(
         id = c1_once_more(&id);
     }
     if let Some(plan) = last {
-        let opened = Opened { stood: stood(s, None), ..opened(s, release, &removals.gone, now) };
+        let opened = Opened { stood: stood(s, None, &targets.a1), ..opened(s, release, &removals.gone, now) };
         let opened = opened_on(plan, opened, s.stage.metadata.annotations.as_ref());
         let own = DecisionId::Change(plan.id().clone());
         let carried = carried(s, planned, removals, &targets.a1).filter(|_| !plan.does_nothing());
@@ -273,8 +273,9 @@ fn record(
 const MOST_STOOD: usize = 256;
 
 /// Approvals on the Stage that nobody knows the age of, by digest. Of the change where it has no plan: that was deleted, with all that its
-/// ledger said. Of the release whose plan was the last, and was rejected: that records none any more. And what other plans ignore.
-fn stood(s: &Snapshot<'_>, change: Option<&ChangeId>) -> Vec<Digest> {
+/// ledger said. Of the release whose plan was the last, and was rejected: that records none any more. And what other plans of this release
+/// ignore.
+fn stood(s: &Snapshot<'_>, change: Option<&ChangeId>, a1: &ReleaseId) -> Vec<Digest> {
     let rejected = s.newest().filter(|p| p.rejected().is_some());
     let is_undated = |d: &Decision| match (&d.id, rejected) {
         (DecisionId::Change(id), _) => change == Some(id),
@@ -284,15 +285,16 @@ fn stood(s: &Snapshot<'_>, change: Option<&ChangeId>) -> Vec<Digest> {
         }
         (DecisionId::Release(_), None) => false,
     };
-    let is_ignored = |key: &str, value: &str| {
-        s.plans.iter().any(|p| p.came_while_closed(DecisionSource::Stage, key, value))
+    let is_ignored = |d: &Decision, digest: &Digest| {
+        d.id == DecisionId::Release(a1.clone()) && s.plans.iter().any(|p| p.ignores(digest))
     };
     let said = s.stage.metadata.annotations.iter().flatten();
     said.filter_map(|(key, value)| match parse_annotation(key, value) {
-        Some(Ok(Annotation::Decision(d))) if is_undated(&d) || is_ignored(key, value) => {
-            Some(annotation_digest(s.uid.as_str(), key, value))
+        Some(Ok(Annotation::Decision(d))) => {
+            let digest = annotation_digest(s.uid.as_str(), key, value);
+            (is_undated(&d) || is_ignored(&d, &digest)).then_some(digest)
         }
-        Some(Ok(Annotation::Decision(_) | Annotation::Report(_)) | Err(_)) | None => None,
+        Some(Ok(Annotation::Report(_)) | Err(_)) | None => None,
     })
     .take(MOST_STOOD)
     .collect()
@@ -329,7 +331,8 @@ fn open(
     let stacks: Vec<ProposedStack> =
         planned.iter().map(|x| proposed(s, x, removals, &names, now)).chain(removed).collect();
     let nothing = stacks.iter().all(|p| p.is_left_alone() && !p.adopted);
-    let opened = Opened { stood: stood(s, Some(&id)), ..opened(s, release, &removals.gone, now) };
+    let opened =
+        Opened { stood: stood(s, Some(&id), &targets.a1), ..opened(s, release, &removals.gone, now) };
     let parameters = opened.parameters;
     let mut ledger = Ledger::new(now).with(|e| e.opened = Some(opened));
     if nothing {

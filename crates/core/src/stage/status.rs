@@ -111,13 +111,26 @@ fn ignored(s: &Snapshot<'_>, coming: Option<&ReleaseId>, now: Timestamp) -> Vec<
     let annotations = s.stage.metadata.annotations.iter().flatten();
     let on_stage = s.stage.metadata.annotations.as_ref();
     let unheard = s.newest().map(|p| p.unheard(on_stage, DecisionSource::Stage, now)).unwrap_or_default();
-    let unheard = unheard.into_iter().map(|(key, why)| format!("{key}: {why}"));
+    let unheard = unheard.into_iter().filter(|(key, _)| !is_kept_of_release(s, key));
+    let unheard = unheard.map(|(key, why)| format!("{key}: {why}"));
     annotations
         .filter_map(unheeded)
         .chain(unheard)
         .take(8)
         .map(|text| text.chars().take(512).collect())
         .collect()
+}
+
+/// Whether this annotation of the Stage approves a release, and any ledger holds it.
+fn is_kept_of_release(s: &Snapshot<'_>, key: &str) -> bool {
+    let value = s.stage.metadata.annotations.as_ref().and_then(|all| all.get(key));
+    let (Some(newest), Some(Some(Ok(Annotation::Decision(d))))) =
+        (s.newest(), value.map(|value| parse_annotation(key, value)))
+    else {
+        return false;
+    };
+    let decided = d.recorded(DecisionSource::Stage, Identity::Unverified, newest.id());
+    matches!(d.id, DecisionId::Release(_)) && s.plans.iter().any(|p| p.has_recorded(&decided))
 }
 
 /// Why this approval of a release that has no plan yet is not recorded.

@@ -181,3 +181,28 @@ fn who_approves_a_release_whose_plan_is_rejected_is_told_so() {
     let told = status(&case.seen(), &case.decided(9), at(9)).ignored;
     assert!(told.iter().any(|line| line.contains("this plan is rejected")), "{told:?}");
 }
+
+#[test]
+fn what_git_goes_on_carrying_of_a_release_that_has_run_is_nothing_to_speak_of() {
+    let value = format!("{A1};by=alice");
+    let told = |ledger: &[Value], value: &str, other: Option<ChangePlan>| {
+        let case = Case::new(ledger).on_stage(APPROVE, value).with(|c| c.plans.extend(other));
+        status(&case.seen(), &case.decided(9), at(9)).ignored
+    };
+    // What was ignored when it was opened: who signed again was heard.
+    let mut ignored = reopened(2);
+    ignored["opened"]["stood"] = json!([annotation_digest(UID, APPROVE, &value).to_string()]);
+    let open = [closed("Superseded"), ignored];
+    let lines = told(&open, &value, None);
+    assert!(matches!(lines.as_slice(), [line] if line.contains("sign again")), "{lines:?}");
+    let done = [open.as_slice(), &[said("Approve", "alice"), claim(), succeeded()]].concat();
+    assert_eq!(told(&done, &value, None), Vec::<String>::new());
+    // What another plan of it has recorded, and is over since.
+    let value = format!("{A1};by=alice;until=2026-11-24T00:05:00Z");
+    let mut entry = beforehand("alice");
+    entry["decided"]["until"] = json!("2026-11-24T00:05:00Z");
+    let other = plan(OTHER, A1, 0, &[entry, claim(), succeeded()]);
+    for ledger in [vec![], vec![said("Approve", "bob"), claim(), succeeded()]] {
+        assert_eq!(told(&ledger, &value, Some(other.clone())), Vec::<String>::new());
+    }
+}
