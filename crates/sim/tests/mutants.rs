@@ -46,7 +46,8 @@ mutants! {
     early_success = EarlySuccess breaks "I8" ("is recorded as done"),
     content_by_name = ContentByName breaks "I2" ("the leaf that was claimed"),
     stops_are_wiped = StopsAreWiped breaks "I2" ("had rejected it"),
-    acks_ignored = AcksIgnored breaks "I2" ("nobody had acknowledged"),
+    // Plans with risks are few here: most of what it lets run was approved beforehand, for less than the change turned out to be.
+    acks_ignored = AcksIgnored breaks "I2" ("people had approved"),
     unverified_counts = UnverifiedCounts breaks "I2" ("people had approved"),
     ttl_ignored = TtlIgnored breaks "I2" ("people had approved"),
     revoke_ignored = RevokeIgnored breaks "I2" ("people had approved"),
