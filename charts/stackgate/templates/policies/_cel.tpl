@@ -57,6 +57,29 @@ r'^[abc]1-[0-9a-f]{40}(;({{ include "cel.by" . }}|{{ include "cel.ack" . }}|{{ i
 r'^[bc]1-[0-9a-f]{40};result=(passed|failed)(;({{ include "cel.by" . }}|{{ include "cel.reason" . }}))*$'
 {{- end }}
 
+{{/* The classes of risk, in one order. */}}
+{{- define "cel.classes" -}}
+['replace', 'maybe-replace', 'delete', 'iam', 'network', 'opaque', 'adopt']
+{{- end }}
+
+{{/* What is taken away or overwritten: the variables, which need one of the annotations `before`, and the note of it in the audit log. */}}
+{{- define "stackgate.taken" }}
+  # Annotations of ours that vanish or change, for the audit log, which is cut at 10 KiB: of many each is cut, and none is left out.
+  - name: taken
+    expression: >-
+      variables.before.filter(k, request.operation == 'UPDATE' && k.startsWith('gate.stackgate.dev/')
+        && oldObject.metadata.?annotations[?k] != object.metadata.?annotations[?k])
+  - name: noted
+    expression: "variables.taken.size() == 0 || variables.taken.size() >= 160 ? 0 : 2560 / variables.taken.size() - 14"
+{{- end }}
+{{- define "stackgate.noteTaken" }}
+  auditAnnotations:
+  - key: taken
+    valueExpression: >-
+      variables.taken.map(k, k.substring(19) + '=' + (variables.before[k].size() <= variables.noted ? variables.before[k]
+        : variables.before[k].substring(0, variables.noted) + '…')).join(' ')
+{{- end }}
+
 {{/* The head of a policy and, at once, its binding. */}}
 {{- define "stackgate.policy" -}}
 apiVersion: admissionregistration.k8s.io/v1
